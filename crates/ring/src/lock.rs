@@ -1,0 +1,104 @@
+//! How the writer of a shared lane comes to be the only one: a raised IRQL, then a lock.
+//!
+//! The order is always: [`Raised`] (saves the IRQL on the caller's stack and restores it when dropped), then [`Held`]
+//! (the lock). The saved IRQL is the acquirer's own state, so it lives in its guard, never in the lock word, where it
+//! would dirty the line that everyone spins on and turn the release into a read-modify-write.
+//!
+//! A lock is a [`RawLock`]: what Windows gives (`kernel`, in the driver) or our own. Its contract is mutual exclusion
+//! with acquire and release ordering at `HIGH_LEVEL`, nothing more.
+
+/// Raising and lowering the IRQL.
+///
+/// # Safety
+/// `raise` leaves the processor at `HIGH_LEVEL`, where only NMI and machine check interrupt it and no thread switch
+/// happens; `lower` restores exactly the level given.
+pub unsafe trait Irql {
+    /// Raises to `HIGH_LEVEL` and gives the level before. IRQL: any.
+    fn raise(&self) -> u8;
+    /// Lowers to a level that [`raise`](Self::raise) gave. IRQL: `HIGH_LEVEL`.
+    ///
+    /// # Safety
+    /// `old` is what the matching raise on this processor gave.
+    unsafe fn lower(&self, old: u8);
+}
+
+/// A processor at `HIGH_LEVEL`; dropping it restores the level before.
+#[derive(Debug)]
+#[must_use]
+pub struct Raised<'i, I: Irql> {
+    irql: &'i I,
+    saved: u8,
+}
+
+impl<'i, I: Irql> Raised<'i, I> {
+    /// Raises. IRQL: any.
+    #[inline]
+    pub fn new(irql: &'i I) -> Self {
+        Self { irql, saved: irql.raise() }
+    }
+
+    /// The level before.
+    #[inline]
+    pub const fn saved(&self) -> u8 {
+        self.saved
+    }
+}
+
+impl<I: Irql> Drop for Raised<'_, I> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: `saved` is what the raise in `new` gave, and the guard is dropped once, on the processor that raised:
+        // nothing moves a thread at HIGH_LEVEL.
+        unsafe { self.irql.lower(self.saved) }
+    }
+}
+
+/// A spin lock that may be taken at `HIGH_LEVEL`.
+///
+/// # Safety
+/// At most one caller is between an acquisition and its release at any time; an acquisition sees everything that was
+/// stored before the release that it follows.
+pub unsafe trait RawLock {
+    /// Whether [`try_acquire`](Self::try_acquire) can succeed. A queue lock has no try: its release may wait for a
+    /// successor that has not linked itself yet.
+    const HAS_TRY: bool;
+    /// Spins until the lock is free and takes it. IRQL: `HIGH_LEVEL`.
+    fn acquire(&self);
+    /// Takes the lock if it is free right now; never waits. IRQL: `HIGH_LEVEL`.
+    fn try_acquire(&self) -> bool;
+    /// Gives the lock back. IRQL: `HIGH_LEVEL`.
+    ///
+    /// # Safety
+    /// The caller holds the lock and acquired it on this processor.
+    unsafe fn release(&self);
+}
+
+/// A held lock; dropping it releases.
+#[derive(Debug)]
+#[must_use]
+pub struct Held<'l, L: RawLock> {
+    lock: &'l L,
+}
+
+impl<'l, L: RawLock> Held<'l, L> {
+    /// Waits for the lock. The [`Raised`] is the proof that nothing on this processor can wait for us meanwhile.
+    #[inline]
+    pub fn acquire<I: Irql>(lock: &'l L, _high: &Raised<'_, I>) -> Self {
+        lock.acquire();
+        Self { lock }
+    }
+
+    /// Takes the lock if it is free.
+    #[inline]
+    pub fn try_acquire<I: Irql>(lock: &'l L, _high: &Raised<'_, I>) -> Option<Self> {
+        lock.try_acquire().then_some(Self { lock })
+    }
+}
+
+impl<L: RawLock> Drop for Held<'_, L> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: the guard exists only after an acquisition, and is dropped once.
+        unsafe { self.lock.release() }
+    }
+}

@@ -1,0 +1,183 @@
+//! The lane against a plain list: whatever is written, cleared and read in whatever order, the readers get the records
+//! that are there, and written = delivered + lost + cleared + in ring.
+
+use std::{collections::VecDeque, sync::atomic::AtomicU64};
+
+use irqlog_ring::{
+    lane::{Copied, Cursor, Full, Lane},
+    words::Words,
+};
+use irqlog_wire::{
+    image::{Policy, lane_word},
+    record::{HEADER_WORDS, MAX_WORDS, WORD, WORD_SEQ, WORD_TICK},
+};
+use proptest::prelude::*;
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Write a record with so many payload words.
+    Write(usize),
+    /// Read with that reader, taking at most so many records.
+    Read { reader: usize, most: usize },
+    /// The reader forgets where its cursor lies.
+    Forget(usize, u64),
+    Clear,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (0..=MAX_WORDS - HEADER_WORDS).prop_map(Step::Write),
+        4 => (0..40usize).prop_map(Step::Write),
+        3 => (0..2usize, 0..20usize).prop_map(|(reader, most)| Step::Read { reader, most }),
+        1 => (0..2usize, any::<u64>()).prop_map(|(reader, position)| Step::Forget(reader, position)),
+        1 => Just(Step::Clear),
+    ]
+}
+
+struct Reader {
+    cursor: Cursor,
+    delivered: u64,
+    lost: u64,
+    cleared: u64,
+}
+
+/// What the lane should hold: seq and size in words, oldest first.
+struct Model {
+    records: VecDeque<(u64, usize)>,
+    floor: u64,
+    used: usize,
+    written: u64,
+}
+
+fn record(seq: u64, payload: usize) -> Vec<u64> {
+    let words = HEADER_WORDS + payload;
+    let mut record: Vec<u64> = (0..words as u64).map(|word| seq.wrapping_mul(31).wrapping_add(word)).collect();
+    record[0] = (words * WORD) as u64;
+    record[WORD_SEQ] = seq;
+    record[WORD_TICK] = !seq;
+    record
+}
+
+fn run(first_seq: u64, first_position: u64, capacity: usize, policy: Policy, steps: &[Step]) -> Result<(), TestCaseError> {
+    let words: Vec<AtomicU64> = (0..lane_word::COUNT + capacity).map(|_| AtomicU64::new(0)).collect();
+    let lane: Lane<'_, [AtomicU64]> = Lane::new(&words, 0, lane_word::COUNT, capacity as u64);
+    lane.initialise(first_seq, first_position);
+    let mut model = Model { records: VecDeque::new(), floor: first_seq, used: 0, written: 0 };
+    let mut readers = [(); 2].map(|()| Reader { cursor: lane.start(), delivered: 0, lost: 0, cleared: 0 });
+    let sequence = |number: u64| first_seq.wrapping_add(number);
+    for step in steps {
+        match *step {
+            Step::Write(payload) => {
+                let seq = sequence(model.written);
+                let new = record(seq, payload);
+                // SAFETY: one thread.
+                let result = unsafe { lane.append(&new, !seq, policy) };
+                let mut fits = new.len() <= capacity;
+                while fits && model.used + new.len() > capacity {
+                    let &(oldest, size) = model.records.front().unwrap();
+                    if policy == Policy::Keep && oldest.wrapping_sub(first_seq) >= model.floor.wrapping_sub(first_seq) {
+                        fits = false;
+                    } else {
+                        model.used -= size;
+                        model.records.pop_front();
+                    }
+                }
+                prop_assert_eq!(result, if fits { Ok(seq) } else { Err(Full) });
+                if fits {
+                    model.records.push_back((seq, new.len()));
+                    model.used += new.len();
+                    model.written += 1;
+                }
+            }
+            Step::Read { reader, most } => {
+                let reader = &mut readers[reader];
+                let mut taken = 0;
+                let batch = lane.read(reader.cursor, &mut Copied::default(), |got| {
+                    if taken == most {
+                        return false;
+                    }
+                    taken += 1;
+                    let seq = got[WORD_SEQ];
+                    let &(_, size) = model.records.iter().find(|(own, _)| *own == seq).expect("the record is there");
+                    assert_eq!(got, record(seq, size - HEADER_WORDS));
+                    true
+                });
+                prop_assert!(!batch.more || taken == most);
+                reader.delivered += taken as u64;
+                reader.lost += batch.lost;
+                reader.cleared += batch.cleared;
+                reader.cursor = batch.next;
+            }
+            Step::Forget(reader, position) => readers[reader].cursor.position = position,
+            Step::Clear => {
+                lane.clear();
+                model.floor = sequence(model.written);
+            }
+        }
+        for reader in &readers {
+            // What this reader would still get: what is there, not cleared, and not behind its cursor.
+            let cursor = reader.cursor.seq.wrapping_sub(first_seq);
+            let floor = model.floor.wrapping_sub(first_seq);
+            let oldest = model.records.front().map_or(model.written, |(seq, _)| seq.wrapping_sub(first_seq));
+            let wanted = cursor.max(floor);
+            let in_ring = model.written - wanted.max(oldest);
+            let lost = reader.lost + oldest.saturating_sub(wanted);
+            let cleared = reader.cleared + floor.saturating_sub(cursor);
+            prop_assert_eq!(lane.written(), reader.delivered + lost + cleared + in_ring);
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn a_lane_is_a_list_that_forgets(
+        // Both numbers start so close to the end that they wrap, or at zero.
+        seq_before_end in 0..60u64,
+        position_before_end in 0..2_000u64,
+        wrap in any::<bool>(),
+        capacity in prop_oneof![Just(128usize), Just(256), Just(1024)],
+        keep in any::<bool>(),
+        steps in prop::collection::vec(step(), 1..120),
+    ) {
+        let start = |before_end: u64| if wrap { u64::MAX - before_end } else { 0 };
+        let policy = if keep { Policy::Keep } else { Policy::Overwrite };
+        run(start(seq_before_end), start(position_before_end), capacity, policy, &steps)?;
+    }
+}
+
+/// Memory that someone else has written into must not keep a writer at `HIGH_LEVEL` or a reader busy for ever.
+#[test]
+fn a_damaged_lane_ends_every_walk() {
+    for damage in [0, u64::MAX, 7, 0xffff] {
+        let words: Vec<AtomicU64> = (0..lane_word::COUNT + 128).map(|_| AtomicU64::new(0)).collect();
+        let lane: Lane<'_, [AtomicU64]> = Lane::new(&words, 0, lane_word::COUNT, 128);
+        lane.initialise(0, 0);
+        for seq in 0..40 {
+            // SAFETY: one thread.
+            unsafe { lane.append(&record(seq, 3), !seq, Policy::Overwrite) }.unwrap();
+        }
+        for word in lane_word::COUNT..lane_word::COUNT + 128 {
+            words.store(word, damage);
+        }
+        lane.read(lane.start(), &mut Copied::default(), |_| true);
+        // SAFETY: one thread.
+        unsafe { lane.append(&record(40, 3), 0, Policy::Overwrite) }.unwrap();
+        let mut seen = Vec::new();
+        lane.read(Cursor { seq: 40, position: 0 }, &mut Copied::default(), |got| {
+            seen.push(got[WORD_SEQ]);
+            true
+        });
+        assert!(seen.len() <= 1, "{seen:?}");
+    }
+}
+
+#[test]
+fn a_record_larger_than_the_lane_is_refused() {
+    let words: Vec<AtomicU64> = (0..lane_word::COUNT + 16).map(|_| AtomicU64::new(0)).collect();
+    let lane: Lane<'_, [AtomicU64]> = Lane::new(&words, 0, lane_word::COUNT, 16);
+    lane.initialise(0, 0);
+    // SAFETY: one thread.
+    assert_eq!(unsafe { lane.append(&record(0, 20), 0, Policy::Overwrite) }, Err(Full));
+    assert_eq!(lane.written(), 0);
+}

@@ -1,0 +1,260 @@
+//! The ring image: what lies in non-paged memory, in a saved file and, as secondary data, in a crash dump.
+//!
+//! ```text
+//! ImageHeader                      describes the rest
+//! ProcessorControl[processors]     nesting count and drops, one a processor
+//! LaneControl[lanes]               geometry, head, tail, floor, one a lane
+//! data of lane 0, data of lane 1, ...
+//! ```
+//!
+//! Everything is an array of aligned 64-bit words. The driver reads and writes them atomically through the word indexes
+//! in [`header_word`], [`processor_word`] and [`lane_word`]; a reader that has a still copy uses the structures.
+//!
+//! Positions count words since the lane was made and never wrap in practice (2^64 words); the word at position `p` lies
+//! at index `p mod data_words` of the lane's data, and `data_words` is a power of two. All arithmetic on positions and
+//! sequence numbers is wrapping, so that tests can start them just below the end.
+
+use zerocopy::{
+    FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned,
+    little_endian::{U16, U32, U64},
+};
+
+use crate::{open_enum, record::WORD};
+
+/// First eight bytes of an image. The line ends show a transfer in text mode, as those of PNG do.
+pub const MAGIC: [u8; 8] = *b"IRQLOG\r\n";
+
+/// Number of drop counters, with room for reasons of later versions.
+pub const DROP_REASONS: usize = 8;
+
+/// Start of an image.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct ImageHeader {
+    /// [`MAGIC`].
+    pub magic: [u8; 8],
+    /// `major` of [`crate::VERSION`].
+    pub major: U16,
+    /// `minor` of [`crate::VERSION`].
+    pub minor: U16,
+    /// Size of this structure.
+    pub header_size: U32,
+    /// Size of the whole image.
+    pub total_size: U64,
+    /// Offset of the first [`ProcessorControl`].
+    pub processors_offset: U32,
+    /// Size of one.
+    pub processor_size: U32,
+    /// Number of them: the processors the machine can have.
+    pub processor_count: U32,
+    /// Processors that were active when the driver started.
+    pub active_processors: U32,
+    /// Offset of the first [`LaneControl`].
+    pub lanes_offset: U32,
+    /// Size of one.
+    pub lane_size: U32,
+    /// Number of them.
+    pub lane_count: U32,
+    /// An [`Engine`].
+    pub engine: U32,
+    /// A [`Lock`].
+    pub lock: U32,
+    /// PE machine type of the driver that wrote it.
+    pub machine: U32,
+    /// Ticks per second.
+    pub tick_frequency: U64,
+    /// Tick at the start of the driver.
+    pub tick_base: U64,
+    /// System time (UTC, 100 ns since 1601) at `tick_base`.
+    pub time_base: U64,
+    /// Identity of this start of the driver: two images with the same value are of one run.
+    pub start_id: U64,
+    /// Version of the driver: major, minor, patch, zero.
+    pub driver_version: [U16; 4],
+    /// See [`build_flags`].
+    pub build_flags: U32,
+    /// Zero.
+    pub reserved0: U32,
+    /// Offset of the site table; zero if there is none.
+    pub sites_offset: U64,
+    /// Its size.
+    pub sites_size: U64,
+    /// Records less important than this [`Level`](crate::record::Level) are not written.
+    pub level: U64,
+    /// A [`Policy`].
+    pub policy: U64,
+    /// Not zero while writing is paused.
+    pub paused: U64,
+    /// Log calls that irqlog.sys made itself, written or dropped.
+    pub own_calls: U64,
+    /// Number of the last blob.
+    pub blobs: U64,
+    /// Drops on a processor that has no [`ProcessorControl`], by [`DropReason`].
+    pub drops: [U64; DROP_REASONS],
+    /// Zero.
+    pub reserved1: [U64; 35],
+}
+
+/// Bits of [`ImageHeader::build_flags`].
+pub mod build_flags {
+    /// Built with the cargo feature `checked`.
+    pub const CHECKED: u32 = 1 << 0;
+    /// Pointer arguments are stored as they are.
+    pub const RAW_POINTERS: u32 = 1 << 1;
+    /// Not the driver's memory but a copy made by a reader.
+    pub const SAVED: u32 = 1 << 2;
+}
+
+/// What each processor owns.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct ProcessorControl {
+    /// Log calls that are between raise and lower on this processor: 0, 1, or more when an NMI interrupted one.
+    pub nesting: U64,
+    /// Records that were not written, by [`DropReason`].
+    pub drops: [U64; DROP_REASONS],
+    /// Zero; fills the two cache lines that an adjacent-line prefetcher pairs.
+    pub reserved: [U64; 7],
+}
+
+/// What each lane owns besides its data.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct LaneControl {
+    /// A [`LaneKind`].
+    pub kind: U32,
+    /// The processor it belongs to; zero for a shared lane.
+    pub processor: U32,
+    /// Offset of the data from the start of the image.
+    pub data_offset: U64,
+    /// Words of data, a power of two; zero for a lane that is not there.
+    pub data_words: U64,
+    /// Seq of the first record ever written.
+    pub first_seq: U64,
+    /// Position at which the lane started.
+    pub first_position: U64,
+    /// Records with a lower seq were cleared. Only rises.
+    pub floor: U64,
+    /// Zero.
+    pub reserved0: [U64; 10],
+    /// Position behind the newest record.
+    pub head: U64,
+    /// Position of the oldest record.
+    pub tail: U64,
+    /// Seq that the next record gets.
+    pub next_seq: U64,
+    /// Writers that found the lock taken.
+    pub contended: U64,
+    /// Longest wait for the lock, in ticks, of those.
+    pub longest_wait: U64,
+    /// Longest time the lock was held, in ticks, of the sampled records.
+    pub longest_hold: U64,
+    /// Records whose hold was measured.
+    pub hold_samples: U64,
+    /// Zero.
+    pub reserved1: [U64; 9],
+}
+
+const _: () = {
+    assert!(size_of::<ImageHeader>() == 512);
+    assert!(size_of::<ProcessorControl>() == 128);
+    assert!(size_of::<LaneControl>() == 256);
+    // The writer's words and the readers' floor are two pairs of cache lines.
+    assert!(core::mem::offset_of!(LaneControl, head) == 128);
+};
+
+/// Defines the index of the 64-bit word that a field starts at.
+macro_rules! word_indexes {
+    ($(#[$meta:meta])* $module:ident of $structure:ident { $($name:ident = $field:ident,)+ }) => {
+        $(#[$meta])*
+        pub mod $module {
+            use super::{$structure, WORD};
+            $(
+                #[doc = concat!("Word of [`", stringify!($structure), "::", stringify!($field), "`].")]
+                pub const $name: usize = core::mem::offset_of!($structure, $field) / WORD;
+                const _: () = assert!(core::mem::offset_of!($structure, $field) % WORD == 0);
+            )+
+            /// Words of the whole structure.
+            pub const COUNT: usize = size_of::<$structure>() / WORD;
+        }
+    };
+}
+
+word_indexes! {
+    /// Word indexes into [`ImageHeader`] of what changes while the driver runs.
+    header_word of ImageHeader {
+        LEVEL = level, POLICY = policy, PAUSED = paused, OWN_CALLS = own_calls, BLOBS = blobs, DROPS = drops,
+    }
+}
+word_indexes! {
+    /// Word indexes into [`ProcessorControl`].
+    processor_word of ProcessorControl { NESTING = nesting, DROPS = drops, }
+}
+word_indexes! {
+    /// Word indexes into [`LaneControl`].
+    lane_word of LaneControl {
+        DATA_WORDS = data_words, FIRST_SEQ = first_seq, FIRST_POSITION = first_position, FLOOR = floor,
+        HEAD = head, TAIL = tail, NEXT_SEQ = next_seq,
+        CONTENDED = contended, LONGEST_WAIT = longest_wait, LONGEST_HOLD = longest_hold, HOLD_SAMPLES = hold_samples,
+    }
+}
+
+open_enum! {
+    /// How a writer comes to be the only one of its lane.
+    Engine: u32 {
+        /// One lane, and a spin lock at HIGH_LEVEL.
+        Shared = 1 "shared",
+        /// A lane for each processor, and no lock.
+        PerCpu = 2 "percpu",
+    }
+}
+
+open_enum! {
+    /// The lock of a shared lane.
+    Lock: u32 {
+        /// None: the engine needs none.
+        None = 0 "none",
+        /// `KeAcquireSpinLockAtDpcLevel`.
+        Kernel = 1 "kernel",
+    }
+}
+
+open_enum! {
+    /// What happens when a lane is full.
+    Policy: u32 {
+        /// The oldest records go.
+        Overwrite = 0 "overwrite",
+        /// New records are refused until CLEAR.
+        Keep = 1 "keep",
+    }
+}
+
+open_enum! {
+    /// Whose records a lane holds.
+    LaneKind: u32 {
+        /// Everyone's, under the lock.
+        Shared = 1 "shared",
+        /// Those of one processor.
+        Processor = 2 "processor",
+        /// Those that came while that processor was already writing.
+        Nmi = 3 "nmi",
+    }
+}
+
+open_enum! {
+    /// Why a record was not written. The value is the index of its counter.
+    DropReason: u32 {
+        /// Larger than a record, or than a blob, can be.
+        TooLarge = 0 "too-large",
+        /// Interrupted a write of the NMI lane on the same processor.
+        Reentered = 1 "re-entered",
+        /// The lane was full and its policy is `keep`.
+        Refused = 2 "refused",
+        /// Writing was paused.
+        Paused = 3 "paused",
+        /// The processor has no lane.
+        NoLane = 4 "no-lane",
+        /// The lock was not free within `LockBudget`.
+        Budget = 5 "budget",
+    }
+}

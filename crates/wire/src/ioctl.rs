@@ -1,0 +1,211 @@
+//! Control codes of the control device, and the structures that go in and out.
+//!
+//! Code = device type, access, function and method, as `CTL_CODE` builds it (DDI "Defining I/O Control Codes").
+
+use zerocopy::{
+    FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned,
+    little_endian::{U16, U32, U64},
+};
+
+/// NT name of the control device.
+pub const DEVICE_NAME: &str = r"\Device\irqlog";
+/// Its symbolic link, for every session.
+pub const LINK_NAME: &str = r"\DosDevices\Global\irqlog";
+/// What a Win32 program opens.
+pub const WIN32_NAME: &str = r"\\.\Global\irqlog";
+/// Who may open it: SYSTEM and Administrators, everything (SDDL: protected DACL).
+pub const SDDL: &str = "D:P(A;;GA;;;SY)(A;;GA;;;BA)";
+/// Name of the driver's service.
+pub const SERVICE_NAME: &str = "irqlog";
+
+const FILE_DEVICE_UNKNOWN: u32 = 0x22;
+const METHOD_BUFFERED: u32 = 0;
+const METHOD_OUT_DIRECT: u32 = 2;
+const FILE_READ_DATA: u32 = 1;
+const FILE_WRITE_DATA: u32 = 2;
+
+const fn ctl_code(function: u32, method: u32, access: u32) -> u32 {
+    (FILE_DEVICE_UNKNOWN << 16) | (access << 14) | (function << 2) | method
+}
+
+/// Answers the start of the image: header, then as much of the control tables as fits.
+pub const INFO: u32 = ctl_code(0x800, METHOD_BUFFERED, FILE_READ_DATA);
+/// [`ReadRequest`] in, [`BatchHeader`] and records out.
+pub const READ: u32 = ctl_code(0x801, METHOD_OUT_DIRECT, FILE_READ_DATA);
+/// [`WaitRequest`] in, [`WaitAnswer`] out when something was written since.
+pub const WAIT: u32 = ctl_code(0x802, METHOD_BUFFERED, FILE_READ_DATA);
+/// [`ConfigureRequest`] in.
+pub const CONFIGURE: u32 = ctl_code(0x804, METHOD_BUFFERED, FILE_WRITE_DATA);
+/// Nothing in: clears every lane.
+pub const CLEAR: u32 = ctl_code(0x805, METHOD_BUFFERED, FILE_WRITE_DATA);
+/// [`MarkHeader`] and UTF-8 text in.
+pub const MARK: u32 = ctl_code(0x806, METHOD_BUFFERED, FILE_WRITE_DATA);
+/// [`SelftestAnswer`] out.
+pub const SELFTEST: u32 = ctl_code(0x807, METHOD_BUFFERED, FILE_READ_DATA | FILE_WRITE_DATA);
+/// Internal and from kernel mode only: [`Interface`](crate::interface::Interface) out.
+pub const CONNECT: u32 = ctl_code(0x880, METHOD_BUFFERED, 0);
+
+/// The longest text that MARK takes: what one record holds.
+pub const MAX_MARK: usize = crate::record::MAX_PAYLOAD;
+
+/// Where a reader stands in a lane.
+///
+/// `position` is a hint that saves the driver the walk from the oldest record; one that does not lead to the record
+/// `seq` is ignored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct Cursor {
+    /// Seq of the next record wanted.
+    pub seq: U64,
+    /// Position at which it lies, or any number.
+    pub position: U64,
+}
+
+/// Input of [`READ`].
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct ReadRequest {
+    /// Index of the lane.
+    pub lane: U32,
+    /// See [`read_flags`].
+    pub flags: U32,
+    /// From where; ignored with [`read_flags::FROM_START`].
+    pub cursor: Cursor,
+    /// The start of the driver that the cursor belongs to; ignored with [`read_flags::FROM_START`].
+    pub start_id: U64,
+}
+
+/// Bits of [`ReadRequest::flags`].
+pub mod read_flags {
+    /// Begin with the first record that the lane ever had: what is no longer there is reported as lost.
+    pub const FROM_START: u32 = 1 << 0;
+}
+
+/// Start of the answer to [`READ`]; `records` bytes of records follow.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct BatchHeader {
+    /// `major` of [`crate::VERSION`].
+    pub major: U16,
+    /// `minor` of [`crate::VERSION`].
+    pub minor: U16,
+    /// Index of the lane.
+    pub lane: U32,
+    /// Bytes of records that follow.
+    pub records: U32,
+    /// Number of records that follow.
+    pub count: U32,
+    /// See [`batch_flags`].
+    pub flags: U32,
+    /// Zero.
+    pub reserved: U32,
+    /// Identity of this start of the driver.
+    pub start_id: U64,
+    /// Tick before the lane was looked at: every record with a lower tick that is not in this batch, or in one that
+    /// follows at once, was written by a writer that stopped between stamp and publish.
+    pub barrier: U64,
+    /// Where to read on.
+    pub next: Cursor,
+    /// Records that were overwritten since the cursor.
+    pub lost: U64,
+    /// Records that were cleared since the cursor.
+    pub cleared: U64,
+    /// Seq that the lane's next record gets.
+    pub next_seq: U64,
+    /// Seq of the lane's first record.
+    pub first_seq: U64,
+}
+
+/// Bits of [`BatchHeader::flags`].
+pub mod batch_flags {
+    /// More records are there: the buffer was full, or the reader was overtaken.
+    pub const MORE: u32 = 1 << 0;
+}
+
+/// Input of [`WAIT`].
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct WaitRequest {
+    /// Sum over all lanes of the seqs up to which the caller has read, as `next_seq - first_seq`.
+    pub seen: U64,
+}
+
+/// Output of [`WAIT`].
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct WaitAnswer {
+    /// Records written so far, over all lanes.
+    pub written: U64,
+}
+
+/// Input of [`CONFIGURE`]; a field that equals [`KEEP`](Self::KEEP) stays as it is.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct ConfigureRequest {
+    /// A [`Level`](crate::record::Level).
+    pub level: U32,
+    /// A [`Policy`](crate::image::Policy).
+    pub policy: U32,
+    /// 1 pauses, 0 goes on.
+    pub paused: U32,
+    /// Zero.
+    pub reserved: U32,
+}
+
+impl ConfigureRequest {
+    /// Leaves a setting as it is.
+    pub const KEEP: u32 = u32::MAX;
+
+    /// A request that changes nothing.
+    pub const fn nothing() -> Self {
+        let keep = U32::new(Self::KEEP);
+        Self { level: keep, policy: keep, paused: keep, reserved: U32::ZERO }
+    }
+}
+
+/// Start of the input of [`MARK`]; the rest is the text.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct MarkHeader {
+    /// A [`Level`](crate::record::Level).
+    pub level: u8,
+    /// Zero.
+    pub reserved: [u8; 7],
+}
+
+/// Ways in which SELFTEST writes, in the order of [`SelftestAnswer::contexts`].
+pub const SELFTEST_CONTEXTS: [&str; 6] = ["thread", "apc", "dpc", "dirql", "ipi", "high"];
+
+/// What became of the records of one context of SELFTEST.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct SelftestContext {
+    /// Log calls made.
+    pub called: U32,
+    /// Of those, written.
+    pub written: U32,
+    /// Of those, dropped.
+    pub dropped: U32,
+    /// Of those written, found again by reading the ring afterwards with the IRQL and processor they were written at.
+    pub found: U32,
+}
+
+/// Output of [`SELFTEST`].
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct SelftestAnswer {
+    /// Processors that took part.
+    pub processors: U32,
+    /// Zero.
+    pub reserved: U32,
+    /// See [`SELFTEST_CONTEXTS`].
+    pub contexts: [SelftestContext; SELFTEST_CONTEXTS.len()],
+}
+
+const _: () = {
+    assert!(size_of::<ReadRequest>() == 32);
+    assert!(size_of::<BatchHeader>() == 88);
+    assert!(size_of::<ConfigureRequest>() == 16);
+    assert!(size_of::<MarkHeader>() == 8);
+    assert!(size_of::<SelftestAnswer>() == 104);
+};

@@ -1,0 +1,96 @@
+//! The bytes of irqlog, and the only place that names them.
+//!
+//! A field, an offset, a size, a magic number, a level, an IOCTL code or a GUID is defined here and nowhere else; the
+//! driver, the reader, the rig and the tables of the debugger script all take it from here. The crate has no logic
+//! beyond parsing and no unsafe code.
+//!
+//! | Module | Bytes |
+//! |---|---|
+//! | [`record`] | one record, as it lies in a ring, in a batch and in a file |
+//! | [`image`] | the ring image: in non-paged memory, in a saved file and in a crash dump |
+//! | [`ioctl`] | control codes, requests and answers of the control device |
+//! | [`interface`] | the function table that other drivers get |
+//! | [`irql`] | interrupt request levels and their names |
+//!
+//! Rules for every structure: little-endian, fixed width, no padding that is not named, its size asserted at compile
+//! time. Enumerations are open: a value that this version does not know survives being read and written again.
+//! [`VERSION`] covers all of it; `docs/record-format.md` is the prose.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+pub mod image;
+pub mod interface;
+pub mod ioctl;
+pub mod irql;
+pub mod record;
+
+/// Version of everything in this crate. A reader takes an image or a batch whose `major` is its own and whose `minor`
+/// is not above its own.
+pub const VERSION: Version = Version { major: 1, minor: 0 };
+
+/// A version of the format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// Changes when old readers can no longer read.
+    pub major: u16,
+    /// Changes when something was added that old readers may skip.
+    pub minor: u16,
+}
+
+impl Version {
+    /// Tells which side has to be upgraded before a reader of `self` can read what `written` wrote.
+    ///
+    /// # Errors
+    /// [`Upgrade::Reader`] if the bytes are newer than this reader, [`Upgrade::Writer`] if they are of an older major
+    /// version that it no longer reads.
+    pub const fn accepts(self, written: Self) -> Result<(), Upgrade> {
+        if written.major > self.major || (written.major == self.major && written.minor > self.minor) {
+            Err(Upgrade::Reader)
+        } else if written.major < self.major {
+            Err(Upgrade::Writer)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Which side of the wire is too old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upgrade {
+    /// `irqlog.exe` is older than the driver or file it reads.
+    Reader,
+    /// The driver or file is older than `irqlog.exe`.
+    Writer,
+}
+
+/// Defines an open enumeration: a transparent number with named values, which keeps the values it does not know.
+macro_rules! open_enum {
+    ($(#[$meta:meta])* $name:ident: $repr:ty { $($(#[$vmeta:meta])* $variant:ident = $value:literal $text:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub $repr);
+
+        #[allow(non_upper_case_globals, reason = "the values read as those of an enum")]
+        impl $name {
+            $($(#[$vmeta])* pub const $variant: Self = Self($value);)+
+
+            /// The values that this version knows, in ascending order.
+            pub const KNOWN: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The name on command lines, in parameters and in output; `None` for a value this version does not know.
+            pub const fn name(self) -> Option<&'static str> {
+                match self {
+                    $(Self::$variant => Some($text),)+
+                    _ => None,
+                }
+            }
+
+            /// The value of that name, compared without regard to ASCII case.
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::KNOWN.iter().copied().find(|value| value.name().is_some_and(|own| own.eq_ignore_ascii_case(name)))
+            }
+        }
+    };
+}
+pub(crate) use open_enum;

@@ -1,0 +1,151 @@
+//! One record: a fixed header, then the payload, padded with zeros to a multiple of eight bytes.
+//!
+//! The same bytes lie in a ring, in the answer to READ and in a file. `size` counts everything, so records follow each
+//! other without a gap, and a reader can skip a kind that it does not know.
+
+use zerocopy::{
+    FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned,
+    little_endian::{U16, U32, U64},
+};
+
+use crate::open_enum;
+
+/// The unit in which a ring is written: one aligned 64-bit word.
+pub const WORD: usize = 8;
+/// The largest record, header included.
+pub const MAX_SIZE: usize = 1024;
+/// The largest record in words.
+pub const MAX_WORDS: usize = MAX_SIZE / WORD;
+/// Size of [`RecordHeader`].
+pub const HEADER_SIZE: usize = size_of::<RecordHeader>();
+/// Words of [`RecordHeader`].
+pub const HEADER_WORDS: usize = HEADER_SIZE / WORD;
+/// The largest payload of one record.
+pub const MAX_PAYLOAD: usize = MAX_SIZE - HEADER_SIZE;
+/// The largest part of a blob that one record holds.
+pub const MAX_BLOB_PIECE: usize = MAX_PAYLOAD - size_of::<BlobHeader>();
+/// The largest blob: it is split into at most this many bytes' worth of pieces, each an own record.
+pub const MAX_BLOB: usize = 64 * 1024;
+
+/// Index of the word that holds `size`, `kind`, `level`, `flags` and `irql`.
+pub const WORD_SIZE: usize = 0;
+/// Index of the word that holds `seq`.
+pub const WORD_SEQ: usize = 2;
+/// Index of the word that holds `tick`.
+pub const WORD_TICK: usize = 3;
+
+/// The fixed part of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct RecordHeader {
+    /// Bytes of the whole record: header, payload and padding; a multiple of [`WORD`].
+    pub size: U16,
+    /// A [`Kind`].
+    pub kind: u8,
+    /// A [`Level`].
+    pub level: u8,
+    /// See [`flags`].
+    pub flags: U16,
+    /// IRQL of the caller before the write raised it.
+    pub irql: u8,
+    /// Zero.
+    pub reserved: u8,
+    /// System-wide index of the processor that wrote.
+    pub processor: U16,
+    /// Bytes of the payload without padding.
+    pub payload_size: U16,
+    /// Site id of an event; zero for text and blobs.
+    pub site: U32,
+    /// Number of the record in its lane: consecutive, without a gap.
+    pub seq: U64,
+    /// Time of the write, in the units of the image's tick frequency.
+    pub tick: U64,
+    /// Id of the thread that wrote, or 0 with [`flags::NO_THREAD`].
+    pub thread: U32,
+    /// Id of its process, or 0 with [`flags::NO_THREAD`].
+    pub process: U32,
+}
+
+const _: () = {
+    assert!(size_of::<RecordHeader>() == 40);
+    assert!(core::mem::offset_of!(RecordHeader, seq) == WORD_SEQ * WORD);
+    assert!(core::mem::offset_of!(RecordHeader, tick) == WORD_TICK * WORD);
+    assert!(core::mem::offset_of!(RecordHeader, thread) == 32);
+    assert!(MAX_SIZE % WORD == 0 && MAX_SIZE <= u16::MAX as usize);
+};
+
+/// The size in bytes that the first word of a record claims. The word is read with one atomic load, so the value is
+/// whole even while the record is being overwritten.
+#[must_use]
+pub const fn size_of_first_word(word: u64) -> usize {
+    (word & 0xffff) as usize
+}
+
+/// The size in bytes of a record with a payload of that many bytes, or `None` above [`MAX_SIZE`].
+#[must_use]
+pub const fn size_for_payload(payload: usize) -> Option<usize> {
+    if payload > MAX_PAYLOAD { None } else { Some((HEADER_SIZE + payload).next_multiple_of(WORD)) }
+}
+
+open_enum! {
+    /// What the payload is.
+    Kind: u8 {
+        /// Raw arguments of a static site.
+        Event = 1 "event",
+        /// UTF-8 text.
+        Text = 2 "text",
+        /// A [`BlobHeader`] and raw bytes.
+        Blob = 3 "blob",
+    }
+}
+
+open_enum! {
+    /// How important a record is; lower is more important.
+    Level: u8 {
+        /// Something failed.
+        Error = 1 "error",
+        /// Something is wrong but was coped with.
+        Warn = 2 "warn",
+        /// Something worth knowing happened.
+        Info = 3 "info",
+        /// Detail for whoever debugs the component.
+        Debug = 4 "debug",
+        /// Every step.
+        Trace = 5 "trace",
+    }
+}
+
+/// Bits of [`RecordHeader::flags`].
+pub mod flags {
+    /// Thread and process were not read, because the caller was above `DISPATCH_LEVEL`: `PsGetCurrentThreadId` is
+    /// annotated for at most that (ntddk.h).
+    pub const NO_THREAD: u16 = 1 << 0;
+    /// The payload was cut to fit.
+    pub const TRUNCATED: u16 = 1 << 1;
+    /// Written by the entry that never waits.
+    pub const NEVER_WAITS: u16 = 1 << 2;
+    /// Written by irqlog.sys itself.
+    pub const OWN: u16 = 1 << 3;
+    /// Written for user mode through MARK.
+    pub const USER: u16 = 1 << 4;
+    /// Pointer arguments were replaced by keyed hashes.
+    pub const POINTERS_HASHED: u16 = 1 << 5;
+    /// Pointer arguments are raw.
+    pub const POINTERS_RAW: u16 = 1 << 6;
+}
+
+/// Leads the payload of a [`Kind::Blob`] record: which piece of which blob it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct BlobHeader {
+    /// The caller's own mark for what the bytes are.
+    pub tag: U32,
+    /// Number of the blob since the driver started: pieces with the same number belong together.
+    pub blob: U32,
+    /// Bytes of the whole blob.
+    pub total: U32,
+    /// Offset of this piece in it.
+    pub offset: U32,
+}
+
+const _: () = assert!(size_of::<BlobHeader>() == 16);

@@ -1,0 +1,119 @@
+//! Numbers that are on disks and in dumps: a change here breaks readers, so it has to be meant.
+
+use irqlog_wire::{
+    Upgrade, VERSION, Version, image, ioctl,
+    record::{BlobHeader, HEADER_SIZE, Kind, Level, MAX_PAYLOAD, RecordHeader, flags, size_for_payload},
+};
+use zerocopy::{FromBytes, IntoBytes};
+
+#[test]
+fn record_header_has_these_bytes() {
+    let header = RecordHeader {
+        size: 0x0130.into(),
+        kind: Kind::Text.0,
+        level: Level::Warn.0,
+        flags: (flags::NO_THREAD | flags::TRUNCATED).into(),
+        irql: 15,
+        reserved: 0,
+        processor: 0x0203.into(),
+        payload_size: 0x0405.into(),
+        site: 0x0607_0809.into(),
+        seq: 0x0a0b_0c0d_0e0f_1011.into(),
+        tick: 0x1213_1415_1617_1819.into(),
+        thread: 0x1a1b_1c1d.into(),
+        process: 0x1e1f_2021.into(),
+    };
+    let bytes = [
+        0x30, 0x01, 2, 2, 0x03, 0, 15, 0, 0x03, 0x02, 0x05, 0x04, 0x09, 0x08, 0x07, 0x06, 0x11, 0x10, 0x0f, 0x0e, 0x0d,
+        0x0c, 0x0b, 0x0a, 0x19, 0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x1d, 0x1c, 0x1b, 0x1a, 0x21, 0x20, 0x1f, 0x1e,
+    ];
+    assert_eq!(header.as_bytes(), bytes);
+    assert_eq!(RecordHeader::read_from_bytes(&bytes).unwrap(), header);
+    let first = u64::from_le_bytes(bytes[..8].try_into().unwrap());
+    assert_eq!(irqlog_wire::record::size_of_first_word(first), 0x130);
+}
+
+#[test]
+fn blob_header_has_these_bytes() {
+    let header = BlobHeader { tag: 1.into(), blob: 2.into(), total: 3.into(), offset: 4.into() };
+    assert_eq!(header.as_bytes(), [1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0]);
+}
+
+#[test]
+fn enumerations_have_these_values() {
+    assert_eq!(Kind::KNOWN.iter().map(|k| (k.0, k.name().unwrap())).collect::<Vec<_>>(), [
+        (1, "event"),
+        (2, "text"),
+        (3, "blob")
+    ]);
+    assert_eq!(Level::KNOWN.iter().map(|l| (l.0, l.name().unwrap())).collect::<Vec<_>>(), [
+        (1, "error"),
+        (2, "warn"),
+        (3, "info"),
+        (4, "debug"),
+        (5, "trace")
+    ]);
+    assert_eq!(image::DropReason::KNOWN.iter().map(|r| (r.0, r.name().unwrap())).collect::<Vec<_>>(), [
+        (0, "too-large"),
+        (1, "re-entered"),
+        (2, "refused"),
+        (3, "paused"),
+        (4, "no-lane"),
+        (5, "budget")
+    ]);
+    assert!(image::DropReason::KNOWN.len() <= image::DROP_REASONS);
+    assert_eq!(image::Engine::KNOWN.iter().map(|e| (e.0, e.name().unwrap())).collect::<Vec<_>>(), [
+        (1, "shared"),
+        (2, "percpu")
+    ]);
+    assert_eq!(image::LaneKind::KNOWN.iter().map(|k| (k.0, k.name().unwrap())).collect::<Vec<_>>(), [
+        (1, "shared"),
+        (2, "processor"),
+        (3, "nmi")
+    ]);
+    assert_eq!(Level(9).name(), None, "an unknown value stays what it is");
+    assert_eq!(Level::from_name("WARN"), Some(Level::Warn));
+    assert_eq!(Level::from_name("loud"), None);
+}
+
+/// `CTL_CODE(FILE_DEVICE_UNKNOWN, function, method, access)`, worked out by hand.
+#[test]
+fn control_codes_have_these_values() {
+    assert_eq!(ioctl::INFO, 0x0022_6000);
+    assert_eq!(ioctl::READ, 0x0022_6006);
+    assert_eq!(ioctl::WAIT, 0x0022_6008);
+    assert_eq!(ioctl::CONFIGURE, 0x0022_a010);
+    assert_eq!(ioctl::CLEAR, 0x0022_a014);
+    assert_eq!(ioctl::MARK, 0x0022_a018);
+    assert_eq!(ioctl::SELFTEST, 0x0022_e01c);
+    assert_eq!(ioctl::CONNECT, 0x0022_2200);
+}
+
+#[test]
+fn image_words_lie_where_the_structures_say() {
+    assert_eq!(image::MAGIC, [0x49, 0x52, 0x51, 0x4c, 0x4f, 0x47, 0x0d, 0x0a]);
+    assert_eq!(
+        [image::header_word::LEVEL, image::header_word::POLICY, image::header_word::PAUSED, image::header_word::DROPS],
+        [16, 17, 18, 21]
+    );
+    assert_eq!([image::processor_word::NESTING, image::processor_word::DROPS], [0, 1]);
+    assert_eq!([image::lane_word::FLOOR, image::lane_word::HEAD, image::lane_word::TAIL], [5, 16, 17]);
+    assert_eq!(image::lane_word::NEXT_SEQ, 18);
+}
+
+#[test]
+fn sizes_are_rounded_to_words() {
+    assert_eq!(size_for_payload(0), Some(HEADER_SIZE));
+    assert_eq!(size_for_payload(1), Some(HEADER_SIZE + 8));
+    assert_eq!(size_for_payload(8), Some(HEADER_SIZE + 8));
+    assert_eq!(size_for_payload(MAX_PAYLOAD), Some(1024));
+    assert_eq!(size_for_payload(MAX_PAYLOAD + 1), None);
+}
+
+#[test]
+fn a_version_says_which_side_to_upgrade() {
+    assert_eq!(VERSION.accepts(VERSION), Ok(()));
+    assert_eq!(VERSION.accepts(Version { major: VERSION.major, minor: VERSION.minor + 1 }), Err(Upgrade::Reader));
+    assert_eq!(VERSION.accepts(Version { major: VERSION.major + 1, minor: 0 }), Err(Upgrade::Reader));
+    assert_eq!(VERSION.accepts(Version { major: 0, minor: 9 }), Err(Upgrade::Writer));
+}

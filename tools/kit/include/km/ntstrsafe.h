@@ -1,0 +1,1 @@
+/* irqlog kit: the safe-string functions are inline in the WDK and have no binding. */

@@ -1,0 +1,181 @@
+//! The kit: what a KMDF driver needs of the Windows Driver Kit, made here so that it builds on Linux.
+//!
+//! [`assemble`] lays the clean-room headers out where `wdk-build` looks for a WDK, makes import libraries out of the
+//! `.def` files with `llvm-dlltool`, and compiles `WdfDriverEntry.lib` with `clang-cl`:
+//!
+//! ```text
+//! <root>/Include/10.0.26100.0/{km,km/crt,km/ufx/1.1,shared,um}    ntddk.h ntifs.h ntstrsafe.h
+//! <root>/Include/wdf/kmdf/1.31                                    wdf.h
+//! <root>/Lib/10.0.26100.0/km/{x64,ARM64}                          ntoskrnl.lib hal.lib wmilib.lib ...
+//! <root>/Lib/wdf/kmdf/{x64,ARM64}/1.31                            WdfLdr.lib WdfDriverEntry.lib
+//! ```
+//!
+//! It is no WDK: it declares what irqlog uses and nothing else. `tests/abi.rs` compares what it declares of KMDF with
+//! `testdata/kmdf-abi.json`. A driver built with it imports from the same modules under the same names.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, ensure};
+
+/// The SDK version that the layout claims: the newest WDK with a KMDF 1.31 folder.
+const SDK_VERSION: &str = "10.0.26100.0";
+/// The KMDF version of `[package.metadata.wdk.driver-model]` in the root `Cargo.toml`.
+const KMDF_VERSION: &str = "1.31";
+
+/// A processor architecture that irqlog is built for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arch {
+    /// AMD64.
+    X64,
+    /// AArch64.
+    Arm64,
+}
+
+impl Arch {
+    /// Both, x64 first.
+    pub const ALL: [Self; 2] = [Self::X64, Self::Arm64];
+
+    /// The name on command lines and in folder names.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::X64 => "x64",
+            Self::Arm64 => "arm64",
+        }
+    }
+
+    /// The Rust target triple.
+    pub const fn triple(self) -> &'static str {
+        match self {
+            Self::X64 => "x86_64-pc-windows-msvc",
+            Self::Arm64 => "aarch64-pc-windows-msvc",
+        }
+    }
+
+    /// The folder name that the WDK uses.
+    const fn wdk_folder(self) -> &'static str {
+        match self {
+            Self::X64 => "x64",
+            Self::Arm64 => "ARM64",
+        }
+    }
+
+    /// The machine name of `llvm-dlltool`.
+    const fn dlltool_machine(self) -> &'static str {
+        match self {
+            Self::X64 => "i386:x86-64",
+            Self::Arm64 => "arm64",
+        }
+    }
+}
+
+/// The programs that the kit calls, by name or path.
+#[derive(Clone, Debug)]
+pub struct Tools {
+    /// `clang-cl`, the C compiler with Microsoft's command line.
+    pub clang_cl: PathBuf,
+    /// `llvm-lib`, the librarian.
+    pub llvm_lib: PathBuf,
+    /// `llvm-dlltool`, which makes import libraries.
+    pub llvm_dlltool: PathBuf,
+}
+
+/// Writes the kit below `root` (the future `WDKContentRoot`), over whatever is there.
+///
+/// # Errors
+/// A folder that cannot be written, or a tool that is missing or fails; the message names it.
+pub fn assemble(root: &Path, tools: &Tools) -> Result<()> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let include = root.join("Include").join(SDK_VERSION);
+    let kmdf_include = root.join("Include/wdf/kmdf").join(KMDF_VERSION);
+    for folder in ["km/crt", "km/ufx/1.1", "shared", "um"] {
+        create(&include.join(folder))?;
+    }
+    create(&kmdf_include)?;
+    for header in ["ntddk.h", "ntifs.h", "ntstrsafe.h"] {
+        copy(&source.join("include/km").join(header), &include.join("km").join(header))?;
+    }
+    copy(&source.join("include/wdf/wdf.h"), &kmdf_include.join("wdf.h"))?;
+    for arch in Arch::ALL {
+        libraries(source, root, arch, tools, &[include.join("km"), kmdf_include.clone()])
+            .with_context(|| format!("making the kit's libraries for {}", arch.name()))?;
+    }
+    Ok(())
+}
+
+fn libraries(source: &Path, root: &Path, arch: Arch, tools: &Tools, includes: &[PathBuf]) -> Result<()> {
+    let km = root.join("Lib").join(SDK_VERSION).join("km").join(arch.wdk_folder());
+    let kmdf = root.join("Lib/wdf/kmdf").join(arch.wdk_folder()).join(KMDF_VERSION);
+    create(&km)?;
+    create(&kmdf)?;
+    let defs = source.join("def");
+    for (module, folder) in [("ntoskrnl", &km), ("hal", &km), ("wmilib", &km), ("WdfLdr", &kmdf)] {
+        let mut def = read(&defs.join(format!("{module}.def")))?;
+        let more = defs.join(format!("{module}.{}.def", arch.name()));
+        if more.exists() {
+            def.push_str(&read(&more)?);
+        }
+        let whole = folder.join(format!("{module}.def"));
+        fs::write(&whole, def).with_context(|| format!("writing {}", whole.display()))?;
+        run(Command::new(&tools.llvm_dlltool)
+            .args(["-m", arch.dlltool_machine(), "-d"])
+            .arg(&whole)
+            .arg("-l")
+            .arg(folder.join(format!("{module}.lib"))))?;
+    }
+    let c = source.join("lib");
+    static_library(&c.join("WdfDriverEntry.c"), &kmdf.join("WdfDriverEntry.lib"), arch, tools, includes)?;
+    static_library(&c.join("empty.c"), &km.join("BufferOverflowFastFailK.lib"), arch, tools, includes)?;
+    if arch == Arch::Arm64 {
+        static_library(&c.join("empty.c"), &km.join("arm64rt.lib"), arch, tools, includes)?;
+    }
+    Ok(())
+}
+
+fn static_library(c: &Path, lib: &Path, arch: Arch, tools: &Tools, includes: &[PathBuf]) -> Result<()> {
+    let object = lib.with_extension("obj");
+    let mut compile = Command::new(&tools.clang_cl);
+    compile
+        .arg(format!("--target={}", arch.triple()))
+        .args(["/c", "/O2", "/GS-", "/kernel", "/Zl", "/W4", "/WX", "-Wno-nonportable-include-path"])
+        .args(["/DKMDF_VERSION_MAJOR=1", "/DKMDF_VERSION_MINOR=31", "/D_KERNEL_MODE"])
+        .arg(match arch {
+            Arch::X64 => "/D_AMD64_",
+            Arch::Arm64 => "/D_ARM64_",
+        });
+    for include in includes {
+        compile.arg("-imsvc").arg(include);
+    }
+    // After `--`, or an absolute path would be read as an option.
+    run(compile.arg(format!("/Fo{}", object.display())).arg("--").arg(c))?;
+    run(Command::new(&tools.llvm_lib).arg(format!("/out:{}", lib.display())).arg(&object))
+}
+
+fn create(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::copy(from, to).with_context(|| format!("copying {} to {}", from.display(), to.display()))?;
+    Ok(())
+}
+
+fn read(file: &Path) -> Result<String> {
+    fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().with_context(|| format!("starting {program}"))?;
+    ensure!(
+        output.status.success(),
+        "{program} failed ({}):\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! `cargo xtask build`: the driver, and the drivers that the rig loads beside it, for both architectures.
+//!
+//! Results: `target/driver/<arch>/<name>.sys` with `.pdb` and `.map` beside it.
+
+use std::{
+    fs,
+    hash::{DefaultHasher, Hash, Hasher},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result};
+use irqlog_kit::Arch;
+
+use crate::{
+    host::{self, Toolchain},
+    shell::{root, run, timed},
+    vendor,
+};
+
+/// A driver package: its cargo name, the stem of cargo's output, and the name of the image.
+struct Driver {
+    package: &'static str,
+    output: &'static str,
+    image: &'static str,
+}
+
+const IRQLOG: Driver = Driver { package: "irqlog", output: "irqlog", image: "irqlog" };
+
+/// Builds irqlog.sys.
+///
+/// # Errors
+/// Whatever of the tools fails.
+pub fn drivers(archs: &[Arch]) -> Result<()> {
+    let setup = Setup::prepare(archs)?;
+    for &arch in archs {
+        setup.build(&IRQLOG, arch)?;
+    }
+    for &arch in archs {
+        println!("{}", image(arch, IRQLOG.image).display());
+    }
+    Ok(())
+}
+
+/// Where a built image lies.
+pub fn image(arch: Arch, name: &str) -> PathBuf {
+    root().join("target/driver").join(arch.name()).join(format!("{name}.sys"))
+}
+
+/// Everything a driver build needs besides the sources.
+struct Setup {
+    toolchain: Toolchain,
+    wdk: PathBuf,
+    vendor: PathBuf,
+    tools: irqlog_kit::Tools,
+}
+
+impl Setup {
+    fn prepare(archs: &[Arch]) -> Result<Self> {
+        let tools = host::llvm()?;
+        let toolchain = Toolchain::find(archs)?;
+        let wdk = root().join("target/kit/wdk");
+        kit(&wdk, &tools)?;
+        let library = match &toolchain {
+            Toolchain::BuildStd { library, .. } => Some(library.as_path()),
+            Toolchain::Installed => None,
+        };
+        let vendor = vendor::crates(library)?;
+        Ok(Self { toolchain, wdk, vendor, tools })
+    }
+
+    fn build(&self, driver: &Driver, arch: Arch) -> Result<()> {
+        timed(&format!("building {}.sys for {}", driver.image, arch.name()), || {
+            run(&mut self.cargo(driver, arch))?;
+            collect(driver, arch)
+        })
+    }
+
+    fn cargo(&self, driver: &Driver, arch: Arch) -> Command {
+        let mut cargo = match &self.toolchain {
+            Toolchain::BuildStd { bin: Some(bin), .. } => Command::new(bin.join("cargo")),
+            _ => Command::new("cargo"),
+        };
+        cargo.current_dir(root());
+        // What rustup and an outer cargo set would send this build to another compiler than the one chosen here.
+        for variable in ["CARGO", "RUSTUP_TOOLCHAIN", "RUSTC", "RUSTDOC", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
+            cargo.env_remove(variable);
+        }
+        if let Toolchain::BuildStd { bin: Some(bin), .. } = &self.toolchain {
+            cargo.env("RUSTC", bin.join("rustc"));
+        }
+        cargo.args(["build", "--quiet", "--locked", "--release", "--package", driver.package]);
+        cargo.args(["--target", arch.triple()]);
+        cargo.arg("--target-dir").arg(root().join("target/driver"));
+        cargo.args(["--config", "source.crates-io.replace-with=\"irqlog-vendor\""]);
+        cargo.arg("--config").arg(format!("source.irqlog-vendor.directory={:?}", self.vendor.display().to_string()));
+        if let Toolchain::BuildStd { .. } = &self.toolchain {
+            cargo.env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=core,alloc");
+        }
+        let underscored = arch.triple().replace('-', "_");
+        cargo
+            .env(format!("CARGO_TARGET_{}_LINKER", underscored.to_uppercase()), host::lld_link())
+            .env(format!("CC_{underscored}"), &self.tools.clang_cl)
+            .env(format!("AR_{underscored}"), &self.tools.llvm_lib)
+            .env("LIBCLANG_PATH", host::libclang())
+            .env("WDKContentRoot", &self.wdk)
+            .env_remove("Version_Number");
+        cargo
+    }
+}
+
+/// Assembles the kit if its sources have changed since.
+fn kit(wdk: &Path, tools: &irqlog_kit::Tools) -> Result<()> {
+    let mut hasher = DefaultHasher::new();
+    hash_files(&root().join("tools/kit"), &mut hasher)?;
+    let wanted = format!("{:016x}", hasher.finish());
+    let stamp = wdk.with_extension("stamp");
+    if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
+        return Ok(());
+    }
+    timed("assembling the kit (headers, import libraries)", || irqlog_kit::assemble(wdk, tools))?;
+    forget_cached_bindings()?;
+    fs::write(&stamp, wanted).with_context(|| format!("writing {}", stamp.display()))
+}
+
+/// wdk-macros keeps what it read out of the bindings in a scratch folder and never looks again.
+fn forget_cached_bindings() -> Result<()> {
+    for build in ["target/driver/release/build", "target/driver/debug/build"] {
+        let Ok(entries) = fs::read_dir(root().join(build)) else { continue };
+        for entry in entries {
+            let path = entry?.path();
+            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("scratch-")) {
+                fs::remove_dir_all(&path).with_context(|| format!("removing {}", path.display()))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn hash_files(folder: &Path, hasher: &mut DefaultHasher) -> Result<()> {
+    let mut entries: Vec<_> =
+        fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?.collect::<Result<_, _>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        if path.is_dir() {
+            hash_files(&path, hasher)?;
+        } else {
+            entry.file_name().hash(hasher);
+            fs::read(&path).with_context(|| format!("reading {}", path.display()))?.hash(hasher);
+        }
+    }
+    Ok(())
+}
+
+/// Copies what cargo linked to where everyone looks for it.
+fn collect(driver: &Driver, arch: Arch) -> Result<()> {
+    let from = root().join("target/driver").join(arch.triple()).join("release");
+    let to = image(arch, driver.image);
+    fs::create_dir_all(to.parent().context("the image has a folder")?)?;
+    let copy = |from: PathBuf, to: PathBuf| {
+        fs::copy(&from, &to).with_context(|| format!("copying {} to {}", from.display(), to.display()))
+    };
+    copy(from.join(format!("{}.dll", driver.output)), to.clone())?;
+    copy(from.join(format!("{}.pdb", driver.output)), to.with_extension("pdb"))?;
+    copy(from.join("deps").join(format!("{}.map", driver.output)), to.with_extension("map"))?;
+    Ok(())
+}

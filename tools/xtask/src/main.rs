@@ -1,0 +1,60 @@
+//! `cargo xtask`: everything that a developer or CI does with irqlog, one subcommand each.
+//!
+//! The two that a newcomer needs are `demo` and `test`; each installs what it lacks and says so.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use irqlog_kit::Arch;
+
+mod build;
+mod host;
+mod shell;
+mod vendor;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Build, test and show irqlog", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build irqlog.sys from the unmodified wdk crates and the clean-room kit
+    Build {
+        /// The architecture to build for
+        #[arg(long, default_value = "all")]
+        arch: ArchArgument,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ArchArgument {
+    X64,
+    Arm64,
+    All,
+}
+
+impl ArchArgument {
+    const fn archs(self) -> &'static [Arch] {
+        match self {
+            Self::X64 => &[Arch::X64],
+            Self::Arm64 => &[Arch::Arm64],
+            Self::All => &Arch::ALL,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Build { arch } => build::drivers(arch.archs()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
