@@ -1,2 +1,39 @@
-//! x
+//! The recorder: everything that irqlog.sys does, but for Windows itself.
+//!
+//! | Module | What |
+//! |---|---|
+//! | [`config`] | the service parameters, parsed and limited |
+//! | [`layout`] | where everything lies in the ring image, and its first initialisation |
+//! | [`draft`] | a record as it is encoded on the caller's stack |
+//! | [`log`] | the record path: raise, choose a lane, stamp, publish, lower |
+//! | [`request`] | the control device's requests, parsed before anything is done |
+//! | [`answer`] | what is done for them |
+//!
+//! It is generic over its outside ([`Platform`], [`RawLock`](irqlog_ring::lock::RawLock),
+//! [`Words`](irqlog_ring::words::Words)), so that the code which runs in the driver is the code that tests, models and
+//! the rig run. It does not allocate, format or panic.
+
 #![no_std]
+
+pub mod answer;
+pub mod config;
+pub mod draft;
+pub mod layout;
+pub mod log;
+pub mod request;
+
+pub use log::Recorder;
+
+/// What the recorder asks of the system, besides raising and lowering.
+///
+/// Every function may be called at any IRQL unless it says otherwise.
+pub trait Platform: irqlog_ring::lock::Irql {
+    /// The current IRQL.
+    fn irql(&self) -> u8;
+    /// System-wide index of the current processor; stable only at `DISPATCH_LEVEL` or above.
+    fn processor(&self) -> u32;
+    /// The time in ticks, from a counter that all processors share.
+    fn tick(&self) -> u64;
+    /// Ids of the current thread and process. IRQL: at most `DISPATCH_LEVEL`.
+    fn thread_and_process(&self) -> (u32, u32);
+}

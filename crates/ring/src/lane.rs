@@ -146,7 +146,7 @@ impl<'m, M: Words + ?Sized> Lane<'m, M> {
     ///
     /// `capacity` is rounded down to a power of two.
     pub const fn new(words: &'m M, control: usize, data: usize, capacity: u64) -> Self {
-        let capacity = if capacity == 0 { 0 } else { 1 << (63 - capacity.leading_zeros()) };
+        let capacity = if capacity == 0 { 0 } else { 1 << capacity.ilog2() };
         Self { words, control, data, capacity }
     }
 
@@ -300,13 +300,11 @@ impl<'m, M: Words + ?Sized> Lane<'m, M> {
             if batch.next.position == head {
                 break;
             }
-            match self.copy(batch.next.position, head, copied) {
-                Some(found) => first = found,
-                None => {
-                    batch.more = true;
-                    break;
-                }
-            }
+            let Some(found) = self.copy(batch.next.position, head, copied) else {
+                batch.more = true;
+                break;
+            };
+            first = found;
         }
         batch
     }

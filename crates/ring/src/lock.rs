@@ -91,7 +91,8 @@ impl<'l, L: RawLock> Held<'l, L> {
     /// Takes the lock if it is free.
     #[inline]
     pub fn try_acquire<I: Irql>(lock: &'l L, _high: &Raised<'_, I>) -> Option<Self> {
-        lock.try_acquire().then_some(Self { lock })
+        // Lazily: a guard that is made and thrown away would release a lock that it never had.
+        lock.try_acquire().then(|| Self { lock })
     }
 }
 

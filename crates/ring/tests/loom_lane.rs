@@ -149,9 +149,9 @@ fn one_writer(writes: u64, readers: usize, without: Without) {
             thread::spawn(move || read(&view, view.lane().start()))
         })
         .collect();
-    let writer = View::new(&words, without);
+    let own = View::new(&words, without);
     for n in 0..writes {
-        append(writer.lane(), FIRST_SEQ.wrapping_add(n));
+        append(own.lane(), FIRST_SEQ.wrapping_add(n));
     }
     for handle in handles {
         let (cursor, delivered, lost) = handle.join().unwrap();

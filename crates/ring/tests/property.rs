@@ -18,7 +18,10 @@ enum Step {
     /// Write a record with so many payload words.
     Write(usize),
     /// Read with that reader, taking at most so many records.
-    Read { reader: usize, most: usize },
+    Read {
+        reader: usize,
+        most: usize,
+    },
     /// The reader forgets where its cursor lies.
     Forget(usize, u64),
     Clear,
@@ -58,7 +61,13 @@ fn record(seq: u64, payload: usize) -> Vec<u64> {
     record
 }
 
-fn run(first_seq: u64, first_position: u64, capacity: usize, policy: Policy, steps: &[Step]) -> Result<(), TestCaseError> {
+fn run(
+    first_seq: u64,
+    first_position: u64,
+    capacity: usize,
+    policy: Policy,
+    steps: &[Step],
+) -> Result<(), TestCaseError> {
     let words: Vec<AtomicU64> = (0..lane_word::COUNT + capacity).map(|_| AtomicU64::new(0)).collect();
     let lane: Lane<'_, [AtomicU64]> = Lane::new(&words, 0, lane_word::COUNT, capacity as u64);
     lane.initialise(first_seq, first_position);

@@ -172,7 +172,7 @@ macro_rules! word_indexes {
             $(
                 #[doc = concat!("Word of [`", stringify!($structure), "::", stringify!($field), "`].")]
                 pub const $name: usize = core::mem::offset_of!($structure, $field) / WORD;
-                const _: () = assert!(core::mem::offset_of!($structure, $field) % WORD == 0);
+                const _: () = assert!(core::mem::offset_of!($structure, $field).is_multiple_of(WORD));
             )+
             /// Words of the whole structure.
             pub const COUNT: usize = size_of::<$structure>() / WORD;

@@ -71,7 +71,7 @@ const _: () = {
     assert!(core::mem::offset_of!(RecordHeader, seq) == WORD_SEQ * WORD);
     assert!(core::mem::offset_of!(RecordHeader, tick) == WORD_TICK * WORD);
     assert!(core::mem::offset_of!(RecordHeader, thread) == 32);
-    assert!(MAX_SIZE % WORD == 0 && MAX_SIZE <= u16::MAX as usize);
+    assert!(MAX_SIZE.is_multiple_of(WORD) && MAX_SIZE <= u16::MAX as usize);
 };
 
 /// The size in bytes that the first word of a record claims. The word is read with one atomic load, so the value is

@@ -25,7 +25,8 @@ fn record_header_has_these_bytes() {
     };
     let bytes = [
         0x30, 0x01, 2, 2, 0x03, 0, 15, 0, 0x03, 0x02, 0x05, 0x04, 0x09, 0x08, 0x07, 0x06, 0x11, 0x10, 0x0f, 0x0e, 0x0d,
-        0x0c, 0x0b, 0x0a, 0x19, 0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x1d, 0x1c, 0x1b, 0x1a, 0x21, 0x20, 0x1f, 0x1e,
+        0x0c, 0x0b, 0x0a, 0x19, 0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x1d, 0x1c, 0x1b, 0x1a, 0x21, 0x20, 0x1f,
+        0x1e,
     ];
     assert_eq!(header.as_bytes(), bytes);
     assert_eq!(RecordHeader::read_from_bytes(&bytes).unwrap(), header);
@@ -41,36 +42,27 @@ fn blob_header_has_these_bytes() {
 
 #[test]
 fn enumerations_have_these_values() {
-    assert_eq!(Kind::KNOWN.iter().map(|k| (k.0, k.name().unwrap())).collect::<Vec<_>>(), [
-        (1, "event"),
-        (2, "text"),
-        (3, "blob")
-    ]);
-    assert_eq!(Level::KNOWN.iter().map(|l| (l.0, l.name().unwrap())).collect::<Vec<_>>(), [
-        (1, "error"),
-        (2, "warn"),
-        (3, "info"),
-        (4, "debug"),
-        (5, "trace")
-    ]);
-    assert_eq!(image::DropReason::KNOWN.iter().map(|r| (r.0, r.name().unwrap())).collect::<Vec<_>>(), [
-        (0, "too-large"),
-        (1, "re-entered"),
-        (2, "refused"),
-        (3, "paused"),
-        (4, "no-lane"),
-        (5, "budget")
-    ]);
+    assert_eq!(
+        Kind::KNOWN.iter().map(|k| (k.0, k.name().unwrap())).collect::<Vec<_>>(),
+        [(1, "event"), (2, "text"), (3, "blob")]
+    );
+    assert_eq!(
+        Level::KNOWN.iter().map(|l| (l.0, l.name().unwrap())).collect::<Vec<_>>(),
+        [(1, "error"), (2, "warn"), (3, "info"), (4, "debug"), (5, "trace")]
+    );
+    assert_eq!(
+        image::DropReason::KNOWN.iter().map(|r| (r.0, r.name().unwrap())).collect::<Vec<_>>(),
+        [(0, "too-large"), (1, "re-entered"), (2, "refused"), (3, "paused"), (4, "no-lane"), (5, "budget")]
+    );
     assert!(image::DropReason::KNOWN.len() <= image::DROP_REASONS);
-    assert_eq!(image::Engine::KNOWN.iter().map(|e| (e.0, e.name().unwrap())).collect::<Vec<_>>(), [
-        (1, "shared"),
-        (2, "percpu")
-    ]);
-    assert_eq!(image::LaneKind::KNOWN.iter().map(|k| (k.0, k.name().unwrap())).collect::<Vec<_>>(), [
-        (1, "shared"),
-        (2, "processor"),
-        (3, "nmi")
-    ]);
+    assert_eq!(
+        image::Engine::KNOWN.iter().map(|e| (e.0, e.name().unwrap())).collect::<Vec<_>>(),
+        [(1, "shared"), (2, "percpu")]
+    );
+    assert_eq!(
+        image::LaneKind::KNOWN.iter().map(|k| (k.0, k.name().unwrap())).collect::<Vec<_>>(),
+        [(1, "shared"), (2, "processor"), (3, "nmi")]
+    );
     assert_eq!(Level(9).name(), None, "an unknown value stays what it is");
     assert_eq!(Level::from_name("WARN"), Some(Level::Warn));
     assert_eq!(Level::from_name("loud"), None);

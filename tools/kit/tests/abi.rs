@@ -68,7 +68,8 @@ fn assertions(facts: &Value, header: &str) -> String {
         if enumeration == "WDFFUNCENUM" {
             continue;
         }
-        let fact = facts["enums"][enumeration].as_object().unwrap_or_else(|| panic!("{enumeration} is not in the facts"));
+        let fact =
+            facts["enums"][enumeration].as_object().unwrap_or_else(|| panic!("{enumeration} is not in the facts"));
         for (name, value) in fact {
             check(&mut out, &format!("(unsigned){name} == {value}u"));
         }

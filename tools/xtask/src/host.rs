@@ -64,8 +64,7 @@ impl Toolchain {
 /// If they are missing and cannot be installed.
 pub fn llvm() -> Result<Tools> {
     let bin = |name: &str| PathBuf::from(format!("/usr/bin/{name}-{LLVM}"));
-    let tools =
-        Tools { clang_cl: bin("clang-cl"), llvm_lib: bin("llvm-lib"), llvm_dlltool: bin("llvm-dlltool") };
+    let tools = Tools { clang_cl: bin("clang-cl"), llvm_lib: bin("llvm-lib"), llvm_dlltool: bin("llvm-dlltool") };
     let lld = bin("lld-link");
     let wanted = [&tools.clang_cl, &tools.llvm_lib, &tools.llvm_dlltool, &lld];
     if wanted.iter().any(|program| !program.exists()) || !libclang().join("libclang.so").exists() {

@@ -85,7 +85,11 @@ fn rewrite(krate: &Path, file: &str, change: impl FnOnce(&str) -> Option<String>
     let path = krate.join(file);
     let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
     let changed = change(&text);
-    ensure!(changed.is_some(), "{} does not look as its patch expects: adapt tools/xtask/src/vendor.rs", path.display());
+    ensure!(
+        changed.is_some(),
+        "{} does not look as its patch expects: adapt tools/xtask/src/vendor.rs",
+        path.display()
+    );
     fs::write(&path, changed.unwrap_or_default()).with_context(|| format!("writing {}", path.display()))?;
     // An empty list of files turns cargo's check of the copy off; the package checksum stays, as Cargo.lock has it.
     let checksums = krate.join(".cargo-checksum.json");

@@ -1,0 +1,120 @@
+//! What is done for the requests that need nothing but the image: INFO, READ, CONFIGURE, CLEAR, MARK.
+//!
+//! READ writes into memory that the user can change meanwhile (METHOD_OUT_DIRECT maps the caller's own pages), so it
+//! only ever stores there: every record is copied to our stack, checked there, and stored from there.
+
+use irqlog_ring::{
+    lane::{Copied, Lane},
+    lock::RawLock,
+    words::Words,
+};
+use irqlog_wire::{
+    VERSION,
+    image::header_word,
+    ioctl::{BatchHeader, Cursor, batch_flags},
+    record::{WORD, flags},
+};
+use zerocopy::IntoBytes;
+
+use crate::{
+    Platform, Recorder,
+    draft::Draft,
+    log::{Entry, Outcome},
+    request::{Configure, Read, Refusal},
+};
+
+impl<M: Words + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
+    /// Copies the start of the image: header and control tables, as far as they fit. Gives the bytes written.
+    /// IRQL: any that `output` allows.
+    pub fn info(&self, output: &mut [u8]) -> usize {
+        let mut written = 0;
+        for (index, chunk) in output.chunks_exact_mut(WORD).take(self.layout.tables_words()).enumerate() {
+            chunk.copy_from_slice(&self.words.load(index).to_le_bytes());
+            written += WORD;
+        }
+        written
+    }
+
+    /// Fills `output` with a [`BatchHeader`] and records. Gives the bytes written. IRQL: any that `output` allows.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidParameter`] for a lane that is not there, a cursor of another start, or one that is ahead of the
+    /// lane; [`Refusal::BufferTooSmall`] below [`MIN_READ_OUTPUT`](crate::request::MIN_READ_OUTPUT).
+    pub fn read(&self, request: &Read, output: &mut [u8]) -> Result<usize, Refusal> {
+        let lane = self.layout.lane(self.words, request.lane as usize).ok_or(Refusal::InvalidParameter)?;
+        let barrier = self.platform.tick();
+        let cursor = match request.from {
+            None => lane.start(),
+            Some(cursor) if request.start_id == self.start_id && is_within(&lane, cursor.seq) => cursor,
+            Some(_) => return Err(Refusal::InvalidParameter),
+        };
+        if output.len() < crate::request::MIN_READ_OUTPUT {
+            return Err(Refusal::BufferTooSmall);
+        }
+        let (header_room, room) = output.split_at_mut(size_of::<BatchHeader>());
+        let (mut used, mut count) = (0, 0_u32);
+        let batch = lane.read(cursor, &mut Copied::default(), |record| {
+            let bytes = record.as_bytes();
+            let Some(target) = room.get_mut(used..used + bytes.len()) else { return false };
+            target.copy_from_slice(bytes);
+            used += bytes.len();
+            count += 1;
+            true
+        });
+        let header = BatchHeader {
+            major: VERSION.major.into(),
+            minor: VERSION.minor.into(),
+            lane: request.lane.into(),
+            records: (used as u32).into(),
+            count: count.into(),
+            flags: if batch.more { batch_flags::MORE } else { 0 }.into(),
+            reserved: 0.into(),
+            start_id: self.start_id.into(),
+            barrier: barrier.into(),
+            next: Cursor { seq: batch.next.seq.into(), position: batch.next.position.into() },
+            lost: batch.lost.into(),
+            cleared: batch.cleared.into(),
+            next_seq: lane.next_seq().into(),
+            first_seq: lane.first_seq().into(),
+        };
+        header_room.copy_from_slice(header.as_bytes());
+        Ok(header_room.len() + used)
+    }
+
+    /// Records written so far, over all lanes. IRQL: any.
+    pub fn written(&self) -> u64 {
+        self.lanes().map(|lane| lane.written()).fold(0, u64::wrapping_add)
+    }
+
+    /// Takes over new settings. IRQL: any.
+    pub fn configure(&self, configure: &Configure) {
+        if let Some(level) = configure.level {
+            self.words.store(header_word::LEVEL, u64::from(level.0));
+        }
+        if let Some(policy) = configure.policy {
+            self.words.store(header_word::POLICY, u64::from(policy.0));
+        }
+        if let Some(paused) = configure.paused {
+            self.words.store(header_word::PAUSED, u64::from(paused));
+        }
+    }
+
+    /// Makes readers ignore what was written so far, in every lane. IRQL: any.
+    pub fn clear(&self) {
+        self.lanes().for_each(|lane| lane.clear());
+    }
+
+    /// Writes a text for user mode. IRQL: any.
+    pub fn mark(&self, level: irqlog_wire::record::Level, text: &str) -> Outcome {
+        self.log(&Draft::text(level, text.as_bytes()).with_flags(flags::USER), Entry::MayWait)
+    }
+
+    fn lanes(&self) -> impl Iterator<Item = Lane<'_, M>> {
+        (0..self.layout.lanes()).filter_map(|lane| self.layout.lane(self.words, lane))
+    }
+}
+
+/// A cursor that was given out stands between the lane's first record and its next one.
+fn is_within<M: Words + ?Sized>(lane: &Lane<'_, M>, seq: u64) -> bool {
+    seq.wrapping_sub(lane.first_seq()) <= lane.written()
+}

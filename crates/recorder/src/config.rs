@@ -1,0 +1,133 @@
+//! The service parameters: names, limits, defaults.
+//!
+//! They come from the service's `Parameters` key. A value that is missing has its default; one that is no good is named
+//! in the log and has its default too: a recorder that does not start because of a typing error records nothing.
+
+use irqlog_wire::{
+    image::{Engine, Lock, Policy},
+    record::Level,
+};
+
+/// What the parameters say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `RingKiB`: the shared lane.
+    pub ring_kib: u32,
+    /// `NmiLaneKiB`: each processor's NMI lane.
+    pub nmi_lane_kib: u32,
+    /// `Level`: the least important level that is written.
+    pub level: Level,
+    /// `Policy`: what happens when a lane is full.
+    pub policy: Policy,
+}
+
+impl Config {
+    /// What is used where nothing is said.
+    pub const DEFAULT: Self = Self { ring_kib: 1024, nmi_lane_kib: 16, level: Level::Trace, policy: Policy::Overwrite };
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// A parameter, in the order in which they are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parameter {
+    /// `Engine`, REG_SZ: `shared`.
+    Engine,
+    /// `Lock`, REG_SZ: `kernel`.
+    Lock,
+    /// `Policy`, REG_SZ: `overwrite` or `keep`.
+    Policy,
+    /// `Level`, REG_SZ: `error` to `trace`.
+    Level,
+    /// `RingKiB`, REG_DWORD: 16 to 1048576, rounded down to a power of two.
+    RingKib,
+    /// `NmiLaneKiB`, REG_DWORD: 4 to 1024, rounded down to a power of two.
+    NmiLaneKib,
+}
+
+/// The type and the limits of a parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// A name out of a list.
+    Name,
+    /// A number.
+    Number,
+}
+
+impl Parameter {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Engine, Self::Lock, Self::Policy, Self::Level, Self::RingKib, Self::NmiLaneKib];
+
+    /// The name of the registry value.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Engine => "Engine",
+            Self::Lock => "Lock",
+            Self::Policy => "Policy",
+            Self::Level => "Level",
+            Self::RingKib => "RingKiB",
+            Self::NmiLaneKib => "NmiLaneKiB",
+        }
+    }
+
+    /// Whether it is a REG_SZ or a REG_DWORD.
+    pub const fn shape(self) -> Shape {
+        match self {
+            Self::Engine | Self::Lock | Self::Policy | Self::Level => Shape::Name,
+            Self::RingKib | Self::NmiLaneKib => Shape::Number,
+        }
+    }
+
+    /// What it takes, for the message that says it did not.
+    pub const fn takes(self) -> &'static str {
+        match self {
+            Self::Engine => "shared",
+            Self::Lock => "kernel",
+            Self::Policy => "overwrite or keep",
+            Self::Level => "error, warn, info, debug or trace",
+            Self::RingKib => "a DWORD from 16 to 1048576",
+            Self::NmiLaneKib => "a DWORD from 4 to 1024",
+        }
+    }
+
+    /// Takes over a name.
+    ///
+    /// # Errors
+    /// [`BadValue`] if it is none of this parameter's; `config` is then unchanged.
+    pub fn set_name(self, config: &mut Config, name: &str) -> Result<(), BadValue> {
+        match self {
+            Self::Engine => (Engine::from_name(name) == Some(Engine::Shared)).then_some(()),
+            Self::Lock => (Lock::from_name(name) == Some(Lock::Kernel)).then_some(()),
+            Self::Policy => Policy::from_name(name).map(|policy| config.policy = policy),
+            Self::Level => Level::from_name(name).map(|level| config.level = level),
+            Self::RingKib | Self::NmiLaneKib => None,
+        }
+        .ok_or(BadValue)
+    }
+
+    /// Takes over a number.
+    ///
+    /// # Errors
+    /// [`BadValue`] if it is out of range; `config` is then unchanged.
+    pub fn set_number(self, config: &mut Config, number: u32) -> Result<(), BadValue> {
+        let (field, range) = match self {
+            Self::RingKib => (&mut config.ring_kib, 16..=1 << 20),
+            Self::NmiLaneKib => (&mut config.nmi_lane_kib, 4..=1 << 10),
+            Self::Engine | Self::Lock | Self::Policy | Self::Level => return Err(BadValue),
+        };
+        if range.contains(&number) {
+            *field = number;
+            Ok(())
+        } else {
+            Err(BadValue)
+        }
+    }
+}
+
+/// A parameter's value is of the wrong type, unknown or out of range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadValue;

@@ -1,0 +1,182 @@
+//! The control device's requests: user input in, a [`Request`] out, or the reason why not.
+//!
+//! Every length, range and reserved field is checked here, before anything is done. What comes out is a value on our
+//! own stack: the caller cannot change it any more.
+
+use irqlog_ring::lane::Cursor;
+use irqlog_wire::{
+    image::{ImageHeader, Policy},
+    ioctl::{
+        self, BatchHeader, ConfigureRequest, MarkHeader, ReadRequest, SelftestAnswer, WaitAnswer, WaitRequest,
+        read_flags,
+    },
+    record::{Level, MAX_SIZE},
+};
+use zerocopy::FromBytes;
+
+/// Why a request was refused; maps to an NTSTATUS one to one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// `STATUS_INVALID_DEVICE_REQUEST`: no such control code.
+    UnknownCode,
+    /// `STATUS_INVALID_PARAMETER`: the input has the wrong size or an impossible value.
+    InvalidParameter,
+    /// `STATUS_BUFFER_TOO_SMALL`: the output does not fit.
+    BufferTooSmall,
+    /// `STATUS_ACCESS_DENIED`: from user mode, but only for kernel mode.
+    KernelModeOnly,
+}
+
+/// A request that is all right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request<'a> {
+    /// The start of the image.
+    Info,
+    /// Records of a lane.
+    Read(Read),
+    /// To be told when something was written.
+    Wait {
+        /// What the caller has seen: see [`WaitRequest::seen`].
+        seen: u64,
+    },
+    /// New settings.
+    Configure(Configure),
+    /// Ignore what was written so far.
+    Clear,
+    /// Write a text.
+    Mark {
+        /// Its level.
+        level: Level,
+        /// UTF-8, checked.
+        text: &'a str,
+    },
+    /// Write at every IRQL on every processor.
+    Selftest,
+    /// Hand out the function table.
+    Connect,
+}
+
+/// What READ asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Read {
+    /// Index of the lane.
+    pub lane: u32,
+    /// Where to begin; `None` for the first record ever.
+    pub from: Option<Cursor>,
+    /// The start that the cursor belongs to.
+    pub start_id: u64,
+}
+
+/// What CONFIGURE changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Configure {
+    /// The least important level that is written.
+    pub level: Option<Level>,
+    /// What happens when a lane is full.
+    pub policy: Option<Policy>,
+    /// Whether writing is paused.
+    pub paused: Option<bool>,
+}
+
+/// The smallest output that READ takes: one record of any size fits, so that every call makes progress.
+pub const MIN_READ_OUTPUT: usize = size_of::<BatchHeader>() + MAX_SIZE;
+
+/// Parses a request. `internal` says that it came as an internal one from kernel mode; `input` is a copy that the caller
+/// cannot change, `output_length` the room for the answer.
+///
+/// # Errors
+/// See [`Refusal`].
+pub fn parse(code: u32, internal: bool, input: &[u8], output_length: usize) -> Result<Request<'_>, Refusal> {
+    if internal != (code == ioctl::CONNECT) {
+        return Err(if internal { Refusal::UnknownCode } else { only_known(code)? });
+    }
+    let room = |needed: usize| if output_length < needed { Err(Refusal::BufferTooSmall) } else { Ok(()) };
+    match code {
+        ioctl::INFO => {
+            no_input(input)?;
+            room(size_of::<ImageHeader>())?;
+            Ok(Request::Info)
+        }
+        ioctl::READ => {
+            let request: ReadRequest = exactly(input)?;
+            room(MIN_READ_OUTPUT)?;
+            read(&request)
+        }
+        ioctl::WAIT => {
+            let request: WaitRequest = exactly(input)?;
+            room(size_of::<WaitAnswer>())?;
+            Ok(Request::Wait { seen: request.seen.get() })
+        }
+        ioctl::CONFIGURE => configure(&exactly(input)?),
+        ioctl::CLEAR => {
+            no_input(input)?;
+            Ok(Request::Clear)
+        }
+        ioctl::MARK => mark(input),
+        ioctl::SELFTEST => {
+            no_input(input)?;
+            room(size_of::<SelftestAnswer>())?;
+            Ok(Request::Selftest)
+        }
+        ioctl::CONNECT => {
+            no_input(input)?;
+            room(size_of::<irqlog_wire::interface::Interface>())?;
+            Ok(Request::Connect)
+        }
+        _ => Err(Refusal::UnknownCode),
+    }
+}
+
+/// CONNECT from user mode is known, and denied.
+const fn only_known(code: u32) -> Result<Refusal, Refusal> {
+    if code == ioctl::CONNECT { Err(Refusal::KernelModeOnly) } else { Err(Refusal::UnknownCode) }
+}
+
+fn exactly<T: FromBytes>(input: &[u8]) -> Result<T, Refusal> {
+    T::read_from_bytes(input).map_err(|_| Refusal::InvalidParameter)
+}
+
+const fn no_input(input: &[u8]) -> Result<(), Refusal> {
+    if input.is_empty() { Ok(()) } else { Err(Refusal::InvalidParameter) }
+}
+
+fn read(request: &ReadRequest) -> Result<Request<'static>, Refusal> {
+    let flags = request.flags.get();
+    if flags & !read_flags::FROM_START != 0 {
+        return Err(Refusal::InvalidParameter);
+    }
+    let cursor = Cursor { seq: request.cursor.seq.get(), position: request.cursor.position.get() };
+    let from = (flags & read_flags::FROM_START == 0).then_some(cursor);
+    Ok(Request::Read(Read { lane: request.lane.get(), from, start_id: request.start_id.get() }))
+}
+
+fn configure(request: &ConfigureRequest) -> Result<Request<'static>, Refusal> {
+    let field = |value: u32| (value != ConfigureRequest::KEEP).then_some(value);
+    let known = |ok: bool| if ok { Ok(()) } else { Err(Refusal::InvalidParameter) };
+    known(request.reserved.get() == 0)?;
+    let mut configure = Configure::default();
+    if let Some(level) = field(request.level.get()) {
+        let level = Level(u8::try_from(level).map_err(|_| Refusal::InvalidParameter)?);
+        known(level.name().is_some())?;
+        configure.level = Some(level);
+    }
+    if let Some(policy) = field(request.policy.get()) {
+        known(Policy(policy).name().is_some())?;
+        configure.policy = Some(Policy(policy));
+    }
+    if let Some(paused) = field(request.paused.get()) {
+        known(paused <= 1)?;
+        configure.paused = Some(paused == 1);
+    }
+    Ok(Request::Configure(configure))
+}
+
+fn mark(input: &[u8]) -> Result<Request<'_>, Refusal> {
+    let (header, text) = MarkHeader::read_from_prefix(input).map_err(|_| Refusal::InvalidParameter)?;
+    let level = Level(header.level);
+    if header.reserved != [0; 7] || level.name().is_none() || text.len() > ioctl::MAX_MARK {
+        return Err(Refusal::InvalidParameter);
+    }
+    let text = core::str::from_utf8(text).map_err(|_| Refusal::InvalidParameter)?;
+    Ok(Request::Mark { level, text })
+}

@@ -1,0 +1,212 @@
+//! A machine of plain memory for the recorder: processors, IRQL, clock and lock are numbers that a test sets.
+
+#![allow(dead_code, reason = "each test uses its own part")]
+
+use std::{
+    cell::{Cell, RefCell},
+    sync::atomic::AtomicU64,
+};
+
+use irqlog_recorder::{
+    Platform, Recorder,
+    config::Config,
+    layout::{Identity, Layout},
+    request::{MIN_READ_OUTPUT, Read},
+};
+use irqlog_ring::{
+    lane::Cursor,
+    lock::{Irql, RawLock},
+    words::Words,
+};
+use irqlog_wire::{
+    image::{ImageHeader, ProcessorControl},
+    ioctl::BatchHeader,
+    record::{RecordHeader, WORD},
+};
+use zerocopy::FromBytes;
+
+/// Memory that can be interrupted: before the access number `at`, `interrupt` runs.
+#[derive(Default)]
+pub struct Memory {
+    pub words: Vec<AtomicU64>,
+    /// Accesses so far.
+    pub accesses: Cell<usize>,
+    /// Before which access the interruption comes, if any.
+    pub at: Cell<Option<usize>>,
+    /// What it does.
+    pub interrupt: RefCell<Option<Box<dyn Fn()>>>,
+    /// Stores of this value to this word are left out: a step of the protocol that is missing.
+    pub without_store: Cell<Option<(usize, u64)>>,
+}
+
+impl Memory {
+    pub fn new(words: usize) -> Self {
+        Self { words: (0..words).map(|_| AtomicU64::new(0)).collect(), ..Self::default() }
+    }
+
+    fn access(&self) {
+        let number = self.accesses.replace(self.accesses.get() + 1);
+        if self.at.get() == Some(number) {
+            self.at.set(None);
+            let interrupt = self.interrupt.borrow();
+            if let Some(interrupt) = interrupt.as_ref() {
+                interrupt();
+            }
+        }
+    }
+}
+
+impl Words for Memory {
+    fn load(&self, index: usize) -> u64 {
+        self.access();
+        self.words[..].load(index)
+    }
+    fn load_acquire(&self, index: usize) -> u64 {
+        self.access();
+        self.words[..].load_acquire(index)
+    }
+    fn store(&self, index: usize, value: u64) {
+        self.access();
+        if self.without_store.get() != Some((index, value)) {
+            self.words[..].store(index, value);
+        }
+    }
+    fn store_release(&self, index: usize, value: u64) {
+        self.access();
+        self.words[..].store_release(index, value);
+    }
+    fn fetch_add(&self, index: usize, value: u64) -> u64 {
+        self.access();
+        self.words[..].fetch_add(index, value)
+    }
+    fn compare_exchange(&self, index: usize, current: u64, value: u64) -> bool {
+        self.access();
+        self.words[..].compare_exchange(index, current, value)
+    }
+    fn release_fence(&self) {
+        self.access();
+    }
+    fn acquire_fence(&self) {
+        self.access();
+    }
+}
+
+/// The processor that runs, and the lock.
+#[derive(Default)]
+pub struct Machine {
+    pub irql: Cell<u8>,
+    pub processor: Cell<u32>,
+    pub tick: Cell<u64>,
+    pub lock_taken: Cell<bool>,
+    /// Waiting for a taken lock would never end in a test: it is a failure unless this says that the wait is meant.
+    pub wait_is_meant: Cell<bool>,
+}
+
+// SAFETY: one thread; the level is a number.
+unsafe impl Irql for &Machine {
+    fn raise(&self) -> u8 {
+        self.irql.replace(15)
+    }
+    unsafe fn lower(&self, old: u8) {
+        self.irql.set(old);
+    }
+}
+
+impl Platform for &Machine {
+    fn irql(&self) -> u8 {
+        self.irql.get()
+    }
+    fn processor(&self) -> u32 {
+        self.processor.get()
+    }
+    fn tick(&self) -> u64 {
+        self.tick.set(self.tick.get() + 1);
+        self.tick.get()
+    }
+    fn thread_and_process(&self) -> (u32, u32) {
+        assert!(self.irql.get() <= 2, "PsGetCurrentThreadId above DISPATCH_LEVEL");
+        (0x1234, 0x5678)
+    }
+}
+
+// SAFETY: one thread; `lock_taken` excludes.
+unsafe impl RawLock for &Machine {
+    const HAS_TRY: bool = true;
+    fn acquire(&self) {
+        assert!(!self.lock_taken.get() || self.wait_is_meant.get(), "waits for a lock that nobody gives back");
+        self.lock_taken.set(true);
+    }
+    fn try_acquire(&self) -> bool {
+        !self.lock_taken.replace(true)
+    }
+    unsafe fn release(&self) {
+        assert!(self.lock_taken.replace(false), "released a free lock");
+    }
+}
+
+pub type TestRecorder<'m> = Recorder<'m, Memory, &'m Machine, &'m Machine>;
+
+pub const SMALL: Config = Config { ring_kib: 16, nmi_lane_kib: 4, ..Config::DEFAULT };
+
+/// A recorder on leaked memory: interruptions are closures that need it for ever.
+pub fn recorder(
+    config: &Config,
+    processors: usize,
+    active: usize,
+) -> (&'static TestRecorder<'static>, &'static Memory, &'static Machine) {
+    let layout = Layout::new(config, processors, active);
+    let memory: &'static Memory = Box::leak(Box::new(Memory::new(layout.words())));
+    let machine: &'static Machine = Box::leak(Box::default());
+    let identity = Identity { machine: 0x8664, tick_frequency: 10_000_000, tick: 5, time: 7, version: [0, 1, 0] };
+    layout.initialise(memory, config, &identity);
+    let start_id = header(memory).start_id.get();
+    (Box::leak(Box::new(Recorder::new(memory, layout, machine, machine, start_id))), memory, machine)
+}
+
+pub fn bytes(memory: &Memory) -> Vec<u8> {
+    memory.words.iter().flat_map(|word| word.load(std::sync::atomic::Ordering::Relaxed).to_le_bytes()).collect()
+}
+
+pub fn header(memory: &Memory) -> ImageHeader {
+    ImageHeader::read_from_prefix(&bytes(memory)).unwrap().0
+}
+
+/// Drops over all processors and reasons.
+pub fn drops(memory: &Memory) -> u64 {
+    let (bytes, header) = (bytes(memory), header(memory));
+    let mut sum: u64 = header.drops.iter().map(|drops| drops.get()).sum();
+    for processor in 0..header.processor_count.get() as usize {
+        let at = header.processors_offset.get() as usize + processor * header.processor_size.get() as usize;
+        let control = ProcessorControl::read_from_prefix(&bytes[at..]).unwrap().0;
+        assert_eq!(control.nesting.get(), 0, "processor {processor} was not left");
+        sum += control.drops.iter().map(|drops| drops.get()).sum::<u64>();
+    }
+    sum
+}
+
+/// A record and its payload.
+pub type Record = (RecordHeader, Vec<u8>);
+
+/// Everything in a lane from the first record on, with how many were lost; checks that the batch adds up.
+pub fn read_all(recorder: &TestRecorder<'_>, lane: u32, start_id: u64) -> (Vec<Record>, u64) {
+    let (mut records, mut lost, mut from) = (Vec::new(), 0, None);
+    loop {
+        let mut output = vec![0; MIN_READ_OUTPUT];
+        let written = recorder.read(&Read { lane, from, start_id }, &mut output).unwrap();
+        let (batch, mut rest) = BatchHeader::read_from_prefix(&output[..written]).unwrap();
+        assert_eq!(rest.len(), batch.records.get() as usize);
+        lost += batch.lost.get();
+        for _ in 0..batch.count.get() {
+            let (header, _) = RecordHeader::read_from_prefix(rest).unwrap();
+            let (record, behind) = rest.split_at(header.size.get() as usize);
+            let payload = &record[size_of::<RecordHeader>()..][..header.payload_size.get() as usize];
+            records.push((header, payload.to_vec()));
+            rest = behind;
+        }
+        assert!(rest.is_empty() && written.is_multiple_of(WORD));
+        if batch.flags.get() == 0 {
+            return (records, lost);
+        }
+        from = Some(Cursor { seq: batch.next.seq.get(), position: batch.next.position.get() });
+    }
+}

@@ -1,0 +1,195 @@
+//! What is written, filtered and dropped, and how it is counted.
+
+mod common;
+
+use common::{SMALL, drops, header, read_all, recorder};
+use irqlog_recorder::{
+    config::Config,
+    draft::Draft,
+    log::{Entry, Outcome},
+    request::{Configure, MIN_READ_OUTPUT, Read, Refusal},
+};
+use irqlog_ring::lane::Cursor;
+use irqlog_wire::{
+    image::{DropReason, ImageHeader, LaneControl, Policy},
+    record::{BlobHeader, Kind, Level, MAX_BLOB, MAX_BLOB_PIECE, MAX_PAYLOAD, flags},
+};
+use zerocopy::FromBytes;
+
+#[test]
+fn a_record_says_who_wrote_it_and_where() {
+    let (recorder, memory, machine) = recorder(&SMALL, 4, 4);
+    let start_id = header(memory).start_id.get();
+    for (irql, processor) in [(0, 0), (1, 3), (2, 1), (7, 2), (15, 3)] {
+        machine.irql.set(irql);
+        machine.processor.set(processor);
+        recorder.log(&Draft::text(Level::Warn, b"hello"), Entry::MayWait);
+    }
+    machine.irql.set(0);
+    let (records, _) = read_all(recorder, 0, start_id);
+    let seen: Vec<_> =
+        records.iter().map(|(h, _)| (h.irql, h.processor.get(), h.thread.get(), h.flags.get())).collect();
+    let no_thread = flags::NO_THREAD;
+    assert_eq!(
+        seen,
+        [(0, 0, 0x1234, 0), (1, 3, 0x1234, 0), (2, 1, 0x1234, 0), (7, 2, 0, no_thread), (15, 3, 0, no_thread)]
+    );
+    let (first, payload) = &records[0];
+    assert_eq!(
+        (first.kind, first.level, first.process.get(), &payload[..]),
+        (Kind::Text.0, Level::Warn.0, 0x5678, &b"hello"[..])
+    );
+    assert!(records.windows(2).all(|pair| pair[0].0.tick.get() < pair[1].0.tick.get()));
+}
+
+#[test]
+fn text_is_cut_at_a_character_and_flagged() {
+    let (recorder, memory, _) = recorder(&SMALL, 1, 1);
+    let start_id = header(memory).start_id.get();
+    let fits = "a".repeat(MAX_PAYLOAD);
+    let cut_inside = format!("{}\u{20ac}", "a".repeat(MAX_PAYLOAD - 2));
+    let cut_behind = format!("{}\u{20ac}b", "a".repeat(MAX_PAYLOAD - 3));
+    for text in [&fits, &cut_inside, &cut_behind] {
+        recorder.log(&Draft::text(Level::Info, text.as_bytes()), Entry::MayWait);
+    }
+    let (records, _) = read_all(recorder, 0, start_id);
+    let seen: Vec<_> = records.iter().map(|(h, p)| (std::str::from_utf8(p).unwrap().len(), h.flags.get())).collect();
+    assert_eq!(seen, [(MAX_PAYLOAD, 0), (MAX_PAYLOAD - 2, flags::TRUNCATED), (MAX_PAYLOAD, flags::TRUNCATED)]);
+}
+
+#[test]
+fn a_blob_is_split_and_can_be_put_together() {
+    let (recorder, memory, _) = recorder(&SMALL, 1, 1);
+    let start_id = header(memory).start_id.get();
+    for length in [0, 1, MAX_BLOB_PIECE, MAX_BLOB_PIECE + 1, 3 * MAX_BLOB_PIECE + 7] {
+        recorder.clear();
+        let bytes: Vec<u8> = (0..length).map(|n| (n % 251) as u8).collect();
+        assert!(matches!(recorder.log_blob(Level::Debug, 77, &bytes, Entry::MayWait), Outcome::Written { .. }));
+        let mut together = Vec::new();
+        let (records, _) = read_all(recorder, 0, start_id);
+        assert_eq!(records.len(), length.div_ceil(MAX_BLOB_PIECE).max(1));
+        for (_, payload) in records {
+            let (blob, piece) = BlobHeader::read_from_prefix(&payload).unwrap();
+            assert_eq!(
+                (blob.tag.get(), blob.total.get() as usize, blob.offset.get() as usize),
+                (77, length, together.len())
+            );
+            together.extend_from_slice(piece);
+        }
+        assert_eq!(together, bytes);
+    }
+    let too_large = vec![0; MAX_BLOB + 1];
+    assert_eq!(recorder.log_blob(Level::Info, 1, &too_large, Entry::MayWait), Outcome::Dropped(DropReason::TooLarge));
+    assert_eq!(drops(memory), 1);
+}
+
+#[test]
+fn levels_filter_and_pause_drops() {
+    let (recorder, memory, _) = recorder(&Config { level: Level::Warn, ..SMALL }, 1, 1);
+    let log = |level| recorder.log(&Draft::text(level, b"x"), Entry::MayWait);
+    assert_eq!(log(Level::Info), Outcome::Filtered);
+    assert!(matches!(log(Level::Warn), Outcome::Written { .. }));
+    recorder.configure(&Configure { level: Some(Level::Info), paused: Some(true), ..Configure::default() });
+    assert_eq!(log(Level::Info), Outcome::Dropped(DropReason::Paused));
+    recorder.configure(&Configure { paused: Some(false), ..Configure::default() });
+    assert!(matches!(log(Level::Info), Outcome::Written { .. }));
+    assert_eq!((recorder.written(), drops(memory)), (2, 1));
+}
+
+#[test]
+fn keep_refuses_until_cleared() {
+    let (recorder, memory, _) = recorder(&Config { policy: Policy::Keep, ..SMALL }, 1, 1);
+    let log = || recorder.log(&Draft::text(Level::Info, &[b'x'; 900]), Entry::MayWait);
+    let fitted = (0..1000).take_while(|_| matches!(log(), Outcome::Written { .. })).count();
+    assert_eq!(fitted, 16 * 1024 / 944);
+    assert_eq!(log(), Outcome::Dropped(DropReason::Refused));
+    recorder.clear();
+    assert!(matches!(log(), Outcome::Written { .. }));
+    assert_eq!(drops(memory), 2);
+}
+
+#[test]
+fn a_processor_without_a_control_is_a_counted_drop() {
+    let (recorder, memory, machine) = recorder(&SMALL, 2, 1);
+    machine.processor.set(1);
+    assert!(matches!(recorder.log(&Draft::text(Level::Info, b"x"), Entry::MayWait), Outcome::Written { lane: 0, .. }));
+    machine.lock_taken.set(true);
+    let nmi_lane = recorder.log(&Draft::text(Level::Info, b"x"), Entry::NeverWaits);
+    assert_eq!(nmi_lane, Outcome::Dropped(DropReason::NoLane), "added later: it has no NMI lane");
+    machine.lock_taken.set(false);
+    machine.processor.set(2);
+    assert_eq!(recorder.log(&Draft::text(Level::Info, b"x"), Entry::MayWait), Outcome::Dropped(DropReason::NoLane));
+    assert_eq!((drops(memory), header(memory).drops[DropReason::NoLane.0 as usize].get()), (2, 1));
+}
+
+#[test]
+fn contention_and_hold_are_counted_in_the_lane() {
+    let (recorder, memory, machine) = recorder(&SMALL, 1, 1);
+    machine.lock_taken.set(true);
+    machine.wait_is_meant.set(true);
+    for _ in 0..200 {
+        recorder.log(&Draft::text(Level::Info, b"x"), Entry::MayWait);
+    }
+    let bytes = common::bytes(memory);
+    let at = header(memory).lanes_offset.get() as usize;
+    let lane = LaneControl::read_from_prefix(&bytes[at..]).unwrap().0;
+    assert_eq!((lane.contended.get(), lane.hold_samples.get()), (1, 3));
+    assert!(lane.longest_wait.get() > 0 && lane.longest_hold.get() > 0);
+}
+
+#[test]
+fn own_records_are_counted_whether_written_or_dropped() {
+    let (recorder, memory, _) = recorder(&SMALL, 1, 1);
+    recorder.log_own(Level::Info, b"started");
+    recorder.configure(&Configure { paused: Some(true), ..Configure::default() });
+    recorder.log_own(Level::Info, b"paused");
+    assert_eq!(header(memory).own_calls.get(), 2);
+    assert_eq!((recorder.written(), drops(memory)), (1, 1));
+}
+
+#[test]
+fn a_reader_is_told_what_it_missed() {
+    let (recorder, memory, _) = recorder(&SMALL, 1, 1);
+    let start_id = header(memory).start_id.get();
+    for _ in 0..1000 {
+        recorder.log(&Draft::text(Level::Info, &[b'x'; 100]), Entry::MayWait);
+    }
+    let (records, lost) = read_all(recorder, 0, start_id);
+    assert_eq!(records.len() as u64 + lost, 1000);
+    assert!(lost > 0 && records.len() > 50);
+}
+
+#[test]
+fn read_refuses_what_was_never_given_out() {
+    let (recorder, memory, _) = recorder(&SMALL, 2, 2);
+    let start_id = header(memory).start_id.get();
+    recorder.log(&Draft::text(Level::Info, b"x"), Entry::MayWait);
+    let mut output = vec![0; MIN_READ_OUTPUT];
+    let from = |seq| Some(Cursor { seq, position: u64::MAX });
+    for (lane, from, id, expected) in [
+        (0, from(1), start_id, Ok(())),
+        (0, from(2), start_id, Err(Refusal::InvalidParameter)),
+        (0, from(u64::MAX), start_id, Err(Refusal::InvalidParameter)),
+        (0, from(0), start_id + 1, Err(Refusal::InvalidParameter)),
+        (3, None, start_id, Err(Refusal::InvalidParameter)),
+        (u32::MAX, None, start_id, Err(Refusal::InvalidParameter)),
+    ] {
+        let result = recorder.read(&Read { lane, from, start_id: id }, &mut output).map(|_| ());
+        assert_eq!(result, expected, "lane {lane}, {from:?}");
+    }
+    let result = recorder.read(&Read { lane: 0, from: None, start_id }, &mut output[1..]);
+    assert_eq!(result, Err(Refusal::BufferTooSmall));
+}
+
+#[test]
+fn info_gives_the_tables_and_no_more() {
+    let (recorder, memory, _) = recorder(&SMALL, 8, 2);
+    let mut output = vec![0xee; 100_000];
+    let written = recorder.info(&mut output);
+    let header = ImageHeader::read_from_prefix(&output).unwrap().0;
+    let tables = header.lanes_offset.get() + header.lane_count.get() * header.lane_size.get();
+    assert_eq!((written, header.lane_count.get()), (tables as usize, 9));
+    assert_eq!(output[..written], common::bytes(memory)[..written]);
+    assert!(output[written..].iter().all(|&byte| byte == 0xee));
+    assert_eq!(recorder.info(&mut [0; 519]), 512, "whole words only");
+}

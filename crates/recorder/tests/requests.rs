@@ -1,0 +1,130 @@
+//! User input: what is taken, and that nothing else is.
+
+use irqlog_recorder::{
+    config::{BadValue, Config, Parameter, Shape},
+    request::{MIN_READ_OUTPUT, Refusal, Request, parse},
+};
+use irqlog_wire::{image::Policy, ioctl, record::Level};
+use proptest::prelude::*;
+
+const CODES: [u32; 8] = [
+    ioctl::INFO,
+    ioctl::READ,
+    ioctl::WAIT,
+    ioctl::CONFIGURE,
+    ioctl::CLEAR,
+    ioctl::MARK,
+    ioctl::SELFTEST,
+    ioctl::CONNECT,
+];
+
+fn user(code: u32, input: &[u8], room: usize) -> Result<Request<'_>, Refusal> {
+    parse(code, false, input, room)
+}
+
+#[test]
+fn sizes_are_exact() {
+    let room = 1 << 20;
+    let nothing = [[0xff; 12].as_slice(), &[0; 4]].concat();
+    for (code, good) in [(ioctl::READ, vec![0; 32]), (ioctl::WAIT, vec![0; 8]), (ioctl::CONFIGURE, nothing)] {
+        assert!(user(code, &good, room).is_ok());
+        let size = good.len();
+        for wrong in [0, size - 1, size + 1, size * 2] {
+            assert_eq!(user(code, &vec![0; wrong], room), Err(Refusal::InvalidParameter), "{code:#x} {wrong}");
+        }
+    }
+    for code in [ioctl::INFO, ioctl::CLEAR, ioctl::SELFTEST] {
+        assert!(user(code, &[], room).is_ok());
+        assert_eq!(user(code, &[0], room), Err(Refusal::InvalidParameter));
+    }
+}
+
+#[test]
+fn outputs_have_room() {
+    for (code, input, least) in
+        [(ioctl::INFO, 0, 512), (ioctl::READ, 32, MIN_READ_OUTPUT), (ioctl::WAIT, 8, 8), (ioctl::SELFTEST, 0, 104)]
+    {
+        assert!(user(code, &vec![0; input], least).is_ok());
+        assert_eq!(user(code, &vec![0; input], least - 1), Err(Refusal::BufferTooSmall), "{code:#x}");
+        assert_eq!(user(code, &vec![0; input], 0), Err(Refusal::BufferTooSmall), "{code:#x}");
+    }
+}
+
+#[test]
+fn values_are_limited() {
+    let configure = |level: u32, policy: u32, paused: u32, reserved: u32| {
+        let input: Vec<u8> = [level, policy, paused, reserved].iter().flat_map(|field| field.to_le_bytes()).collect();
+        parse(ioctl::CONFIGURE, false, &input, 0).map(|_| ())
+    };
+    let keep = u32::MAX;
+    assert_eq!(configure(keep, keep, keep, 0), Ok(()));
+    assert_eq!(configure(5, 1, 1, 0), Ok(()));
+    for (level, policy, paused, reserved) in [
+        (0, keep, keep, 0),
+        (6, keep, keep, 0),
+        (256 + 3, keep, keep, 0),
+        (keep, 2, keep, 0),
+        (keep, keep, 2, 0),
+        (keep, keep, keep, 1),
+    ] {
+        assert_eq!(configure(level, policy, paused, reserved), Err(Refusal::InvalidParameter));
+    }
+    let mark = |head: [u8; 8], text: &[u8]| user(ioctl::MARK, &[&head[..], text].concat(), 0).map(|_| ());
+    assert_eq!(mark([3, 0, 0, 0, 0, 0, 0, 0], "\u{e9}".as_bytes()), Ok(()));
+    assert_eq!(mark([3, 0, 0, 0, 0, 0, 0, 0], &[b'x'; ioctl::MAX_MARK]), Ok(()));
+    assert_eq!(mark([3, 0, 0, 0, 0, 0, 0, 0], &[b'x'; ioctl::MAX_MARK + 1]), Err(Refusal::InvalidParameter));
+    assert_eq!(mark([3, 0, 0, 0, 0, 0, 0, 0], &[0xff]), Err(Refusal::InvalidParameter));
+    assert_eq!(mark([0, 0, 0, 0, 0, 0, 0, 0], b"x"), Err(Refusal::InvalidParameter));
+    assert_eq!(mark([3, 0, 0, 1, 0, 0, 0, 0], b"x"), Err(Refusal::InvalidParameter));
+}
+
+#[test]
+fn connect_is_for_the_kernel_and_nothing_else_is() {
+    let interface = size_of::<irqlog_wire::interface::Interface>();
+    assert_eq!(parse(ioctl::CONNECT, true, &[], interface), Ok(Request::Connect));
+    assert_eq!(parse(ioctl::CONNECT, true, &[], interface - 1), Err(Refusal::BufferTooSmall));
+    assert_eq!(user(ioctl::CONNECT, &[], interface), Err(Refusal::KernelModeOnly));
+    for code in CODES {
+        if code != ioctl::CONNECT {
+            assert_eq!(parse(code, true, &[], 1 << 20), Err(Refusal::UnknownCode), "{code:#x}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn anything_else_is_refused_without_a_panic(
+        code in prop_oneof![prop::sample::select(&CODES[..]), any::<u32>()],
+        internal in any::<bool>(),
+        input in prop::collection::vec(any::<u8>(), 0..1200),
+        room in 0..3000usize,
+    ) {
+        let result = parse(code, internal, &input, room);
+        if !CODES.contains(&code) {
+            prop_assert_eq!(result, Err(Refusal::UnknownCode));
+        }
+    }
+}
+
+#[test]
+fn parameters_are_limited_and_named() {
+    let mut config = Config::DEFAULT;
+    assert_eq!(Parameter::Policy.set_name(&mut config, "Keep"), Ok(()));
+    assert_eq!(Parameter::Level.set_name(&mut config, "warn"), Ok(()));
+    assert_eq!(Parameter::RingKib.set_number(&mut config, 64), Ok(()));
+    assert_eq!(config, Config { policy: Policy::Keep, level: Level::Warn, ring_kib: 64, ..Config::DEFAULT });
+    let before = config;
+    assert_eq!(Parameter::Engine.set_name(&mut config, "percpu"), Err(BadValue), "not in this version");
+    assert_eq!(Parameter::Policy.set_name(&mut config, ""), Err(BadValue));
+    for bad in [0, 15, (1 << 20) + 1, u32::MAX] {
+        assert_eq!(Parameter::RingKib.set_number(&mut config, bad), Err(BadValue));
+    }
+    for parameter in Parameter::ALL {
+        let other = match parameter.shape() {
+            Shape::Name => parameter.set_number(&mut config, 64),
+            Shape::Number => parameter.set_name(&mut config, "64"),
+        };
+        assert_eq!(other, Err(BadValue), "{} takes one type", parameter.name());
+    }
+    assert_eq!(config, before);
+}
