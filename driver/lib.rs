@@ -1,25 +1,42 @@
-//! probe
+//! irqlog.sys: the flight recorder as a KMDF driver. This crate is glue; what it does is in `crates/recorder`.
+//!
+//! | Module | What |
+//! |---|---|
+//! | [`entry`] | DriverEntry and unload |
+//! | [`parameters`] | the service's `Parameters` key |
+//! | [`recorder`] | the one recorder: its memory, its start and its end |
+//! | [`interface`] | the function table for other drivers: the roots of the record path |
+//! | [`system`] | IRQL, processor, clock and ids, as the recorder asks for them |
+//! | [`locks`] | the lock `kernel` |
+//! | [`control_device`] | the device, its link and its queues |
+//! | [`queue`] | what its requests do |
+//! | [`wait`] | WAIT: pended, completed by a timer, cancelled or ended at cleanup |
+//! | [`selftest`] | writes at every IRQL on every processor |
+//! | [`pool`], [`status`], [`text`], [`wdf`] | helpers |
+//!
+//! Every function says at which IRQL it may be called. Nothing is pageable: the image has no PAGE section.
+
 #![no_std]
+
 use wdk_alloc::WdkAllocator;
+
 extern crate wdk_panic;
-use wdk_sys::{DRIVER_OBJECT, NTSTATUS, PCUNICODE_STRING, ULONG, WDF_DRIVER_CONFIG, call_unsafe_wdf_function_binding};
+
+mod control_device;
+mod entry;
+mod interface;
+mod locks;
+mod parameters;
+mod pool;
+mod queue;
+mod recorder;
+mod selftest;
+mod status;
+mod system;
+mod text;
+mod wait;
+mod wdf;
+
+/// Nothing allocates today; a dependency that did would have to, visibly, from non-paged pool.
 #[global_allocator]
-static A: WdkAllocator = WdkAllocator;
-/// x
-/// # Safety
-/// x
-#[unsafe(export_name = "DriverEntry")]
-pub unsafe extern "system" fn driver_entry(driver: &mut DRIVER_OBJECT, path: PCUNICODE_STRING) -> NTSTATUS {
-    let mut c = WDF_DRIVER_CONFIG { Size: core::mem::size_of::<WDF_DRIVER_CONFIG>() as ULONG, ..Default::default() };
-    unsafe { wdk_sys::ntddk::KfRaiseIrql(15) };
-    unsafe {
-        call_unsafe_wdf_function_binding!(
-            WdfDriverCreate,
-            driver,
-            path,
-            core::ptr::null_mut(),
-            &mut c,
-            core::ptr::null_mut()
-        )
-    }
-}
+static ALLOCATOR: WdkAllocator = WdkAllocator;

@@ -12,9 +12,9 @@ use irqlog_wire::{
     VERSION,
     image::header_word,
     ioctl::{BatchHeader, Cursor, batch_flags},
-    record::{WORD, flags},
+    record::{RecordHeader, WORD, flags},
 };
-use zerocopy::IntoBytes;
+use zerocopy::{FromBytes, IntoBytes};
 
 use crate::{
     Platform, Recorder,
@@ -107,6 +107,17 @@ impl<M: Words + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
     /// Writes a text for user mode. IRQL: any.
     pub fn mark(&self, level: irqlog_wire::record::Level, text: &str) -> Outcome {
         self.log(&Draft::text(level, text.as_bytes()).with_flags(flags::USER), Entry::MayWait)
+    }
+
+    /// The header of a record, if it is still in its lane. IRQL: any.
+    pub fn find(&self, lane: u32, seq: u64) -> Option<RecordHeader> {
+        let lane = self.layout.lane(self.words, lane as usize)?;
+        let mut found = None;
+        lane.read(irqlog_ring::lane::Cursor { seq, position: 0 }, &mut Copied::default(), |record| {
+            found = RecordHeader::read_from_prefix(record.as_bytes()).ok().map(|(header, _)| header);
+            false
+        });
+        found.filter(|header| header.seq.get() == seq)
     }
 
     fn lanes(&self) -> impl Iterator<Item = Lane<'_, M>> {

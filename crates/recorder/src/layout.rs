@@ -184,7 +184,11 @@ impl Layout {
 /// KiB in words, rounded down to a power of two.
 const fn power_of_two_words(kib: u32) -> usize {
     let words = kib as usize * 1024 / WORD;
-    1 << words.ilog2()
+    // `ilog2` alone would bring a panic into the image.
+    match words.checked_ilog2() {
+        Some(bits) => 1 << bits,
+        None => 1,
+    }
 }
 
 /// Stores whole words of bytes.

@@ -146,7 +146,10 @@ impl<'m, M: Words + ?Sized> Lane<'m, M> {
     ///
     /// `capacity` is rounded down to a power of two.
     pub const fn new(words: &'m M, control: usize, data: usize, capacity: u64) -> Self {
-        let capacity = if capacity == 0 { 0 } else { 1 << capacity.ilog2() };
+        let capacity = match capacity.checked_ilog2() {
+            Some(bits) => 1 << bits,
+            None => 0,
+        };
         Self { words, control, data, capacity }
     }
 

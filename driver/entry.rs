@@ -1,0 +1,90 @@
+//! DriverEntry and unload.
+//!
+//! Order: framework driver object, parameters, recorder, device. The recorder works before there is a device to read it,
+//! and is the last thing to go.
+
+use irqlog_wire::record::Level;
+use wdk_sys::{
+    _WDF_DRIVER_INIT_FLAGS::WdfDriverInitNonPnpDriver, DRIVER_OBJECT, NT_SUCCESS, NTSTATUS, PCUNICODE_STRING,
+    STATUS_SUCCESS, WDF_DRIVER_CONFIG, WDF_NO_OBJECT_ATTRIBUTES, WDFDRIVER, call_unsafe_wdf_function_binding,
+};
+
+use crate::{control_device, parameters, pool::tag, recorder, text::Text, wdf::size_field};
+
+/// The system calls this first.
+///
+/// IRQL: PASSIVE_LEVEL.
+///
+/// # Safety
+/// Called once by the system, with the driver's object and the path of its service key.
+// SAFETY: no other symbol of that name is linked; the framework's entry code calls it with this signature.
+#[unsafe(export_name = "DriverEntry")]
+pub unsafe extern "system" fn driver_entry(driver: &mut DRIVER_OBJECT, registry_path: PCUNICODE_STRING) -> NTSTATUS {
+    match start(driver, registry_path) {
+        Ok(()) => STATUS_SUCCESS,
+        Err(status) => {
+            recorder::stop();
+            status
+        }
+    }
+}
+
+/// IRQL: PASSIVE_LEVEL.
+fn start(driver: &mut DRIVER_OBJECT, registry_path: PCUNICODE_STRING) -> Result<(), NTSTATUS> {
+    let driver = create_driver(driver, registry_path)?;
+    let parameters = parameters::read(driver);
+    recorder::start(&parameters.config)?;
+    announce(&parameters);
+    control_device::create(driver)
+}
+
+/// IRQL: PASSIVE_LEVEL.
+fn create_driver(driver: &mut DRIVER_OBJECT, registry_path: PCUNICODE_STRING) -> Result<WDFDRIVER, NTSTATUS> {
+    let mut config = WDF_DRIVER_CONFIG {
+        Size: size_field::<WDF_DRIVER_CONFIG>(),
+        EvtDriverUnload: Some(unload),
+        DriverInitFlags: WdfDriverInitNonPnpDriver as u32,
+        DriverPoolTag: tag::FRAMEWORK,
+        ..WDF_DRIVER_CONFIG::default()
+    };
+    let mut handle: WDFDRIVER = core::ptr::null_mut();
+    // SAFETY: the object and the path are those that DriverEntry got, the config is initialised with its size, and the
+    // handle is written to our stack. PASSIVE_LEVEL, as WdfDriverCreate asks.
+    let status = unsafe {
+        call_unsafe_wdf_function_binding!(
+            WdfDriverCreate,
+            driver,
+            registry_path,
+            WDF_NO_OBJECT_ATTRIBUTES,
+            &raw mut config,
+            &raw mut handle
+        )
+    };
+    if NT_SUCCESS(status) { Ok(handle) } else { Err(status) }
+}
+
+/// Logs the start, and each parameter that was no good.
+///
+/// IRQL: any.
+fn announce(parameters: &parameters::Parameters) {
+    let Some(recorder) = recorder::get() else { return };
+    let mut text = Text::new();
+    text.push("irqlog ").push(env!("CARGO_PKG_VERSION")).push(" started");
+    recorder.log_own(Level::Info, text.bytes());
+    for parameter in parameters.bad() {
+        let mut text = Text::new();
+        text.push("parameter ")
+            .push(parameter.name())
+            .push(" is no good, using the default: it takes ")
+            .push(parameter.takes());
+        recorder.log_own(Level::Error, text.bytes());
+    }
+}
+
+/// The framework calls this when the last handle and reference are gone and the service is stopped.
+///
+/// IRQL: PASSIVE_LEVEL.
+unsafe extern "C" fn unload(_driver: WDFDRIVER) {
+    control_device::delete();
+    recorder::stop();
+}

@@ -1,0 +1,113 @@
+//! The function table for other drivers. Its functions are the roots of the record path: `cargo xtask verify-sys` finds
+//! them by name in the linked image and follows every call from there, so they are never inlined.
+
+use irqlog_recorder::{
+    draft::Draft,
+    log::{Entry, Outcome},
+};
+use irqlog_wire::{
+    interface::{INTERFACE_VERSION, Interface, Outcome as Answer},
+    record::Level,
+};
+
+use crate::recorder;
+
+/// What CONNECT hands out. IRQL: any.
+pub const fn table() -> Interface {
+    Interface {
+        major: INTERFACE_VERSION.major,
+        minor: INTERFACE_VERSION.minor,
+        size: size_of::<Interface>() as u32,
+        write_text: irqlog_write_text,
+        write_blob: irqlog_write_blob,
+        write_text_never_waits: irqlog_write_text_never_waits,
+        write_blob_never_waits: irqlog_write_blob_never_waits,
+    }
+}
+
+/// IRQL: any.
+///
+/// # Safety
+/// `text` is valid for `length` bytes.
+#[inline(never)]
+unsafe extern "system" fn irqlog_write_text(level: u8, text: *const u8, length: usize) -> u32 {
+    // SAFETY: as the caller promises.
+    unsafe { write_text(level, text, length, Entry::MayWait) }
+}
+
+/// IRQL: any.
+///
+/// # Safety
+/// `bytes` is valid for `length` bytes.
+#[inline(never)]
+unsafe extern "system" fn irqlog_write_blob(level: u8, tag: u32, bytes: *const u8, length: usize) -> u32 {
+    // SAFETY: as the caller promises.
+    unsafe { write_blob(level, tag, bytes, length, Entry::MayWait) }
+}
+
+/// IRQL: any.
+///
+/// # Safety
+/// `text` is valid for `length` bytes.
+#[inline(never)]
+unsafe extern "system" fn irqlog_write_text_never_waits(level: u8, text: *const u8, length: usize) -> u32 {
+    // SAFETY: as the caller promises.
+    unsafe { write_text(level, text, length, Entry::NeverWaits) }
+}
+
+/// IRQL: any.
+///
+/// # Safety
+/// `bytes` is valid for `length` bytes.
+#[inline(never)]
+unsafe extern "system" fn irqlog_write_blob_never_waits(level: u8, tag: u32, bytes: *const u8, length: usize) -> u32 {
+    // SAFETY: as the caller promises.
+    unsafe { write_blob(level, tag, bytes, length, Entry::NeverWaits) }
+}
+
+/// IRQL: any.
+///
+/// # Safety
+/// `text` is valid for `length` bytes.
+#[inline(always)]
+unsafe fn write_text(level: u8, text: *const u8, length: usize, entry: Entry) -> u32 {
+    let Some(recorder) = recorder::get() else { return Answer::Filtered.0 };
+    // SAFETY: as the caller promises.
+    let text = unsafe { slice(text, length) };
+    answer(recorder.log(&Draft::text(Level(level), text), entry))
+}
+
+/// IRQL: any.
+///
+/// # Safety
+/// `bytes` is valid for `length` bytes.
+#[inline(always)]
+unsafe fn write_blob(level: u8, tag: u32, bytes: *const u8, length: usize, entry: Entry) -> u32 {
+    let Some(recorder) = recorder::get() else { return Answer::Filtered.0 };
+    // SAFETY: as the caller promises.
+    let bytes = unsafe { slice(bytes, length) };
+    answer(recorder.log_blob(Level(level), tag, bytes, entry))
+}
+
+/// IRQL: any.
+///
+/// # Safety
+/// `bytes` is valid for `length` bytes, or null with none.
+#[inline(always)]
+unsafe fn slice<'a>(bytes: *const u8, length: usize) -> &'a [u8] {
+    if bytes.is_null() || length == 0 {
+        return &[];
+    }
+    // SAFETY: as the caller promises; not null, as was just checked.
+    unsafe { core::slice::from_raw_parts(bytes, length) }
+}
+
+/// IRQL: any.
+#[inline(always)]
+const fn answer(outcome: Outcome) -> u32 {
+    match outcome {
+        Outcome::Written { .. } => Answer::Written.0,
+        Outcome::Filtered => Answer::Filtered.0,
+        Outcome::Dropped(_) => Answer::Dropped.0,
+    }
+}

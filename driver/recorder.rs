@@ -1,0 +1,118 @@
+//! The one recorder: its memory, its start and its end.
+
+use core::{
+    ptr::NonNull,
+    sync::atomic::{AtomicPtr, AtomicU64, Ordering},
+};
+
+use irqlog_recorder::{
+    Platform, Recorder,
+    config::Config,
+    layout::{Identity, Layout},
+};
+use wdk_sys::{
+    ALL_PROCESSOR_GROUPS, NTSTATUS,
+    ntddk::{KeQueryActiveProcessorCountEx, KeQueryMaximumProcessorCountEx},
+};
+
+use crate::{
+    locks::KernelLock,
+    pool::{PAGE_SIZE, Pages, tag},
+    system::{self, System},
+};
+
+/// The recorder with this driver's memory, platform and lock.
+pub type DriverRecorder = Recorder<'static, [AtomicU64], System, KernelLock>;
+
+/// The recorder with what it lies in. `_image` is freed after the recorder that refers to it.
+struct Owner {
+    recorder: DriverRecorder,
+    image: Pages,
+    own: Pages,
+}
+
+/// Null before the start and after the end.
+static OWNER: AtomicPtr<Owner> = AtomicPtr::new(core::ptr::null_mut());
+
+/// The recorder, if it runs. IRQL: any.
+///
+/// The reference is good as long as the caller keeps irqlog.sys loaded: the driver's own code does by running, other
+/// drivers by their reference to the device, user mode by its handle.
+#[inline]
+pub fn get() -> Option<&'static DriverRecorder> {
+    // Pairs with the Release in `start`.
+    let owner = NonNull::new(OWNER.load(Ordering::Acquire))?;
+    // SAFETY: published whole, and freed only in `stop`, when nobody can call in any more.
+    Some(unsafe { &(*owner.as_ptr()).recorder })
+}
+
+/// Allocates, fills and publishes the recorder. IRQL: PASSIVE_LEVEL.
+///
+/// # Errors
+/// STATUS_INSUFFICIENT_RESOURCES.
+pub fn start(config: &Config) -> Result<(), NTSTATUS> {
+    // SAFETY: any IRQL.
+    let active = unsafe { KeQueryActiveProcessorCountEx(ALL_PROCESSOR_GROUPS as u16) };
+    // SAFETY: any IRQL.
+    let maximum = unsafe { KeQueryMaximumProcessorCountEx(ALL_PROCESSOR_GROUPS as u16) };
+    let layout = Layout::new(config, maximum as usize, active as usize);
+    let image = Pages::allocate(layout.words() * size_of::<AtomicU64>(), tag::IMAGE)?;
+    let own = Pages::allocate(size_of::<Owner>(), tag::RECORDER)?;
+    // SAFETY: page-aligned, zeroed, that large, and freed only after the recorder is gone.
+    let words: &'static [AtomicU64] =
+        unsafe { core::slice::from_raw_parts(image.start().cast().as_ptr(), layout.words()) };
+    let identity = identity();
+    layout.initialise(words, config, &identity);
+    let recorder = Recorder::new(words, layout, System, KernelLock::new(), start_id(words));
+    const { assert!(align_of::<Owner>() <= PAGE_SIZE) };
+    let place = own.start().cast::<Owner>();
+    // SAFETY: page-aligned memory of at least that size, which nobody else knows.
+    unsafe { place.write(Owner { recorder, image, own }) };
+    // Pairs with the Acquire in `get`.
+    OWNER.store(place.as_ptr(), Ordering::Release);
+    Ok(())
+}
+
+/// Takes the recorder away and frees its memory; nothing if there is none. IRQL: PASSIVE_LEVEL, and nobody logs any
+/// more: the device is gone, so no handle, no reference and no request is left.
+pub fn stop() {
+    let Some(owner) = NonNull::new(OWNER.swap(core::ptr::null_mut(), Ordering::AcqRel)) else { return };
+    // SAFETY: written whole in `start`, and taken out of the static by us alone.
+    let Owner { recorder, image, own } = unsafe { owner.read() };
+    drop((recorder, image, own));
+}
+
+/// IRQL: any.
+fn identity() -> Identity {
+    const VERSION: [u16; 3] = [
+        parse(env!("CARGO_PKG_VERSION_MAJOR")),
+        parse(env!("CARGO_PKG_VERSION_MINOR")),
+        parse(env!("CARGO_PKG_VERSION_PATCH")),
+    ];
+    /// IMAGE_FILE_MACHINE_AMD64 and IMAGE_FILE_MACHINE_ARM64 (PE format, "Machine Types").
+    const MACHINE: u32 = if cfg!(target_arch = "x86_64") { 0x8664 } else { 0xaa64 };
+    Identity {
+        machine: MACHINE,
+        tick_frequency: system::tick_frequency(),
+        tick: System.tick(),
+        time: system::time(),
+        version: VERSION,
+    }
+}
+
+/// The identity of this start, as the image has it. IRQL: any.
+fn start_id(words: &[AtomicU64]) -> u64 {
+    const WORD: usize = core::mem::offset_of!(irqlog_wire::image::ImageHeader, start_id) / size_of::<u64>();
+    words.get(WORD).map_or(0, |word| word.load(Ordering::Relaxed))
+}
+
+/// A decimal number at compile time. IRQL: any.
+const fn parse(text: &str) -> u16 {
+    let mut value = 0;
+    let mut at = 0;
+    while at < text.len() {
+        value = value * 10 + (text.as_bytes()[at] - b'0') as u16;
+        at += 1;
+    }
+    value
+}

@@ -1,0 +1,28 @@
+//! Short texts put together on the stack, without `core::fmt`, which would bring panics into the image.
+
+/// A text of at most 256 bytes; what does not fit is left out.
+pub struct Text {
+    bytes: [u8; 256],
+    length: usize,
+}
+
+impl Text {
+    /// IRQL: any.
+    pub const fn new() -> Self {
+        Self { bytes: [0; 256], length: 0 }
+    }
+
+    /// Appends. IRQL: any.
+    pub fn push(&mut self, text: &str) -> &mut Self {
+        for (target, &byte) in self.bytes.iter_mut().skip(self.length).zip(text.as_bytes()) {
+            *target = byte;
+            self.length += 1;
+        }
+        self
+    }
+
+    /// What there is. IRQL: any.
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+}

@@ -1,0 +1,248 @@
+//! WAIT: a request that ends when something new was written.
+//!
+//! A record path that may run at HIGH_LEVEL cannot wake anyone (KeSetEvent is for at most DISPATCH_LEVEL), and a DPC a
+//! record would cost more than the record. So the requests lie in a manual queue, and as long as there are any a timer
+//! looks every few milliseconds whether the count of written records has moved.
+//!
+//! *No wake-up is lost:* a request is first put into the queue, then the timer is started. The timer's callback looks at
+//! the queue and starts the timer again if a request is left; if it sees none, whoever adds one afterwards starts it.
+//!
+//! *Every request ends once:* only who has taken it out of the queue completes it, and taking out is atomic in the
+//! framework: the timer, the cleanup of the handle, or the framework itself when it is cancelled.
+
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use irqlog_wire::ioctl::WaitAnswer;
+use wdk_sys::{
+    _WDF_IO_QUEUE_DISPATCH_TYPE::WdfIoQueueDispatchManual, _WDF_TRI_STATE::WdfFalse, NT_SUCCESS, NTSTATUS,
+    PCWDF_OBJECT_CONTEXT_TYPE_INFO, STATUS_CANCELLED, STATUS_SUCCESS, WDF_IO_QUEUE_CONFIG, WDF_NO_OBJECT_ATTRIBUTES,
+    WDF_OBJECT_CONTEXT_TYPE_INFO, WDF_TIMER_CONFIG, WDFDEVICE, WDFFILEOBJECT, WDFQUEUE, WDFREQUEST, WDFTIMER,
+    call_unsafe_wdf_function_binding,
+};
+use zerocopy::IntoBytes;
+
+use crate::{
+    control_device::check,
+    queue::{complete, output_buffer, store},
+    recorder::{self, DriverRecorder},
+    wdf::{attributes, size_field},
+};
+
+/// How often the timer looks: 10 ms in units of 100 ns, negative for "from now" (DDI wdftimer/nf-wdftimer-wdftimerstart).
+const INTERVAL: i64 = -10 * 10_000;
+
+/// The queue of pended requests and the timer; null while there is no device. A WDFHANDLE is a pointer.
+static QUEUE: AtomicPtr<core::ffi::c_void> = AtomicPtr::new(core::ptr::null_mut());
+static TIMER: AtomicPtr<core::ffi::c_void> = AtomicPtr::new(core::ptr::null_mut());
+
+/// What every request carries: the count that its caller has seen.
+#[repr(C)]
+struct Context {
+    seen: u64,
+}
+
+/// WDF_OBJECT_CONTEXT_TYPE_INFO holds pointers, which are only ever read.
+#[repr(transparent)]
+struct ContextType(WDF_OBJECT_CONTEXT_TYPE_INFO);
+
+// SAFETY: nobody writes it, and what it points to is static.
+unsafe impl Sync for ContextType {}
+
+static CONTEXT_TYPE: ContextType = ContextType(WDF_OBJECT_CONTEXT_TYPE_INFO {
+    Size: size_field::<WDF_OBJECT_CONTEXT_TYPE_INFO>(),
+    ContextName: c"irqlog wait".as_ptr().cast(),
+    ContextSize: size_of::<Context>() as u64,
+    UniqueType: &raw const CONTEXT_TYPE.0,
+    EvtDriverGetUniqueContextType: None,
+});
+
+/// The type of the requests' context. IRQL: any.
+pub const fn context_type() -> PCWDF_OBJECT_CONTEXT_TYPE_INFO {
+    &raw const CONTEXT_TYPE.0
+}
+
+/// Creates queue and timer. IRQL: PASSIVE_LEVEL.
+///
+/// # Errors
+/// What the framework says.
+pub fn create(device: WDFDEVICE) -> Result<(), NTSTATUS> {
+    let mut config = WDF_IO_QUEUE_CONFIG {
+        Size: size_field::<WDF_IO_QUEUE_CONFIG>(),
+        DispatchType: WdfIoQueueDispatchManual,
+        PowerManaged: WdfFalse,
+        ..WDF_IO_QUEUE_CONFIG::default()
+    };
+    let mut queue: WDFQUEUE = core::ptr::null_mut();
+    // SAFETY: the device exists, the structure is initialised with its size, the handle goes to our stack.
+    check(unsafe {
+        call_unsafe_wdf_function_binding!(
+            WdfIoQueueCreate,
+            device,
+            &raw mut config,
+            WDF_NO_OBJECT_ATTRIBUTES,
+            &raw mut queue
+        )
+    })?;
+    let mut config = WDF_TIMER_CONFIG {
+        Size: size_field::<WDF_TIMER_CONFIG>(),
+        EvtTimerFunc: Some(tick),
+        // The callback only touches the queue, which has its own lock.
+        AutomaticSerialization: 0,
+        ..WDF_TIMER_CONFIG::default()
+    };
+    let mut attributes = attributes();
+    attributes.ParentObject = device.cast();
+    let mut timer: WDFTIMER = core::ptr::null_mut();
+    // SAFETY: as above; the parent is a device, as WdfTimerCreate asks.
+    check(unsafe {
+        call_unsafe_wdf_function_binding!(WdfTimerCreate, &raw mut config, &raw mut attributes, &raw mut timer)
+    })?;
+    QUEUE.store(queue.cast(), Ordering::Release);
+    TIMER.store(timer.cast(), Ordering::Release);
+    Ok(())
+}
+
+/// Stops the timer and waits for its callback. Before the device is deleted. IRQL: PASSIVE_LEVEL.
+pub fn stop() {
+    let timer = TIMER.swap(core::ptr::null_mut(), Ordering::AcqRel);
+    if !timer.is_null() {
+        // SAFETY: the timer exists until its device is deleted. PASSIVE_LEVEL, so waiting is allowed.
+        let _was_queued = unsafe { call_unsafe_wdf_function_binding!(WdfTimerStop, timer.cast(), 1) };
+    }
+    QUEUE.store(core::ptr::null_mut(), Ordering::Release);
+}
+
+/// IRQL: at most DISPATCH_LEVEL.
+fn start_timer() {
+    let timer = TIMER.load(Ordering::Acquire);
+    if !timer.is_null() {
+        // SAFETY: the timer exists: `stop` runs when no request can come any more, and waits for the callback.
+        let _was_queued = unsafe { call_unsafe_wdf_function_binding!(WdfTimerStart, timer.cast(), INTERVAL) };
+    }
+}
+
+/// Ends the request at once if something is new, else pends it. On success it is not the caller's any more.
+/// IRQL: at most DISPATCH_LEVEL.
+///
+/// # Errors
+/// What the framework says when it does not take the request; it is the caller's still.
+pub fn wait(recorder: &DriverRecorder, request: WDFREQUEST, seen: u64) -> Result<(), NTSTATUS> {
+    if recorder.written() != seen {
+        answer(recorder, request);
+        return Ok(());
+    }
+    if let Some(context) = context(request) {
+        context.seen = seen;
+    }
+    let queue: WDFQUEUE = QUEUE.load(Ordering::Acquire).cast();
+    // SAFETY: the request is ours and the queue exists as long as requests come.
+    check(unsafe { call_unsafe_wdf_function_binding!(WdfRequestForwardToIoQueue, request, queue) })?;
+    start_timer();
+    Ok(())
+}
+
+/// IRQL: at most DISPATCH_LEVEL.
+fn answer(recorder: &DriverRecorder, request: WDFREQUEST) {
+    let answer = WaitAnswer { written: recorder.written().into() };
+    let stored = output_buffer(request, size_of::<WaitAnswer>()).and_then(|output| store(output, answer.as_bytes()));
+    match stored {
+        Ok(bytes) => complete(request, STATUS_SUCCESS, bytes),
+        Err(status) => complete(request, status, 0),
+    }
+}
+
+/// IRQL: any.
+fn context<'r>(request: WDFREQUEST) -> Option<&'r mut Context> {
+    // SAFETY: every request of the device has this context (`WdfDeviceInitSetRequestAttributes`).
+    let context =
+        unsafe { call_unsafe_wdf_function_binding!(WdfObjectGetTypedContextWorker, request.cast(), context_type()) };
+    // SAFETY: zeroed memory of that type or null; only who owns the request, or has found it in the queue, looks at it,
+    // and it is written only before it goes there.
+    unsafe { context.cast::<Context>().as_mut() }
+}
+
+/// The timer's callback: completes what has something to see. IRQL: DISPATCH_LEVEL.
+unsafe extern "C" fn tick(_timer: WDFTIMER) {
+    let Some(recorder) = recorder::get() else { return };
+    let queue: WDFQUEUE = QUEUE.load(Ordering::Acquire).cast();
+    if queue.is_null() {
+        return;
+    }
+    let mut previous: WDFREQUEST = core::ptr::null_mut();
+    while let Some(found) = find(queue, previous) {
+        dereference(previous);
+        previous = found;
+        let is_satisfied = context(found).is_some_and(|context| context.seen != recorder.written());
+        if is_satisfied && let Some(request) = take(queue, found) {
+            answer(recorder, request);
+            // What was found is gone from the queue; begin again.
+            dereference(previous);
+            previous = core::ptr::null_mut();
+        }
+    }
+    let is_left =
+        !previous.is_null() || find(queue, core::ptr::null_mut()).inspect(|&found| dereference(found)).is_some();
+    dereference(previous);
+    if is_left {
+        start_timer();
+    }
+}
+
+/// The request behind `previous` in the queue, with a reference. IRQL: at most DISPATCH_LEVEL.
+fn find(queue: WDFQUEUE, previous: WDFREQUEST) -> Option<WDFREQUEST> {
+    let mut found: WDFREQUEST = core::ptr::null_mut();
+    // SAFETY: the queue exists; `previous` is null or one that this function found and that is referenced still. If it
+    // has left the queue meanwhile the framework says STATUS_NOT_FOUND, and the walk ends until the next tick.
+    let status = unsafe {
+        call_unsafe_wdf_function_binding!(
+            WdfIoQueueFindRequest,
+            queue,
+            previous,
+            core::ptr::null_mut(),
+            core::ptr::null_mut(),
+            &raw mut found
+        )
+    };
+    (NT_SUCCESS(status) && !found.is_null()).then_some(found)
+}
+
+/// Takes a found request out of the queue; `None` if it has left already. IRQL: at most DISPATCH_LEVEL.
+fn take(queue: WDFQUEUE, found: WDFREQUEST) -> Option<WDFREQUEST> {
+    let mut request: WDFREQUEST = core::ptr::null_mut();
+    // SAFETY: the queue exists and `found` is referenced.
+    let status =
+        unsafe { call_unsafe_wdf_function_binding!(WdfIoQueueRetrieveFoundRequest, queue, found, &raw mut request) };
+    NT_SUCCESS(status).then_some(request)
+}
+
+/// Gives a reference of `find` back. IRQL: at most DISPATCH_LEVEL.
+fn dereference(found: WDFREQUEST) {
+    if !found.is_null() {
+        // SAFETY: `find` took the reference, and it is given back once. Tag, line and file are for debugging only.
+        unsafe {
+            call_unsafe_wdf_function_binding!(
+                WdfObjectDereferenceActual,
+                found.cast(),
+                core::ptr::null_mut(),
+                0,
+                c"".as_ptr().cast()
+            );
+        }
+    }
+}
+
+/// A handle was closed: its WAITs end. IRQL: PASSIVE_LEVEL.
+pub unsafe extern "C" fn file_cleanup(file: WDFFILEOBJECT) {
+    let queue: WDFQUEUE = QUEUE.load(Ordering::Acquire).cast();
+    loop {
+        let mut request: WDFREQUEST = core::ptr::null_mut();
+        // SAFETY: the queue exists as long as handles do; the request is written to our stack.
+        let status = unsafe {
+            call_unsafe_wdf_function_binding!(WdfIoQueueRetrieveRequestByFileObject, queue, file, &raw mut request)
+        };
+        if !NT_SUCCESS(status) {
+            return;
+        }
+        complete(request, STATUS_CANCELLED, 0);
+    }
+}
