@@ -1,2 +1,17 @@
-//! x
-#![no_std]
+//! From bytes to records: the one decoder for everything that irqlog writes.
+//!
+//! | Module | What |
+//! |---|---|
+//! | [`record`] | a record, and records out of a run of bytes |
+//! | [`image`] | a ring image: a saved file, a crash-dump block |
+//! | [`session`] | a running recorder, through anything that answers control requests ([`session::Source`]) |
+//! | [`follow`] | all lanes as one stream, in order, with nothing lost silently |
+//! | [`rig`] | the frames in which the rig carries control requests over a socket |
+//!
+//! Input is never trusted: sizes are checked before they are used, and damage in one place does not hide the rest.
+
+pub mod follow;
+pub mod image;
+pub mod record;
+pub mod rig;
+pub mod session;

@@ -106,6 +106,11 @@ pub fn assemble(root: &Path, tools: &Tools) -> Result<()> {
     Ok(())
 }
 
+/// Where the import library of the kernel lies, for drivers that do not come through wdk-build.
+pub fn kernel_libraries(root: &Path, arch: Arch) -> PathBuf {
+    root.join("Lib").join(SDK_VERSION).join("km").join(arch.wdk_folder())
+}
+
 fn libraries(source: &Path, root: &Path, arch: Arch, tools: &Tools, includes: &[PathBuf]) -> Result<()> {
     let km = root.join("Lib").join(SDK_VERSION).join("km").join(arch.wdk_folder());
     let kmdf = root.join("Lib/wdf/kmdf").join(arch.wdk_folder()).join(KMDF_VERSION);

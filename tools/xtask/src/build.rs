@@ -26,6 +26,8 @@ struct Driver {
 }
 
 const IRQLOG: Driver = Driver { package: "irqlog", output: "irqlog", image: "irqlog" };
+/// The small KMDF that the rig loads beside it.
+const KMDF: Driver = Driver { package: "irqlog-kmdf", output: "irqlog_kmdf", image: "WDFLDR" };
 
 /// Builds irqlog.sys.
 ///
@@ -38,6 +40,18 @@ pub fn drivers(archs: &[Arch]) -> Result<()> {
     }
     for &arch in archs {
         println!("{}", image(arch, IRQLOG.image).display());
+    }
+    Ok(())
+}
+
+/// Builds what the rig loads: irqlog.sys and the drivers beside it.
+///
+/// # Errors
+/// Whatever of the tools fails.
+pub fn rig_images(arch: Arch) -> Result<()> {
+    let setup = Setup::prepare(&[arch])?;
+    for driver in [&IRQLOG, &KMDF] {
+        setup.build(driver, arch)?;
     }
     Ok(())
 }
@@ -104,6 +118,7 @@ impl Setup {
             .env(format!("AR_{underscored}"), &self.tools.llvm_lib)
             .env("LIBCLANG_PATH", host::libclang())
             .env("WDKContentRoot", &self.wdk)
+            .env("IRQLOG_KIT_LIB", irqlog_kit::kernel_libraries(&self.wdk, arch))
             .env_remove("Version_Number");
         cargo
     }

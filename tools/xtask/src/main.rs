@@ -27,6 +27,8 @@ enum Command {
         #[arg(long, default_value = "all")]
         arch: ArchArgument,
     },
+    /// Build the images that the rig loads
+    RigImages,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -49,6 +51,7 @@ impl ArchArgument {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Build { arch } => build::drivers(arch.archs()),
+        Command::RigImages => build::rig_images(Arch::X64),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

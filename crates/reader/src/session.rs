@@ -1,0 +1,203 @@
+//! A running recorder, through anything that answers control requests.
+
+use irqlog_wire::{
+    image::Policy,
+    ioctl::{
+        self, BatchHeader, ConfigureRequest, Cursor, MarkHeader, ReadRequest, SelftestAnswer, WaitAnswer, WaitRequest,
+        batch_flags, read_flags,
+    },
+    record::Level,
+};
+use zerocopy::{FromBytes, IntoBytes};
+
+use crate::{
+    image::{ImageError, Tables, check_version},
+    record::{Record, parse_all},
+};
+
+/// Why a request failed.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The device is not there.
+    #[error("irqlog is not running: {0}")]
+    NotRunning(String),
+    /// It may not be opened.
+    #[error("access to irqlog was denied: only administrators may read the log. Start the command as administrator")]
+    AccessDenied,
+    /// The driver refused.
+    #[error("the driver refused {what} with status {status:#010x}")]
+    Refused {
+        /// What was asked.
+        what: &'static str,
+        /// NTSTATUS.
+        status: u32,
+    },
+    /// The driver's answer makes no sense.
+    #[error("the driver's answer to {what} cannot be read: {why}")]
+    BadAnswer {
+        /// What was asked.
+        what: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The answer has another format.
+    #[error(transparent)]
+    Format(#[from] ImageError),
+    /// The way to the driver broke.
+    #[error("lost the connection to the driver: {0}")]
+    Io(#[from] std::io::Error),
+    /// The request was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+/// Something that answers control requests: the Windows device, or the rig.
+pub trait Source {
+    /// Sends a control request and waits for its answer.
+    ///
+    /// # Errors
+    /// See [`SessionError`]; `what` names the request in it.
+    fn control(&mut self, what: &'static str, code: u32, input: &[u8], output: usize) -> Result<Vec<u8>, SessionError>;
+}
+
+impl<S: Source + ?Sized> Source for Box<S> {
+    fn control(&mut self, what: &'static str, code: u32, input: &[u8], output: usize) -> Result<Vec<u8>, SessionError> {
+        (**self).control(what, code, input, output)
+    }
+}
+
+/// Room for one batch.
+const BATCH: usize = 64 * 1024;
+
+/// One answer to READ.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Its header.
+    pub header: BatchHeader,
+    /// Its records, oldest first.
+    pub records: Vec<Record>,
+}
+
+impl Batch {
+    /// Whether there is more to read right now.
+    pub const fn has_more(&self) -> bool {
+        self.header.flags.get() & batch_flags::MORE != 0
+    }
+}
+
+/// What CONFIGURE changes; `None` stays as it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Settings {
+    /// The least important level that is written.
+    pub level: Option<Level>,
+    /// What happens when a lane is full.
+    pub policy: Option<Policy>,
+    /// Whether writing is paused.
+    pub paused: Option<bool>,
+}
+
+/// The requests of the control device.
+#[derive(Debug)]
+pub struct Session<S> {
+    source: S,
+}
+
+impl<S: Source> Session<S> {
+    /// Over a source.
+    pub const fn new(source: S) -> Self {
+        Self { source }
+    }
+
+    fn ask<T: FromBytes>(&mut self, what: &'static str, code: u32, input: &[u8]) -> Result<T, SessionError> {
+        let answer = self.source.control(what, code, input, size_of::<T>())?;
+        T::read_from_bytes(&answer).map_err(|_| bad_answer(what, &format!("it has {} bytes", answer.len())))
+    }
+
+    /// Header and control tables.
+    ///
+    /// # Errors
+    /// See [`SessionError`].
+    pub fn info(&mut self) -> Result<Tables, SessionError> {
+        // Enough for 2048 processors, the most that Windows has.
+        let answer = self.source.control("INFO", ioctl::INFO, &[], 1 << 20)?;
+        Ok(Tables::parse(&answer)?)
+    }
+
+    /// Records of a lane from a cursor on; from the first record ever without one.
+    ///
+    /// # Errors
+    /// See [`SessionError`].
+    pub fn read(&mut self, lane: u32, from: Option<(u64, Cursor)>) -> Result<Batch, SessionError> {
+        let (start_id, cursor) = from.unwrap_or_default();
+        let flags = if from.is_none() { read_flags::FROM_START } else { 0 };
+        let request = ReadRequest { lane: lane.into(), flags: flags.into(), cursor, start_id: start_id.into() };
+        let answer = self.source.control("READ", ioctl::READ, request.as_bytes(), BATCH)?;
+        let (header, bytes) = BatchHeader::read_from_prefix(&answer)
+            .map_err(|_| bad_answer("READ", &format!("it has {} bytes", answer.len())))?;
+        check_version(header.major.get(), header.minor.get())?;
+        let (records, damage) = parse_all(lane, bytes);
+        if let Some(damage) = damage {
+            return Err(bad_answer("READ", &damage.to_string()));
+        }
+        if records.len() != header.count.get() as usize {
+            return Err(bad_answer("READ", &format!("{} records where it says {}", records.len(), header.count)));
+        }
+        Ok(Batch { header, records })
+    }
+
+    /// Waits until something was written beyond `seen`; gives how much is written.
+    ///
+    /// # Errors
+    /// See [`SessionError`].
+    pub fn wait(&mut self, seen: u64) -> Result<u64, SessionError> {
+        let request = WaitRequest { seen: seen.into() };
+        self.ask::<WaitAnswer>("WAIT", ioctl::WAIT, request.as_bytes()).map(|answer| answer.written.get())
+    }
+
+    /// Changes settings.
+    ///
+    /// # Errors
+    /// See [`SessionError`].
+    pub fn configure(&mut self, settings: Settings) -> Result<(), SessionError> {
+        let mut request = ConfigureRequest::nothing();
+        if let Some(level) = settings.level {
+            request.level = u32::from(level.0).into();
+        }
+        if let Some(policy) = settings.policy {
+            request.policy = policy.0.into();
+        }
+        if let Some(paused) = settings.paused {
+            request.paused = u32::from(paused).into();
+        }
+        self.source.control("CONFIGURE", ioctl::CONFIGURE, request.as_bytes(), 0).map(drop)
+    }
+
+    /// Makes readers ignore what was written so far.
+    ///
+    /// # Errors
+    /// See [`SessionError`].
+    pub fn clear(&mut self) -> Result<(), SessionError> {
+        self.source.control("CLEAR", ioctl::CLEAR, &[], 0).map(drop)
+    }
+
+    /// Writes a text, of at most [`ioctl::MAX_MARK`] bytes.
+    ///
+    /// # Errors
+    /// See [`SessionError`].
+    pub fn mark(&mut self, level: Level, text: &str) -> Result<(), SessionError> {
+        let header = MarkHeader { level: level.0, reserved: [0; 7] };
+        self.source.control("MARK", ioctl::MARK, &[header.as_bytes(), text.as_bytes()].concat(), 0).map(drop)
+    }
+
+    /// Lets the driver write at every IRQL on every processor.
+    ///
+    /// # Errors
+    /// See [`SessionError`].
+    pub fn selftest(&mut self) -> Result<SelftestAnswer, SessionError> {
+        self.ask("SELFTEST", ioctl::SELFTEST, &[])
+    }
+}
+
+fn bad_answer(what: &'static str, why: &str) -> SessionError {
+    SessionError::BadAnswer { what, why: why.to_owned() }
+}

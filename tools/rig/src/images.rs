@@ -1,0 +1,70 @@
+//! The images that are loaded.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use crate::{nt::machine::lock, pe::Image};
+
+/// At most so many images are ever loaded by a process.
+const MOST: usize = 8;
+
+struct Slot {
+    start: AtomicUsize,
+    end: AtomicUsize,
+}
+
+/// Code ranges, readable from a signal handler.
+static CODE: [Slot; MOST] = [const { Slot { start: AtomicUsize::new(0), end: AtomicUsize::new(0) } }; MOST];
+/// Index of irqlog.sys in the above, plus one.
+static IRQLOG: AtomicUsize = AtomicUsize::new(0);
+static IMAGES: Mutex<Vec<Arc<Image>>> = Mutex::new(Vec::new());
+
+/// Makes an image known. Images stay mapped until the process ends, as late signals may still look at them.
+pub fn add(image: &Arc<Image>) {
+    let mut images = lock(&IMAGES);
+    let index = images.len();
+    assert!(index < MOST, "too many images");
+    CODE[index].start.store(image.code.0, Ordering::Relaxed);
+    CODE[index].end.store(image.code.1, Ordering::Release);
+    if image.name.eq_ignore_ascii_case("irqlog.sys") {
+        IRQLOG.store(index + 1, Ordering::Release);
+    }
+    images.push(Arc::clone(image));
+}
+
+/// An image by its file name.
+pub fn find(name: &str) -> Option<Arc<Image>> {
+    lock(&IMAGES).iter().rev().find(|image| image.name.eq_ignore_ascii_case(name)).cloned()
+}
+
+fn contains(slot: &Slot, address: usize) -> bool {
+    address < slot.end.load(Ordering::Acquire) && slot.start.load(Ordering::Relaxed) <= address
+}
+
+/// Whether an address is in the code of an image.
+pub fn is_code(address: usize) -> bool {
+    CODE.iter().any(|slot| contains(slot, address))
+}
+
+/// Whether an address is in the code of irqlog.sys.
+pub fn is_irqlog(address: usize) -> bool {
+    IRQLOG.load(Ordering::Acquire).checked_sub(1).is_some_and(|index| contains(&CODE[index], address))
+}
+
+/// Whether the bytes before an address are a call: `e8 rel32`, `ff /2` or `ff /2` with a longer operand.
+pub fn is_behind_call(address: usize) -> bool {
+    // SAFETY: the caller has checked that this is code; the headers of the image lie before it.
+    let before = |back: usize| unsafe { *((address - back) as *const u8) };
+    before(5) == 0xe8 || (2..=7).any(|length| before(length) == 0xff && before(length - 1) & 0x38 == 0x10)
+}
+
+/// An address in words: `irqlog.sys!symbol+0x12`.
+pub fn describe(address: usize) -> String {
+    let images = lock(&IMAGES);
+    match images.iter().find(|image| image.has_code(address)) {
+        Some(image) => image.describe(address),
+        None => format!("{address:#x} (not in an image)"),
+    }
+}

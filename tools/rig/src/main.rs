@@ -1,0 +1,60 @@
+//! The rig: runs the built `.sys` files in a Linux process, with a kernel of its own under them.
+//!
+//! | Module | What |
+//! |---|---|
+//! | [`pe`], [`memory`], [`images`] | loading images, and knowing which code is whose |
+//! | [`nt`] | the kernel: processors, interrupts, routines, and the rules that are checked |
+//! | [`service`] | starting and stopping drivers |
+//! | [`serve`] | control requests from other processes |
+//! | [`scenarios`] | what the rig is for: named runs, each with a clear end |
+//!
+//! The rig sees a driver only as a file: it links none of its code.
+
+// Most of this crate is the other side of a C interface: raw pointers of drivers come in, and are believed as a kernel
+// would believe them; what they should not do is caught by guard pages.
+#![allow(clippy::multiple_unsafe_ops_per_block, reason = "kernel side of a C interface, see above")]
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Result;
+use clap::Parser;
+
+mod images;
+mod memory;
+mod nt;
+mod pe;
+mod scenarios;
+mod serve;
+mod service;
+
+#[derive(Parser)]
+#[command(about = "Runs irqlog.sys without Windows")]
+struct Cli {
+    /// Folder with irqlog.sys, WDFLDR.sys and the test driver
+    #[arg(long)]
+    images: PathBuf,
+    /// Simulated processors
+    #[arg(long, default_value_t = 4)]
+    processors: usize,
+    #[command(subcommand)]
+    command: scenarios::Command,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<()> {
+    nt::machine::boot(cli.processors);
+    let world = scenarios::World::new(&cli.images);
+    let result = scenarios::run(&world, &cli.command);
+    nt::machine::shut_down();
+    result
+}

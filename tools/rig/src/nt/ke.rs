@@ -1,0 +1,540 @@
+//! IRQL, spin locks, DPCs, IPIs, NMI callbacks, clock, timers, events, affinity.
+
+use std::{
+    ffi::c_void,
+    sync::{
+        Condvar, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use irqlog_irql::{DISPATCH, HIGH};
+use irqlog_ntabi::{
+    GroupAffinity, Kdpc, Kevent, Ktimer, NtStatus, ProcessorNumber, STATUS_INVALID_PARAMETER, STATUS_SUCCESS,
+};
+
+use super::{
+    exports::routines,
+    interrupt::deliver,
+    machine::{self, DPC, IPI, NmiCallback, Processor, current, lock, machine, raise},
+    report,
+};
+
+/// A wait of this long in a loop of the rig is a deadlock.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Ticks a second of the virtual clock.
+pub const TICK_FREQUENCY: u64 = 10_000_000;
+/// 2026-01-01 00:00 UTC in units of 100 ns since 1601: when the virtual clock stands at zero.
+const TIME_AT_ZERO: u64 = 134_116_992_000_000_000;
+
+/// STATUS_TIMEOUT.
+const STATUS_TIMEOUT: NtStatus = 0x102;
+
+fn thread() -> &'static machine::Thread {
+    current().expect("checked on entry")
+}
+
+/// Waits in a loop, letting in what the IRQL allows, until `is_done`; a wait without end is reported as `what`.
+pub fn spin_until(what: &str, mut is_done: impl FnMut() -> bool) {
+    let mut turns = 0_u32;
+    let mut since = None;
+    while !is_done() {
+        if thread().processor().pending.load(Ordering::Relaxed) != 0 {
+            deliver(None);
+        }
+        turns += 1;
+        if turns.is_multiple_of(64) {
+            std::thread::yield_now();
+            if since.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
+                report::broken(&format!("waited {} s for {what}: deadlock?", PATIENCE.as_secs()));
+            }
+        }
+        std::hint::spin_loop();
+    }
+}
+
+/// The lock word at an address of the driver's.
+unsafe fn word<'a>(lock: *mut usize) -> &'a AtomicUsize {
+    // SAFETY: the driver gives an aligned KSPIN_LOCK in memory of its own; a bad one faults and is reported.
+    unsafe { AtomicUsize::from_ptr(lock) }
+}
+
+/// A taken lock holds its owner's processor, plus one.
+fn owner() -> usize {
+    thread().processor_index() + 1
+}
+
+fn acquire(lock: &AtomicUsize) {
+    if lock.load(Ordering::Relaxed) == owner() {
+        report::broken("a spin lock was acquired by the processor that holds it: it would spin for ever");
+    }
+    spin_until("a spin lock", || lock.compare_exchange(0, owner(), Ordering::Acquire, Ordering::Relaxed).is_ok());
+}
+
+fn release(lock: &AtomicUsize) {
+    let found = lock.load(Ordering::Relaxed);
+    if found != owner() {
+        let by = if found == 0 { "nobody".to_owned() } else { format!("processor {}", found - 1) };
+        report::broken(&format!("a spin lock was released that is held by {by}"));
+    }
+    lock.store(0, Ordering::Release);
+}
+
+fn set_irql(new: u8) -> u8 {
+    thread().processor().irql.swap(new, Ordering::Relaxed)
+}
+
+/// Puts a DPC into a processor's queue; false if it was in one.
+pub fn insert_dpc(dpc: *mut Kdpc, arguments: Option<(*mut c_void, *mut c_void)>) -> bool {
+    let machine = machine();
+    // SAFETY: an initialised KDPC of the driver's.
+    let dpc_ref = unsafe { &mut *dpc };
+    let target = match usize::from(dpc_ref.Number) {
+        0 => current().map_or(0, machine::Thread::processor_index),
+        number => number - 1,
+    };
+    {
+        let mut queue = lock(&machine.processors[target].dpcs);
+        if !dpc_ref.DpcData.is_null() {
+            return false;
+        }
+        if let Some((first, second)) = arguments {
+            dpc_ref.SystemArgument1 = first;
+            dpc_ref.SystemArgument2 = second;
+        }
+        dpc_ref.DpcData = dpc.cast();
+        machine.dpcs_outstanding.fetch_add(1, Ordering::SeqCst);
+        queue.push_back(dpc as usize);
+    }
+    raise(target, DPC);
+    true
+}
+
+/// Runs a processor's DPCs, each at DISPATCH_LEVEL. The caller holds the processor, below DISPATCH_LEVEL.
+pub fn run_dpcs(processor: &Processor) {
+    let interrupted = processor.irql.swap(DISPATCH, Ordering::Relaxed);
+    loop {
+        let Some(dpc) = lock(&processor.dpcs).pop_front() else { break };
+        let dpc = dpc as *mut Kdpc;
+        // SAFETY: queued by `insert_dpc`; the driver keeps it until it has run.
+        let (routine, context, first, second) = unsafe {
+            let parts =
+                ((*dpc).DeferredRoutine, (*dpc).DeferredContext, (*dpc).SystemArgument1, (*dpc).SystemArgument2);
+            // From here on it may be queued again, also by itself.
+            (*dpc).DpcData = std::ptr::null_mut();
+            parts
+        };
+        if let Some(routine) = routine {
+            machine().statistics.dpcs.fetch_add(1, Ordering::Relaxed);
+            // SAFETY: a routine of a loaded driver, with this signature.
+            unsafe {
+                let routine: extern "win64" fn(*mut Kdpc, *mut c_void, *mut c_void, *mut c_void) =
+                    std::mem::transmute(routine);
+                routine(dpc, context, first, second);
+            }
+        }
+        machine().dpcs_outstanding.fetch_sub(1, Ordering::SeqCst);
+        let after = processor.irql.load(Ordering::Relaxed);
+        if after != DISPATCH {
+            report::broken(&format!("a DPC routine returned at IRQL {after}"));
+        }
+    }
+    processor.irql.store(interrupted, Ordering::Relaxed);
+}
+
+/// Runs the worker of the broadcast that is under way, on the current processor.
+pub fn run_broadcast() {
+    let broadcast = &machine().broadcast;
+    let (worker, argument) = (broadcast.worker.load(Ordering::SeqCst), broadcast.argument.load(Ordering::SeqCst));
+    // SAFETY: what the sender gave to KeIpiGenericCall, which waits until we are done.
+    unsafe {
+        let worker: extern "win64" fn(usize) -> usize = std::mem::transmute(worker);
+        worker(argument);
+    }
+    broadcast.remaining.fetch_sub(1, Ordering::SeqCst);
+}
+
+struct Timer {
+    timer: usize,
+    dpc: usize,
+    due: u64,
+    period: u64,
+}
+
+static TIMERS: Mutex<Vec<Timer>> = Mutex::new(Vec::new());
+static EVENTS: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new());
+
+/// Advances the virtual clock and fires timers, for ever.
+pub fn heartbeat() {
+    const BEAT: Duration = Duration::from_millis(1);
+    loop {
+        std::thread::sleep(BEAT);
+        let now = machine().clock.fetch_add(TICK_FREQUENCY / 1000, Ordering::Relaxed);
+        let mut timers = lock(&TIMERS);
+        let mut fired = Vec::new();
+        timers.retain_mut(|timer| {
+            if timer.due > now {
+                return true;
+            }
+            fired.push(timer.dpc);
+            timer.due = now + timer.period;
+            timer.period != 0
+        });
+        // Under the lock: a driver that has cancelled its timer may free the DPC.
+        for dpc in fired.into_iter().filter(|&dpc| dpc != 0) {
+            insert_dpc(dpc as *mut Kdpc, None);
+        }
+    }
+}
+
+fn cancel_timer(timer: *mut Ktimer) -> bool {
+    let mut timers = lock(&TIMERS);
+    let before = timers.len();
+    timers.retain(|entry| entry.timer != timer as usize);
+    timers.len() != before
+}
+
+/// Makes an event signalled and wakes who waits for it.
+pub fn set_event(event: *mut Kevent) -> i32 {
+    let _guard = lock(&EVENTS.0);
+    // SAFETY: an initialised event of the driver's.
+    let before = unsafe { std::mem::replace(&mut (*event).SignalState, 1) };
+    EVENTS.1.notify_all();
+    before
+}
+
+/// Waits for an event; false if the time is up first.
+fn wait_event(event: *mut Kevent, timeout: Option<Duration>) -> bool {
+    let mut is_signalled = false;
+    thread().wait(|| {
+        let deadline = timeout.map(|timeout| Instant::now() + timeout);
+        let mut guard = lock(&EVENTS.0);
+        loop {
+            // SAFETY: as above.
+            let event = unsafe { &mut *event };
+            if event.SignalState != 0 {
+                // A synchronization event lets one waiter through.
+                event.SignalState = i32::from(event.Type == 0);
+                is_signalled = true;
+                return;
+            }
+            let left = deadline.map_or(PATIENCE, |deadline| deadline.saturating_duration_since(Instant::now()));
+            let (next, result) = EVENTS.1.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner);
+            guard = next;
+            if result.timed_out() {
+                if deadline.is_none() {
+                    report::broken("a thread waited 20 s for an event without a timeout: deadlock?");
+                }
+                return;
+            }
+        }
+    });
+    is_signalled
+}
+
+/// A relative time in units of 100 ns, as drivers give it: negative.
+fn relative(time: *const i64) -> Option<Duration> {
+    // SAFETY: null or a LARGE_INTEGER of the driver's.
+    let time = unsafe { time.as_ref() }?;
+    if *time > 0 {
+        report::broken("absolute times are not supported by the rig");
+    }
+    Some(Duration::from_nanos(time.unsigned_abs().saturating_mul(100)))
+}
+
+routines! {
+    fn KeGetCurrentIrql() -> u8 {
+        thread().processor().irql.load(Ordering::Relaxed)
+    }
+
+    fn KfRaiseIrql(new: u8) -> u8 {
+        let old = thread().processor().irql.load(Ordering::Relaxed);
+        if new < old || new > HIGH {
+            report::broken(&format!("KfRaiseIrql from {old} to {new}: it only raises"));
+        }
+        set_irql(new)
+    }
+
+    fn KeLowerIrql(new: u8) {
+        let old = thread().processor().irql.load(Ordering::Relaxed);
+        if new > old {
+            report::broken(&format!("KeLowerIrql from {old} to {new}: it only lowers"));
+        }
+        set_irql(new);
+    }
+
+    fn KeInitializeSpinLock(lock: *mut usize) {
+        // SAFETY: a KSPIN_LOCK of the driver's.
+        unsafe { word(lock) }.store(0, Ordering::Release);
+    }
+
+    fn KeAcquireSpinLockAtDpcLevel(lock: *mut usize) {
+        // SAFETY: a KSPIN_LOCK of the driver's.
+        acquire(unsafe { word(lock) });
+    }
+
+    fn KeTryToAcquireSpinLockAtDpcLevel(lock: *mut usize) -> u8 {
+        // SAFETY: a KSPIN_LOCK of the driver's.
+        let lock = unsafe { word(lock) };
+        u8::from(lock.compare_exchange(0, owner(), Ordering::Acquire, Ordering::Relaxed).is_ok())
+    }
+
+    fn KeReleaseSpinLockFromDpcLevel(lock: *mut usize) {
+        // SAFETY: a KSPIN_LOCK of the driver's.
+        release(unsafe { word(lock) });
+    }
+
+    fn KeAcquireSpinLockRaiseToDpc(lock: *mut usize) -> u8 {
+        let old = set_irql(DISPATCH);
+        // SAFETY: a KSPIN_LOCK of the driver's.
+        acquire(unsafe { word(lock) });
+        old
+    }
+
+    fn KeReleaseSpinLock(lock: *mut usize, old: u8) {
+        // SAFETY: a KSPIN_LOCK of the driver's.
+        release(unsafe { word(lock) });
+        if old > DISPATCH {
+            report::broken("KeReleaseSpinLock to a level above DISPATCH_LEVEL");
+        }
+        set_irql(old);
+    }
+
+    fn KeGetCurrentProcessorNumberEx(out: *mut ProcessorNumber) -> u32 {
+        let index = thread().processor_index();
+        if !out.is_null() {
+            // SAFETY: memory of the driver's.
+            unsafe { out.write(ProcessorNumber { Group: 0, Number: index as u8, Reserved: 0 }) };
+        }
+        index as u32
+    }
+
+    fn KeQueryActiveProcessorCountEx(_group: u16) -> u32 {
+        machine().processors.len() as u32
+    }
+
+    fn KeQueryMaximumProcessorCountEx(_group: u16) -> u32 {
+        // Two more could be added to this machine.
+        machine().processors.len() as u32 + 2
+    }
+
+    fn KeGetProcessorNumberFromIndex(index: u32, out: *mut ProcessorNumber) -> NtStatus {
+        if index as usize >= machine().processors.len() {
+            STATUS_INVALID_PARAMETER
+        } else {
+            // SAFETY: memory of the driver's.
+            unsafe { out.write(ProcessorNumber { Group: 0, Number: index as u8, Reserved: 0 }) };
+            STATUS_SUCCESS
+        }
+    }
+
+    fn KeSetSystemGroupAffinityThread(new: *const GroupAffinity, previous: *mut GroupAffinity) {
+        let thread = thread();
+        // SAFETY: memory of the driver's.
+        let mask = unsafe { (*new).Mask } as u64;
+        let old = thread.affinity.replace(mask);
+        if !previous.is_null() {
+            // SAFETY: memory of the driver's.
+            unsafe { previous.write(GroupAffinity { Mask: old as usize, Group: 0, Reserved: [0; 3] }) };
+        }
+        if mask & (1 << thread.processor_index()) == 0 {
+            thread.wait(|| {});
+        }
+    }
+
+    fn KeRevertToUserGroupAffinityThread(previous: *const GroupAffinity) {
+        // SAFETY: memory of the driver's.
+        thread().affinity.set(unsafe { (*previous).Mask } as u64);
+    }
+
+    fn KeQueryPerformanceCounter(frequency: *mut u64) -> u64 {
+        if !frequency.is_null() {
+            // SAFETY: memory of the driver's.
+            unsafe { frequency.write(TICK_FREQUENCY) };
+        }
+        machine().clock.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    fn KeQuerySystemTimePrecise(out: *mut u64) {
+        // SAFETY: memory of the driver's.
+        unsafe { out.write(TIME_AT_ZERO + machine().clock.load(Ordering::Relaxed)) };
+    }
+
+    fn KeInitializeDpc(dpc: *mut Kdpc, routine: irqlog_ntabi::DeferredRoutine, context: *mut c_void) {
+        let new = Kdpc {
+            Type: 19,
+            Importance: 1,
+            Number: 0,
+            DpcListEntry: std::ptr::null_mut(),
+            ProcessorHistory: 0,
+            DeferredRoutine: Some(routine),
+            DeferredContext: context,
+            SystemArgument1: std::ptr::null_mut(),
+            SystemArgument2: std::ptr::null_mut(),
+            DpcData: std::ptr::null_mut(),
+        };
+        // SAFETY: memory of the driver's.
+        unsafe { dpc.write(new) };
+    }
+
+    fn KeSetTargetProcessorDpcEx(dpc: *mut Kdpc, number: *const ProcessorNumber) -> NtStatus {
+        // SAFETY: memory of the driver's.
+        let index = unsafe { (*number).Number };
+        if usize::from(index) >= machine().processors.len() {
+            STATUS_INVALID_PARAMETER
+        } else {
+            // SAFETY: an initialised DPC.
+            unsafe { (*dpc).Number = u16::from(index) + 1 };
+            STATUS_SUCCESS
+        }
+    }
+
+    fn KeInsertQueueDpc(dpc: *mut Kdpc, first: *mut c_void, second: *mut c_void) -> u8 {
+        u8::from(insert_dpc(dpc, Some((first, second))))
+    }
+
+    fn KeFlushQueuedDpcs() {
+        spin_until("DPCs to be done", || machine().dpcs_outstanding.load(Ordering::SeqCst) == 0);
+    }
+
+    fn KeIpiGenericCall(worker: usize, argument: usize) -> usize {
+        let broadcast = &machine().broadcast;
+        // Below IPI_LEVEL still, so we take the broadcast of whoever is before us.
+        spin_until("another broadcast", || !broadcast.busy.swap(true, Ordering::SeqCst));
+        let old = set_irql(irqlog_irql::IPI);
+        let own = thread().processor_index();
+        broadcast.worker.store(worker, Ordering::SeqCst);
+        broadcast.argument.store(argument, Ordering::SeqCst);
+        broadcast.remaining.store(machine().processors.len(), Ordering::SeqCst);
+        for index in (0..machine().processors.len()).filter(|&index| index != own) {
+            raise(index, IPI);
+        }
+        machine().statistics.ipis.fetch_add(1, Ordering::Relaxed);
+        run_broadcast();
+        let mut turns = 0_u32;
+        spin_until("the other processors to take an IPI", || {
+            turns += 1;
+            // A signal that came at the wrong moment is sent again.
+            if turns.is_multiple_of(4096) {
+                for index in 0..machine().processors.len() {
+                    if machine().processors[index].pending.load(Ordering::SeqCst) & IPI != 0 {
+                        machine::kick(index);
+                    }
+                }
+            }
+            broadcast.remaining.load(Ordering::SeqCst) == 0
+        });
+        set_irql(old);
+        broadcast.busy.store(false, Ordering::SeqCst);
+        0
+    }
+
+    fn KeRegisterNmiCallback(routine: usize, context: usize) -> usize {
+        let mut callbacks = lock(&machine().nmi_callbacks);
+        let handle = callbacks.iter().map(|callback| callback.handle).max().unwrap_or(0x1000) + 1;
+        callbacks.push(NmiCallback { routine, context, handle });
+        handle
+    }
+
+    fn KeDeregisterNmiCallback(handle: usize) -> NtStatus {
+        lock(&machine().nmi_callbacks).retain(|callback| callback.handle != handle);
+        // "The routine does not return until all callbacks have returned."
+        spin_until("NMI callbacks to return", || {
+            machine().processors.iter().all(|processor| !processor.in_nmi.load(Ordering::SeqCst))
+        });
+        STATUS_SUCCESS
+    }
+
+    fn KeInitializeTimerEx(timer: *mut Ktimer, kind: u32) {
+        // SAFETY: memory of the driver's; all-zero is a valid timer.
+        unsafe {
+            timer.write(std::mem::zeroed());
+            (*timer).Header.Type = 8 + kind as u8;
+        }
+    }
+
+    fn KeSetTimerEx(timer: *mut Ktimer, due: i64, period: i32, dpc: *mut Kdpc) -> u8 {
+        if due > 0 {
+            report::broken("absolute times are not supported by the rig");
+        }
+        let was_queued = cancel_timer(timer);
+        let now = machine().clock.load(Ordering::Relaxed);
+        let period = u64::from(period.unsigned_abs());
+        lock(&TIMERS).push(Timer {
+            timer: timer as usize,
+            dpc: dpc as usize,
+            due: now + due.unsigned_abs(),
+            period: period * (TICK_FREQUENCY / 1000),
+        });
+        u8::from(was_queued)
+    }
+
+    fn KeCancelTimer(timer: *mut Ktimer) -> u8 {
+        u8::from(cancel_timer(timer))
+    }
+
+    fn KeInitializeEvent(event: *mut Kevent, kind: u32, state: u8) {
+        // SAFETY: memory of the driver's; all-zero is a valid event.
+        unsafe {
+            event.write(std::mem::zeroed());
+            (*event).Type = kind as u8;
+            (*event).SignalState = i32::from(state);
+        }
+    }
+
+    fn KeSetEvent(event: *mut Kevent, _increment: i32, wait: u8) -> i32 {
+        if wait != 0 {
+            report::broken("KeSetEvent with Wait is not supported by the rig");
+        }
+        set_event(event)
+    }
+
+    fn KeWaitForSingleObject(object: *mut Kevent, _reason: u32, _mode: i8, _alertable: u8, timeout: *const i64) -> NtStatus {
+        if wait_event(object, relative(timeout)) { STATUS_SUCCESS } else { STATUS_TIMEOUT }
+    }
+
+    fn KeDelayExecutionThread(_mode: i8, _alertable: u8, interval: *const i64) -> NtStatus {
+        let time = relative(interval).unwrap_or_default();
+        thread().wait(|| std::thread::sleep(time));
+        STATUS_SUCCESS
+    }
+
+    fn KeBugCheckEx(code: u32, a: usize, b: usize, c: usize, d: usize) -> usize {
+        report::broken(&format!("bug check {code:#x} ({a:#x}, {b:#x}, {c:#x}, {d:#x})"))
+    }
+
+    fn DbgPrint(format: *const i8, a: usize, b: usize, c: usize) -> u32 {
+        // SAFETY: a C string of the driver's.
+        let format = unsafe { std::ffi::CStr::from_ptr(format.cast()) }.to_string_lossy().into_owned();
+        eprint!("{}", expand(&format, &[a, b, c]));
+        0
+    }
+}
+
+/// The conversions that the drivers of the rig use: %s, %p, %x, %d, %u.
+fn expand(format: &str, arguments: &[usize]) -> String {
+    let mut text = String::new();
+    let mut arguments = arguments.iter();
+    let mut characters = format.chars();
+    while let Some(character) = characters.next() {
+        if character != '%' {
+            text.push(character);
+            continue;
+        }
+        let conversion = characters.next().unwrap_or('%');
+        let argument = arguments.next().copied().unwrap_or(0);
+        match conversion {
+            's' if argument != 0 => {
+                // SAFETY: a C string of the driver's, as its format says.
+                let part = unsafe { std::ffi::CStr::from_ptr(argument as *const std::ffi::c_char) };
+                text.push_str(&part.to_string_lossy());
+            }
+            'd' => text.push_str(&(argument as i32).to_string()),
+            'u' => text.push_str(&(argument as u32).to_string()),
+            _ => text.push_str(&format!("{argument:#x}")),
+        }
+    }
+    text
+}

@@ -1,0 +1,353 @@
+//! Processors and the threads that hold them.
+//!
+//! A processor is a baton: a host thread that runs driver code holds one, and gives it up when it waits, when it is
+//! preempted, and at its end. More threads than processors may exist. What happens to a processor (an interrupt of some
+//! level, an IPI, an NMI, a thread switch) is a bit in its `pending` word; [`interrupt`](super::interrupt) says when it
+//! is taken. A processor that nobody holds and that has something pending is taken by its idle thread.
+//!
+//! The locks of the rig are ordinary ones. That is safe although signal handlers run rig code, because a handler does so
+//! only if it interrupted an image, never another part of the rig, and because nothing is let in while one is held.
+
+use std::{
+    cell::Cell,
+    collections::VecDeque,
+    sync::{
+        Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use irqlog_ntabi::ServiceRoutine;
+
+use super::interrupt;
+
+/// Bit of [`Processor::pending`]: an IPI.
+pub const IPI: u32 = 1 << irqlog_irql::IPI;
+/// Bit of [`Processor::pending`]: an NMI.
+pub const NMI: u32 = 1 << 16;
+/// Bit of [`Processor::pending`]: the thread shall give way.
+pub const PREEMPT: u32 = 1 << 17;
+/// Bit of [`Processor::pending`]: there may be DPCs.
+pub const DPC: u32 = 1 << 18;
+
+/// One simulated processor.
+#[derive(Debug, Default)]
+pub struct Processor {
+    /// Current IRQL; changed only by who holds the processor.
+    pub irql: AtomicU8,
+    /// An NMI callback runs; the next NMI waits for its end.
+    pub in_nmi: AtomicBool,
+    /// Host id of the thread that holds it; 0 if none does.
+    holder: AtomicI32,
+    /// What has come and was not taken yet: bit `n` for a device interrupt of level `n`, and the constants above.
+    pub pending: AtomicU32,
+    /// Addresses of queued KDPCs.
+    pub dpcs: Mutex<VecDeque<usize>>,
+}
+
+/// A connected interrupt.
+#[derive(Clone, Copy, Debug)]
+pub struct Vector {
+    /// Handle that the driver got.
+    pub object: usize,
+    /// Its ISR.
+    pub routine: ServiceRoutine,
+    /// What the ISR gets.
+    pub context: usize,
+    /// Level it interrupts at.
+    pub irql: u8,
+}
+
+/// An NMI callback: routine, context, handle.
+#[derive(Clone, Copy, Debug)]
+pub struct NmiCallback {
+    /// `BOOLEAN (PVOID Context, BOOLEAN Handled)`.
+    pub routine: usize,
+    /// What it gets.
+    pub context: usize,
+    /// Handle that the driver got.
+    pub handle: usize,
+}
+
+/// What has happened, counted.
+#[derive(Debug, Default)]
+pub struct Statistics {
+    /// Interrupts of any kind that were taken with the pc inside irqlog.sys.
+    pub interrupts_in_driver: AtomicU64,
+    /// NMIs that were taken with the pc inside irqlog.sys at HIGH_LEVEL: inside a write.
+    pub nmis_in_write: AtomicU64,
+    /// NMIs taken anywhere.
+    pub nmis: AtomicU64,
+    /// Device interrupts taken anywhere.
+    pub interrupts: AtomicU64,
+    /// DPCs run.
+    pub dpcs: AtomicU64,
+    /// IPIs taken, the senders' own included.
+    pub ipis: AtomicU64,
+    /// Threads that went on on another processor than before.
+    pub moves: AtomicU64,
+}
+
+/// Which processors nobody holds.
+#[derive(Debug, Default)]
+struct Free {
+    mask: u64,
+    stopping: bool,
+}
+
+/// The broadcast that is under way.
+#[derive(Debug, Default)]
+pub struct Broadcast {
+    /// Taken by the sender.
+    pub busy: AtomicBool,
+    /// The worker's address.
+    pub worker: AtomicUsize,
+    /// Its argument.
+    pub argument: AtomicUsize,
+    /// Processors that have not run it yet.
+    pub remaining: AtomicUsize,
+}
+
+/// The simulated machine; there is one in a process.
+#[derive(Debug)]
+pub struct Machine {
+    /// Its processors.
+    pub processors: Vec<Processor>,
+    free: Mutex<Free>,
+    released: Condvar,
+    /// Connected interrupts.
+    pub vectors: Mutex<Vec<Vector>>,
+    /// Registered NMI callbacks.
+    pub nmi_callbacks: Mutex<Vec<NmiCallback>>,
+    /// IPIs.
+    pub broadcast: Broadcast,
+    /// DPCs queued or running.
+    pub dpcs_outstanding: AtomicUsize,
+    /// The virtual clock, in ticks of 100 ns: one tick a query, one millisecond a heartbeat.
+    pub clock: AtomicU64,
+    /// Counters.
+    pub statistics: Statistics,
+    next_thread: AtomicU32,
+}
+
+static MACHINE: OnceLock<Machine> = OnceLock::new();
+
+/// The machine. Before [`boot`] there is none, which is a defect of the rig.
+pub fn machine() -> &'static Machine {
+    MACHINE.get().expect("the machine was booted")
+}
+
+/// A lock that a panicking thread has not spoilt for the others: what they do with it ends the process anyway.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A simulated thread: a host thread that runs driver code.
+#[derive(Debug)]
+pub struct Thread {
+    /// Thread id, a multiple of four as on Windows.
+    pub id: u32,
+    /// Process id; 4 is the system.
+    pub process: u32,
+    processor: Cell<Option<usize>>,
+    /// Processors it may run on.
+    pub affinity: Cell<u64>,
+    /// Where `gs` points: word 0 is the stack pointer at the last import.
+    gs: Box<[Cell<usize>; 8]>,
+    host: i32,
+}
+
+thread_local! {
+    static CURRENT: Cell<*const Thread> = const { Cell::new(std::ptr::null()) };
+}
+
+/// The simulated thread that runs, if this host thread is one.
+pub fn current() -> Option<&'static Thread> {
+    // SAFETY: set by `run_thread` to a thread on its own stack frame, and cleared before that ends.
+    unsafe { CURRENT.get().as_ref() }
+}
+
+impl Thread {
+    /// The processor it holds.
+    pub fn processor_index(&self) -> usize {
+        self.processor.get().expect("a thread that runs driver code holds a processor")
+    }
+
+    /// Whether it holds one.
+    pub fn holds_processor(&self) -> bool {
+        self.processor.get().is_some()
+    }
+
+    /// The processor it holds.
+    pub fn processor(&self) -> &'static Processor {
+        &machine().processors[self.processor_index()]
+    }
+
+    /// The stack pointer at its last import: the return address lies there.
+    pub fn import_stack(&self) -> usize {
+        self.gs[0].get()
+    }
+
+    /// Puts back what [`import_stack`](Self::import_stack) was.
+    pub fn set_import_stack(&self, value: usize) {
+        self.gs[0].set(value);
+    }
+
+    fn acquire(&self) {
+        let machine = machine();
+        let mut free = lock(&machine.free);
+        loop {
+            let mine = free.mask & self.affinity.get();
+            if mine != 0 {
+                let index = pick(mine);
+                free.mask &= !(1 << index);
+                drop(free);
+                machine.processors[index].holder.store(self.host, Ordering::SeqCst);
+                self.processor.set(Some(index));
+                return;
+            }
+            free = machine.released.wait(free).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn release(&self) {
+        let machine = machine();
+        let index = self.processor_index();
+        self.processor.set(None);
+        machine.processors[index].holder.store(0, Ordering::SeqCst);
+        lock(&machine.free).mask |= 1 << index;
+        machine.released.notify_all();
+    }
+
+    /// Gives the processor up while `wait` runs, and takes one again. Only below DISPATCH_LEVEL.
+    pub fn wait(&self, wait: impl FnOnce()) {
+        let irql = self.processor().irql.swap(0, Ordering::SeqCst);
+        let before = self.processor_index();
+        self.release();
+        wait();
+        self.acquire();
+        self.processor().irql.store(irql, Ordering::SeqCst);
+        if self.processor_index() != before {
+            machine().statistics.moves.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// One of the set bits, any.
+fn pick(mask: u64) -> usize {
+    thread_local! {
+        static SEED: Cell<u64> = const { Cell::new(0x9e37_79b9_7f4a_7c15) };
+    }
+    let seed = SEED.get().wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+    SEED.set(seed);
+    let mut rest = mask;
+    for _ in 0..(seed >> 33) % u64::from(mask.count_ones()) {
+        rest &= rest - 1;
+    }
+    rest.trailing_zeros() as usize
+}
+
+/// Makes the machine, with its idle threads and its clock.
+pub fn boot(processors: usize) -> &'static Machine {
+    assert!((1..=32).contains(&processors), "1 to 32 processors");
+    let machine = Machine {
+        processors: (0..processors).map(|_| Processor::default()).collect(),
+        free: Mutex::new(Free { mask: (1 << processors) - 1, stopping: false }),
+        released: Condvar::new(),
+        vectors: Mutex::default(),
+        nmi_callbacks: Mutex::default(),
+        broadcast: Broadcast::default(),
+        dpcs_outstanding: AtomicUsize::new(0),
+        clock: AtomicU64::new(10_000_000),
+        statistics: Statistics::default(),
+        next_thread: AtomicU32::new(0x100),
+    };
+    assert!(MACHINE.set(machine).is_ok(), "a process has one machine");
+    interrupt::install_handlers();
+    for index in 0..processors {
+        std::thread::spawn(move || idle(index));
+    }
+    std::thread::spawn(super::ke::heartbeat);
+    self::machine()
+}
+
+/// Ends the idle threads.
+pub fn shut_down() {
+    lock(&machine().free).stopping = true;
+    machine().released.notify_all();
+}
+
+/// Takes the processor whenever nobody holds it and something is pending, until that is done.
+fn idle(index: usize) {
+    run_thread(0, 1 << index, false, |thread| {
+        let machine = machine();
+        let processor = &machine.processors[index];
+        loop {
+            let mut free = lock(&machine.free);
+            loop {
+                if free.stopping {
+                    return;
+                }
+                let is_needed = processor.pending.load(Ordering::SeqCst) & !PREEMPT != 0;
+                if is_needed && free.mask & (1 << index) != 0 {
+                    break;
+                }
+                free = machine.released.wait(free).unwrap_or_else(PoisonError::into_inner);
+            }
+            free.mask &= !(1 << index);
+            drop(free);
+            processor.holder.store(thread.host, Ordering::SeqCst);
+            thread.processor.set(Some(index));
+            interrupt::deliver(None);
+            thread.release();
+        }
+    });
+}
+
+/// Makes something pending on a processor, and sees to it that it is noticed.
+pub fn raise(index: usize, bits: u32) {
+    let machine = machine();
+    machine.processors[index].pending.fetch_or(bits, Ordering::SeqCst);
+    kick(index);
+}
+
+/// Interrupts whoever holds the processor, or wakes its idle thread.
+pub fn kick(index: usize) {
+    let machine = machine();
+    match machine.processors[index].holder.load(Ordering::SeqCst) {
+        0 => {
+            drop(lock(&machine.free));
+            machine.released.notify_all();
+        }
+        host => interrupt::signal(host),
+    }
+}
+
+/// Makes this host thread a simulated one while `work` runs. With `hold` it gets a processor first.
+pub fn run_thread<T>(process: u32, affinity: u64, hold: bool, work: impl FnOnce(&Thread) -> T) -> T {
+    let machine = machine();
+    let all = (1_u64 << machine.processors.len()) - 1;
+    // SAFETY: no arguments.
+    let host = unsafe { libc::gettid() };
+    let thread = Thread {
+        id: machine.next_thread.fetch_add(4, Ordering::Relaxed),
+        process: if process == 0 { 4 } else { process },
+        processor: Cell::new(None),
+        affinity: Cell::new(if affinity == 0 { all } else { affinity & all }),
+        gs: Box::new(std::array::from_fn(|_| Cell::new(0))),
+        host,
+    };
+    let stack = interrupt::AlternateStack::install();
+    interrupt::set_gs(thread.gs.as_ptr() as usize);
+    CURRENT.set(&raw const thread);
+    if hold {
+        thread.acquire();
+    }
+    let result = work(&thread);
+    if hold {
+        thread.release();
+    }
+    CURRENT.set(std::ptr::null());
+    drop(stack);
+    result
+}

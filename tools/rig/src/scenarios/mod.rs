@@ -1,0 +1,149 @@
+//! What the rig runs: each scenario has a name, a clear end, and fails if anything is not as it should be.
+
+mod basic;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::Subcommand;
+
+use crate::{
+    nt::machine::run_thread,
+    serve::{POLL, Server},
+    service::{Driver, check_nothing_is_left, load_library},
+};
+
+/// What to run.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Start the driver and answer control requests at a socket, until standard input ends
+    Serve {
+        /// Path of the Unix socket
+        #[arg(long)]
+        socket: PathBuf,
+    },
+    /// Run scenarios by name; all of them without one
+    Run {
+        /// Names
+        names: Vec<String>,
+    },
+    /// List the scenarios
+    List,
+}
+
+/// A named run.
+pub struct Scenario {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What it shows.
+    pub about: &'static str,
+    /// Does it.
+    pub run: fn(&World) -> Result<()>,
+}
+
+/// All of them. Each runs in a process of its own (`irqlog-rig run NAME`): a machine boots once.
+pub const ALL: &[&[Scenario]] = &[basic::ALL];
+
+/// Where the images are.
+pub struct World {
+    images: PathBuf,
+}
+
+impl World {
+    /// With the images of a folder.
+    pub fn new(images: &Path) -> Self {
+        Self { images: images.to_path_buf() }
+    }
+
+    /// Starts irqlog.sys. On a simulated thread.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub fn start_irqlog(&self) -> Result<Driver> {
+        if crate::images::find("WDFLDR.sys").is_none() {
+            load_library(&self.images.join("WDFLDR.sys"))?;
+        }
+        Driver::start("irqlog", &self.images.join("irqlog.sys"))
+    }
+}
+
+/// Does something as a process of the simulated system.
+pub fn as_process<T>(work: impl FnOnce() -> T) -> T {
+    run_thread(0x2000, 0, true, |_| work())
+}
+
+/// Stops a driver whose files are all closed, and checks that nothing is left.
+///
+/// # Errors
+/// If it does not unload.
+pub fn stop_last(driver: &Driver) -> Result<()> {
+    if !driver.stop()? {
+        bail!("the stop is pending although every file is closed");
+    }
+    check_nothing_is_left();
+    Ok(())
+}
+
+/// Runs a command.
+///
+/// # Errors
+/// If a scenario fails.
+pub fn run(world: &World, command: &Command) -> Result<()> {
+    match command {
+        Command::Serve { socket } => serve(world, socket),
+        Command::List => {
+            for scenario in ALL.iter().copied().flatten() {
+                println!("{:28} {}", scenario.name, scenario.about);
+            }
+            Ok(())
+        }
+        Command::Run { names } => run_named(world, names),
+    }
+}
+
+fn run_named(world: &World, names: &[String]) -> Result<()> {
+    let all = || ALL.iter().copied().flatten();
+    if let [name] = names {
+        let scenario = all()
+            .find(|scenario| scenario.name == name)
+            .with_context(|| format!("there is no scenario {name}; `list` names them"))?;
+        return (scenario.run)(world);
+    }
+    let mut failed = 0;
+    let program = std::env::current_exe()?;
+    for scenario in all().filter(|scenario| names.is_empty() || names.iter().any(|name| name == scenario.name)) {
+        let start = std::time::Instant::now();
+        let output = std::process::Command::new(&program)
+            .arg("--images")
+            .arg(&world.images)
+            .args(["run", scenario.name])
+            .output()
+            .context("starting the rig")?;
+        let word = if output.status.success() { "ok" } else { "FAILED" };
+        println!("scenario {:28} {word:6} {:.2?}", scenario.name, start.elapsed());
+        if !output.status.success() {
+            failed += 1;
+            println!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        }
+    }
+    if failed != 0 {
+        bail!("{failed} scenarios failed");
+    }
+    Ok(())
+}
+
+/// Serves until standard input ends, then stops the driver and looks for what it left.
+fn serve(world: &World, socket: &Path) -> Result<()> {
+    let driver = as_process(|| world.start_irqlog())?;
+    let server = Server::listen(socket)?;
+    println!("serving at {}", socket.display());
+    let mut line = String::new();
+    while std::io::stdin().read_line(&mut line)? != 0 {
+        line.clear();
+    }
+    while server.connections() != 0 {
+        std::thread::sleep(POLL);
+    }
+    drop(server);
+    as_process(|| stop_last(&driver))
+}

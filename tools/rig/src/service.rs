@@ -1,0 +1,141 @@
+//! Loading, starting, stopping and unloading drivers, as the service manager and the kernel do it.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use irqlog_ntabi::{DriverObject, UnicodeString};
+
+use crate::{
+    images,
+    nt::{
+        exports, io,
+        machine::{current, lock},
+        pool, ps, registry, report,
+    },
+    pe::Image,
+};
+
+/// A driver that runs.
+pub struct Driver {
+    service: String,
+    object: *mut DriverObject,
+    /// Its image.
+    pub image: Arc<Image>,
+    /// STOP was asked for while files were open.
+    stopping: Mutex<bool>,
+}
+
+// SAFETY: the object is the driver's and the kernel's, both made for all threads.
+unsafe impl Send for Driver {}
+// SAFETY: as above.
+unsafe impl Sync for Driver {}
+
+/// Loads an image that drivers import from, such as WDFLDR.SYS. Its entry point is not called.
+///
+/// # Errors
+/// If it cannot be loaded.
+pub fn load_library(path: &Path) -> Result<Arc<Image>> {
+    let image = Image::load(path, &|_, name| exports::find(name))?;
+    images::add(&image);
+    Ok(image)
+}
+
+fn resolve(module: &str, name: &str) -> Option<usize> {
+    let is_kernel = ["ntoskrnl.exe", "hal.dll"].iter().any(|kernel| kernel.eq_ignore_ascii_case(module));
+    if is_kernel { exports::find(name) } else { images::find(module)?.export(name) }
+}
+
+/// UTF-16 that lives as long as the process: drivers keep pointers to names.
+fn leak(text: &str) -> UnicodeString {
+    let wide: &'static mut [u16] = text.encode_utf16().collect::<Vec<_>>().leak();
+    let bytes = size_of_val(wide) as u16;
+    UnicodeString { Length: bytes, MaximumLength: bytes, Buffer: wide.as_mut_ptr() }
+}
+
+impl Driver {
+    /// Loads a driver and calls its entry point. On a simulated thread.
+    ///
+    /// # Errors
+    /// If the image cannot be loaded, or the driver fails to start: then what it left behind is an error too.
+    pub fn start(service: &str, path: &Path) -> Result<Self> {
+        let image = Image::load(path, &resolve)?;
+        images::add(&image);
+        // SAFETY: all-zero is a valid driver object.
+        let object: &'static mut DriverObject = Box::leak(Box::new(unsafe { std::mem::zeroed() }));
+        object.Type = 4;
+        object.Size = size_of::<DriverObject>() as i16;
+        object.DriverStart = image.base() as *mut std::ffi::c_void;
+        object.DriverSize = image.size() as u32;
+        object.DriverName = leak(&format!(r"\Driver\{service}"));
+        let registry_path: &'static UnicodeString = Box::leak(Box::new(leak(&registry::service_key(service))));
+        // SAFETY: the entry point of a kernel image: DRIVER_INITIALIZE.
+        let status = unsafe {
+            let entry: extern "win64" fn(*mut DriverObject, *const UnicodeString) -> i32 =
+                std::mem::transmute(image.entry());
+            entry(object, registry_path)
+        };
+        check_irql("DriverEntry");
+        if status < 0 {
+            check_nothing_is_left();
+            bail!("{service} failed to start with status {status:#010x}");
+        }
+        io::finish_initializing(object);
+        Ok(Self { service: service.to_owned(), object, image, stopping: Mutex::new(false) })
+    }
+
+    /// Asks it to stop. While files of its devices are open the stop stays pending, as NtUnloadDriver leaves it; then
+    /// call again after the last close. True if it has unloaded.
+    ///
+    /// # Errors
+    /// If it has no unload routine.
+    pub fn stop(&self) -> Result<bool> {
+        *lock(&self.stopping) = true;
+        if io::open_files(self.object) != 0 {
+            return Ok(false);
+        }
+        // SAFETY: the driver object is alive for ever.
+        let unload = unsafe { (*self.object).DriverUnload }
+            .with_context(|| format!("{} has no unload routine", self.service))?;
+        // SAFETY: DRIVER_UNLOAD of a loaded image.
+        unsafe {
+            let unload: extern "win64" fn(*mut DriverObject) = std::mem::transmute(unload);
+            unload(self.object);
+        }
+        check_irql("DriverUnload");
+        // SAFETY: as above.
+        let has_device = unsafe { !(*self.object).DeviceObject.is_null() };
+        ensure!(!has_device, "{} left a device behind", self.service);
+        Ok(true)
+    }
+
+    /// Whether a stop is pending: then nobody can open its devices any more.
+    pub fn is_stopping(&self) -> bool {
+        *lock(&self.stopping)
+    }
+}
+
+fn check_irql(what: &str) {
+    let thread = current().expect("drivers are started on simulated threads");
+    let irql = thread.processor().irql.load(std::sync::atomic::Ordering::Relaxed);
+    if irql != 0 {
+        report::broken(&format!("{what} returned at IRQL {irql}"));
+    }
+}
+
+/// After the last driver has unloaded: pool, devices, links, handles and threads are gone, or the run ends.
+pub fn check_nothing_is_left() {
+    let mut left = pool::live();
+    left.extend(io::leftovers());
+    if registry::open_handles() != 0 {
+        left.push(format!("{} registry handles", registry::open_handles()));
+    }
+    if ps::running() != 0 {
+        left.push(format!("{} system threads", ps::running()));
+    }
+    if !left.is_empty() {
+        report::broken(&format!("left behind: {}", left.join("; ")));
+    }
+}
