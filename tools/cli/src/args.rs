@@ -1,0 +1,152 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use irqlog_wire::{image::Policy, irql, record::Level};
+
+const EXIT_CODES: &str = "Exit codes:
+  0  done; a closed pipe is no failure
+  1  it failed, and standard error says why
+  2  the command line is wrong
+  3  irqlog is not running, or may not be opened
+  4  it was done, and found something: records damaged, or a selftest that is not complete";
+
+/// irqlog: the flight recorder for Windows kernel code
+#[derive(Parser)]
+#[command(name = "irqlog", version, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// Read from a rig's socket instead of the Windows device
+    #[arg(long, global = true, value_name = "SOCKET")]
+    pub rig: Option<PathBuf>,
+    /// One JSON object a line instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Show what runs: version, engine, lock, lanes, settings
+    Info,
+    /// Show the records that are there
+    Read(Filter),
+    /// Show records as they are written, until Ctrl-C
+    Follow {
+        #[command(flatten)]
+        filter: Filter,
+        /// Stop after so many records
+        #[arg(long, value_name = "N")]
+        count: Option<u64>,
+    },
+    /// Show counters: records, drops by reason, contention, hold and wait (sampled)
+    Stats,
+    /// Write a text into the log
+    Mark {
+        /// The text, at most 984 bytes
+        text: String,
+        /// Its level
+        #[arg(long, default_value = "info", value_parser = level)]
+        level: Level,
+    },
+    /// Ignore what was written so far
+    Clear,
+    /// Change settings until the driver stops
+    Configure {
+        /// The least important level that is written
+        #[arg(long, value_parser = level)]
+        level: Option<Level>,
+        /// What happens when a lane is full
+        #[arg(long, value_parser = policy)]
+        policy: Option<Policy>,
+        /// Count records as drops instead of writing them
+        #[arg(long, conflicts_with = "resume")]
+        pause: bool,
+        /// Write again
+        #[arg(long)]
+        resume: bool,
+    },
+    /// Let the driver write at every IRQL on every processor, and say what arrived
+    Selftest,
+    /// Save the log as a ring image
+    Save {
+        /// The file; it must not exist
+        file: PathBuf,
+    },
+    /// Show the records of a ring image
+    Decode {
+        /// A file that `save` wrote
+        file: PathBuf,
+        #[command(flatten)]
+        filter: Filter,
+    },
+}
+
+/// Which records are shown.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Filter {
+    /// At most this level: error, warn, info, debug, trace
+    #[arg(long, value_parser = level)]
+    pub level: Option<Level>,
+    /// Only of these processors
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    pub cpu: Vec<u16>,
+    /// Only written at these levels: a number, a name (PASSIVE, APC, DISPATCH, CLOCK, IPI, HIGH), DIRQL for 3 to 12, or NMI
+    #[arg(long, value_name = "IRQL", value_delimiter = ',', value_parser = irql_filter)]
+    pub irql: Vec<IrqlFilter>,
+    /// Only from so many seconds after the driver's start on
+    #[arg(long, value_name = "SECONDS")]
+    pub since: Option<f64>,
+    /// Only the last N
+    #[arg(long, value_name = "N")]
+    pub last: Option<usize>,
+}
+
+/// One value of `--irql`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IrqlFilter {
+    /// From one level to another, both included.
+    Levels(u8, u8),
+    /// Written into an NMI lane.
+    Nmi,
+}
+
+fn level(text: &str) -> Result<Level, String> {
+    Level::from_name(text).ok_or_else(|| "a level is error, warn, info, debug or trace".to_owned())
+}
+
+fn policy(text: &str) -> Result<Policy, String> {
+    Policy::from_name(text).ok_or_else(|| "a policy is overwrite or keep".to_owned())
+}
+
+fn irql_filter(text: &str) -> Result<IrqlFilter, String> {
+    let upper = text.to_uppercase();
+    if upper == "NMI" {
+        return Ok(IrqlFilter::Nmi);
+    }
+    if upper == "DIRQL" {
+        return Ok(IrqlFilter::Levels(irql::DIRQL_MIN, irql::DIRQL_MAX));
+    }
+    let number = upper.parse().ok().or_else(|| (0..=irql::HIGH_LEVEL).find(|&level| irql::name(level) == upper));
+    match number {
+        Some(number) if number <= irql::HIGH_LEVEL => Ok(IrqlFilter::Levels(number, number)),
+        _ => Err("an IRQL is 0 to 15, PASSIVE, APC, DISPATCH, DIRQL, CLOCK, IPI, HIGH or NMI".to_owned()),
+    }
+}
+
+/// Whether text goes to a terminal or a file is anstream's to find out; this only names the two forms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// Aligned columns.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Cli {
+    /// The form asked for.
+    pub const fn form(&self) -> Form {
+        if self.json { Form::Json } else { Form::Text }
+    }
+}

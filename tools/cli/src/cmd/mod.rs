@@ -1,0 +1,99 @@
+//! What each command does.
+
+mod follow;
+mod image;
+mod selftest;
+
+use anyhow::{Result, ensure};
+use irqlog_reader::{
+    follow::Follower,
+    image::Tables,
+    record::Record,
+    session::{Session, Settings, Source},
+};
+use irqlog_wire::ioctl::MAX_MARK;
+
+use crate::{
+    Finding,
+    args::{Cli, Command, Filter, Form, IrqlFilter},
+    output::{self, Printer, is_nmi},
+    source,
+};
+
+/// Runs the command.
+pub fn run(cli: &Cli) -> Result<Finding> {
+    let form = cli.form();
+    if let Command::Decode { file, filter } = &cli.command {
+        return image::decode(file, filter, form);
+    }
+    let mut session = source::open(cli.rig.as_deref())?;
+    match &cli.command {
+        Command::Info => show(form, &session.info()?, output::info_text),
+        Command::Stats => show(form, &session.info()?, output::stats_text),
+        Command::Read(filter) => read(&mut session, filter, form),
+        Command::Follow { filter, count } => follow::run(&mut session, filter, *count, form),
+        Command::Mark { text, level } => {
+            ensure!(text.len() <= MAX_MARK, "the text has {} bytes; a record holds {MAX_MARK}", text.len());
+            session.mark(*level, text)?;
+            Ok(Finding::Good)
+        }
+        Command::Clear => {
+            session.clear()?;
+            Ok(Finding::Good)
+        }
+        Command::Configure { level, policy, pause, resume } => {
+            let paused = if *pause { Some(true) } else { resume.then_some(false) };
+            let settings = Settings { level: *level, policy: *policy, paused };
+            ensure!(level.is_some() || policy.is_some() || paused.is_some(), "say what to change: --level, --policy, --pause or --resume");
+            session.configure(settings)?;
+            Ok(Finding::Good)
+        }
+        Command::Selftest => selftest::run(&mut session, form),
+        Command::Save { file } => image::save(&mut session, file),
+        Command::Decode { .. } => Ok(Finding::Good),
+    }
+}
+
+fn show(form: Form, tables: &Tables, text: fn(&Tables) -> String) -> Result<Finding> {
+    let mut printer = Printer::new(form);
+    match form {
+        Form::Text => printer.line(text(tables).trim_end())?,
+        Form::Json => printer.line(&output::info_json(tables).to_string())?,
+    }
+    Ok(Finding::Good)
+}
+
+fn read(session: &mut Session<impl Source>, filter: &Filter, form: Form) -> Result<Finding> {
+    let tables = session.info()?;
+    let round = Follower::new(tables.present()).round(session, false)?;
+    let mut printer = Printer::new(form);
+    if round.lost != 0 {
+        printer.lost(round.lost)?;
+    }
+    print(&mut printer, &tables, round.records.iter(), filter)?;
+    Ok(Finding::Good)
+}
+
+/// Shows the records that pass.
+fn print<'r>(printer: &mut Printer, tables: &Tables, records: impl Iterator<Item = &'r Record>, filter: &Filter) -> Result<()> {
+    let wanted: Vec<_> = records.filter(|record| passes(filter, tables, record)).collect();
+    let skip = filter.last.map_or(0, |last| wanted.len().saturating_sub(last));
+    for record in &wanted[skip..] {
+        printer.record(tables, record)?;
+    }
+    printer.flush()
+}
+
+/// Whether a record is wanted, but for `--last`.
+fn passes(filter: &Filter, tables: &Tables, record: &Record) -> bool {
+    let header = &record.header;
+    let nmi = is_nmi(tables, record.lane);
+    filter.level.is_none_or(|level| header.level <= level.0)
+        && (filter.cpu.is_empty() || filter.cpu.contains(&header.processor.get()))
+        && (filter.irql.is_empty()
+            || filter.irql.iter().any(|wanted| match *wanted {
+                IrqlFilter::Nmi => nmi,
+                IrqlFilter::Levels(low, high) => (low..=high).contains(&header.irql),
+            }))
+        && filter.since.is_none_or(|since| tables.seconds(header.tick.get()) >= since)
+}

@@ -1,0 +1,58 @@
+//! irqlog: reads the flight recorder, live or from a file.
+//!
+//! | Module | What |
+//! |---|---|
+//! | [`args`] | the command line |
+//! | [`cmd`] | what each command does |
+//! | [`source`] | where records come from: the Windows device, the rig, a file |
+//! | [`output`] | how they are shown: text or JSON |
+//!
+//! Exit codes: 0 done (a closed pipe is no failure), 1 it failed, 2 the command line is wrong, 3 irqlog is not running
+//! or may not be opened, 4 records are missing or the selftest found something.
+
+use std::process::ExitCode;
+
+use anyhow::Error;
+use clap::Parser;
+use irqlog_reader::session::SessionError;
+
+mod args;
+mod cmd;
+mod output;
+mod source;
+
+/// What a command that did its work has to say through the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// All is well.
+    Good,
+    /// Something is not as it should be, and was shown.
+    Bad,
+}
+
+fn main() -> ExitCode {
+    let cli = args::Cli::parse();
+    match cmd::run(&cli) {
+        Ok(Finding::Good) => ExitCode::SUCCESS,
+        Ok(Finding::Bad) => ExitCode::from(4),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("irqlog: {error:#}");
+            ExitCode::from(code_of(&error))
+        }
+    }
+}
+
+fn is_broken_pipe(error: &Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+fn code_of(error: &Error) -> u8 {
+    match error.downcast_ref::<SessionError>() {
+        Some(SessionError::NotRunning(_) | SessionError::AccessDenied) => 3,
+        _ => 1,
+    }
+}

@@ -1,0 +1,62 @@
+//! How records are shown.
+
+mod json;
+mod text;
+
+use std::io::Write;
+
+use anyhow::Result;
+use irqlog_reader::{image::Tables, record::Record};
+
+pub use json::info as info_json;
+pub use text::{info as info_text, stats as stats_text};
+
+use crate::args::Form;
+
+/// Shows records on standard output.
+pub struct Printer {
+    form: Form,
+    out: anstream::AutoStream<std::io::StdoutLock<'static>>,
+}
+
+impl Printer {
+    /// In that form; colours only on a terminal.
+    pub fn new(form: Form) -> Self {
+        Self { form, out: anstream::AutoStream::auto(std::io::stdout().lock()) }
+    }
+
+    /// Shows a record.
+    pub fn record(&mut self, tables: &Tables, record: &Record) -> Result<()> {
+        match self.form {
+            Form::Text => text::record(&mut self.out, tables, record)?,
+            Form::Json => json::record(&mut self.out, tables, record)?,
+        }
+        Ok(())
+    }
+
+    /// Says in the stream that records were lost.
+    pub fn lost(&mut self, count: u64) -> Result<()> {
+        match self.form {
+            Form::Text => writeln!(self.out, "--- {count} records were overwritten before they could be read ---")?,
+            Form::Json => writeln!(self.out, "{}", serde_json::json!({ "lost": count }))?,
+        }
+        Ok(())
+    }
+
+    /// A line as it is.
+    pub fn line(&mut self, line: &str) -> Result<()> {
+        writeln!(self.out, "{line}")?;
+        Ok(())
+    }
+
+    /// Lets a reader of a pipe see what there is.
+    pub fn flush(&mut self) -> Result<()> {
+        self.out.flush()?;
+        Ok(())
+    }
+}
+
+/// Whether a lane is an NMI lane.
+pub fn is_nmi(tables: &Tables, lane: u32) -> bool {
+    tables.lanes.get(lane as usize).is_some_and(|lane| lane.kind.get() == irqlog_wire::image::LaneKind::Nmi.0)
+}

@@ -1,0 +1,125 @@
+//! Text: aligned columns, coloured by level, one record a line.
+
+use std::io::{Result, Write};
+
+use anstyle::{AnsiColor, Style};
+use irqlog_reader::{
+    image::Tables,
+    record::{Content, Record},
+};
+use irqlog_wire::{
+    image::{DropReason, Engine, LaneKind, Lock, Policy},
+    irql,
+    record::{Level, flags},
+};
+
+use super::is_nmi;
+
+fn style(level: Level) -> Style {
+    let colour = match level {
+        Level::Error => AnsiColor::Red,
+        Level::Warn => AnsiColor::Yellow,
+        Level::Info => AnsiColor::Green,
+        Level::Debug => AnsiColor::Cyan,
+        _ => AnsiColor::BrightBlack,
+    };
+    colour.on_default()
+}
+
+fn name_or<T: ToString>(name: Option<&'static str>, number: T) -> String {
+    name.map_or_else(|| number.to_string(), str::to_owned)
+}
+
+/// `    12.345678  cpu 3  DISPATCH  info   thread 1a2c  text`
+pub fn record(out: &mut impl Write, tables: &Tables, record: &Record) -> Result<()> {
+    let header = &record.header;
+    let level = record.level();
+    let paint = style(level);
+    let level = name_or(level.name(), level.0);
+    let lane = if is_nmi(tables, record.lane) { "nmi" } else { "   " };
+    let thread = record.thread().map_or_else(|| "     -".to_owned(), |(thread, _)| format!("{thread:6x}"));
+    write!(
+        out,
+        "{:13.7}  cpu {:<3} {:8} {lane}  {paint}{level:5}{paint:#}  {thread}  ",
+        tables.seconds(header.tick.get()),
+        header.processor,
+        irql::name(header.irql),
+    )?;
+    match record.content() {
+        Content::Text(text) => write!(out, "{}", text.escape_debug())?,
+        Content::Blob { header, bytes } => {
+            write!(out, "blob {} tag {:#x} {}+{} of {}:", header.blob, header.tag, header.offset, bytes.len(), header.total)?;
+            for byte in bytes.iter().take(16) {
+                write!(out, " {byte:02x}")?;
+            }
+            if bytes.len() > 16 {
+                write!(out, " ...")?;
+            }
+        }
+        Content::Unknown(bytes) => write!(out, "(kind {}, {} bytes)", header.kind, bytes.len())?,
+    }
+    for (flag, word) in [(flags::TRUNCATED, "cut"), (flags::USER, "user")] {
+        if record.has(flag) {
+            write!(out, " [{word}]")?;
+        }
+    }
+    if record.late {
+        write!(out, " [late]")?;
+    }
+    writeln!(out)
+}
+
+/// What runs.
+pub fn info(tables: &Tables) -> String {
+    let header = &tables.header;
+    let [major, minor, patch, _] = header.driver_version.map(u16::from);
+    let engine = name_or(Engine(header.engine.get()).name(), header.engine);
+    let lock = name_or(Lock(header.lock.get()).name(), header.lock);
+    let level = Level(header.level.get() as u8);
+    let policy = Policy(header.policy.get() as u32);
+    let mut text = format!(
+        "irqlog {major}.{minor}.{patch}, format {}.{}, engine {engine}, lock {lock}\n\
+         level {}, policy {}, {}\n\
+         {} processors active of {}, clock {} Hz\n\
+         lane  kind       cpu     KiB     written\n",
+        header.major,
+        header.minor,
+        name_or(level.name(), level.0),
+        name_or(policy.name(), policy.0),
+        if header.paused.get() == 0 { "writing" } else { "paused" },
+        header.active_processors,
+        header.processor_count,
+        header.tick_frequency,
+    );
+    for (index, lane) in tables.present() {
+        let kind = name_or(LaneKind(lane.kind.get()).name(), lane.kind);
+        let processor = if kind == "shared" { "-".to_owned() } else { lane.processor.to_string() };
+        let written = lane.next_seq.get().wrapping_sub(lane.first_seq.get());
+        text.push_str(&format!("{index:4}  {kind:9}  {processor:>3}  {:6}  {written:10}\n", lane.data_words.get() * 8 / 1024));
+    }
+    text
+}
+
+/// Counters.
+pub fn stats(tables: &Tables) -> String {
+    let written: u64 = tables.present().map(|(_, lane)| lane.next_seq.get().wrapping_sub(lane.first_seq.get())).sum();
+    let drops = tables.drops();
+    let mut text = format!("written   {written}\ndropped   {}\n", drops.iter().sum::<u64>());
+    for (index, count) in (0..).zip(drops) {
+        if count != 0 {
+            text.push_str(&format!("  {:12} {count}\n", name_or(DropReason(index).name(), index)));
+        }
+    }
+    text.push_str(&format!("own calls {}\n", tables.header.own_calls));
+    let microseconds = |ticks: u64| ticks as f64 * 1e6 / tables.header.tick_frequency.get().max(1) as f64;
+    for (index, lane) in tables.present().filter(|(_, lane)| lane.kind.get() == LaneKind::Shared.0) {
+        text.push_str(&format!(
+            "lane {index}: lock contended {} times, longest wait {:.1} us (of those), longest hold {:.1} us (sampled, {} records)\n",
+            lane.contended,
+            microseconds(lane.longest_wait.get()),
+            microseconds(lane.longest_hold.get()),
+            lane.hold_samples,
+        ));
+    }
+    text
+}

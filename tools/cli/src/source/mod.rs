@@ -1,0 +1,42 @@
+//! Where records come from.
+
+#[cfg(windows)]
+mod live;
+#[cfg(unix)]
+mod rig;
+
+use std::path::Path;
+
+use irqlog_reader::session::{Session, SessionError, Source};
+
+/// A session with whatever was asked for: the rig behind a socket, or the Windows device.
+///
+/// # Errors
+/// If it is not there or may not be opened.
+pub fn open(rig: Option<&Path>) -> Result<Session<Box<dyn Source>>, SessionError> {
+    match rig {
+        Some(socket) => open_rig(socket),
+        None => open_live(),
+    }
+    .map(Session::new)
+}
+
+#[cfg(unix)]
+fn open_rig(socket: &Path) -> Result<Box<dyn Source>, SessionError> {
+    Ok(Box::new(rig::RigSource::connect(socket)?))
+}
+
+#[cfg(not(unix))]
+fn open_rig(_: &Path) -> Result<Box<dyn Source>, SessionError> {
+    Err(SessionError::NotRunning("the rig runs on Linux; leave --rig out to read this machine's driver".to_owned()))
+}
+
+#[cfg(windows)]
+fn open_live() -> Result<Box<dyn Source>, SessionError> {
+    Ok(Box::new(live::Device::open()?))
+}
+
+#[cfg(not(windows))]
+fn open_live() -> Result<Box<dyn Source>, SessionError> {
+    Err(SessionError::NotRunning("there is no driver on this system; --rig SOCKET reads from a rig, decode FILE a saved log".to_owned()))
+}
