@@ -148,8 +148,8 @@ impl<'m, M: Words + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
     }
 
     /// Writes bytes under a tag of the caller's, split over as many records as needed: each piece is a log call of its
-    /// own. IRQL: any. The outcome is that of the last piece, or of the first that was not written; what follows that
-    /// one is not tried.
+    /// own, and a piece that is dropped does not keep the others from being tried. IRQL: any. The outcome is that of the
+    /// first piece that was not written, or of the last one.
     pub fn log_blob(&self, level: Level, tag: u32, bytes: &[u8], entry: Entry) -> Outcome {
         if bytes.len() > MAX_BLOB {
             return self.drop_here(DropReason::TooLarge);
@@ -160,6 +160,7 @@ impl<'m, M: Words + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
         let blob = self.words.fetch_add(header_word::BLOBS, 1).wrapping_add(1);
         let mut offset = 0;
         let mut rest = bytes;
+        let mut failed = None;
         loop {
             let (piece, behind) = rest.split_at_checked(MAX_BLOB_PIECE).unwrap_or((rest, &[]));
             let header = BlobHeader {
@@ -172,8 +173,11 @@ impl<'m, M: Words + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
                 Ok(draft) => self.log(&draft, entry),
                 Err(reason) => self.drop_here(reason),
             };
-            if behind.is_empty() || !matches!(outcome, Outcome::Written { .. }) {
-                return outcome;
+            if !matches!(outcome, Outcome::Written { .. }) {
+                failed = failed.or(Some(outcome));
+            }
+            if behind.is_empty() {
+                return failed.unwrap_or(outcome);
             }
             offset += piece.len();
             rest = behind;

@@ -23,7 +23,7 @@ pub type WriteText = unsafe extern "system" fn(level: u8, text: *const u8, lengt
 
 /// Writes raw bytes under a tag of the caller's, split over as many records as needed.
 ///
-/// IRQL: any. The result is the [`Outcome`] of the last piece, or of the first that was not written.
+/// IRQL: any. Every piece is tried; the result is the [`Outcome`] of the first one that was not written, or of the last.
 ///
 /// # Safety
 /// `bytes` is valid for `length` bytes at the caller's IRQL.

@@ -26,6 +26,8 @@ struct Driver {
 }
 
 const IRQLOG: Driver = Driver { package: "irqlog", output: "irqlog", image: "irqlog" };
+/// The driver that logs through it.
+const TESTDRV: Driver = Driver { package: "irqlog-testdrv", output: "irqlog_testdrv", image: "testdrv" };
 /// The small KMDF that the rig loads beside it.
 const KMDF: Driver = Driver { package: "irqlog-kmdf", output: "irqlog_kmdf", image: "WDFLDR" };
 
@@ -50,7 +52,7 @@ pub fn drivers(archs: &[Arch]) -> Result<()> {
 /// Whatever of the tools fails.
 pub fn rig_images(arch: Arch) -> Result<()> {
     let setup = Setup::prepare(&[arch])?;
-    for driver in [&IRQLOG, &KMDF] {
+    for driver in [&IRQLOG, &KMDF, &TESTDRV] {
         setup.build(driver, arch)?;
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! What the rig runs: each scenario has a name, a clear end, and fails if anything is not as it should be.
 
 mod basic;
+mod storm;
 
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,15 @@ pub enum Command {
         /// Path of the Unix socket
         #[arg(long)]
         socket: PathBuf,
+        /// First let the test driver log from every context, so many calls of its threads
+        #[arg(long, default_value_t = 0)]
+        storm: u64,
+    },
+    /// Let 4 and more threads, DPCs, IPIs, interrupts and NMIs log at once, read meanwhile, and account for every record
+    Soak {
+        /// Calls that the threads make together; what interrupts them comes on top
+        #[arg(long, default_value_t = 10_000_000)]
+        records: u64,
     },
     /// Run scenarios by name; all of them without one
     Run {
@@ -42,7 +52,7 @@ pub struct Scenario {
 }
 
 /// All of them. Each runs in a process of its own (`irqlog-rig run NAME`): a machine boots once.
-pub const ALL: &[&[Scenario]] = &[basic::ALL];
+pub const ALL: &[&[Scenario]] = &[basic::ALL, storm::ALL];
 
 /// Where the images are.
 pub struct World {
@@ -64,6 +74,16 @@ impl World {
             load_library(&self.images.join("WDFLDR.sys"))?;
         }
         Driver::start("irqlog", &self.images.join("irqlog.sys"))
+    }
+}
+
+impl World {
+    /// Starts the test driver, after irqlog.sys. On a simulated thread.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub fn start_testdrv(&self) -> Result<Driver> {
+        Driver::start("testdrv", &self.images.join("testdrv.sys"))
     }
 }
 
@@ -90,7 +110,8 @@ pub fn stop_last(driver: &Driver) -> Result<()> {
 /// If a scenario fails.
 pub fn run(world: &World, command: &Command) -> Result<()> {
     match command {
-        Command::Serve { socket } => serve(world, socket),
+        Command::Serve { socket, storm } => serve(world, socket, *storm),
+        Command::Soak { records } => storm::soak(world, *records),
         Command::List => {
             for scenario in ALL.iter().copied().flatten() {
                 println!("{:28} {}", scenario.name, scenario.about);
@@ -133,8 +154,11 @@ fn run_named(world: &World, names: &[String]) -> Result<()> {
 }
 
 /// Serves until standard input ends, then stops the driver and looks for what it left.
-fn serve(world: &World, socket: &Path) -> Result<()> {
+fn serve(world: &World, socket: &Path, storm: u64) -> Result<()> {
     let driver = as_process(|| world.start_irqlog())?;
+    if storm != 0 {
+        storm::blow(world, storm)?;
+    }
     let server = Server::listen(socket)?;
     println!("serving at {}", socket.display());
     let mut line = String::new();

@@ -1,0 +1,431 @@
+//! The storm: everything that can log logs at once, interrupted at every moment, while readers are lapped again and again.
+//!
+//! What is read is checked without irqlog's own reader: the batches are taken apart here, every record is made again
+//! from the writer and number it names (`tools/storm`), each (writer, number) may come once, and at the end every call
+//! is accounted for:
+//!
+//! ```text
+//! called + own = written + dropped
+//! written = delivered + lost + cleared + in_ring        for every lane and every reader
+//! ```
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use irqlog_ntabi::STATUS_SUCCESS;
+use irqlog_storm::{CONTEXTS, COUNTS, DEVICE_NAME, START, Start, WRITERS, check_piece, check_text, counts};
+use irqlog_wire::{
+    image::{DROP_REASONS, ImageHeader, LaneControl, ProcessorControl},
+    ioctl::{self, BatchHeader, Cursor, ReadRequest, batch_flags, read_flags},
+    record::{BlobHeader, HEADER_SIZE, Kind, RecordHeader, flags},
+};
+use serde_json::json;
+use zerocopy::{FromBytes, IntoBytes};
+
+use super::{Scenario, World, as_process, stop_last};
+use crate::{
+    nt::{
+        io::{Control, File, Requestor},
+        machine::{NMI, PREEMPT, lock, machine, raise},
+        registry::{self, Value},
+    },
+    service::Driver,
+};
+
+/// The scenarios of this module.
+pub const ALL: &[Scenario] = &[
+    Scenario { name: "storm", about: "100000 calls from every context, two readers, small ring", run: |world| short(world, "overwrite") },
+    Scenario { name: "storm-keep", about: "the same with the policy that keeps the oldest", run: |world| short(world, "keep") },
+];
+
+fn short(world: &World, policy: &str) -> Result<()> {
+    registry::set_parameter("irqlog", "Policy", Value::Text(policy.to_owned()));
+    let result = storm(world, 100_000)?;
+    result.check()?;
+    ensure!(result.interrupts_in_driver > 20, "only {} interrupts came in irqlog.sys", result.interrupts_in_driver);
+    ensure!(result.nmis_in_write > 5, "only {} NMIs came inside a write", result.nmis_in_write);
+    ensure!(result.by_context.iter().all(|&calls| calls != 0), "a context never logged: {:?}", result.by_context);
+    Ok(())
+}
+
+/// Runs the long form and prints its result as the last line.
+///
+/// # Errors
+/// If anything is unaccounted for.
+pub fn soak(world: &World, records: u64) -> Result<()> {
+    let result = storm(world, records)?;
+    eprintln!("calls by context: {:?}", CONTEXTS.iter().zip(result.by_context).collect::<Vec<_>>());
+    println!("{}", result.to_json());
+    result.check()
+}
+
+/// Lets the test driver log, and stops it again; nobody reads meanwhile.
+///
+/// # Errors
+/// If it does not start or stop.
+pub fn blow(world: &World, calls: u64) -> Result<()> {
+    let storm = Storm::start(world, calls)?;
+    storm.finish()?;
+    Ok(())
+}
+
+/// The test driver at work, with interrupts.
+struct Storm {
+    driver: Driver,
+    file: File,
+    interrupts: Option<std::thread::JoinHandle<()>>,
+    stop: Arc<AtomicBool>,
+}
+
+/// What the test driver counted.
+struct Counted {
+    called: u64,
+    dropped: u64,
+    by_context: [u64; CONTEXTS.len()],
+}
+
+impl Storm {
+    fn start(world: &World, calls: u64) -> Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (driver, file) = as_process(|| -> Result<_> {
+            let driver = world.start_testdrv()?;
+            let file = File::open(DEVICE_NAME, Requestor::Administrator)
+                .map_err(|status| anyhow::anyhow!("opening the test driver: {status:#010x}"))?;
+            let threads = machine().processors.len() as u32 + 2;
+            let input = Start { threads, calls }.to_bytes();
+            let started = file.control(Control { code: START, internal: false, input: &input, output: 0 }, &|| false);
+            ensure!(started.status == STATUS_SUCCESS, "starting the storm: {:#010x}", started.status);
+            Ok((driver, file))
+        })?;
+        let interrupts = {
+            let stop = Arc::clone(&stop);
+            std::thread::spawn(move || interrupt(&stop))
+        };
+        Ok(Self { driver, file, interrupts: Some(interrupts), stop })
+    }
+
+    fn counts(&self) -> Result<[u64; counts::WORDS]> {
+        let control = Control { code: COUNTS, internal: false, input: &[], output: counts::WORDS * 8 };
+        let answer = as_process(|| self.file.control(control, &|| false));
+        ensure!(answer.status == STATUS_SUCCESS && answer.output.len() == counts::WORDS * 8, "{answer:?}");
+        let mut words = [0; counts::WORDS];
+        for (word, bytes) in words.iter_mut().zip(answer.output.chunks_exact(8)) {
+            *word = u64::from_le_bytes(bytes.try_into()?);
+        }
+        Ok(words)
+    }
+
+    /// Waits for the threads, ends the interrupts, lets everything that is pending happen, and unloads the driver.
+    fn finish(mut self) -> Result<Counted> {
+        while self.counts()?[counts::RUNNING] != 0 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.stop.store(true, Ordering::SeqCst);
+        if let Some(interrupts) = self.interrupts.take() {
+            interrupts.join().map_err(|_| anyhow::anyhow!("the interrupt source panicked"))?;
+        }
+        quiesce()?;
+        let words = self.counts()?;
+        as_process(|| {
+            self.file.cleanup();
+            self.file.close();
+            ensure!(self.driver.stop()?, "the test driver does not stop");
+            Ok(())
+        })?;
+        let by_context = std::array::from_fn(|index| words[counts::BY_CONTEXT + index]);
+        Ok(Counted { called: words[counts::CALLED], dropped: words[counts::DROPPED], by_context })
+    }
+}
+
+/// Raises interrupts of all device levels, NMIs and thread switches on all processors, at random.
+fn interrupt(stop: &AtomicBool) {
+    let processors = machine().processors.len() as u64;
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    while !stop.load(Ordering::Relaxed) {
+        for _ in 0..24 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let bits = match state >> 8 & 7 {
+                0..=3 => 1 << (3 + (state >> 16) % 10),
+                4..=5 => NMI,
+                _ => PREEMPT,
+            };
+            raise(((state >> 32) % processors) as usize, bits);
+        }
+        std::thread::sleep(Duration::from_micros(5));
+    }
+}
+
+/// Waits until nothing is pending anywhere.
+fn quiesce() -> Result<()> {
+    for _ in 0..2000 {
+        let is_quiet = machine().processors.iter().enumerate().all(|(index, processor)| {
+            let pending = processor.pending.load(Ordering::SeqCst);
+            if pending != 0 {
+                crate::nt::machine::kick(index);
+            }
+            pending & !PREEMPT == 0 && !processor.in_nmi.load(Ordering::SeqCst) && lock(&processor.dpcs).is_empty()
+        });
+        if is_quiet && machine().dpcs_outstanding.load(Ordering::SeqCst) == 0 {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    bail!("something stays pending: {:?}", machine().processors)
+}
+
+/// What a reader has seen.
+#[derive(Default)]
+struct Seen {
+    /// A bit for each number of each writer's texts.
+    texts: Vec<Vec<u64>>,
+    /// Pieces by tag and offset.
+    pieces: HashSet<(u32, u32)>,
+    lanes: BTreeMap<u32, Lane>,
+    torn: u64,
+    twice: u64,
+    own: u64,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Lane {
+    from: Option<(u64, Cursor)>,
+    delivered: u64,
+    lost: u64,
+    cleared: u64,
+    written: u64,
+    in_ring: u64,
+    next_seq: Option<u64>,
+}
+
+impl Seen {
+    /// Reads a lane to its end, or until `most` batches were read.
+    fn read(&mut self, file: &File, index: u32, most: usize) -> Result<()> {
+        for _ in 0..most {
+            let lane = self.lanes.entry(index).or_default();
+            let (start_id, cursor) = lane.from.unwrap_or_default();
+            let flags = if lane.from.is_none() { read_flags::FROM_START } else { 0 };
+            let request = ReadRequest { lane: index.into(), flags: flags.into(), cursor, start_id: start_id.into() };
+            // Small batches: the reader is lapped all the more.
+            let control = Control { code: ioctl::READ, internal: false, input: request.as_bytes(), output: 8192 };
+            let answer = file.control(control, &|| false);
+            ensure!(answer.status == STATUS_SUCCESS, "READ of lane {index}: {:#010x}", answer.status);
+            let (header, mut rest) =
+                BatchHeader::read_from_prefix(&answer.output).map_err(|_| anyhow::anyhow!("a batch without a header"))?;
+            ensure!(rest.len() == header.records.get() as usize, "a batch of the wrong size");
+            let first = lane.next_seq.unwrap_or_else(|| header.first_seq.get());
+            let mut expected = first + header.lost.get() + header.cleared.get();
+            for _ in 0..header.count.get() {
+                let (record, behind) = split(rest).with_context(|| format!("lane {index}"))?;
+                ensure!(record.0.seq.get() == expected, "lane {index}: seq {} where {expected} was due", record.0.seq);
+                expected += 1;
+                self.check(&record.0, record.1);
+                rest = behind;
+            }
+            ensure!(rest.is_empty() && header.next.seq.get() == expected, "lane {index}: a batch that does not add up");
+            let lane = self.lanes.entry(index).or_default();
+            lane.from = Some((header.start_id.get(), header.next));
+            lane.next_seq = Some(expected);
+            lane.delivered += u64::from(header.count.get());
+            lane.lost += header.lost.get();
+            lane.cleared += header.cleared.get();
+            lane.written = header.next_seq.get() - header.first_seq.get();
+            lane.in_ring = header.next_seq.get() - expected;
+            if header.flags.get() & batch_flags::MORE == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&mut self, header: &RecordHeader, payload: &[u8]) {
+        if header.flags.get() & flags::OWN != 0 {
+            self.own += 1;
+            return;
+        }
+        let is_new = match Kind(header.kind) {
+            Kind::Text => check_text(payload).map(|(writer, number)| self.is_new_text(writer, number)),
+            Kind::Blob => BlobHeader::read_from_prefix(payload).ok().and_then(|(blob, piece)| {
+                let (tag, offset) = (blob.tag.get(), blob.offset.get());
+                check_piece(tag, blob.total.get() as usize, offset as usize, piece).then(|| self.pieces.insert((tag, offset)))
+            }),
+            _ => None,
+        };
+        match is_new {
+            None => self.torn += 1,
+            Some(false) => self.twice += 1,
+            Some(true) => {}
+        }
+    }
+
+    fn is_new_text(&mut self, writer: u16, number: u32) -> bool {
+        self.texts.resize(WRITERS, Vec::new());
+        let bits = &mut self.texts[usize::from(writer)];
+        let (word, bit) = (number as usize / 64, 1_u64 << (number % 64));
+        if bits.len() <= word {
+            bits.resize(word + 1, 0);
+        }
+        let is_new = bits[word] & bit == 0;
+        bits[word] |= bit;
+        is_new
+    }
+
+    fn sum(&self, field: impl Fn(&Lane) -> u64) -> u64 {
+        self.lanes.values().map(field).sum()
+    }
+}
+
+/// The first record of a batch, its payload, and the rest.
+fn split(bytes: &[u8]) -> Result<((RecordHeader, &[u8]), &[u8])> {
+    let (header, _) = RecordHeader::read_from_prefix(bytes).map_err(|_| anyhow::anyhow!("a record is cut off"))?;
+    let size = usize::from(header.size.get());
+    ensure!((HEADER_SIZE..=bytes.len()).contains(&size), "a record of {size} bytes");
+    let (record, rest) = bytes.split_at(size);
+    let payload = record[HEADER_SIZE..].get(..usize::from(header.payload_size.get())).context("a payload larger than its record")?;
+    Ok(((header, payload), rest))
+}
+
+/// What a storm came to.
+pub struct Outcome {
+    called: u64,
+    own: u64,
+    written: u64,
+    delivered: u64,
+    lost: u64,
+    cleared: u64,
+    in_ring: u64,
+    dropped: u64,
+    torn: u64,
+    twice: u64,
+    by_context: [u64; CONTEXTS.len()],
+    interrupts_in_driver: u64,
+    nmis_in_write: u64,
+    lanes_hold: bool,
+}
+
+impl Outcome {
+    fn to_json(&self) -> serde_json::Value {
+        json!({
+            "called": self.called, "own": self.own, "written": self.written, "delivered": self.delivered,
+            "lost": self.lost, "cleared": self.cleared, "in_ring": self.in_ring, "dropped": self.dropped,
+            "torn": self.torn, "twice": self.twice, "interrupts_in_driver": self.interrupts_in_driver,
+            "nmis_in_write": self.nmis_in_write,
+        })
+    }
+
+    fn check(&self) -> Result<()> {
+        ensure!(self.torn == 0, "{} torn records", self.torn);
+        ensure!(self.twice == 0, "{} records were delivered twice", self.twice);
+        ensure!(self.lanes_hold, "a lane does not add up: {}", self.to_json());
+        ensure!(self.called + self.own == self.written + self.dropped, "called + own != written + dropped: {}", self.to_json());
+        Ok(())
+    }
+}
+
+/// Drops over all processors, and calls that irqlog.sys made itself, out of INFO.
+fn info(file: &File) -> Result<(u64, u64, u32)> {
+    let control = Control { code: ioctl::INFO, internal: false, input: &[], output: 1 << 20 };
+    let bytes = file.control(control, &|| false).output;
+    let header = ImageHeader::read_from_prefix(&bytes).map_err(|_| anyhow::anyhow!("INFO"))?.0;
+    let mut dropped: u64 = header.drops.iter().map(|drops| drops.get()).sum();
+    let at = header.processors_offset.get() as usize;
+    for chunk in bytes[at..].chunks_exact(size_of::<ProcessorControl>()).take(header.processor_count.get() as usize) {
+        let control = ProcessorControl::read_from_bytes(chunk).map_err(|_| anyhow::anyhow!("INFO"))?;
+        ensure!(control.nesting.get() == 0, "a processor's nesting count is {} at rest", control.nesting);
+        dropped += control.drops[..DROP_REASONS].iter().map(|drops| drops.get()).sum::<u64>();
+    }
+    let at = header.lanes_offset.get() as usize;
+    let lanes = bytes[at..].chunks_exact(size_of::<LaneControl>()).take(header.lane_count.get() as usize);
+    let present = lanes.filter(|lane| LaneControl::read_from_bytes(lane).is_ok_and(|lane| lane.data_words.get() != 0)).count();
+    Ok((dropped, header.own_calls.get(), present as u32))
+}
+
+/// Reads all lanes over and over until `done`, then once more to the end.
+fn reader(lanes: u32, pause: Duration, clears: bool, done: &AtomicBool) -> Result<Seen> {
+    as_process(|| {
+        let file = File::open(ioctl::WIN32_NAME, Requestor::Administrator).map_err(|status| anyhow::anyhow!("{status:#x}"))?;
+        let mut seen = Seen::default();
+        let mut round = 0_u32;
+        while !done.load(Ordering::SeqCst) {
+            for lane in 0..lanes {
+                seen.read(&file, lane, 64)?;
+            }
+            round += 1;
+            if clears && round.is_multiple_of(50) {
+                let control = Control { code: ioctl::CLEAR, internal: false, input: &[], output: 0 };
+                ensure!(file.control(control, &|| false).status == STATUS_SUCCESS, "CLEAR");
+            }
+            if let Some(thread) = crate::nt::machine::current() {
+                thread.wait(|| std::thread::sleep(pause));
+            }
+        }
+        for lane in 0..lanes {
+            seen.read(&file, lane, usize::MAX)?;
+        }
+        file.cleanup();
+        file.close();
+        Ok(seen)
+    })
+}
+
+fn storm(world: &World, calls: u64) -> Result<Outcome> {
+    // A small ring is lapped often.
+    registry::set_parameter("irqlog", "RingKiB", Value::Number(64));
+    registry::set_parameter("irqlog", "NmiLaneKiB", Value::Number(4));
+    let irqlog = as_process(|| world.start_irqlog())?;
+    let own_file = as_process(|| File::open(ioctl::WIN32_NAME, Requestor::Administrator)).map_err(|status| anyhow::anyhow!("{status:#x}"))?;
+    let (_, _, lanes) = as_process(|| info(&own_file))?;
+    let done = Arc::new(AtomicBool::new(false));
+    // One reader that keeps up as well as it can, and one that is slow and clears now and then.
+    let readers: Vec<_> = [(Duration::ZERO, false), (Duration::from_millis(20), true)]
+        .into_iter()
+        .map(|(pause, clears)| {
+            let done = Arc::clone(&done);
+            std::thread::spawn(move || reader(lanes, pause, clears, &done))
+        })
+        .collect();
+    let counted = Storm::start(world, calls)?.finish()?;
+    done.store(true, Ordering::SeqCst);
+    let mut seen = Vec::new();
+    for reader in readers {
+        seen.push(reader.join().map_err(|_| anyhow::anyhow!("a reader panicked"))??);
+    }
+    let (dropped, own, _) = as_process(|| info(&own_file))?;
+    ensure!(dropped >= counted.dropped, "the driver counts {dropped} drops, its caller was told of {}", counted.dropped);
+    as_process(|| {
+        own_file.cleanup();
+        own_file.close();
+        stop_last(&irqlog)
+    })?;
+    let statistics = &machine().statistics;
+    let lanes_hold = seen
+        .iter()
+        .flat_map(|seen| seen.lanes.values())
+        .all(|lane| lane.written == lane.delivered + lane.lost + lane.cleared + lane.in_ring && lane.in_ring == 0);
+    // The first reader's account is shown; both are checked.
+    let first = seen.first().context("there are two readers")?;
+    Ok(Outcome {
+        called: counted.called,
+        own,
+        written: first.sum(|lane| lane.written),
+        delivered: first.sum(|lane| lane.delivered),
+        lost: first.sum(|lane| lane.lost),
+        cleared: first.sum(|lane| lane.cleared),
+        in_ring: first.sum(|lane| lane.in_ring),
+        dropped,
+        torn: seen.iter().map(|seen| seen.torn).sum(),
+        twice: seen.iter().map(|seen| seen.twice).sum(),
+        by_context: counted.by_context,
+        interrupts_in_driver: statistics.interrupts_in_driver.load(Ordering::Relaxed),
+        nmis_in_write: statistics.nmis_in_write.load(Ordering::Relaxed),
+        lanes_hold,
+    })
+}

@@ -1,0 +1,196 @@
+//! The storm: records whose every byte follows from who wrote them and the how-manieth they are.
+//!
+//! The test driver (`tools/testdrv`) makes them, in whatever context it is called; whoever checks (`tools/rig`) makes them
+//! again from the writer and the number that a record names, and compares. Neither uses irqlog's own reader, so a defect
+//! in that cannot hide one in the ring.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+/// NT name of the test driver's device.
+pub const DEVICE_NAME: &str = r"\Device\irqlogstorm";
+
+const fn ctl_code(function: u32) -> u32 {
+    (0x22 << 16) | (3 << 14) | (function << 2)
+}
+
+/// [`Start`] in: starts the threads.
+pub const START: u32 = ctl_code(0x900);
+/// [`Counts`] out, as words.
+pub const COUNTS: u32 = ctl_code(0x901);
+
+/// In what context a record is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum Context {
+    /// A thread at PASSIVE_LEVEL.
+    Thread,
+    /// A thread that has raised itself, to any level.
+    Raised,
+    /// A DPC.
+    Dpc,
+    /// An interrupt routine.
+    Isr,
+    /// An IPI worker.
+    Ipi,
+    /// An NMI callback.
+    Nmi,
+}
+
+/// All contexts, in order.
+pub const CONTEXTS: [Context; 6] =
+    [Context::Thread, Context::Raised, Context::Dpc, Context::Isr, Context::Ipi, Context::Nmi];
+
+/// Writers of one context: one a processor.
+pub const PROCESSORS: usize = 64;
+/// All writers.
+pub const WRITERS: usize = CONTEXTS.len() * PROCESSORS;
+
+/// The writer of a context on a processor.
+pub const fn writer(context: Context, processor: u32) -> u16 {
+    context as u16 * PROCESSORS as u16 + (processor % PROCESSORS as u32) as u16
+}
+
+/// Input of [`START`]: threads, and records that they write together, as two little-endian words.
+#[derive(Clone, Copy, Debug)]
+pub struct Start {
+    /// System threads.
+    pub threads: u32,
+    /// Calls that the threads make together; what interrupts them comes on top.
+    pub calls: u64,
+}
+
+impl Start {
+    /// As bytes.
+    pub fn to_bytes(self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&u64::from(self.threads).to_le_bytes());
+        bytes[8..].copy_from_slice(&self.calls.to_le_bytes());
+        bytes
+    }
+
+    /// From bytes.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        let word = |at: usize| u64::from_le_bytes(core::array::from_fn(|index| bytes[at + index]));
+        Self { threads: word(0) as u32, calls: word(8) }
+    }
+}
+
+/// Output of [`COUNTS`]: words by index.
+pub mod counts {
+    /// Threads that are still running.
+    pub const RUNNING: usize = 0;
+    /// Log calls made, each piece of a blob by itself.
+    pub const CALLED: usize = 1;
+    /// Calls whose result said that the record was dropped.
+    pub const DROPPED: usize = 2;
+    /// Of all calls, those of each context.
+    pub const BY_CONTEXT: usize = 4;
+    /// Words.
+    pub const WORDS: usize = BY_CONTEXT + super::CONTEXTS.len();
+}
+
+/// Every so many records of a writer one is a blob.
+pub const BLOB_EVERY: u32 = 37;
+/// The largest text.
+pub const MAX_TEXT: usize = 220;
+/// The largest blob: three records' worth.
+pub const MAX_BLOB: usize = 2600;
+
+/// A number from 0 to 2^32 that looks random.
+const fn mix(writer: u16, number: u32, salt: u32) -> u32 {
+    let mut value = (writer as u64) << 32 ^ number as u64 ^ (salt as u64) << 17;
+    value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (value ^ (value >> 31)) as u32
+}
+
+/// Whether that record is a blob.
+pub const fn is_blob(number: u32) -> bool {
+    number % BLOB_EVERY == BLOB_EVERY - 1
+}
+
+/// Bytes before the filler of a text: `w0042 n00000007 `.
+const PREFIX: usize = 16;
+
+/// Writes the text of a record; gives its length.
+pub fn text(writer: u16, number: u32, out: &mut [u8; MAX_TEXT]) -> usize {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let length = PREFIX + mix(writer, number, 1) as usize % (MAX_TEXT - PREFIX);
+    let hex = |value: u32, digit: u32| HEX[(value >> (4 * digit)) as usize & 15];
+    for (index, byte) in out.iter_mut().enumerate().take(length) {
+        *byte = match index {
+            0 => b'w',
+            1..=4 => hex(writer.into(), 4 - index as u32),
+            6 => b'n',
+            7..=14 => hex(number, 14 - index as u32),
+            5 | 15 => b' ',
+            _ => b'a' + (mix(writer, number, index as u32 + 2) % 26) as u8,
+        };
+    }
+    length
+}
+
+/// Who wrote a text, if every byte of it is as it should be.
+pub fn check_text(bytes: &[u8]) -> Option<(u16, u32)> {
+    let digits = core::str::from_utf8(bytes.get(..PREFIX)?).ok()?;
+    let writer = u16::from_str_radix(digits.get(1..5)?, 16).ok()?;
+    let number = u32::from_str_radix(digits.get(7..15)?, 16).ok()?;
+    let mut expected = [0; MAX_TEXT];
+    let length = text(writer, number, &mut expected);
+    (expected.get(..length)? == bytes).then_some((writer, number))
+}
+
+/// The tag of a blob: its writer and which blob of that writer it is.
+pub const fn blob_tag(writer: u16, number: u32) -> u32 {
+    (writer as u32) << 20 | (number / BLOB_EVERY & 0xf_ffff)
+}
+
+/// Length of the blob with that tag.
+pub const fn blob_length(tag: u32) -> usize {
+    mix((tag >> 20) as u16, tag, 7) as usize % MAX_BLOB
+}
+
+/// A byte of it.
+pub const fn blob_byte(tag: u32, offset: usize) -> u8 {
+    mix((tag >> 20) as u16, tag, offset as u32) as u8
+}
+
+/// Whether a piece is as it should be.
+pub fn check_piece(tag: u32, total: usize, offset: usize, piece: &[u8]) -> bool {
+    total == blob_length(tag)
+        && offset + piece.len() <= total
+        && piece.iter().enumerate().all(|(index, &byte)| byte == blob_byte(tag, offset + index))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_names_its_writer_and_one_wrong_byte_is_seen() {
+        for number in [0, 1, 99, u32::MAX] {
+            let mut out = [0; MAX_TEXT];
+            let length = text(0x1ab, number, &mut out);
+            assert_eq!(check_text(&out[..length]), Some((0x1ab, number)));
+            for index in 0..length {
+                out[index] ^= 1;
+                assert_eq!(check_text(&out[..length]), None, "byte {index}");
+                out[index] ^= 1;
+            }
+            assert_eq!(check_text(&out[..length - 1]), None);
+        }
+    }
+
+    #[test]
+    fn a_piece_is_checked_to_the_byte() {
+        let tag = blob_tag(3, BLOB_EVERY - 1);
+        let total = blob_length(tag);
+        let mut piece: [u8; 40] = core::array::from_fn(|index| blob_byte(tag, 10 + index));
+        assert!(check_piece(tag, total, 10, &piece));
+        assert!(!check_piece(tag, total, 11, &piece));
+        assert!(!check_piece(tag, total + 1, 10, &piece));
+        piece[39] ^= 4;
+        assert!(!check_piece(tag, total, 10, &piece));
+    }
+}
