@@ -2,11 +2,12 @@
 //!
 //! Arguments are read here and nowhere later, so they may be pageable if the caller is at `APC_LEVEL` or below.
 
+use core::mem::MaybeUninit;
+
 use irqlog_wire::{
     image::DropReason,
     record::{
-        BlobHeader, HEADER_SIZE, HEADER_WORDS, Kind, Level, MAX_BLOB_PIECE, MAX_PAYLOAD, MAX_WORDS, RecordHeader, WORD,
-        flags,
+        BlobHeader, Kind, Level, MAX_BLOB_PIECE, MAX_PAYLOAD, MAX_WORDS, RecordHeader, WORD, flags, size_for_payload,
     },
 };
 use zerocopy::IntoBytes;
@@ -86,8 +87,11 @@ pub(crate) struct Origin {
 }
 
 /// A whole record in words, ready to be stored; the processor, seq and tick are filled in later.
+///
+/// It lies on the caller's stack, once: filled in place, and not cleared first, since most records are much smaller.
 pub(crate) struct Encoded {
-    words: [u64; MAX_WORDS],
+    words: [MaybeUninit<u64>; MAX_WORDS],
+    /// Words that are initialised.
     length: usize,
 }
 
@@ -96,11 +100,17 @@ const WORD_PROCESSOR: usize = core::mem::offset_of!(RecordHeader, processor) / W
 const _: () = assert!(core::mem::offset_of!(RecordHeader, processor) == WORD_PROCESSOR * WORD);
 
 impl Encoded {
-    /// Encodes; `None` if the draft is larger than a record can be, which its constructors exclude.
+    /// Nothing yet.
     #[inline]
-    pub fn new(draft: &Draft<'_>, origin: Origin) -> Option<Self> {
+    pub const fn new() -> Self {
+        Self { words: [MaybeUninit::uninit(); MAX_WORDS], length: 0 }
+    }
+
+    /// Encodes; false if the draft is larger than a record can be, which its constructors exclude.
+    #[inline]
+    pub fn fill(&mut self, draft: &Draft<'_>, origin: Origin) -> bool {
         let payload = draft.head.len() + draft.body.len();
-        let size = irqlog_wire::record::size_for_payload(payload)?;
+        let Some(size) = size_for_payload(payload) else { return false };
         let header = RecordHeader {
             size: (size as u16).into(),
             kind: draft.kind.0,
@@ -116,26 +126,38 @@ impl Encoded {
             thread: origin.thread.into(),
             process: origin.process.into(),
         };
-        let mut encoded = Self { words: [0; MAX_WORDS], length: size / WORD };
-        let bytes = encoded.words.as_mut_bytes();
-        let mut at = 0;
+        let length = size / WORD;
+        let Some(last) = self.words.get_mut(length.wrapping_sub(1)) else { return false };
+        // The padding is at most seven bytes at the end of the last word.
+        last.write(0);
+        let mut target = self.words.as_mut_ptr().cast::<u8>();
         for part in [header.as_bytes(), draft.head, draft.body] {
-            bytes.get_mut(at..at + part.len())?.copy_from_slice(part);
-            at += part.len();
+            // SAFETY: the parts are `HEADER_SIZE + payload` bytes together, which is at most `size`, which is at most
+            // MAX_SIZE, the size of `words`; source and target are different objects.
+            unsafe { core::ptr::copy_nonoverlapping(part.as_ptr(), target, part.len()) };
+            // SAFETY: as above: at most one behind the end of `words`.
+            target = unsafe { target.add(part.len()) };
         }
-        debug_assert!(at >= HEADER_SIZE, "the header is always there");
-        Some(encoded)
+        self.length = length;
+        true
     }
 
     /// Says which processor writes.
     #[inline]
     pub fn set_processor(&mut self, processor: u32) {
-        self.words[WORD_PROCESSOR] = (self.words[WORD_PROCESSOR] & !0xffff) | u64::from(processor & 0xffff);
+        if self.length > WORD_PROCESSOR {
+            let word = &mut self.words[WORD_PROCESSOR];
+            // SAFETY: the first `length` words were filled, header first.
+            let value = unsafe { word.assume_init() };
+            word.write((value & !0xffff) | u64::from(processor & 0xffff));
+        }
     }
 
     /// The words to store.
     #[inline]
     pub fn words(&self) -> &[u64] {
-        self.words.get(..self.length.max(HEADER_WORDS)).unwrap_or(&self.words)
+        let filled = self.words.get(..self.length).unwrap_or_default();
+        // SAFETY: `fill` has initialised that many: all parts, and the padding of the last word. Same layout.
+        unsafe { core::slice::from_raw_parts(filled.as_ptr().cast(), filled.len()) }
     }
 }

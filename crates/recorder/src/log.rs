@@ -113,9 +113,10 @@ impl<'m, M: Words + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
         if self.words.load(header_word::PAUSED) != 0 {
             return self.drop_here(DropReason::Paused);
         }
-        let Some(mut record) = Encoded::new(draft, self.origin(entry)) else {
+        let mut record = Encoded::new();
+        if !record.fill(draft, self.origin(entry)) {
             return self.drop_here(DropReason::TooLarge);
-        };
+        }
         let raised = Raised::new(&self.platform);
         let processor = self.platform.processor();
         let Some(control) = self.layout.processor(processor) else {

@@ -7,7 +7,11 @@
 //! It is for the rig only, and shows no more of a driver's manners than it needs.
 
 #![no_std]
-#![allow(clippy::undocumented_unsafe_blocks, clippy::multiple_unsafe_ops_per_block, reason = "test driver: calls and callbacks of the kernel, one like the other")]
+#![allow(
+    clippy::undocumented_unsafe_blocks,
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "test driver: calls and callbacks of the kernel, one like the other"
+)]
 #![allow(missing_docs, clippy::missing_safety_doc, reason = "test driver")]
 
 mod nt;
@@ -24,8 +28,8 @@ use irqlog_ntabi::{
     STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_DEVICE_REQUEST, STATUS_PENDING, STATUS_SUCCESS, UnicodeString,
 };
 use irqlog_storm::{
-    CONTEXTS, COUNTS, Context, DEVICE_NAME, MAX_BLOB, MAX_TEXT, START, Start, WRITERS, blob_byte, blob_length, blob_tag,
-    counts, is_blob, text, writer,
+    CONTEXTS, COUNTS, Context, DEVICE_NAME, MAX_BLOB, MAX_TEXT, START, Start, WRITERS, blob_byte, blob_length,
+    blob_tag, counts, is_blob, text, writer,
 };
 use irqlog_wire::{
     interface::{Interface, Outcome},
@@ -50,7 +54,8 @@ struct Slot<T>(core::cell::UnsafeCell<T>);
 unsafe impl<T> Sync for Slot<T> {}
 
 static INTERFACE: Slot<Option<Interface>> = Slot(core::cell::UnsafeCell::new(None));
-static DPCS: Slot<[core::mem::MaybeUninit<Kdpc>; 64]> = Slot(core::cell::UnsafeCell::new([const { core::mem::MaybeUninit::zeroed() }; 64]));
+static DPCS: Slot<[core::mem::MaybeUninit<Kdpc>; 64]> =
+    Slot(core::cell::UnsafeCell::new([const { core::mem::MaybeUninit::zeroed() }; 64]));
 static LINE_OBJECTS: [AtomicUsize; LINES] = [const { AtomicUsize::new(0) }; LINES];
 static FILE: AtomicPtr<FileObject> = AtomicPtr::new(null_mut());
 static DEVICE: AtomicPtr<DeviceObject> = AtomicPtr::new(null_mut());
@@ -131,7 +136,9 @@ unsafe extern "system" fn thread(seed: *mut c_void) {
         if dice.is_multiple_of(16) {
             let processors = unsafe { nt::KeQueryActiveProcessorCountEx(0xffff) };
             let dpcs = DPCS.0.get().cast::<Kdpc>();
-            unsafe { nt::KeInsertQueueDpc(dpcs.add((dice >> 12) as usize % processors as usize), null_mut(), null_mut()) };
+            unsafe {
+                nt::KeInsertQueueDpc(dpcs.add((dice >> 12) as usize % processors as usize), null_mut(), null_mut())
+            };
         }
         if dice.is_multiple_of(512) {
             unsafe { nt::KeIpiGenericCall(on_ipi, 0) };
@@ -175,7 +182,9 @@ unsafe fn control(irp: *mut Irp) -> (NtStatus, usize) {
         let location = &*(*irp).CurrentStackLocation;
         let buffer = (*irp).SystemBuffer;
         match location.IoControlCode as u32 {
-            START if location.InputBufferLength == 16 => (start(Start::from_bytes(buffer.cast::<[u8; 16]>().read())), 0),
+            START if location.InputBufferLength == 16 => {
+                (start(Start::from_bytes(buffer.cast::<[u8; 16]>().read())), 0)
+            }
             COUNTS if location.OutputBufferLength >= counts::WORDS * 8 => {
                 let mut words = [0_u64; counts::WORDS];
                 words[counts::RUNNING] = RUNNING.load(Ordering::SeqCst);

@@ -56,8 +56,13 @@ unsafe extern "system" {
         context: *mut c_void,
     ) -> *mut c_void;
     pub fn KeSetTargetProcessorDpcEx(dpc: *mut Kdpc, number: *mut ProcessorNumber) -> NtStatus;
-    pub fn KeWaitForSingleObject(object: *mut c_void, reason: u32, mode: i8, alertable: u8, timeout: *const i64)
-    -> NtStatus;
+    pub fn KeWaitForSingleObject(
+        object: *mut c_void,
+        reason: u32,
+        mode: i8,
+        alertable: u8,
+        timeout: *const i64,
+    ) -> NtStatus;
     pub fn KfRaiseIrql(level: u8) -> u8;
     pub fn ObfDereferenceObject(object: *mut c_void) -> isize;
     pub fn PsCreateSystemThread(

@@ -9,7 +9,7 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use irqlog_kit::Arch;
 
 use crate::{
@@ -58,6 +58,59 @@ pub fn rig_images(arch: Arch) -> Result<()> {
     Ok(())
 }
 
+/// Builds irqlog.sys for x64 from a copy of the sources in which one text of one file is replaced: for tests that must
+/// see the difference. Gives the image.
+///
+/// # Errors
+/// If the text is not there any more, or the build fails.
+pub fn planted(name: &str, file: &str, (from, to): (&str, &str)) -> Result<PathBuf> {
+    let setup = Setup::prepare(&[Arch::X64])?;
+    let copy = root().join("target/planted").join(name);
+    if copy.exists() {
+        fs::remove_dir_all(&copy).with_context(|| format!("removing {}", copy.display()))?;
+    }
+    copy_sources(&root(), &copy)?;
+    let path = copy.join(file);
+    let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    ensure!(text.matches(from).count() == 1, "{file} does not have the text that {name} replaces, just once");
+    fs::write(&path, text.replace(from, to)).with_context(|| format!("writing {}", path.display()))?;
+    let image = copy.join("images/irqlog.sys");
+    timed(&format!("building irqlog.sys with {name}"), || {
+        let mut cargo = setup.cargo(&IRQLOG, Arch::X64);
+        // Its own folder: the real build's fingerprints stay what they are.
+        run(cargo.current_dir(&copy).arg("--target-dir").arg(root().join("target/planted/build")))?;
+        let linked = root().join("target/planted/build").join(Arch::X64.triple()).join("release");
+        fs::create_dir_all(copy.join("images"))?;
+        fs::copy(linked.join("irqlog.dll"), &image)?;
+        fs::copy(linked.join("deps/irqlog.map"), image.with_extension("map"))?;
+        for beside in ["WDFLDR.sys", "testdrv.sys"] {
+            let built = root().join("target/driver/x64").join(beside);
+            if built.exists() {
+                fs::copy(&built, copy.join("images").join(beside))?;
+            }
+        }
+        Ok(())
+    })?;
+    Ok(image)
+}
+
+fn copy_sources(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).with_context(|| format!("creating {}", to.display()))?;
+    for entry in fs::read_dir(from).with_context(|| format!("reading {}", from.display()))? {
+        let entry = entry?;
+        let (path, name) = (entry.path(), entry.file_name());
+        if name == "target" || name == ".git" {
+            continue;
+        }
+        if path.is_dir() {
+            copy_sources(&path, &to.join(name))?;
+        } else {
+            fs::copy(&path, to.join(name)).with_context(|| format!("copying {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
 /// Where a built image lies.
 pub fn image(arch: Arch, name: &str) -> PathBuf {
     root().join("target/driver").join(arch.name()).join(format!("{name}.sys"))
@@ -87,8 +140,8 @@ impl Setup {
 
     fn build(&self, driver: &Driver, arch: Arch) -> Result<()> {
         timed(&format!("building {}.sys for {}", driver.image, arch.name()), || {
-            run(&mut self.cargo(driver, arch))?;
-            collect(driver, arch)
+            run(self.cargo(driver, arch).arg("--target-dir").arg(root().join("target/driver")))?;
+            collect(driver, arch, &image(arch, driver.image))
         })
     }
 
@@ -107,7 +160,6 @@ impl Setup {
         }
         cargo.args(["build", "--quiet", "--locked", "--release", "--package", driver.package]);
         cargo.args(["--target", arch.triple()]);
-        cargo.arg("--target-dir").arg(root().join("target/driver"));
         cargo.args(["--config", "source.crates-io.replace-with=\"irqlog-vendor\""]);
         cargo.arg("--config").arg(format!("source.irqlog-vendor.directory={:?}", self.vendor.display().to_string()));
         if let Toolchain::BuildStd { .. } = &self.toolchain {
@@ -171,14 +223,13 @@ fn hash_files(folder: &Path, hasher: &mut DefaultHasher) -> Result<()> {
 }
 
 /// Copies what cargo linked to where everyone looks for it.
-fn collect(driver: &Driver, arch: Arch) -> Result<()> {
+fn collect(driver: &Driver, arch: Arch, to: &Path) -> Result<()> {
     let from = root().join("target/driver").join(arch.triple()).join("release");
-    let to = image(arch, driver.image);
     fs::create_dir_all(to.parent().context("the image has a folder")?)?;
     let copy = |from: PathBuf, to: PathBuf| {
         fs::copy(&from, &to).with_context(|| format!("copying {} to {}", from.display(), to.display()))
     };
-    copy(from.join(format!("{}.dll", driver.output)), to.clone())?;
+    copy(from.join(format!("{}.dll", driver.output)), to.to_path_buf())?;
     copy(from.join(format!("{}.pdb", driver.output)), to.with_extension("pdb"))?;
     copy(from.join("deps").join(format!("{}.map", driver.output)), to.with_extension("map"))?;
     Ok(())

@@ -82,6 +82,11 @@ pub fn lld_link() -> PathBuf {
     format!("/usr/bin/lld-link-{LLVM}").into()
 }
 
+/// The disassembler.
+pub fn llvm_objdump() -> PathBuf {
+    format!("/usr/bin/llvm-objdump-{LLVM}").into()
+}
+
 /// The folder of `libclang.so`, for bindgen.
 pub fn libclang() -> PathBuf {
     format!("/usr/lib/llvm-{LLVM}/lib").into()

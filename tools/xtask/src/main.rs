@@ -11,6 +11,7 @@ mod build;
 mod host;
 mod shell;
 mod vendor;
+mod verify;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Build, test and show irqlog", disable_help_subcommand = true)]
@@ -29,6 +30,15 @@ enum Command {
     },
     /// Build the images that the rig loads
     RigImages,
+    /// Look at the built images: imports, header, sections, and what the record path can reach
+    VerifySys {
+        /// The architecture to look at
+        #[arg(long, default_value = "all")]
+        arch: ArchArgument,
+        /// Build a driver with a slice index in the record path instead, and see it refused
+        #[arg(long)]
+        planted: bool,
+    },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -51,6 +61,8 @@ impl ArchArgument {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Build { arch } => build::drivers(arch.archs()),
+        Command::VerifySys { planted: true, .. } => verify::planted(),
+        Command::VerifySys { arch, planted: false } => verify::run(arch.archs()),
         Command::RigImages => build::rig_images(Arch::X64),
     };
     match result {

@@ -19,7 +19,11 @@ use crate::{
 /// Writes everything that can be read into a new file.
 pub fn save(session: &mut Session<impl Source>, file: &Path) -> Result<Finding> {
     // Not over an older log: that may be the only trace of a crash.
-    let mut out = OpenOptions::new().write(true).create_new(true).open(file).with_context(|| format!("creating {}", file.display()))?;
+    let mut out = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(file)
+        .with_context(|| format!("creating {}", file.display()))?;
     let tables = session.info()?;
     let round = Follower::new(tables.present()).round(session, false)?;
     let mut lanes = vec![Vec::new(); tables.lanes.len()];

@@ -44,7 +44,10 @@ pub fn run(cli: &Cli) -> Result<Finding> {
         Command::Configure { level, policy, pause, resume } => {
             let paused = if *pause { Some(true) } else { resume.then_some(false) };
             let settings = Settings { level: *level, policy: *policy, paused };
-            ensure!(level.is_some() || policy.is_some() || paused.is_some(), "say what to change: --level, --policy, --pause or --resume");
+            ensure!(
+                level.is_some() || policy.is_some() || paused.is_some(),
+                "say what to change: --level, --policy, --pause or --resume"
+            );
             session.configure(settings)?;
             Ok(Finding::Good)
         }
@@ -75,7 +78,12 @@ fn read(session: &mut Session<impl Source>, filter: &Filter, form: Form) -> Resu
 }
 
 /// Shows the records that pass.
-fn print<'r>(printer: &mut Printer, tables: &Tables, records: impl Iterator<Item = &'r Record>, filter: &Filter) -> Result<()> {
+fn print<'r>(
+    printer: &mut Printer,
+    tables: &Tables,
+    records: impl Iterator<Item = &'r Record>,
+    filter: &Filter,
+) -> Result<()> {
     let wanted: Vec<_> = records.filter(|record| passes(filter, tables, record)).collect();
     let skip = filter.last.map_or(0, |last| wanted.len().saturating_sub(last));
     for record in &wanted[skip..] {

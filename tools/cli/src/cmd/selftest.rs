@@ -16,7 +16,8 @@ pub fn run(session: &mut Session<impl Source>, form: Form) -> Result<Finding> {
         printer.line(&format!("{} processors\ncontext   called  written  dropped  found", answer.processors))?;
     }
     for (name, context) in SELFTEST_CONTEXTS.iter().zip(answer.contexts) {
-        let [called, written, dropped, found] = [context.called, context.written, context.dropped, context.found].map(u32::from);
+        let [called, written, dropped, found] =
+            [context.called, context.written, context.dropped, context.found].map(u32::from);
         // A drop is counted and so accounted for; a record that was written and is not found is not. Another writer may
         // have overwritten it meanwhile: run it again.
         if called == 0 || called != written + dropped || found != written {
@@ -31,7 +32,11 @@ pub fn run(session: &mut Session<impl Source>, form: Form) -> Result<Finding> {
         }
     }
     if form == Form::Text {
-        printer.line(if finding == Finding::Good { "selftest: every record arrived" } else { "selftest: NOT every record arrived" })?;
+        printer.line(if finding == Finding::Good {
+            "selftest: every record arrived"
+        } else {
+            "selftest: NOT every record arrived"
+        })?;
     }
     Ok(finding)
 }

@@ -60,7 +60,12 @@ pub fn record(out: &mut impl Write, tables: &Tables, record: &Record) -> Result<
             fields.insert("bytes".into(), hex(bytes).into());
         }
     }
-    for (flag, name) in [(flags::TRUNCATED, "truncated"), (flags::USER, "user"), (flags::OWN, "own"), (flags::NEVER_WAITS, "never_waits")] {
+    for (flag, name) in [
+        (flags::TRUNCATED, "truncated"),
+        (flags::USER, "user"),
+        (flags::OWN, "own"),
+        (flags::NEVER_WAITS, "never_waits"),
+    ] {
         if record.has(flag) {
             fields.insert(name.into(), true.into());
         }

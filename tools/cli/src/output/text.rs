@@ -48,7 +48,15 @@ pub fn record(out: &mut impl Write, tables: &Tables, record: &Record) -> Result<
     match record.content() {
         Content::Text(text) => write!(out, "{}", text.escape_debug())?,
         Content::Blob { header, bytes } => {
-            write!(out, "blob {} tag {:#x} {}+{} of {}:", header.blob, header.tag, header.offset, bytes.len(), header.total)?;
+            write!(
+                out,
+                "blob {} tag {:#x} {}+{} of {}:",
+                header.blob,
+                header.tag,
+                header.offset,
+                bytes.len(),
+                header.total
+            )?;
             for byte in bytes.iter().take(16) {
                 write!(out, " {byte:02x}")?;
             }
@@ -95,7 +103,10 @@ pub fn info(tables: &Tables) -> String {
         let kind = name_or(LaneKind(lane.kind.get()).name(), lane.kind);
         let processor = if kind == "shared" { "-".to_owned() } else { lane.processor.to_string() };
         let written = lane.next_seq.get().wrapping_sub(lane.first_seq.get());
-        text.push_str(&format!("{index:4}  {kind:9}  {processor:>3}  {:6}  {written:10}\n", lane.data_words.get() * 8 / 1024));
+        text.push_str(&format!(
+            "{index:4}  {kind:9}  {processor:>3}  {:6}  {written:10}\n",
+            lane.data_words.get() * 8 / 1024
+        ));
     }
     text
 }

@@ -40,9 +40,9 @@ impl Device {
         }
         let error = std::io::Error::last_os_error();
         Err(match error.raw_os_error().map(i32::cast_unsigned) {
-            Some(ERROR_FILE_NOT_FOUND | ERROR_PATH_NOT_FOUND) => {
-                SessionError::NotRunning("its device is not there; `sc start irqlog` starts an installed driver".to_owned())
-            }
+            Some(ERROR_FILE_NOT_FOUND | ERROR_PATH_NOT_FOUND) => SessionError::NotRunning(
+                "its device is not there; `sc start irqlog` starts an installed driver".to_owned(),
+            ),
             Some(ERROR_ACCESS_DENIED) => SessionError::AccessDenied,
             _ => SessionError::Io(error),
         })

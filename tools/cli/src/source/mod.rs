@@ -38,5 +38,7 @@ fn open_live() -> Result<Box<dyn Source>, SessionError> {
 
 #[cfg(not(windows))]
 fn open_live() -> Result<Box<dyn Source>, SessionError> {
-    Err(SessionError::NotRunning("there is no driver on this system; --rig SOCKET reads from a rig, decode FILE a saved log".to_owned()))
+    Err(SessionError::NotRunning(
+        "there is no driver on this system; --rig SOCKET reads from a rig, decode FILE a saved log".to_owned(),
+    ))
 }

@@ -27,14 +27,17 @@ impl RigSource {
         match source.answer()? {
             (0, _) => Ok(source),
             (STATUS_ACCESS_DENIED, _) => Err(SessionError::AccessDenied),
-            (status, _) => Err(SessionError::NotRunning(format!("the device cannot be opened (status {status:#010x})"))),
+            (status, _) => {
+                Err(SessionError::NotRunning(format!("the device cannot be opened (status {status:#010x})")))
+            }
         }
     }
 
     fn answer(&mut self) -> Result<(u32, Vec<u8>), SessionError> {
         let mut frame = [0; size_of::<AnswerFrame>()];
         self.0.read_exact(&mut frame)?;
-        let frame = AnswerFrame::read_from_bytes(&frame).map_err(|_| std::io::Error::from(std::io::ErrorKind::InvalidData))?;
+        let frame =
+            AnswerFrame::read_from_bytes(&frame).map_err(|_| std::io::Error::from(std::io::ErrorKind::InvalidData))?;
         if frame.output.get() > MAX_BYTES {
             return Err(std::io::Error::from(std::io::ErrorKind::InvalidData).into());
         }

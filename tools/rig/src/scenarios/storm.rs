@@ -41,8 +41,16 @@ use crate::{
 
 /// The scenarios of this module.
 pub const ALL: &[Scenario] = &[
-    Scenario { name: "storm", about: "100000 calls from every context, two readers, small ring", run: |world| short(world, "overwrite") },
-    Scenario { name: "storm-keep", about: "the same with the policy that keeps the oldest", run: |world| short(world, "keep") },
+    Scenario {
+        name: "storm",
+        about: "100000 calls from every context, two readers, small ring",
+        run: |world| short(world, "overwrite"),
+    },
+    Scenario {
+        name: "storm-keep",
+        about: "the same with the policy that keeps the oldest",
+        run: |world| short(world, "keep"),
+    },
 ];
 
 fn short(world: &World, policy: &str) -> Result<()> {
@@ -218,8 +226,8 @@ impl Seen {
             let control = Control { code: ioctl::READ, internal: false, input: request.as_bytes(), output: 8192 };
             let answer = file.control(control, &|| false);
             ensure!(answer.status == STATUS_SUCCESS, "READ of lane {index}: {:#010x}", answer.status);
-            let (header, mut rest) =
-                BatchHeader::read_from_prefix(&answer.output).map_err(|_| anyhow::anyhow!("a batch without a header"))?;
+            let (header, mut rest) = BatchHeader::read_from_prefix(&answer.output)
+                .map_err(|_| anyhow::anyhow!("a batch without a header"))?;
             ensure!(rest.len() == header.records.get() as usize, "a batch of the wrong size");
             let first = lane.next_seq.unwrap_or_else(|| header.first_seq.get());
             let mut expected = first + header.lost.get() + header.cleared.get();
@@ -255,7 +263,8 @@ impl Seen {
             Kind::Text => check_text(payload).map(|(writer, number)| self.is_new_text(writer, number)),
             Kind::Blob => BlobHeader::read_from_prefix(payload).ok().and_then(|(blob, piece)| {
                 let (tag, offset) = (blob.tag.get(), blob.offset.get());
-                check_piece(tag, blob.total.get() as usize, offset as usize, piece).then(|| self.pieces.insert((tag, offset)))
+                check_piece(tag, blob.total.get() as usize, offset as usize, piece)
+                    .then(|| self.pieces.insert((tag, offset)))
             }),
             _ => None,
         };
@@ -289,7 +298,9 @@ fn split(bytes: &[u8]) -> Result<((RecordHeader, &[u8]), &[u8])> {
     let size = usize::from(header.size.get());
     ensure!((HEADER_SIZE..=bytes.len()).contains(&size), "a record of {size} bytes");
     let (record, rest) = bytes.split_at(size);
-    let payload = record[HEADER_SIZE..].get(..usize::from(header.payload_size.get())).context("a payload larger than its record")?;
+    let payload = record[HEADER_SIZE..]
+        .get(..usize::from(header.payload_size.get()))
+        .context("a payload larger than its record")?;
     Ok(((header, payload), rest))
 }
 
@@ -325,7 +336,11 @@ impl Outcome {
         ensure!(self.torn == 0, "{} torn records", self.torn);
         ensure!(self.twice == 0, "{} records were delivered twice", self.twice);
         ensure!(self.lanes_hold, "a lane does not add up: {}", self.to_json());
-        ensure!(self.called + self.own == self.written + self.dropped, "called + own != written + dropped: {}", self.to_json());
+        ensure!(
+            self.called + self.own == self.written + self.dropped,
+            "called + own != written + dropped: {}",
+            self.to_json()
+        );
         Ok(())
     }
 }
@@ -344,14 +359,16 @@ fn info(file: &File) -> Result<(u64, u64, u32)> {
     }
     let at = header.lanes_offset.get() as usize;
     let lanes = bytes[at..].chunks_exact(size_of::<LaneControl>()).take(header.lane_count.get() as usize);
-    let present = lanes.filter(|lane| LaneControl::read_from_bytes(lane).is_ok_and(|lane| lane.data_words.get() != 0)).count();
+    let present =
+        lanes.filter(|lane| LaneControl::read_from_bytes(lane).is_ok_and(|lane| lane.data_words.get() != 0)).count();
     Ok((dropped, header.own_calls.get(), present as u32))
 }
 
 /// Reads all lanes over and over until `done`, then once more to the end.
 fn reader(lanes: u32, pause: Duration, clears: bool, done: &AtomicBool) -> Result<Seen> {
     as_process(|| {
-        let file = File::open(ioctl::WIN32_NAME, Requestor::Administrator).map_err(|status| anyhow::anyhow!("{status:#x}"))?;
+        let file =
+            File::open(ioctl::WIN32_NAME, Requestor::Administrator).map_err(|status| anyhow::anyhow!("{status:#x}"))?;
         let mut seen = Seen::default();
         let mut round = 0_u32;
         while !done.load(Ordering::SeqCst) {
@@ -381,7 +398,8 @@ fn storm(world: &World, calls: u64) -> Result<Outcome> {
     registry::set_parameter("irqlog", "RingKiB", Value::Number(64));
     registry::set_parameter("irqlog", "NmiLaneKiB", Value::Number(4));
     let irqlog = as_process(|| world.start_irqlog())?;
-    let own_file = as_process(|| File::open(ioctl::WIN32_NAME, Requestor::Administrator)).map_err(|status| anyhow::anyhow!("{status:#x}"))?;
+    let own_file = as_process(|| File::open(ioctl::WIN32_NAME, Requestor::Administrator))
+        .map_err(|status| anyhow::anyhow!("{status:#x}"))?;
     let (_, _, lanes) = as_process(|| info(&own_file))?;
     let done = Arc::new(AtomicBool::new(false));
     // One reader that keeps up as well as it can, and one that is slow and clears now and then.
@@ -399,7 +417,11 @@ fn storm(world: &World, calls: u64) -> Result<Outcome> {
         seen.push(reader.join().map_err(|_| anyhow::anyhow!("a reader panicked"))??);
     }
     let (dropped, own, _) = as_process(|| info(&own_file))?;
-    ensure!(dropped >= counted.dropped, "the driver counts {dropped} drops, its caller was told of {}", counted.dropped);
+    ensure!(
+        dropped >= counted.dropped,
+        "the driver counts {dropped} drops, its caller was told of {}",
+        counted.dropped
+    );
     as_process(|| {
         own_file.cleanup();
         own_file.close();

@@ -1,0 +1,185 @@
+//! The PE file: imports, header, sections, checksum.
+
+use std::{fmt::Write, path::Path};
+
+use anyhow::{Context, Result};
+use object::{
+    LittleEndian as LE, pe,
+    read::pe::{ImageNtHeaders, ImageOptionalHeader, ImageThunkData, PeFile64},
+};
+
+/// Everything that irqlog.sys may import: documented exports, each with a row in `tools/irql`.
+const IMPORTS: [&str; 28] = [
+    "ExAllocatePool2",
+    "ExFreePool",
+    "ExFreePoolWithTag",
+    "KeAcquireSpinLockAtDpcLevel",
+    "KeFlushQueuedDpcs",
+    "KeGetCurrentIrql",
+    "KeGetCurrentProcessorNumberEx",
+    "KeGetProcessorNumberFromIndex",
+    "KeInitializeDpc",
+    "KeInsertQueueDpc",
+    "KeIpiGenericCall",
+    "KeLowerIrql",
+    "KeQueryActiveProcessorCountEx",
+    "KeQueryMaximumProcessorCountEx",
+    "KeQueryPerformanceCounter",
+    "KeQuerySystemTimePrecise",
+    "KeReleaseSpinLockFromDpcLevel",
+    "KeRevertToUserGroupAffinityThread",
+    "KeSetSystemGroupAffinityThread",
+    "KeSetTargetProcessorDpcEx",
+    "KeTryToAcquireSpinLockAtDpcLevel",
+    "KfLowerIrql",
+    "KfRaiseIrql",
+    "PsGetCurrentProcessId",
+    "PsGetCurrentThreadId",
+    "WdfVersionBind",
+    "WdfVersionUnbind",
+    // Compiler support, exported by the kernel: memcpy, memmove, memset, memcmp are checked by `is_allowed`.
+    "memcpy",
+];
+
+fn is_allowed(name: &str) -> bool {
+    IMPORTS.contains(&name) || ["memset", "memmove", "memcmp"].contains(&name)
+}
+
+/// A section.
+#[derive(Debug)]
+pub struct Section {
+    /// Its name.
+    pub name: String,
+    /// First relative address.
+    pub start: u64,
+    /// Bytes in memory.
+    pub size: u64,
+    flags: u32,
+}
+
+impl Section {
+    /// It stays in memory: neither pageable by name nor discarded after the start.
+    pub fn is_resident(&self) -> bool {
+        !self.name.starts_with("PAGE")
+            && !self.name.starts_with("INIT")
+            && self.flags & pe::IMAGE_SCN_MEM_DISCARDABLE == 0
+    }
+}
+
+/// What was read of the file.
+#[derive(Debug)]
+pub struct Image {
+    imports: Vec<(String, String)>,
+    /// Its sections.
+    pub sections: Vec<Section>,
+    subsystem: u16,
+    characteristics: u16,
+    checksum: (u32, u32),
+    /// Preferred base address.
+    pub base: u64,
+}
+
+impl Image {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// If it is no 64-bit PE image.
+    pub fn read(path: &Path) -> Result<Self> {
+        let data =
+            std::fs::read(path).with_context(|| format!("reading {}; `cargo xtask build` makes it", path.display()))?;
+        let file = PeFile64::parse(&*data).with_context(|| format!("{} is no PE image", path.display()))?;
+        let optional = file.nt_headers().optional_header();
+        let sections = file
+            .section_table()
+            .iter()
+            .map(|section| Section {
+                name: String::from_utf8_lossy(section.raw_name()).into_owned(),
+                start: section.virtual_address.get(LE).into(),
+                size: section.virtual_size.get(LE).into(),
+                flags: section.characteristics.get(LE),
+            })
+            .collect();
+        Ok(Self {
+            imports: imports(&file)?,
+            sections,
+            subsystem: optional.subsystem(),
+            characteristics: optional.dll_characteristics(),
+            checksum: (optional.check_sum(), checksum(&data, file.dos_header().nt_headers_offset() as usize)),
+            base: optional.image_base(),
+        })
+    }
+
+    /// The rules that do not hold.
+    pub fn check(&self) -> Vec<String> {
+        let mut broken = Vec::new();
+        for (module, name) in &self.imports {
+            if !is_allowed(name) {
+                broken.push(format!("imports {module}!{name}, which is not on the allow-list"));
+            }
+        }
+        if self.subsystem != pe::IMAGE_SUBSYSTEM_NATIVE {
+            broken.push(format!("subsystem {} is not NATIVE", self.subsystem));
+        }
+        for (flag, name) in [
+            (pe::IMAGE_DLLCHARACTERISTICS_NX_COMPAT, "NX_COMPAT"),
+            (pe::IMAGE_DLLCHARACTERISTICS_DYNAMIC_BASE, "DYNAMIC_BASE"),
+        ] {
+            if self.characteristics & flag == 0 {
+                broken.push(format!("{name} is not set"));
+            }
+        }
+        if self.checksum.0 != self.checksum.1 {
+            broken.push(format!("checksum {:#x} in the header, {:#x} of the file", self.checksum.0, self.checksum.1));
+        }
+        for section in &self.sections {
+            if section.flags & pe::IMAGE_SCN_MEM_WRITE != 0 && section.flags & pe::IMAGE_SCN_MEM_EXECUTE != 0 {
+                broken.push(format!("section {} is writable and executable", section.name));
+            }
+        }
+        broken
+    }
+
+    /// The section that a relative address lies in.
+    pub fn section(&self, rva: u64) -> Option<&Section> {
+        self.sections.iter().find(|section| (section.start..section.start + section.size).contains(&rva))
+    }
+
+    /// Sizes, for eyes that look for drift.
+    pub fn report(&self) -> String {
+        let mut text = format!("  {} imports, all on the allow-list; sections:", self.imports.len());
+        for section in &self.sections {
+            let _ = write!(text, " {} {}", section.name.trim_end_matches('\0'), section.size);
+        }
+        text.push('\n');
+        text
+    }
+}
+
+fn imports(file: &PeFile64<'_>) -> Result<Vec<(String, String)>> {
+    let mut imports = Vec::new();
+    let Some(table) = file.import_table()? else { return Ok(imports) };
+    let mut descriptors = table.descriptors()?;
+    while let Some(descriptor) = descriptors.next()? {
+        let module = String::from_utf8_lossy(table.name(descriptor.name.get(LE))?).into_owned();
+        let mut thunks = table.thunks(descriptor.original_first_thunk.get(LE))?;
+        while let Some(thunk) = thunks.next::<pe::ImageNtHeaders64>()? {
+            let (_, name) = table.hint_name(thunk.address())?;
+            imports.push((module.clone(), String::from_utf8_lossy(name).into_owned()));
+        }
+    }
+    Ok(imports)
+}
+
+/// The checksum of a PE file, as the loader computes it: 16-bit words added with carry, without the field itself, plus
+/// the length (documented with CheckSumMappedFile).
+fn checksum(data: &[u8], nt_headers: usize) -> u32 {
+    // Signature, file header, then 64 bytes into the optional header.
+    let field = nt_headers + 4 + 20 + 64;
+    let sum = data.chunks(2).enumerate().fold(0_u32, |sum, (index, word)| {
+        let at = index * 2;
+        let value = u32::from(word[0]) | u32::from(word.get(1).copied().unwrap_or(0)) << 8;
+        let sum = sum + if (field..field + 4).contains(&at) { 0 } else { value };
+        (sum & 0xffff) + (sum >> 16)
+    });
+    sum + data.len() as u32
+}

@@ -1,0 +1,83 @@
+//! `cargo xtask verify-sys`: what can be said about a linked irqlog.sys by looking at it.
+//!
+//! | Module | What |
+//! |---|---|
+//! | [`image`] | the PE file: imports, header, sections, checksum |
+//! | [`code`] | its disassembly, by function |
+//! | [`path`] | the record path: everything that can be called from its roots |
+
+mod code;
+mod image;
+mod path;
+
+use std::{fs, path::Path};
+
+use anyhow::{Context, Result, bail};
+use irqlog_kit::Arch;
+
+use crate::{
+    build,
+    shell::{root, timed},
+};
+
+/// Verifies the built images of these architectures; the first that is no good fails the command.
+///
+/// # Errors
+/// If a rule does not hold; the message lists all that do not.
+pub fn run(archs: &[Arch]) -> Result<()> {
+    for &arch in archs {
+        let image = build::image(arch, "irqlog");
+        let report = timed(&format!("verifying {}", image.display()), || verify(arch, &image))?;
+        print!("{report}");
+    }
+    Ok(())
+}
+
+/// Verifies one image; also writes the record path beside it, for the rig.
+///
+/// # Errors
+/// As [`run`].
+pub fn verify(arch: Arch, path: &Path) -> Result<String> {
+    let image = image::Image::read(path)?;
+    let code = code::Code::read(arch, path)?;
+    let mut broken = image.check();
+    broken.extend(code.check(arch));
+    let record_path = path::RecordPath::find(&code, arch);
+    broken.extend(record_path.check(&image));
+    if !broken.is_empty() {
+        bail!("{} breaks these rules:\n  {}", path.display(), broken.join("\n  "));
+    }
+    let list = path.with_extension("record-path.json");
+    fs::write(&list, record_path.to_json().to_string()).with_context(|| format!("writing {}", list.display()))?;
+    Ok(format!(
+        "{} ({})\n{}{}",
+        path.strip_prefix(root()).unwrap_or(path).display(),
+        arch.name(),
+        image.report(),
+        record_path.report()
+    ))
+}
+
+/// Shows that the rules are alive: a copy of the sources with a slice index in the record path must be refused.
+///
+/// # Errors
+/// If it is not.
+pub fn planted() -> Result<()> {
+    let image = build::planted(
+        "slice-index",
+        "crates/ring/src/lane.rs",
+        // Any index that the compiler cannot prove to be inside.
+        (
+            "            self.words.store(self.index(head.wrapping_add(offset as u64)), word); // write:C",
+            "            let word = if word == 0 { record[word as usize + record.len() / 2 * offset] } else { word };\n            self.words.store(self.index(head.wrapping_add(offset as u64)), word);",
+        ),
+    )?;
+    match verify(Arch::X64, &image) {
+        Ok(_) => bail!("a slice index in the record path was not noticed"),
+        Err(error) if format!("{error:#}").contains("panic") => {
+            println!("a planted slice index is refused, as it should be:\n{error:#}");
+            Ok(())
+        }
+        Err(error) => Err(error.context("a planted slice index was refused for another reason")),
+    }
+}

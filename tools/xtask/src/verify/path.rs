@@ -1,0 +1,250 @@
+//! The record path: the roots, everything that can be called from them, and the rules for all of it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
+
+use irqlog_kit::Arch;
+use serde_json::{Value, json};
+
+use super::{
+    code::{Code, Function, Instruction, is_panic},
+    image::Image,
+};
+
+/// The functions of the table that other drivers get (`driver/interface.rs`).
+const ROOTS: [&str; 4] =
+    ["irqlog_write_text", "irqlog_write_blob", "irqlog_write_text_never_waits", "irqlog_write_blob_never_waits"];
+
+/// What may be called from there: allowed at any IRQL, or at least from DISPATCH_LEVEL up, or asked for only below it.
+const IMPORTS: [&str; 15] = [
+    "KeAcquireSpinLockAtDpcLevel",
+    "KeGetCurrentIrql",
+    "KeGetCurrentProcessorNumberEx",
+    "KeLowerIrql",
+    "KeQueryPerformanceCounter",
+    "KeReleaseSpinLockFromDpcLevel",
+    "KeTryToAcquireSpinLockAtDpcLevel",
+    "KfLowerIrql",
+    "KfRaiseIrql",
+    "PsGetCurrentProcessId",
+    "PsGetCurrentThreadId",
+    "memcmp",
+    "memcpy",
+    "memmove",
+    "memset",
+];
+
+/// Addresses that code may be called at without the disassembly saying which: none.
+const INDIRECT: [&str; 0] = [];
+
+/// The most stack that a log call may take, in bytes.
+const STACK: u64 = 2048;
+
+/// What was found from the roots.
+#[derive(Debug)]
+pub struct RecordPath {
+    functions: BTreeMap<u64, Found>,
+    roots: Vec<u64>,
+    missing: Vec<&'static str>,
+    arch: Arch,
+}
+
+#[derive(Debug)]
+struct Found {
+    name: String,
+    is_import: bool,
+    addresses: Vec<u64>,
+    calls: BTreeSet<u64>,
+    /// Calls and jumps that were not understood.
+    unresolved: Vec<String>,
+    frame: u64,
+}
+
+impl RecordPath {
+    /// Follows every call and jump from the roots.
+    pub fn find(code: &Code, arch: Arch) -> Self {
+        let mut path = Self { functions: BTreeMap::new(), roots: Vec::new(), missing: Vec::new(), arch };
+        for root in ROOTS {
+            match code.named(root)[..] {
+                [function] => path.roots.push(function.start),
+                _ => path.missing.push(root),
+            }
+        }
+        let mut open = path.roots.clone();
+        while let Some(start) = open.pop() {
+            let Some(function) = code.at(start).filter(|_| !path.functions.contains_key(&start)) else { continue };
+            let found = Found::of(function, code, arch);
+            open.extend(&found.calls);
+            path.functions.insert(start, found);
+        }
+        path
+    }
+
+    /// The rules that do not hold.
+    pub fn check(&self, image: &Image) -> Vec<String> {
+        let mut broken: Vec<String> =
+            self.missing.iter().map(|root| format!("the root {root} is not in the image, or inlined")).collect();
+        for (start, found) in &self.functions {
+            if is_panic(&found.name) {
+                broken.push(format!("the record path reaches a panic: {}{}", found.name, self.how(*start)));
+            }
+            if found.is_import && !IMPORTS.contains(&found.name.as_str()) {
+                broken.push(format!("the record path calls {}{}", found.name, self.how(*start)));
+            }
+            broken.extend(found.unresolved.iter().map(|what| format!("{}: {what}", found.name)));
+            let section = image.section(start - image.base);
+            if !section.is_some_and(super::image::Section::is_resident) {
+                broken.push(format!("{} lies in a section that may not be resident", found.name));
+            }
+        }
+        for &root in &self.roots {
+            match self.stack(root, &mut Vec::new()) {
+                Ok(bytes) if bytes > STACK => {
+                    broken.push(format!("{} takes {bytes} bytes of stack, more than {STACK}", self.name(root)))
+                }
+                Ok(_) => {}
+                Err(name) => broken.push(format!("{name} is recursive: its stack has no bound")),
+            }
+        }
+        broken
+    }
+
+    fn name(&self, start: u64) -> &str {
+        self.functions.get(&start).map_or("?", |found| &found.name)
+    }
+
+    /// By which functions one is reached.
+    fn how(&self, start: u64) -> String {
+        let callers: Vec<_> =
+            self.functions.values().filter(|found| found.calls.contains(&start)).map(|found| &*found.name).collect();
+        format!(" (from {})", callers.join(", "))
+    }
+
+    /// The deepest stack from a function on; its name if it is recursive.
+    fn stack(&self, start: u64, above: &mut Vec<u64>) -> Result<u64, String> {
+        if above.contains(&start) {
+            return Err(self.name(start).to_owned());
+        }
+        let Some(found) = self.functions.get(&start).filter(|found| !found.is_import) else { return Ok(0) };
+        above.push(start);
+        let mut deepest = 0;
+        for &call in &found.calls {
+            deepest = deepest.max(self.stack(call, above)?);
+        }
+        above.pop();
+        Ok(found.frame + deepest)
+    }
+
+    fn own(&self) -> impl Iterator<Item = (&u64, &Found)> {
+        self.functions.iter().filter(|(_, found)| !found.is_import)
+    }
+
+    /// Instructions by function, for the rig: relative to the image's start.
+    pub fn to_json(&self) -> Value {
+        let functions: Vec<_> =
+            self.own().map(|(_, found)| json!({ "name": found.name, "addresses": found.addresses })).collect();
+        json!({ "arch": self.arch.name(), "functions": functions })
+    }
+
+    /// A summary.
+    pub fn report(&self) -> String {
+        let instructions: usize = self.own().map(|(_, found)| found.addresses.len()).sum();
+        let stack = self.roots.iter().filter_map(|&root| self.stack(root, &mut Vec::new()).ok()).max().unwrap_or(0);
+        let mut text = format!(
+            "  record path: {} roots, {} functions, {instructions} instructions, at most {stack} bytes of stack, no panic\n",
+            self.roots.len(),
+            self.own().count(),
+        );
+        for (_, found) in self.own() {
+            let _ = writeln!(
+                text,
+                "    {:5} instructions, {:4} bytes of stack  {}",
+                found.addresses.len(),
+                found.frame,
+                found.name
+            );
+        }
+        text
+    }
+}
+
+impl Found {
+    fn of(function: &Function, code: &Code, arch: Arch) -> Self {
+        let mut found = Self {
+            name: function.name.clone(),
+            is_import: function.is_import,
+            addresses: function.instructions.iter().map(|instruction| instruction.address).collect(),
+            calls: BTreeSet::new(),
+            unresolved: Vec::new(),
+            frame: if function.is_import { 0 } else { frame(function, arch) },
+        };
+        if function.is_import {
+            return found;
+        }
+        let last = function.instructions.last().map_or(0, |instruction| instruction.address);
+        for instruction in &function.instructions {
+            let Some(transfer) = transfer(instruction, arch) else { continue };
+            match instruction.target() {
+                Some(target) if (function.start..=last).contains(&target) && transfer == Transfer::Jump => {}
+                Some(target) if code.at(target).is_some() => {
+                    found.calls.insert(target);
+                }
+                _ if INDIRECT.contains(&function.name.as_str()) => {}
+                _ => found.unresolved.push(format!(
+                    "{:#x} {} goes where the disassembly does not say",
+                    instruction.address, instruction.text
+                )),
+            }
+        }
+        found
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Transfer {
+    Call,
+    Jump,
+}
+
+/// Whether an instruction leaves the straight line, other than by returning.
+fn transfer(instruction: &Instruction, arch: Arch) -> Option<Transfer> {
+    let mnemonic = instruction.parts().0;
+    match arch {
+        Arch::X64 => match mnemonic {
+            "call" => Some(Transfer::Call),
+            _ if mnemonic.starts_with('j') => Some(Transfer::Jump),
+            _ => None,
+        },
+        Arch::Arm64 => match mnemonic {
+            "bl" | "blr" => Some(Transfer::Call),
+            "b" | "br" | "cbz" | "cbnz" | "tbz" | "tbnz" => Some(Transfer::Jump),
+            _ if mnemonic.starts_with("b.") => Some(Transfer::Jump),
+            _ => None,
+        },
+    }
+}
+
+/// Bytes of stack that a function takes, its return address included.
+fn frame(function: &Function, arch: Arch) -> u64 {
+    let number = |text: &str| {
+        let text = text.trim_start_matches('#').trim_start_matches('-');
+        text.strip_prefix("0x").map_or_else(|| text.parse().ok(), |hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0)
+    };
+    let mut bytes = if arch == Arch::X64 { 8 } else { 0 };
+    for instruction in &function.instructions {
+        let (mnemonic, operands) = instruction.parts();
+        bytes += match (arch, mnemonic) {
+            (Arch::X64, "push") => 8,
+            (Arch::X64, "sub") => operands.strip_prefix("rsp, ").map_or(0, number),
+            (Arch::Arm64, "sub") => operands.strip_prefix("sp, sp, ").map_or(0, number),
+            // Stores that move sp first: `stp x19, x20, [sp, #-0x30]!`.
+            (Arch::Arm64, "stp" | "str") if operands.ends_with("]!") => {
+                operands.split("[sp, ").nth(1).map_or(0, |offset| number(offset.trim_end_matches("]!")))
+            }
+            _ => 0,
+        };
+    }
+    bytes
+}
