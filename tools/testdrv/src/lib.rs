@@ -74,7 +74,7 @@ fn log(context: Context, never_waits: bool) {
     // One in an interrupt may have been taken off a processor meanwhile: the number is whose gets it first.
     let number = NUMBERS[usize::from(writer) % WRITERS].fetch_add(1, Ordering::Relaxed);
     let level = Level::Info.0;
-    let outcome = if is_blob(number) {
+    let (outcome, calls) = if is_blob(number) {
         let tag = blob_tag(writer, number);
         let length = blob_length(tag);
         let mut bytes = [0; MAX_BLOB];
@@ -82,16 +82,18 @@ fn log(context: Context, never_waits: bool) {
             *byte = blob_byte(tag, offset);
         }
         let pieces = length.div_ceil(MAX_BLOB_PIECE).max(1) as u64;
-        CALLED[context as usize].fetch_add(pieces, Ordering::Relaxed);
         let write = if never_waits { interface.write_blob_never_waits } else { interface.write_blob };
-        unsafe { write(level, tag, bytes.as_ptr(), length) }
+        (unsafe { write(level, tag, bytes.as_ptr(), length) }, pieces)
     } else {
         let mut bytes = [0; MAX_TEXT];
         let length = text(writer, number, &mut bytes);
-        CALLED[context as usize].fetch_add(1, Ordering::Relaxed);
         let write = if never_waits { interface.write_text_never_waits } else { interface.write_text };
-        unsafe { write(level, bytes.as_ptr(), length) }
+        (unsafe { write(level, bytes.as_ptr(), length) }, 1)
     };
+    // A call whose level is not enabled is none, neither here nor there.
+    if outcome != Outcome::Filtered.0 {
+        CALLED[context as usize].fetch_add(calls, Ordering::Relaxed);
+    }
     if outcome == Outcome::Dropped.0 {
         DROPPED.fetch_add(1, Ordering::Relaxed);
     }

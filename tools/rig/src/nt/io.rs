@@ -1,7 +1,7 @@
 //! Devices, links, files, IRPs, interrupts: the I/O manager.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     ffi::c_void,
     ptr::null_mut,
     sync::{
@@ -74,7 +74,17 @@ static IO: Mutex<Io> = Mutex::new(Io { devices: Vec::new(), links: BTreeMap::new
 /// The cancel spin lock's word.
 static CANCEL: AtomicUsize = AtomicUsize::new(0);
 /// IRPs and buffers that are done with stay where they are, so that a late touch hits no other IRP.
-static GRAVEYARD: Mutex<Vec<Packet>> = Mutex::new(Vec::new());
+static GRAVEYARD: Mutex<VecDeque<Packet>> = Mutex::new(VecDeque::new());
+/// So many of them; the host's mappings are not without end.
+const GRAVES: usize = 4096;
+
+fn bury(packet: Packet) {
+    let mut graveyard = lock(&GRAVEYARD);
+    graveyard.push_back(packet);
+    if graveyard.len() > GRAVES {
+        graveyard.pop_front();
+    }
+}
 
 /// An IRP with everything that belongs to it.
 struct Packet {
@@ -227,7 +237,7 @@ impl File {
         }
         let (status, information) = wait(&done, irp, should_cancel);
         let output = packet.take_output(status, information);
-        lock(&GRAVEYARD).push(packet);
+        bury(packet);
         Answer { status, output }
     }
 }
@@ -600,7 +610,7 @@ routines! {
         let irp = &raw mut *packet.irp;
         let completion = Completion::Driver { event, status, output: output as usize };
         lock(&IO).irps.insert(irp as usize, completion);
-        lock(&GRAVEYARD).push(packet);
+        bury(packet);
         irp
     }
 

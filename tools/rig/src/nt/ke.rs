@@ -86,6 +86,11 @@ fn set_irql(new: u8) -> u8 {
     thread().processor().irql.swap(new, Ordering::Relaxed)
 }
 
+/// So many tries to take a spin lock fail as if another processor held it.
+pub static BUSY_TRIES: AtomicUsize = AtomicUsize::new(0);
+/// The index that the current processor claims to have, if not zero: one that was added later.
+pub static CLAIMED_PROCESSOR: AtomicUsize = AtomicUsize::new(0);
+
 /// Puts a DPC into a processor's queue; false if it was in one.
 pub fn insert_dpc(dpc: *mut Kdpc, arguments: Option<(*mut c_void, *mut c_void)>) -> bool {
     let machine = machine();
@@ -278,6 +283,9 @@ routines! {
     fn KeTryToAcquireSpinLockAtDpcLevel(lock: *mut usize) -> u8 {
         // SAFETY: a KSPIN_LOCK of the driver's.
         let lock = unsafe { word(lock) };
+        if BUSY_TRIES.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |tries| tries.checked_sub(1)).is_ok() {
+            return 0;
+        }
         u8::from(lock.compare_exchange(0, owner(), Ordering::Acquire, Ordering::Relaxed).is_ok())
     }
 
@@ -303,7 +311,10 @@ routines! {
     }
 
     fn KeGetCurrentProcessorNumberEx(out: *mut ProcessorNumber) -> u32 {
-        let index = thread().processor_index();
+        let index = match CLAIMED_PROCESSOR.load(Ordering::Relaxed) {
+            0 => thread().processor_index(),
+            claimed => claimed,
+        };
         if !out.is_null() {
             // SAFETY: memory of the driver's.
             unsafe { out.write(ProcessorNumber { Group: 0, Number: index as u8, Reserved: 0 }) };

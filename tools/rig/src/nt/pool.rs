@@ -20,7 +20,7 @@ const UNINITIALIZED: u64 = 0x2;
 /// What the unused end of a page is filled with.
 const SLACK: u8 = 0x5c;
 /// So many freed allocations are kept inaccessible.
-const QUARANTINE: usize = 8192;
+const QUARANTINE: usize = 4096;
 
 struct Allocation {
     region: Region,

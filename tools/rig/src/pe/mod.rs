@@ -5,10 +5,7 @@
 
 mod symbols;
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
 use anyhow::{Context, Result, bail, ensure};
 use object::{
@@ -26,13 +23,12 @@ const THUNK_SIZE: usize = 32;
 pub struct Image {
     /// File name without folder.
     pub name: String,
-    /// Where the file is.
-    pub path: PathBuf,
     region: Region,
     /// Code: start and end of all executable sections.
     pub code: (usize, usize),
     entry: usize,
     exports: Vec<(String, usize)>,
+    preferred_base: u64,
     /// Names out of the linker's map file, if it lies beside the image.
     pub symbols: Symbols,
 }
@@ -115,12 +111,17 @@ impl Image {
         let symbols = Symbols::read(&path.with_extension("map"), base).unwrap_or_default();
         let entry = region.start() + optional.address_of_entry_point() as usize;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Arc::new(Self { name, path: path.to_path_buf(), region, code, entry, exports, symbols }))
+        Ok(Arc::new(Self { name, region, code, entry, exports, preferred_base: base, symbols }))
     }
 
     /// Address of the entry point.
     pub const fn entry(&self) -> usize {
         self.entry
+    }
+
+    /// The address that the linker laid it out for.
+    pub const fn preferred_base(&self) -> u64 {
+        self.preferred_base
     }
 
     /// First address.

@@ -1,6 +1,7 @@
 //! What the rig runs: each scenario has a name, a clear end, and fails if anything is not as it should be.
 
 mod basic;
+mod coverage;
 mod storm;
 
 use std::path::{Path, PathBuf};
@@ -31,6 +32,12 @@ pub enum Command {
         /// Calls that the threads make together; what interrupts them comes on top
         #[arg(long, default_value_t = 10_000_000)]
         records: u64,
+    },
+    /// Interrupt the record path at every instruction: by an NMI, and by an interrupt held back until the IRQL lowers
+    Coverage {
+        /// The list that `verify-sys` wrote beside the image
+        #[arg(long)]
+        record_path: PathBuf,
     },
     /// Run scenarios by name; all of them without one
     Run {
@@ -111,6 +118,7 @@ pub fn stop_last(driver: &Driver) -> Result<()> {
 pub fn run(world: &World, command: &Command) -> Result<()> {
     match command {
         Command::Serve { socket, storm } => serve(world, socket, *storm),
+        Command::Coverage { record_path } => coverage::run(world, record_path),
         Command::Soak { records } => storm::soak(world, *records),
         Command::List => {
             for scenario in ALL.iter().copied().flatten() {

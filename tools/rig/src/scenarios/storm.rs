@@ -55,12 +55,16 @@ pub const ALL: &[Scenario] = &[
 
 fn short(world: &World, policy: &str) -> Result<()> {
     registry::set_parameter("irqlog", "Policy", Value::Text(policy.to_owned()));
-    let result = storm(world, 100_000)?;
-    result.check()?;
-    ensure!(result.interrupts_in_driver > 20, "only {} interrupts came in irqlog.sys", result.interrupts_in_driver);
-    ensure!(result.nmis_in_write > 5, "only {} NMIs came inside a write", result.nmis_in_write);
-    ensure!(result.by_context.iter().all(|&calls| calls != 0), "a context never logged: {:?}", result.by_context);
-    Ok(())
+    // Where interrupts hit is chance: again until enough have hit irqlog.sys itself, within reason.
+    for _ in 0..40 {
+        let result = storm(world, 100_000)?;
+        result.check()?;
+        ensure!(result.by_context.iter().all(|&calls| calls != 0), "a context never logged: {:?}", result.by_context);
+        if result.interrupts_in_driver >= 50 && result.nmis_in_write >= 20 {
+            return Ok(());
+        }
+    }
+    bail!("interrupts do not come in irqlog.sys")
 }
 
 /// Runs the long form and prints its result as the last line.
@@ -120,14 +124,7 @@ impl Storm {
     }
 
     fn counts(&self) -> Result<[u64; counts::WORDS]> {
-        let control = Control { code: COUNTS, internal: false, input: &[], output: counts::WORDS * 8 };
-        let answer = as_process(|| self.file.control(control, &|| false));
-        ensure!(answer.status == STATUS_SUCCESS && answer.output.len() == counts::WORDS * 8, "{answer:?}");
-        let mut words = [0; counts::WORDS];
-        for (word, bytes) in words.iter_mut().zip(answer.output.chunks_exact(8)) {
-            *word = u64::from_le_bytes(bytes.try_into()?);
-        }
-        Ok(words)
+        as_process(|| read_counts(&self.file))
     }
 
     /// Waits for the threads, ends the interrupts, lets everything that is pending happen, and unloads the driver.
@@ -150,6 +147,21 @@ impl Storm {
         let by_context = std::array::from_fn(|index| words[counts::BY_CONTEXT + index]);
         Ok(Counted { called: words[counts::CALLED], dropped: words[counts::DROPPED], by_context })
     }
+}
+
+/// What the test driver has counted.
+///
+/// # Errors
+/// If it does not say.
+pub fn read_counts(file: &File) -> Result<[u64; counts::WORDS]> {
+    let control = Control { code: COUNTS, internal: false, input: &[], output: counts::WORDS * 8 };
+    let answer = file.control(control, &|| false);
+    ensure!(answer.status == STATUS_SUCCESS && answer.output.len() == counts::WORDS * 8, "{answer:?}");
+    let mut words = [0; counts::WORDS];
+    for (word, bytes) in words.iter_mut().zip(answer.output.chunks_exact(8)) {
+        *word = u64::from_le_bytes(bytes.try_into()?);
+    }
+    Ok(words)
 }
 
 /// Raises interrupts of all device levels, NMIs and thread switches on all processors, at random.
@@ -190,16 +202,21 @@ fn quiesce() -> Result<()> {
     bail!("something stays pending: {:?}", machine().processors)
 }
 
+/// The byte of texts that are too long for a record.
+pub const CUT: u8 = b'#';
+
 /// What a reader has seen.
 #[derive(Default)]
-struct Seen {
+pub struct Seen {
     /// A bit for each number of each writer's texts.
     texts: Vec<Vec<u64>>,
     /// Pieces by tag and offset.
     pieces: HashSet<(u32, u32)>,
     lanes: BTreeMap<u32, Lane>,
-    torn: u64,
-    twice: u64,
+    /// Records that are not what their writer wrote.
+    pub torn: u64,
+    /// Records that came before.
+    pub twice: u64,
     own: u64,
 }
 
@@ -216,7 +233,10 @@ struct Lane {
 
 impl Seen {
     /// Reads a lane to its end, or until `most` batches were read.
-    fn read(&mut self, file: &File, index: u32, most: usize) -> Result<()> {
+    ///
+    /// # Errors
+    /// If a batch does not add up.
+    pub fn read(&mut self, file: &File, index: u32, most: usize) -> Result<()> {
         for _ in 0..most {
             let lane = self.lanes.entry(index).or_default();
             let (start_id, cursor) = lane.from.unwrap_or_default();
@@ -260,6 +280,10 @@ impl Seen {
             return;
         }
         let is_new = match Kind(header.kind) {
+            // What coverage writes to be cut: one byte, over and over.
+            Kind::Text if header.flags.get() & flags::TRUNCATED != 0 => {
+                payload.iter().all(|&byte| byte == CUT).then_some(true)
+            }
             Kind::Text => check_text(payload).map(|(writer, number)| self.is_new_text(writer, number)),
             Kind::Blob => BlobHeader::read_from_prefix(payload).ok().and_then(|(blob, piece)| {
                 let (tag, offset) = (blob.tag.get(), blob.offset.get());
@@ -285,6 +309,18 @@ impl Seen {
         let is_new = bits[word] & bit == 0;
         bits[word] |= bit;
         is_new
+    }
+
+    /// Records written to all lanes that were read.
+    pub fn written(&self) -> u64 {
+        self.sum(|lane| lane.written)
+    }
+
+    /// Whether every lane adds up, and nothing is left to read.
+    pub fn holds(&self) -> bool {
+        self.lanes
+            .values()
+            .all(|lane| lane.written == lane.delivered + lane.lost + lane.cleared + lane.in_ring && lane.in_ring == 0)
     }
 
     fn sum(&self, field: impl Fn(&Lane) -> u64) -> u64 {
@@ -346,7 +382,10 @@ impl Outcome {
 }
 
 /// Drops over all processors, and calls that irqlog.sys made itself, out of INFO.
-fn info(file: &File) -> Result<(u64, u64, u32)> {
+///
+/// # Errors
+/// If INFO cannot be read, or a processor's nesting count is not zero.
+pub fn info(file: &File) -> Result<(u64, u64, u32)> {
     let control = Control { code: ioctl::INFO, internal: false, input: &[], output: 1 << 20 };
     let bytes = file.control(control, &|| false).output;
     let header = ImageHeader::read_from_prefix(&bytes).map_err(|_| anyhow::anyhow!("INFO"))?.0;
@@ -428,10 +467,7 @@ fn storm(world: &World, calls: u64) -> Result<Outcome> {
         stop_last(&irqlog)
     })?;
     let statistics = &machine().statistics;
-    let lanes_hold = seen
-        .iter()
-        .flat_map(|seen| seen.lanes.values())
-        .all(|lane| lane.written == lane.delivered + lane.lost + lane.cleared + lane.in_ring && lane.in_ring == 0);
+    let lanes_hold = seen.iter().all(Seen::holds);
     // The first reader's account is shown; both are checked.
     let first = seen.first().context("there are two readers")?;
     Ok(Outcome {

@@ -68,7 +68,13 @@ impl Code {
         let mut count = 0;
         for instruction in text.lines().filter_map(instruction) {
             if let Some((_, function)) = functions.range_mut(..=instruction.address).next_back() {
-                function.instructions.push(instruction);
+                match function.instructions.last_mut() {
+                    // llvm-objdump prints a prefix on a line of its own; it is the same instruction.
+                    Some(last) if ["lock", "rep", "repne", "data16"].contains(&&*last.text) => {
+                        last.text = format!("{} {}", last.text, instruction.text);
+                    }
+                    _ => function.instructions.push(instruction),
+                }
                 count += 1;
             }
         }

@@ -1,0 +1,328 @@
+//! The record path, interrupted at every instruction.
+//!
+//! For each instruction of the call graph that `verify-sys` found from the record path's roots a breakpoint is planted
+//! in the loaded copy, and a fixed set of log calls runs that is made to reach everything: short and long texts, blobs,
+//! a lock that is held elsewhere, a full lane, paused and filtered calls, a processor without lanes. When the breakpoint
+//! is met its byte is restored, and either an NMI comes, whose callback logs, or a device interrupt becomes pending, which
+//! is taken at once or held back until the IRQL lowers, and whose ISR logs. Afterwards every record must be whole, there
+//! once, and every call accounted for. One simulated processor runs, so nothing is left to chance.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use anyhow::{Context as _, Result, ensure};
+use irqlog_ntabi::STATUS_SUCCESS;
+use irqlog_storm::{
+    BLOB_EVERY, Context, DEVICE_NAME, MAX_TEXT, blob_byte, blob_length, blob_tag, counts, text, writer,
+};
+use irqlog_wire::{
+    ioctl::{self, ConfigureRequest},
+    irql::HIGH_LEVEL,
+    record::{Level, MAX_BLOB, MAX_BLOB_PIECE},
+};
+use zerocopy::IntoBytes;
+
+use super::{
+    World, as_process, stop_last,
+    storm::{CUT, Seen, info, read_counts},
+};
+use crate::{
+    images,
+    nt::{
+        interrupt::{at_breakpoint, deliver},
+        io::{Control, File, Requestor},
+        ke::{BUSY_TRIES, CLAIMED_PROCESSOR},
+        machine::{NMI, current, lock, machine},
+        registry::{self, Value},
+    },
+    pe::Image,
+};
+
+/// What comes at the breakpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Coming {
+    Nmi,
+    /// Of the highest device level.
+    Interrupt,
+}
+
+/// The planted breakpoint.
+struct Planted {
+    image: Arc<Image>,
+    address: usize,
+    byte: u8,
+    coming: Coming,
+}
+
+static PLANTED: Mutex<Option<Planted>> = Mutex::new(None);
+/// Interrupts that could not be taken at the breakpoint, because of the IRQL.
+static HELD_BACK: AtomicUsize = AtomicUsize::new(0);
+
+const INTERRUPT: u32 = 1 << irqlog_irql::DIRQL_MAX;
+
+/// The breakpoint was met: it goes, and something comes.
+fn met(pc: usize) {
+    let Some(planted) = lock(&PLANTED).take_if(|planted| planted.address == pc) else {
+        crate::nt::report::stop("a breakpoint that was not planted", Some(pc));
+    };
+    if let Err(error) = planted.image.patch(planted.address, planted.byte) {
+        crate::nt::report::broken(&format!("{error:#}"));
+    }
+    let Some(thread) = current() else { return };
+    let bits = if planted.coming == Coming::Nmi { NMI } else { INTERRUPT };
+    thread.processor().pending.fetch_or(bits, Ordering::SeqCst);
+    deliver(Some(pc));
+    if thread.processor().pending.load(Ordering::SeqCst) & bits != 0 {
+        HELD_BACK.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+type WriteText = extern "win64" fn(u8, *const u8, usize) -> u32;
+type WriteBlob = extern "win64" fn(u8, u32, *const u8, usize) -> u32;
+
+/// The rig as a driver that logs.
+struct Caller {
+    text: [WriteText; 2],
+    blob: [WriteBlob; 2],
+    file: File,
+    number: u32,
+    called: u64,
+}
+
+impl Caller {
+    fn connect() -> Result<Self> {
+        let file =
+            File::open(ioctl::DEVICE_NAME, Requestor::Kernel).map_err(|status| anyhow::anyhow!("{status:#x}"))?;
+        let answer = file.control(Control { code: ioctl::CONNECT, internal: true, input: &[], output: 64 }, &|| false);
+        ensure!(answer.status == STATUS_SUCCESS && answer.output.len() == 40, "CONNECT: {answer:?}");
+        let function = |index: usize| -> Result<usize> {
+            Ok(usize::from_le_bytes(answer.output[8 + index * 8..16 + index * 8].try_into()?))
+        };
+        // SAFETY: the functions of the table, in its order, with their signatures.
+        unsafe {
+            Ok(Self {
+                text: [
+                    std::mem::transmute::<usize, WriteText>(function(0)?),
+                    std::mem::transmute::<usize, WriteText>(function(2)?),
+                ],
+                blob: [
+                    std::mem::transmute::<usize, WriteBlob>(function(1)?),
+                    std::mem::transmute::<usize, WriteBlob>(function(3)?),
+                ],
+                file,
+                number: 0,
+                called: 0,
+            })
+        }
+    }
+
+    /// Calls at an IRQL, as a driver that has raised itself.
+    fn at(irql: u8, call: impl FnOnce()) {
+        let processor = current().expect("a simulated thread").processor();
+        let old = processor.irql.swap(irql, Ordering::Relaxed);
+        call();
+        processor.irql.store(old, Ordering::Relaxed);
+        deliver(None);
+    }
+
+    fn text(&mut self, entry: usize, irql: u8) {
+        let mut bytes = [0; MAX_TEXT];
+        let length = text(writer(Context::Thread, 63), self.number, &mut bytes);
+        self.number += 1;
+        self.called += 1;
+        Self::at(irql, || {
+            (self.text[entry])(Level::Info.0, bytes.as_ptr(), length);
+        });
+    }
+
+    /// A text too long for a record.
+    fn long_text(&mut self, entry: usize, bytes: &[u8]) {
+        self.called += 1;
+        (self.text[entry])(Level::Info.0, bytes.as_ptr(), bytes.len());
+    }
+
+    fn blob(&mut self, entry: usize, irql: u8) {
+        let tag = blob_tag(writer(Context::Raised, 63), self.number * BLOB_EVERY);
+        self.number += 1;
+        let length = blob_length(tag);
+        let bytes: Vec<u8> = (0..length).map(|offset| blob_byte(tag, offset)).collect();
+        self.called += length.div_ceil(MAX_BLOB_PIECE).max(1) as u64;
+        Self::at(irql, || {
+            (self.blob[entry])(Level::Info.0, tag, bytes.as_ptr(), length);
+        });
+    }
+
+    fn configure(&self, request: ConfigureRequest) -> Result<()> {
+        let control = Control { code: ioctl::CONFIGURE, internal: false, input: request.as_bytes(), output: 0 };
+        ensure!(self.file.control(control, &|| false).status == STATUS_SUCCESS, "CONFIGURE");
+        Ok(())
+    }
+
+    /// Everything that the record path has a branch for.
+    fn work(&mut self) -> Result<()> {
+        let nothing = ConfigureRequest::nothing();
+        let cut = vec![CUT; 1200];
+        for entry in [0, 1] {
+            for irql in [0, 2, 5, HIGH_LEVEL] {
+                self.text(entry, irql);
+                // Held elsewhere at the first try; who may not wait falls back.
+                BUSY_TRIES.store(1, Ordering::Relaxed);
+                self.text(entry, irql);
+                BUSY_TRIES.store(0, Ordering::Relaxed);
+            }
+            self.long_text(entry, &cut);
+            // Characters of two, three and four bytes across the cut, and bytes that are no character.
+            for tail in ["\u{e9}", "\u{20ac}", "\u{1f980}"] {
+                for back in 1..=tail.len() {
+                    let mut bytes = vec![CUT; irqlog_wire::record::MAX_PAYLOAD - back];
+                    bytes.extend_from_slice(tail.as_bytes());
+                    bytes.push(CUT);
+                    if back < tail.len() {
+                        self.long_text(entry, &bytes);
+                    }
+                }
+            }
+            self.blob(entry, 0);
+            self.blob(entry, HIGH_LEVEL);
+            BUSY_TRIES.store(1, Ordering::Relaxed);
+            self.blob(entry, HIGH_LEVEL);
+            BUSY_TRIES.store(0, Ordering::Relaxed);
+            // A blob that is too large is one call and one drop; one without bytes is one record.
+            let large = vec![0; MAX_BLOB + 1];
+            self.called += 1;
+            (self.blob[entry])(Level::Info.0, 0, large.as_ptr(), large.len());
+            // Not enabled: counted nowhere.
+            self.configure(ConfigureRequest { level: u32::from(Level::Error.0).into(), ..nothing })?;
+            (self.text[entry])(Level::Info.0, cut.as_ptr(), 4);
+            (self.blob[entry])(Level::Info.0, 0, cut.as_ptr(), 4);
+            self.configure(ConfigureRequest { level: u32::from(Level::Trace.0).into(), ..nothing })?;
+            self.configure(ConfigureRequest { paused: 1.into(), ..nothing })?;
+            self.text(entry, 0);
+            self.blob(entry, 0);
+            self.configure(ConfigureRequest { paused: 0.into(), ..nothing })?;
+            // A processor that was added later: no NMI lane (3), no control at all (300).
+            for (claimed, tries) in [(3, 1), (300, 0)] {
+                CLAIMED_PROCESSOR.store(claimed, Ordering::Relaxed);
+                BUSY_TRIES.store(tries, Ordering::Relaxed);
+                self.text(entry, HIGH_LEVEL);
+                BUSY_TRIES.store(0, Ordering::Relaxed);
+                CLAIMED_PROCESSOR.store(0, Ordering::Relaxed);
+            }
+        }
+        // Over the sampled seqs, and round the ring.
+        for _ in 0..140 {
+            self.text(0, 0);
+        }
+        // Full, and keeping what it has; then cleared.
+        self.configure(ConfigureRequest { policy: 1.into(), ..nothing })?;
+        for _ in 0..130 {
+            self.text(0, 0);
+        }
+        let clear = Control { code: ioctl::CLEAR, internal: false, input: &[], output: 0 };
+        ensure!(self.file.control(clear, &|| false).status == STATUS_SUCCESS, "CLEAR");
+        for _ in 0..3 {
+            self.text(0, 0);
+        }
+        self.configure(ConfigureRequest { policy: 0.into(), ..nothing })
+    }
+}
+
+/// Names and instructions, relative to the image's start.
+fn record_path(list: &Path, image: &Image) -> Result<BTreeMap<usize, String>> {
+    let text = std::fs::read_to_string(list)
+        .with_context(|| format!("reading {}; `cargo xtask verify-sys` writes it", list.display()))?;
+    let json: serde_json::Value = serde_json::from_str(&text).context("the record path")?;
+    let mut path = BTreeMap::new();
+    for function in json["functions"].as_array().context("functions")? {
+        for address in function["addresses"].as_array().context("addresses")? {
+            let address = address.as_u64().context("an address")?.wrapping_sub(image.preferred_base()) as usize;
+            path.insert(image.base() + address, function["name"].as_str().unwrap_or_default().to_owned());
+        }
+    }
+    Ok(path)
+}
+
+/// Covers the whole list.
+///
+/// # Errors
+/// If a record is torn or a call is unaccounted for after some interruption.
+pub fn run(world: &World, list: &Path) -> Result<()> {
+    ensure!(machine().processors.len() == 1, "coverage runs with --processors 1");
+    registry::set_parameter("irqlog", "RingKiB", Value::Number(16));
+    registry::set_parameter("irqlog", "NmiLaneKiB", Value::Number(4));
+    as_process(|| {
+        let irqlog = world.start_irqlog()?;
+        let testdrv = world.start_testdrv()?;
+        let counter =
+            File::open(DEVICE_NAME, Requestor::Administrator).map_err(|status| anyhow::anyhow!("{status:#x}"))?;
+        let mut caller = Caller::connect()?;
+        let path = record_path(list, &irqlog.image)?;
+        let lanes = info(&caller.file)?.2;
+        let mut covered = BTreeMap::new();
+        let mut seen = Seen::default();
+        at_breakpoint(Some(met));
+        for coming in [Coming::Nmi, Coming::Interrupt] {
+            for (&address, name) in &path {
+                let byte = irqlog.image.patch(address, 0xcc)?;
+                *lock(&PLANTED) = Some(Planted { image: Arc::clone(&irqlog.image), address, byte, coming });
+                caller.work()?;
+                if lock(&PLANTED).take().is_some() {
+                    irqlog.image.patch(address, byte)?;
+                } else {
+                    *covered.entry(address).or_insert(0) += 1;
+                }
+                check(&caller, &counter, &mut seen, lanes)
+                    .with_context(|| format!("{coming:?} at {} ({name})", images::describe(address)))?;
+            }
+        }
+        at_breakpoint(None);
+        report(&path, &covered);
+        for file in [counter, caller.file] {
+            file.cleanup();
+            file.close();
+        }
+        ensure!(testdrv.stop()?, "the test driver does not stop");
+        stop_last(&irqlog)
+    })
+}
+
+/// Everything is whole, there once, and accounted for.
+fn check(caller: &Caller, counter: &File, seen: &mut Seen, lanes: u32) -> Result<()> {
+    let pending = current().context("a simulated thread")?.processor().pending.load(Ordering::SeqCst);
+    ensure!(pending == 0, "something was held back and never came: {pending:#x}");
+    for lane in 0..lanes {
+        seen.read(&caller.file, lane, usize::MAX)?;
+    }
+    ensure!(seen.torn == 0, "{} torn records", seen.torn);
+    ensure!(seen.twice == 0, "{} records came twice", seen.twice);
+    ensure!(seen.holds(), "a lane does not add up");
+    let (dropped, own, _) = info(&caller.file)?;
+    let called = caller.called + read_counts(counter)?[counts::CALLED];
+    let written = seen.written();
+    ensure!(called + own == written + dropped, "called {called} + own {own} != written {written} + dropped {dropped}");
+    Ok(())
+}
+
+fn report(path: &BTreeMap<usize, String>, covered: &BTreeMap<usize, u32>) {
+    println!(
+        "record path: {} of {} instructions interrupted by an NMI and by an interrupt ({} of those held back until the IRQL lowered)",
+        covered.len(),
+        path.len(),
+        HELD_BACK.load(Ordering::Relaxed),
+    );
+    let mut missed: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (address, name) in path.iter().filter(|(address, _)| !covered.contains_key(address)) {
+        let place = images::describe(*address);
+        let offset = place.rsplit('+').next().unwrap_or_default().to_owned();
+        missed.entry(name).or_default().push(offset);
+    }
+    for (name, offsets) in missed {
+        println!("  not reached: {} instructions of {name}: {}", offsets.len(), offsets.join(" "));
+    }
+}
