@@ -83,7 +83,7 @@ impl Follower {
             loop {
                 let batch = session.read(lane, place.from)?;
                 let header = &batch.header;
-                barrier.get_or_insert(header.barrier.get());
+                barrier = barrier.or_else(|| Some(header.barrier.get()));
                 place.from = Some((header.start_id.get(), header.next));
                 let account = &mut place.account;
                 account.written = header.next_seq.get().wrapping_sub(header.first_seq.get());

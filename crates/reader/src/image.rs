@@ -97,6 +97,7 @@ impl Tables {
     }
 
     /// Seconds between the start of the driver and a tick.
+    #[expect(clippy::cast_precision_loss, reason = "for display: 2^52 ticks of 100 ns are 14 years")]
     pub fn seconds(&self, tick: u64) -> f64 {
         let ticks = tick.wrapping_sub(self.header.tick_base.get());
         ticks as f64 / self.header.tick_frequency.get().max(1) as f64
@@ -171,20 +172,16 @@ fn read_lane(bytes: &[u8], index: u32, lane: &LaneControl) -> LaneRecords {
         }
         let copy: Vec<u8> =
             (0..(size / WORD) as u64).flat_map(|word| data[at(word)..at(word) + WORD].iter().copied()).collect();
-        match parse(index, &copy) {
-            Ok((record, _)) => {
-                if record.header.seq.get() >= lane.floor.get() {
-                    result.records.push(record);
-                }
-            }
-            Err(_) => {
-                result.damage = Some(damage);
-                break;
-            }
+        let Ok((record, _)) = parse(index, &copy) else {
+            result.damage = Some(damage);
+            break;
+        };
+        if record.header.seq.get() >= lane.floor.get() {
+            result.records.push(record);
         }
         position = position.wrapping_add((size / WORD) as u64);
     }
-    let oldest = result.records.first().map_or(lane.next_seq.get(), |record| record.header.seq.get());
+    let oldest = result.records.first().map_or_else(|| lane.next_seq.get(), |record| record.header.seq.get());
     result.overwritten = oldest.saturating_sub(lane.first_seq.get().max(lane.floor.get()));
     result
 }
@@ -215,7 +212,7 @@ pub fn build(tables: &Tables, records: &[Vec<Record>]) -> Vec<u8> {
         lane.first_position.set(0);
         lane.tail.set(0);
         lane.head.set(used as u64);
-        let oldest = records.first().map_or(lane.next_seq.get(), |record| record.header.seq.get());
+        let oldest = records.first().map_or_else(|| lane.next_seq.get(), |record| record.header.seq.get());
         lane.next_seq.set(records.last().map_or(oldest, |record| record.header.seq.get() + 1));
     }
     header.header_size.set(processors_at as u32);

@@ -99,7 +99,7 @@ pub const MAX_BLOB: usize = 2600;
 
 /// A number from 0 to 2^32 that looks random.
 const fn mix(writer: u16, number: u32, salt: u32) -> u32 {
-    let mut value = (writer as u64) << 32 ^ number as u64 ^ (salt as u64) << 17;
+    let mut value = ((writer as u64) << 32) ^ number as u64 ^ ((salt as u64) << 17);
     value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     (value ^ (value >> 31)) as u32
@@ -143,7 +143,7 @@ pub fn check_text(bytes: &[u8]) -> Option<(u16, u32)> {
 
 /// The tag of a blob: its writer and which blob of that writer it is.
 pub const fn blob_tag(writer: u16, number: u32) -> u32 {
-    (writer as u32) << 20 | (number / BLOB_EVERY & 0xf_ffff)
+    ((writer as u32) << 20) | ((number / BLOB_EVERY) & 0xf_ffff)
 }
 
 /// Length of the blob with that tag.

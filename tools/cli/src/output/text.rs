@@ -26,8 +26,8 @@ fn style(level: Level) -> Style {
     colour.on_default()
 }
 
-fn name_or<T: ToString>(name: Option<&'static str>, number: T) -> String {
-    name.map_or_else(|| number.to_string(), str::to_owned)
+fn name_or(name: Option<&'static str>, number: impl Into<u64>) -> String {
+    name.map_or_else(|| number.into().to_string(), str::to_owned)
 }
 
 /// `    12.345678  cpu 3  DISPATCH  info   thread 1a2c  text`

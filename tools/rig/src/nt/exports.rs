@@ -1,6 +1,6 @@
 //! The table of routines that images import, and what every one of them does first and last.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 
 use irqlog_irql::Export;
 
@@ -13,8 +13,6 @@ pub struct Routine {
     pub row: &'static Export,
     /// Its address, for the Windows calling convention.
     pub address: usize,
-    /// Bit `n` is set once it was called at IRQL `n`.
-    pub called_at: &'static AtomicU32,
 }
 
 /// Every routine there is.
@@ -33,14 +31,11 @@ pub struct Import(());
 impl Import {
     /// Checks the rule.
     #[inline]
-    pub fn enter(row: &'static Export, called_at: &AtomicU32) -> Self {
+    pub fn enter(row: &'static Export) -> Self {
         let Some(thread) = current() else {
             report::broken(&format!("{} was called by a thread that the rig does not know", row.name))
         };
         let irql = thread.processor().irql.load(Ordering::Relaxed);
-        if called_at.load(Ordering::Relaxed) & (1 << irql) == 0 {
-            called_at.fetch_or(1 << irql, Ordering::Relaxed);
-        }
         if !row.rule.allows(irql) {
             broken_rule(row, irql);
         }
@@ -84,26 +79,16 @@ macro_rules! routines {
             #[allow(non_snake_case, reason = "the name is the kernel's")]
             unsafe extern "win64" fn $name($($argument: $type),*) $(-> $result)? {
                 const ROW: &irqlog_irql::Export = irqlog_irql::row_of(stringify!($name));
-                let _import = $crate::nt::exports::Import::enter(ROW, called::$name());
+                let _import = $crate::nt::exports::Import::enter(ROW);
                 $body
             }
         )+
-
-        #[allow(non_snake_case, reason = "the names are the kernel's")]
-        mod called {
-            use std::sync::atomic::AtomicU32;
-            $(pub fn $name() -> &'static AtomicU32 {
-                static CALLED_AT: AtomicU32 = AtomicU32::new(0);
-                &CALLED_AT
-            })+
-        }
 
         /// The routines of this module.
         pub fn routines() -> Vec<$crate::nt::exports::Routine> {
             vec![$($crate::nt::exports::Routine {
                 row: irqlog_irql::row_of(stringify!($name)),
                 address: $name as *const () as usize,
-                called_at: called::$name(),
             }),+]
         }
     };

@@ -1,7 +1,7 @@
 //! Devices, links, files, IRPs, interrupts: the I/O manager.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, VecDeque, btree_map::Entry},
     ffi::c_void,
     ptr::null_mut,
     sync::{
@@ -94,6 +94,7 @@ struct Packet {
     output: Option<(Region, Box<Mdl>)>,
 }
 
+#[expect(clippy::non_send_fields_in_send_ty, reason = "see below")]
 // SAFETY: the pointers in it lead to its own boxes and to objects that outlive it.
 unsafe impl Send for Packet {}
 
@@ -245,7 +246,8 @@ impl File {
 fn wait(done: &Done, irp: *mut Irp, should_cancel: &dyn Fn() -> bool) -> (NtStatus, usize) {
     let mut cancelled = false;
     loop {
-        if let Some(result) = *lock(&done.result) {
+        let result = *lock(&done.result);
+        if let Some(result) = result {
             return result;
         }
         if !cancelled && should_cancel() {
@@ -404,18 +406,14 @@ fn call_driver(device: *mut DeviceObject, irp: *mut Irp) -> NtStatus {
     unsafe {
         let major = (*(*irp).CurrentStackLocation).MajorFunction;
         let driver = (*device).DriverObject;
-        match (*driver).MajorFunction[usize::from(major)] {
-            Some(dispatch) => {
-                let dispatch: extern "win64" fn(*mut DeviceObject, *mut Irp) -> NtStatus =
-                    std::mem::transmute(dispatch);
-                dispatch(device, irp)
-            }
-            None => {
-                // What IopInvalidDeviceRequest does.
-                (*irp).IoStatus = IoStatusBlock { Status: STATUS_INVALID_DEVICE_REQUEST, Information: 0 };
-                complete(irp);
-                STATUS_INVALID_DEVICE_REQUEST
-            }
+        if let Some(dispatch) = (*driver).MajorFunction[usize::from(major)] {
+            let dispatch: extern "win64" fn(*mut DeviceObject, *mut Irp) -> NtStatus = std::mem::transmute(dispatch);
+            dispatch(device, irp)
+        } else {
+            // What the I/O manager's default routine does.
+            (*irp).IoStatus = IoStatusBlock { Status: STATUS_INVALID_DEVICE_REQUEST, Information: 0 };
+            complete(irp);
+            STATUS_INVALID_DEVICE_REQUEST
         }
     }
 }
@@ -532,19 +530,18 @@ routines! {
     fn IoCreateSymbolicLink(link: *const UnicodeString, target: *const UnicodeString) -> NtStatus {
         let (link, target) = (text(link).to_lowercase(), text(target).to_lowercase());
         let mut io = lock(&IO);
-        if io.links.contains_key(&link) {
-            STATUS_OBJECT_NAME_COLLISION
-        } else {
-            io.links.insert(link, target);
-            STATUS_SUCCESS
+        match io.links.entry(link) {
+            Entry::Occupied(_) => STATUS_OBJECT_NAME_COLLISION,
+            Entry::Vacant(place) => {
+                place.insert(target);
+                STATUS_SUCCESS
+            }
         }
     }
 
     fn IoDeleteSymbolicLink(link: *const UnicodeString) -> NtStatus {
-        match lock(&IO).links.remove(&text(link).to_lowercase()) {
-            Some(_) => STATUS_SUCCESS,
-            None => STATUS_OBJECT_NAME_NOT_FOUND,
-        }
+        let removed = lock(&IO).links.remove(&text(link).to_lowercase());
+        if removed.is_some() { STATUS_SUCCESS } else { STATUS_OBJECT_NAME_NOT_FOUND }
     }
 
     fn IofCompleteRequest(irp: *mut Irp, _boost: i8) {

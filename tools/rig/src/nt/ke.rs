@@ -2,6 +2,7 @@
 
 use std::{
     ffi::c_void,
+    fmt::Write,
     sync::{
         Condvar, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -162,7 +163,7 @@ pub fn run_broadcast() {
 }
 
 struct Timer {
-    timer: usize,
+    object: usize,
     dpc: usize,
     due: u64,
     period: u64,
@@ -197,7 +198,7 @@ pub fn heartbeat() {
 fn cancel_timer(timer: *mut Ktimer) -> bool {
     let mut timers = lock(&TIMERS);
     let before = timers.len();
-    timers.retain(|entry| entry.timer != timer as usize);
+    timers.retain(|entry| entry.object != timer as usize);
     timers.len() != before
 }
 
@@ -474,7 +475,7 @@ routines! {
         let now = machine().clock.load(Ordering::Relaxed);
         let period = u64::from(period.unsigned_abs());
         lock(&TIMERS).push(Timer {
-            timer: timer as usize,
+            object: timer as usize,
             dpc: dpc as usize,
             due: now + due.unsigned_abs(),
             period: period * (TICK_FREQUENCY / 1000),
@@ -544,7 +545,9 @@ fn expand(format: &str, arguments: &[usize]) -> String {
             }
             'd' => text.push_str(&(argument as i32).to_string()),
             'u' => text.push_str(&(argument as u32).to_string()),
-            _ => text.push_str(&format!("{argument:#x}")),
+            _ => {
+                let _ = write!(text, "{argument:#x}");
+            }
         }
     }
     text

@@ -87,10 +87,8 @@ routines! {
     }
 
     fn ZwClose(handle: *mut c_void) -> NtStatus {
-        match lock(&REGISTRY).open.remove(&(handle as usize)) {
-            Some(_) => STATUS_SUCCESS,
-            None => STATUS_INVALID_HANDLE,
-        }
+        let closed = lock(&REGISTRY).open.remove(&(handle as usize));
+        if closed.is_some() { STATUS_SUCCESS } else { STATUS_INVALID_HANDLE }
     }
 
     fn ZwQueryValueKey(handle: *mut c_void, name: *const UnicodeString, class: u32, buffer: *mut u8, length: u32, needed: *mut u32) -> NtStatus {

@@ -293,17 +293,17 @@ pub fn run(world: &World, list: &Path) -> Result<()> {
 }
 
 /// Everything is whole, there once, and accounted for.
-fn check(caller: &Caller, counter: &File, seen: &mut Seen, lanes: u32) -> Result<()> {
+fn check(log: &Caller, counter: &File, seen: &mut Seen, lanes: u32) -> Result<()> {
     let pending = current().context("a simulated thread")?.processor().pending.load(Ordering::SeqCst);
     ensure!(pending == 0, "something was held back and never came: {pending:#x}");
     for lane in 0..lanes {
-        seen.read(&caller.file, lane, usize::MAX)?;
+        seen.read(&log.file, lane, usize::MAX)?;
     }
     ensure!(seen.torn == 0, "{} torn records", seen.torn);
     ensure!(seen.twice == 0, "{} records came twice", seen.twice);
     ensure!(seen.holds(), "a lane does not add up");
-    let (dropped, own, _) = info(&caller.file)?;
-    let called = caller.called + read_counts(counter)?[counts::CALLED];
+    let (dropped, own, _) = info(&log.file)?;
+    let called = log.called + read_counts(counter)?[counts::CALLED];
     let written = seen.written();
     ensure!(called + own == written + dropped, "called {called} + own {own} != written {written} + dropped {dropped}");
     Ok(())

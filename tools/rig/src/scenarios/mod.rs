@@ -2,6 +2,7 @@
 
 mod basic;
 mod coverage;
+mod rules;
 mod storm;
 
 use std::path::{Path, PathBuf};
@@ -59,7 +60,7 @@ pub struct Scenario {
 }
 
 /// All of them. Each runs in a process of its own (`irqlog-rig run NAME`): a machine boots once.
-pub const ALL: &[&[Scenario]] = &[basic::ALL, storm::ALL];
+pub const ALL: &[&[Scenario]] = &[rules::ALL, basic::ALL, storm::ALL];
 
 /// Where the images are.
 pub struct World {
@@ -148,8 +149,8 @@ fn run_named(world: &World, names: &[String]) -> Result<()> {
             .args(["run", scenario.name])
             .output()
             .context("starting the rig")?;
-        let word = if output.status.success() { "ok" } else { "FAILED" };
-        println!("scenario {:28} {word:6} {:.2?}", scenario.name, start.elapsed());
+        let outcome = if output.status.success() { "ok" } else { "FAILED" };
+        println!("scenario {:28} {outcome:6} {:.2?}", scenario.name, start.elapsed());
         if !output.status.success() {
             failed += 1;
             println!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

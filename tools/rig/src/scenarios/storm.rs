@@ -328,8 +328,11 @@ impl Seen {
     }
 }
 
-/// The first record of a batch, its payload, and the rest.
-fn split(bytes: &[u8]) -> Result<((RecordHeader, &[u8]), &[u8])> {
+/// A record's header and its payload.
+type Parts<'b> = (RecordHeader, &'b [u8]);
+
+/// The first record of a batch, and the rest.
+fn split(bytes: &[u8]) -> Result<(Parts<'_>, &[u8])> {
     let (header, _) = RecordHeader::read_from_prefix(bytes).map_err(|_| anyhow::anyhow!("a record is cut off"))?;
     let size = usize::from(header.size.get());
     ensure!((HEADER_SIZE..=bytes.len()).contains(&size), "a record of {size} bytes");

@@ -79,6 +79,12 @@ impl Code {
             }
         }
         ensure!(count > 100, "{}: the disassembly was not understood", path.display());
+        for function in functions.values_mut() {
+            let is_padding = |instruction: &Instruction| ["int3", "nop", "udf", "brk"].contains(&instruction.parts().0);
+            while function.instructions.last().is_some_and(is_padding) {
+                function.instructions.pop();
+            }
+        }
         functions.retain(|_, function| !function.instructions.is_empty());
         Ok(Self { functions })
     }

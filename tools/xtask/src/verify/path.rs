@@ -102,7 +102,7 @@ impl RecordPath {
         for &root in &self.roots {
             match self.stack(root, &mut Vec::new()) {
                 Ok(bytes) if bytes > STACK => {
-                    broken.push(format!("{} takes {bytes} bytes of stack, more than {STACK}", self.name(root)))
+                    broken.push(format!("{} takes {bytes} bytes of stack, more than {STACK}", self.name(root)));
                 }
                 Ok(_) => {}
                 Err(name) => broken.push(format!("{name} is recursive: its stack has no bound")),

@@ -1,0 +1,78 @@
+//! The IRQL rules themselves: every routine that has a limit is called just outside it, and has to stop the run; every
+//! routine that has none is called at HIGH_LEVEL, and has to return.
+//!
+//! Each call is made by a child process, because a broken rule ends the process.
+
+use anyhow::{Result, ensure};
+use irqlog_irql::{EXPORTS, HIGH};
+
+use super::{Scenario, World, as_process};
+use crate::{
+    memory::{PAGE, Region},
+    nt::{
+        exports::{self, Routine},
+        machine::current,
+        report::EXIT_BROKEN,
+    },
+};
+
+/// The scenarios of this module.
+pub const ALL: &[Scenario] = &[Scenario {
+    name: "rules",
+    about: "every export is called outside its IRQL rule, or at HIGH_LEVEL if it has none",
+    run: rules,
+}];
+
+/// Calls a routine in a child process at an IRQL, with two pages of zeros as arguments; gives the child's exit status.
+fn call_in_child(routine: Routine, irql: u8) -> Result<i32> {
+    let (first, second) = (Region::reserve(PAGE)?, Region::reserve(PAGE)?);
+    // Pages start at multiples of 256, so as an IRQL they are 0; raising wants 15.
+    let first_argument = if routine.row.name == "KfRaiseIrql" { usize::from(HIGH) } else { first.start() };
+    // SAFETY: the child has this thread alone; it calls one routine and ends without returning.
+    let child = unsafe { libc::fork() };
+    ensure!(child >= 0, "fork: {}", std::io::Error::last_os_error());
+    if child == 0 {
+        // SAFETY: as above; the routine has the Windows calling convention, and ignores arguments it does not have.
+        unsafe {
+            libc::close(2);
+            let thread = current().expect("a simulated thread");
+            thread.processor().irql.store(irql, std::sync::atomic::Ordering::SeqCst);
+            let function: extern "win64" fn(usize, usize, usize, usize) -> usize = std::mem::transmute(routine.address);
+            function(first_argument, second.start(), 0, 0);
+            libc::_exit(0);
+        }
+    }
+    let mut status = 0;
+    // SAFETY: waits for our own child.
+    unsafe { libc::waitpid(child, &raw mut status, 0) };
+    Ok(if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { -libc::WTERMSIG(status) })
+}
+
+fn rules(_: &World) -> Result<()> {
+    as_process(|| {
+        let routines = exports::all();
+        ensure!(
+            routines.len() == EXPORTS.len(),
+            "{} rows in the table, {} routines in the rig",
+            EXPORTS.len(),
+            routines.len()
+        );
+        let (mut limited, mut unlimited) = (0, 0);
+        for routine in routines {
+            let name = routine.row.name;
+            if let Some(irql) = routine.row.rule.broken_at() {
+                let status = call_in_child(routine, irql)?;
+                ensure!(status == EXIT_BROKEN, "{name} at IRQL {irql} was not stopped (exit status {status})");
+                limited += 1;
+            } else {
+                // KeBugCheckEx ends the run by itself, at any level.
+                let expected = if name == "KeBugCheckEx" { EXIT_BROKEN } else { 0 };
+                let status = call_in_child(routine, HIGH)?;
+                ensure!(status == expected, "{name} at HIGH_LEVEL: exit status {status}");
+                unlimited += 1;
+            }
+        }
+        println!("{limited} routines were stopped outside their limits, {unlimited} without one ran at HIGH_LEVEL");
+        Ok(())
+    })
+}
