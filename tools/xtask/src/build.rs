@@ -58,6 +58,20 @@ pub fn rig_images(arch: Arch) -> Result<()> {
     Ok(())
 }
 
+/// Type-checks the Windows half of the CLI.
+///
+/// # Errors
+/// Whatever the compiler says.
+pub fn check_windows_cli(arch: Arch) -> Result<()> {
+    let setup = Setup::prepare(&[arch])?;
+    let mut cargo = setup.base("check", arch);
+    cargo.args(["--package", "irqlog-cli"]).arg("--target-dir").arg(root().join("target/windows-cli"));
+    if let Toolchain::BuildStd { .. } = &setup.toolchain {
+        cargo.env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=std,panic_abort");
+    }
+    run(&mut cargo)
+}
+
 /// Builds irqlog.sys for x64 from a copy of the sources in which one text of one file is replaced: for tests that must
 /// see the difference. Gives the image.
 ///
@@ -146,6 +160,16 @@ impl Setup {
     }
 
     fn cargo(&self, driver: &Driver, arch: Arch) -> Command {
+        let mut cargo = self.base("build", arch);
+        cargo.args(["--release", "--package", driver.package]);
+        if let Toolchain::BuildStd { .. } = &self.toolchain {
+            cargo.env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=core,alloc");
+        }
+        cargo
+    }
+
+    /// Cargo with the right compiler, crates and tools for a Windows target.
+    fn base(&self, subcommand: &str, arch: Arch) -> Command {
         let mut cargo = match &self.toolchain {
             Toolchain::BuildStd { bin: Some(bin), .. } => Command::new(bin.join("cargo")),
             _ => Command::new("cargo"),
@@ -158,13 +182,9 @@ impl Setup {
         if let Toolchain::BuildStd { bin: Some(bin), .. } = &self.toolchain {
             cargo.env("RUSTC", bin.join("rustc"));
         }
-        cargo.args(["build", "--quiet", "--locked", "--release", "--package", driver.package]);
-        cargo.args(["--target", arch.triple()]);
+        cargo.args([subcommand, "--quiet", "--locked", "--target", arch.triple()]);
         cargo.args(["--config", "source.crates-io.replace-with=\"irqlog-vendor\""]);
         cargo.arg("--config").arg(format!("source.irqlog-vendor.directory={:?}", self.vendor.display().to_string()));
-        if let Toolchain::BuildStd { .. } = &self.toolchain {
-            cargo.env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=core,alloc");
-        }
         let underscored = arch.triple().replace('-', "_");
         cargo
             .env(format!("CARGO_TARGET_{}_LINKER", underscored.to_uppercase()), host::lld_link())

@@ -8,8 +8,13 @@ use clap::{Parser, Subcommand, ValueEnum};
 use irqlog_kit::Arch;
 
 mod build;
+mod demo;
+mod faults;
 mod host;
+mod rig;
 mod shell;
+mod soak;
+mod test;
 mod vendor;
 mod verify;
 
@@ -28,8 +33,24 @@ enum Command {
         #[arg(long, default_value = "all")]
         arch: ArchArgument,
     },
-    /// Build the images that the rig loads
-    RigImages,
+    /// Build the driver, run it under interrupts, and show the log
+    Demo,
+    /// Run everything that CI runs
+    Test,
+    /// Run the long tiers: deep models, planted faults, millions of records
+    Soak {
+        /// Calls that the threads of the storm make
+        #[arg(long, default_value_t = 10_000_000)]
+        records: u64,
+        /// The engine: shared
+        #[arg(long, default_value = "shared", value_parser = ["shared"])]
+        engine: String,
+        /// The lock: kernel
+        #[arg(long, default_value = "kernel", value_parser = ["kernel"])]
+        lock: String,
+    },
+    /// Build drivers with a planted fault each, and see that the rig notices
+    Faults,
     /// Look at the built images: imports, header, sections, and what the record path can reach
     VerifySys {
         /// The architecture to look at
@@ -63,7 +84,10 @@ fn main() -> ExitCode {
         Command::Build { arch } => build::drivers(arch.archs()),
         Command::VerifySys { planted: true, .. } => verify::planted(),
         Command::VerifySys { arch, planted: false } => verify::run(arch.archs()),
-        Command::RigImages => build::rig_images(Arch::X64),
+        Command::Demo => demo::run(),
+        Command::Test => test::run_all(),
+        Command::Soak { records, engine, lock } => soak::run(records, &engine, &lock),
+        Command::Faults => faults::run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -112,6 +112,7 @@ pub fn info(tables: &Tables) -> String {
 }
 
 /// Counters.
+#[expect(clippy::cast_precision_loss, reason = "for display")]
 pub fn stats(tables: &Tables) -> String {
     let written: u64 = tables.present().map(|(_, lane)| lane.next_seq.get().wrapping_sub(lane.first_seq.get())).sum();
     let drops = tables.drops();

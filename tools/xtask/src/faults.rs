@@ -1,0 +1,123 @@
+//! `cargo xtask faults`: defects planted in copies of the sources, each built into a driver of its own that the rig has
+//! to refuse. A test that cannot see these sees nothing.
+
+use std::{path::Path, process::Command};
+
+use anyhow::{Context, Result, bail};
+use irqlog_kit::Arch;
+
+use crate::{build, rig, shell::step, verify};
+
+/// What has to notice.
+#[derive(Clone, Copy, Debug)]
+enum Notices {
+    Storm,
+    Coverage,
+}
+
+struct Fault {
+    name: &'static str,
+    file: &'static str,
+    change: (&'static str, &'static str),
+    notices: Notices,
+}
+
+const FAULTS: [Fault; 5] = [
+    Fault {
+        name: "no-step-to-two",
+        file: "crates/ring/src/nesting.rs",
+        change: ("        self.words.store(self.index, self.found.wrapping_add(2));\n", ""),
+        notices: Notices::Coverage,
+    },
+    Fault {
+        name: "skipped-publish",
+        file: "crates/ring/src/lane.rs",
+        change: (
+            "        self.words.store_release(self.control + at::HEAD, head.wrapping_add(need)); // write:D, pairs with read:A\n",
+            "        if seq % 1000 != 999 {\n            self.words.store_release(self.control + at::HEAD, head.wrapping_add(need));\n        }\n",
+        ),
+        notices: Notices::Storm,
+    },
+    Fault {
+        name: "double-delivery",
+        file: "crates/ring/src/lane.rs",
+        change: (
+            "                batch.next.seq = first.seq.wrapping_add(1);\n",
+            "                batch.next.seq = first.seq.wrapping_add(u64::from(first.seq % 1000 != 999));\n",
+        ),
+        notices: Notices::Storm,
+    },
+    Fault {
+        name: "no-second-look-at-tail",
+        file: "crates/ring/src/lane.rs",
+        change: (
+            "        if before(position, tail) {\n            return None;\n        }\n",
+            "        let _ = tail;\n",
+        ),
+        notices: Notices::Storm,
+    },
+    Fault {
+        name: "lock-not-released",
+        file: "driver/locks.rs",
+        change: (
+            "        unsafe { KeReleaseSpinLockFromDpcLevel(self.0.get()) }",
+            "        let _ = KeReleaseSpinLockFromDpcLevel;",
+        ),
+        notices: Notices::Storm,
+    },
+];
+
+/// Plants each, and expects the rig to fail.
+///
+/// # Errors
+/// If a fault goes unnoticed.
+pub fn run() -> Result<()> {
+    rig::prepare()?;
+    let mut unnoticed = Vec::new();
+    for fault in &FAULTS {
+        let image = build::planted(fault.name, fault.file, fault.change)?;
+        let said = try_it(fault, &image)?;
+        match said {
+            Some(said) => println!("noticed    {:24} {said}", fault.name),
+            None => {
+                println!("UNNOTICED  {}", fault.name);
+                unnoticed.push(fault.name);
+            }
+        }
+    }
+    if unnoticed.is_empty() { Ok(()) } else { bail!("planted faults went unnoticed: {}", unnoticed.join(", ")) }
+}
+
+/// What the rig says about it; `None` if nothing.
+fn try_it(fault: &Fault, image: &Path) -> Result<Option<String>> {
+    let images = image.parent().context("a folder")?;
+    step(&format!("running {}", fault.name));
+    let mut rig = rig::command(images);
+    match fault.notices {
+        Notices::Storm => {
+            // Chance decides where interrupts hit and when a reader is lapped: this is long enough.
+            rig.args(["soak", "--records", "1000000"]);
+        }
+        Notices::Coverage => {
+            verify::verify(Arch::X64, image)?;
+            rig.args(["--processors", "1", "coverage", "--record-path"]).arg(image.with_extension("record-path.json"));
+        }
+    }
+    let output = timeout(rig)?;
+    if output.status.success() {
+        return Ok(None);
+    }
+    let text = String::from_utf8_lossy(&output.stderr);
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("error") || line.contains("rule broken"))
+        .unwrap_or("it ended without a word");
+    Ok(Some(line.trim_start_matches("error: ").chars().take(140).collect()))
+}
+
+/// Two minutes at most: a fault may well make a run that never ends.
+fn timeout(command: Command) -> Result<std::process::Output> {
+    let mut limited = Command::new("timeout");
+    limited.arg("120").arg(command.get_program()).args(command.get_args());
+    limited.output().context("starting the rig")
+}

@@ -1,0 +1,106 @@
+//! The rig and the CLI, built and called.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+use irqlog_kit::Arch;
+
+use crate::{
+    build,
+    shell::{output, root, run, step},
+};
+
+/// Builds images, rig and CLI.
+///
+/// # Errors
+/// Whatever of the tools fails.
+pub fn prepare() -> Result<()> {
+    build::rig_images(Arch::X64)?;
+    step("building the rig and the CLI");
+    run(Command::new("cargo").current_dir(root()).args([
+        "build",
+        "--quiet",
+        "--locked",
+        "-p",
+        "irqlog-rig",
+        "-p",
+        "irqlog-cli",
+    ]))
+}
+
+/// Where the images are.
+pub fn images() -> PathBuf {
+    root().join("target/driver/x64")
+}
+
+fn program(name: &str) -> PathBuf {
+    root().join("target/debug").join(name)
+}
+
+/// The rig, with the images of a folder.
+pub fn command(images: &Path) -> Command {
+    let mut rig = Command::new(program("irqlog-rig"));
+    rig.arg("--images").arg(images);
+    rig
+}
+
+/// A rig that answers at a socket until it is dropped.
+pub struct Serving {
+    child: Child,
+    socket: PathBuf,
+    /// What it said before it began to serve.
+    pub said: Vec<String>,
+}
+
+impl Serving {
+    /// Starts one; with `storm` the test driver logs first.
+    ///
+    /// # Errors
+    /// If it does not come up.
+    pub fn start(storm: u64) -> Result<Self> {
+        let socket = std::env::temp_dir().join(format!("irqlog-{}.sock", std::process::id()));
+        let mut rig = command(&images());
+        rig.arg("serve").arg("--socket").arg(&socket).args(["--storm", &storm.to_string()]);
+        let mut child = rig.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("starting the rig")?;
+        let mut said = Vec::new();
+        for line in BufReader::new(child.stdout.take().context("its output")?).lines() {
+            let line = line.context("reading what the rig says")?;
+            if line.starts_with("serving at ") {
+                return Ok(Self { child, socket, said });
+            }
+            said.push(line);
+        }
+        bail!("the rig ended before it served: {}", child.wait().context("waiting for it")?)
+    }
+
+    /// The CLI's standard output for a command on this rig.
+    ///
+    /// # Errors
+    /// If it fails.
+    pub fn irqlog(&self, arguments: &[&str]) -> Result<String> {
+        output(Command::new(program("irqlog")).arg("--rig").arg(&self.socket).args(arguments))
+    }
+
+    /// Ends it: it stops the driver and looks for what is left.
+    ///
+    /// # Errors
+    /// If something is left, or a rule was broken.
+    pub fn stop(mut self) -> Result<()> {
+        drop(self.child.stdin.take());
+        let status = self.child.wait().context("waiting for the rig")?;
+        if status.success() { Ok(()) } else { bail!("the rig ended with {status}") }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // After `stop` there is no such process any more, and that is no error.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_file(&self.socket);
+    }
+}

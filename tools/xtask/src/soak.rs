@@ -1,0 +1,29 @@
+//! `cargo xtask soak`: what takes minutes or hours.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::{
+    faults, rig,
+    shell::{self, root, timed},
+    verify,
+};
+
+/// Runs all of it; the last line is one JSON object. Engine and lock are what the driver has today.
+///
+/// # Errors
+/// The first tier that fails.
+pub fn run(records: u64, engine: &str, lock: &str) -> Result<()> {
+    rig::prepare()?;
+    timed("deep models", || {
+        let mut cargo = Command::new("cargo");
+        cargo.current_dir(root()).args(["test", "--locked", "--release", "-p", "irqlog-ring", "--test", "loom_lane"]);
+        shell::run(cargo.env("IRQLOG_DEEP_MODELS", "1"))
+    })?;
+    timed("a planted slice index", verify::planted)?;
+    timed("planted faults", faults::run)?;
+    timed(&format!("a storm of {records} calls, engine {engine}, lock {lock}"), || {
+        shell::run(rig::command(&rig::images()).args(["soak", "--records", &records.to_string()]))
+    })
+}

@@ -1,0 +1,158 @@
+//! `cargo xtask test`: everything that CI runs, one step after another, cheapest first.
+//!
+//! On a developer's machine a slow step that has passed with just these sources is skipped; in CI (`CI` is set) never.
+
+use std::{
+    fs,
+    hash::{DefaultHasher, Hash, Hasher},
+    path::PathBuf,
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+use irqlog_kit::Arch;
+
+use crate::{
+    build, host, rig,
+    shell::{output, root, run, timed},
+    verify,
+};
+
+struct Step {
+    name: &'static str,
+    /// Worth skipping when nothing has changed.
+    slow: bool,
+    run: fn() -> Result<()>,
+}
+
+const STEPS: &[Step] = &[
+    Step { name: "formatting", slow: false, run: || cargo(&["fmt", "--all", "--check"]) },
+    Step {
+        name: "clippy",
+        slow: false,
+        run: || cargo(&["clippy", "--locked", "--quiet", "--all-targets", "--", "-D", "warnings"]),
+    },
+    Step {
+        name: "unit-property-model-doc-tests",
+        slow: true,
+        run: || host::llvm().and_then(|_| cargo(&["test", "--locked"])),
+    },
+    Step { name: "driver-builds", slow: false, run: || build::drivers(&Arch::ALL) },
+    Step { name: "verify-sys", slow: false, run: || verify::run(&Arch::ALL) },
+    Step { name: "planted-slice-index", slow: true, run: verify::planted },
+    Step { name: "windows-cli-x64", slow: true, run: || build::check_windows_cli(Arch::X64) },
+    Step { name: "windows-cli-arm64", slow: true, run: || build::check_windows_cli(Arch::Arm64) },
+    Step { name: "rig-images", slow: false, run: rig::prepare },
+    Step { name: "rig-scenarios", slow: false, run: || run(rig::command(&rig::images()).arg("run")) },
+    Step { name: "record-path-coverage", slow: false, run: coverage },
+    Step { name: "cli-end-to-end", slow: false, run: end_to_end },
+];
+
+/// Runs all steps, also after one has failed, and sums up.
+///
+/// # Errors
+/// If a step fails.
+pub fn run_all() -> Result<()> {
+    let in_ci = std::env::var_os("CI").is_some();
+    let (mut passed, mut skipped, mut failed) = (0, 0, Vec::new());
+    for step in STEPS {
+        let stamp = root().join("target/xtask").join(format!("{}.passed", step.name));
+        let sources = if step.slow && !in_ci { Some(hash_sources()?) } else { None };
+        if let Some(sources) = &sources
+            && fs::read_to_string(&stamp).is_ok_and(|passed| passed == *sources)
+        {
+            eprintln!("==> {}: nothing has changed since it passed, skipped", step.name);
+            skipped += 1;
+            continue;
+        }
+        match timed(step.name, step.run) {
+            Ok(()) => {
+                passed += 1;
+                if let Some(sources) = sources {
+                    fs::create_dir_all(root().join("target/xtask"))?;
+                    fs::write(&stamp, sources).with_context(|| format!("writing {}", stamp.display()))?;
+                }
+            }
+            Err(error) => {
+                eprintln!("    {error:#}");
+                failed.push(step.name);
+            }
+        }
+    }
+    println!("\n{passed} passed, {} failed, {skipped} skipped", failed.len());
+    if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join(", ")) }
+}
+
+fn cargo(arguments: &[&str]) -> Result<()> {
+    run(Command::new("cargo").current_dir(root()).args(arguments))
+}
+
+fn coverage() -> Result<()> {
+    let list = rig::images().join("irqlog.record-path.json");
+    run(rig::command(&rig::images()).args(["--processors", "1", "coverage", "--record-path"]).arg(list))
+}
+
+/// A hash over every file that git tracks or would.
+fn hash_sources() -> Result<String> {
+    let files = output(Command::new("git").current_dir(root()).args([
+        "ls-files",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+    ]))?;
+    let mut hasher = DefaultHasher::new();
+    for file in files.lines() {
+        let path: PathBuf = root().join(file);
+        file.hash(&mut hasher);
+        // A tracked file that was deleted is a change too.
+        fs::read(&path).unwrap_or_default().hash(&mut hasher);
+    }
+    Ok(format!("{:016x}", hasher.finish()))
+}
+
+/// The real CLI on the real driver in the rig: every command, and what comes out of it.
+fn end_to_end() -> Result<()> {
+    let serving = rig::Serving::start(0)?;
+    let expect = |arguments: &[&str], wanted: &[&str]| -> Result<()> {
+        let text = serving.irqlog(arguments)?;
+        for part in wanted {
+            if !text.contains(part) {
+                bail!("irqlog {} does not say {part:?}:\n{text}", arguments.join(" "));
+            }
+        }
+        Ok(())
+    };
+    expect(&["info"], &["engine shared, lock kernel", "level trace, policy overwrite, writing", "nmi"])?;
+    expect(&["selftest"], &["selftest: every record arrived"])?;
+    expect(&["mark", "caf\u{e9}", "--level", "error"], &[])?;
+    expect(&["read", "--last", "1"], &["error", "caf\u{e9}", "[user]", "PASSIVE"])?;
+    expect(&["read", "--level", "error", "--json"], &["\"text\":\"caf\u{e9}\"", "\"level\":\"error\""])?;
+    expect(&["read", "--irql", "HIGH"], &["selftest: HIGH_LEVEL"])?;
+    expect(&["follow", "--count", "3"], &["started"])?;
+    expect(&["stats"], &["written", "dropped   0", "sampled"])?;
+    expect(&["configure", "--level", "warn", "--policy", "keep"], &[])?;
+    expect(&["info", "--json"], &["\"level\":\"warn\"", "\"policy\":\"keep\""])?;
+    expect(&["configure", "--pause"], &[])?;
+    expect(&["mark", "unheard", "--level", "error"], &[])?;
+    expect(&["configure", "--resume"], &[])?;
+    expect(&["stats"], &["paused", "1"])?;
+    let saved = root().join("target/xtask/end-to-end.irqlog");
+    fs::create_dir_all(saved.parent().context("a folder")?)?;
+    let _ = fs::remove_file(&saved);
+    let path = saved.to_string_lossy().into_owned();
+    expect(&["save", &path], &[])?;
+    let live = serving.irqlog(&["read", "--json"])?;
+    let decoded = serving.irqlog(&["decode", &path, "--json"])?;
+    if live != decoded {
+        bail!("decode shows something else than read did");
+    }
+    if serving.irqlog(&["save", &path]).is_ok() {
+        bail!("save has overwritten a file");
+    }
+    expect(&["clear"], &[])?;
+    let left = serving.irqlog(&["read"])?;
+    if left.contains("selftest") {
+        bail!("clear left something:\n{left}");
+    }
+    serving.stop()
+}
