@@ -8,7 +8,7 @@ use std::sync::{
 use crate::{nt::machine::lock, pe::Image};
 
 /// At most so many images are ever loaded by a process.
-const MOST: usize = 8;
+const MOST: usize = 128;
 
 struct Slot {
     start: AtomicUsize,
@@ -17,6 +17,8 @@ struct Slot {
 
 /// Code ranges, readable from a signal handler.
 static CODE: [Slot; MOST] = [const { Slot { start: AtomicUsize::new(0), end: AtomicUsize::new(0) } }; MOST];
+/// How many of them are used.
+static COUNT: AtomicUsize = AtomicUsize::new(0);
 /// Index of irqlog.sys in the above, plus one.
 static IRQLOG: AtomicUsize = AtomicUsize::new(0);
 static IMAGES: Mutex<Vec<Arc<Image>>> = Mutex::new(Vec::new());
@@ -28,6 +30,7 @@ pub fn add(image: &Arc<Image>) {
     assert!(index < MOST, "too many images");
     CODE[index].start.store(image.code.0, Ordering::Relaxed);
     CODE[index].end.store(image.code.1, Ordering::Release);
+    COUNT.store(index + 1, Ordering::Release);
     if image.name.eq_ignore_ascii_case("irqlog.sys") {
         IRQLOG.store(index + 1, Ordering::Release);
     }
@@ -45,7 +48,7 @@ fn contains(slot: &Slot, address: usize) -> bool {
 
 /// Whether an address is in the code of an image.
 pub fn is_code(address: usize) -> bool {
-    CODE.iter().any(|slot| contains(slot, address))
+    CODE[..COUNT.load(Ordering::Acquire)].iter().any(|slot| contains(slot, address))
 }
 
 /// Whether an address is in the code of irqlog.sys.

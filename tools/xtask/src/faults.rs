@@ -77,12 +77,11 @@ pub fn run() -> Result<()> {
     for fault in &FAULTS {
         let image = build::planted(fault.name, fault.file, fault.change)?;
         let said = try_it(fault, &image)?;
-        match said {
-            Some(said) => println!("noticed    {:24} {said}", fault.name),
-            None => {
-                println!("UNNOTICED  {}", fault.name);
-                unnoticed.push(fault.name);
-            }
+        if let Some(said) = said {
+            println!("noticed    {:24} {said}", fault.name);
+        } else {
+            println!("UNNOTICED  {}", fault.name);
+            unnoticed.push(fault.name);
         }
     }
     if unnoticed.is_empty() { Ok(()) } else { bail!("planted faults went unnoticed: {}", unnoticed.join(", ")) }
@@ -103,7 +102,7 @@ fn try_it(fault: &Fault, image: &Path) -> Result<Option<String>> {
             rig.args(["--processors", "1", "coverage", "--record-path"]).arg(image.with_extension("record-path.json"));
         }
     }
-    let output = timeout(rig)?;
+    let output = timeout(&rig)?;
     if output.status.success() {
         return Ok(None);
     }
@@ -116,7 +115,7 @@ fn try_it(fault: &Fault, image: &Path) -> Result<Option<String>> {
 }
 
 /// Two minutes at most: a fault may well make a run that never ends.
-fn timeout(command: Command) -> Result<std::process::Output> {
+fn timeout(command: &Command) -> Result<std::process::Output> {
     let mut limited = Command::new("timeout");
     limited.arg("120").arg(command.get_program()).args(command.get_args());
     limited.output().context("starting the rig")
