@@ -148,11 +148,14 @@ pub fn read(bytes: &[u8]) -> Result<(Tables, Vec<LaneRecords>), ImageError> {
 fn read_lane(bytes: &[u8], index: u32, lane: &LaneControl) -> LaneRecords {
     let mut result = LaneRecords::default();
     let words = lane.data_words.get();
+    if words == 0 {
+        // A lane that is not there.
+        return result;
+    }
     let offset = usize::try_from(lane.data_offset.get()).unwrap_or(usize::MAX);
     let size = usize::try_from(words).ok().and_then(|words| words.checked_mul(WORD));
-    let Some(data) =
-        size.and_then(|size| bytes.get(offset..)?.get(..size)).filter(|_| words.is_power_of_two() || words == 0)
-    else {
+    let data = size.and_then(|size| bytes.get(offset..)?.get(..size)).filter(|_| words.is_power_of_two());
+    let Some(data) = data else {
         result.damage = Some(Damage { lane: index, offset: 0, size: size.unwrap_or(usize::MAX) });
         return result;
     };

@@ -1,0 +1,162 @@
+//! The reader on a real recorder: merging, holding back, late records, accounting.
+
+#[path = "../../recorder/tests/common/mod.rs"]
+mod common;
+
+use common::{Machine, SMALL, TestRecorder, recorder};
+use irqlog_reader::{
+    follow::Follower,
+    record::Content,
+    session::{Session, SessionError, Source},
+};
+use irqlog_recorder::{
+    draft::Draft,
+    log::Entry,
+    request::{Request, parse},
+};
+use irqlog_wire::record::Level;
+
+/// Requests go through the driver's own parser; before each READ something may happen.
+struct Direct<'r> {
+    recorder: &'r TestRecorder<'r>,
+    before_read: Box<dyn Fn(u32) + 'r>,
+}
+
+impl Source for Direct<'_> {
+    fn control(&mut self, what: &'static str, code: u32, input: &[u8], output: usize) -> Result<Vec<u8>, SessionError> {
+        let refused = |_| SessionError::Refused { what, status: 0 };
+        let mut bytes = vec![0; output];
+        let length = match parse(code, false, input, output).map_err(refused)? {
+            Request::Info => self.recorder.info(&mut bytes),
+            Request::Read(read) => {
+                (self.before_read)(read.lane);
+                self.recorder.read(&read, &mut bytes).map_err(refused)?
+            }
+            Request::Configure(configure) => {
+                self.recorder.configure(&configure);
+                0
+            }
+            Request::Clear => {
+                self.recorder.clear();
+                0
+            }
+            Request::Mark { level, text } => {
+                self.recorder.mark(level, text);
+                0
+            }
+            Request::Wait { .. } | Request::Selftest | Request::Connect => {
+                return Err(SessionError::Refused { what, status: 1 });
+            }
+        };
+        bytes.truncate(length);
+        Ok(bytes)
+    }
+}
+
+fn session<'r>(recorder: &'r TestRecorder<'r>, before_read: impl Fn(u32) + 'r) -> Session<Direct<'r>> {
+    Session::new(Direct { recorder, before_read: Box::new(before_read) })
+}
+
+fn log(recorder: &TestRecorder<'_>, text: &str) {
+    recorder.log(&Draft::text(Level::Info, text.as_bytes()), Entry::MayWait);
+}
+
+/// Into the NMI lane of the current processor, as with the lock held elsewhere.
+fn log_beside(recorder: &TestRecorder<'_>, machine: &Machine, text: &str) {
+    machine.lock_taken.set(true);
+    recorder.log(&Draft::text(Level::Info, text.as_bytes()), Entry::NeverWaits);
+    machine.lock_taken.set(false);
+}
+
+fn texts(records: &[irqlog_reader::record::Record]) -> Vec<String> {
+    records
+        .iter()
+        .map(|record| match record.content() {
+            Content::Text(text) => text.into_owned(),
+            other => panic!("{other:?}"),
+        })
+        .collect()
+}
+
+#[test]
+fn lanes_are_merged_by_time() {
+    let (recorder, _, machine) = recorder(&SMALL, 2, 2);
+    for number in 0..6 {
+        machine.processor.set(number % 2);
+        if number % 3 == 0 {
+            log_beside(recorder, machine, &number.to_string());
+        } else {
+            log(recorder, &number.to_string());
+        }
+    }
+    let mut session = session(recorder, |_| {});
+    let tables = session.info().unwrap();
+    let mut follower = Follower::new(tables.present());
+    let round = follower.round(&mut session, false).unwrap();
+    assert_eq!(texts(&round.records), ["0", "1", "2", "3", "4", "5"]);
+    assert!(round.records.iter().all(|record| !record.late));
+    assert!(follower.accounts().all(|(_, account)| account.holds() && account.in_ring == 0));
+    assert_eq!(follower.seen(), 6);
+}
+
+#[test]
+fn what_is_newer_than_the_barrier_waits_for_the_next_round() {
+    let (recorder, _, machine) = recorder(&SMALL, 1, 1);
+    log(recorder, "early");
+    // After lane 0 was read, before lane 1 is: lane 0 gets an older record than lane 1.
+    let done = std::cell::Cell::new(false);
+    let mut session = session(recorder, |lane| {
+        if lane == 1 && !done.replace(true) {
+            log(recorder, "first");
+            log_beside(recorder, machine, "second");
+        }
+    });
+    let tables = session.info().unwrap();
+    let mut follower = Follower::new(tables.present());
+    let round = follower.round(&mut session, true).unwrap();
+    assert_eq!((texts(&round.records), round.held), (vec!["early".to_owned()], true));
+    let round = follower.round(&mut session, true).unwrap();
+    assert_eq!((texts(&round.records), round.held), (vec!["first".to_owned(), "second".to_owned()], false));
+    assert!(round.records.iter().all(|record| !record.late));
+}
+
+#[test]
+fn a_record_published_after_newer_ones_is_delivered_and_flagged() {
+    let (recorder, _, machine) = recorder(&SMALL, 1, 1);
+    machine.tick.set(1000);
+    log(recorder, "newer");
+    let mut session = session(recorder, |_| {});
+    let tables = session.info().unwrap();
+    let mut follower = Follower::new(tables.present());
+    assert_eq!(follower.round(&mut session, true).unwrap().records.len(), 1);
+    // Its writer took its stamp before, and stopped.
+    machine.tick.set(500);
+    log_beside(recorder, machine, "older");
+    machine.tick.set(2000);
+    log(recorder, "newest");
+    let round = follower.round(&mut session, true).unwrap();
+    let seen: Vec<_> = texts(&round.records).into_iter().zip(round.records.iter().map(|record| record.late)).collect();
+    assert_eq!(seen, [("older".to_owned(), true), ("newest".to_owned(), false)]);
+}
+
+#[test]
+fn losses_and_clears_are_counted() {
+    let (recorder, _, _) = recorder(&SMALL, 1, 1);
+    let mut session = session(recorder, |_| {});
+    let tables = session.info().unwrap();
+    let mut follower = Follower::new(tables.present());
+    log(recorder, "seen");
+    follower.round(&mut session, true).unwrap();
+    for _ in 0..1000 {
+        log(recorder, &"x".repeat(100));
+    }
+    let round = follower.round(&mut session, false).unwrap();
+    assert_eq!(round.lost + round.records.len() as u64, 1000);
+    log(recorder, "cleared before it was read");
+    session.clear().unwrap();
+    log(recorder, "after");
+    assert_eq!(texts(&follower.round(&mut session, false).unwrap().records), ["after"]);
+    let (_, account) = follower.accounts().next().unwrap();
+    assert!(account.holds());
+    assert_eq!((account.written, account.cleared, account.lost), (1003, 1, round.lost));
+}
