@@ -18,7 +18,7 @@ use irqlog_ntabi::{
 use super::{
     exports::routines,
     interrupt::deliver,
-    machine::{self, DPC, IPI, NmiCallback, Processor, current, lock, machine, raise},
+    machine::{self, DPC, IPI, NMI, NmiCallback, Processor, current, lock, machine, raise},
     report,
 };
 
@@ -89,6 +89,22 @@ fn set_irql(new: u8) -> u8 {
 
 /// So many tries to take a spin lock fail as if another processor held it.
 pub static BUSY_TRIES: AtomicUsize = AtomicUsize::new(0);
+/// So many tries to take a spin lock are followed by an NMI, on the way back into the image.
+pub static NMI_AFTER_TRY: AtomicUsize = AtomicUsize::new(0);
+/// So many looks at the clock are followed by an NMI, likewise.
+pub static NMI_AFTER_CLOCK: AtomicUsize = AtomicUsize::new(0);
+
+/// Counts down; whether it was not at zero.
+fn take_one(counter: &AtomicUsize) -> bool {
+    counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| count.checked_sub(1)).is_ok()
+}
+
+fn nmi_after(counter: &AtomicUsize) {
+    if take_one(counter) {
+        thread().processor().pending.fetch_or(NMI, Ordering::SeqCst);
+    }
+}
+
 /// The index that the current processor claims to have, if not zero: one that was added later.
 pub static CLAIMED_PROCESSOR: AtomicUsize = AtomicUsize::new(0);
 
@@ -284,7 +300,8 @@ routines! {
     fn KeTryToAcquireSpinLockAtDpcLevel(lock: *mut usize) -> u8 {
         // SAFETY: a KSPIN_LOCK of the driver's.
         let lock = unsafe { word(lock) };
-        if BUSY_TRIES.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |tries| tries.checked_sub(1)).is_ok() {
+        nmi_after(&NMI_AFTER_TRY);
+        if take_one(&BUSY_TRIES) {
             return 0;
         }
         u8::from(lock.compare_exchange(0, owner(), Ordering::Acquire, Ordering::Relaxed).is_ok())
@@ -366,6 +383,7 @@ routines! {
             // SAFETY: memory of the driver's.
             unsafe { frequency.write(TICK_FREQUENCY) };
         }
+        nmi_after(&NMI_AFTER_CLOCK);
         machine().clock.fetch_add(1, Ordering::Relaxed) + 1
     }
 

@@ -37,7 +37,7 @@ use crate::{
     nt::{
         interrupt::{at_breakpoint, deliver},
         io::{Control, File, Requestor},
-        ke::{BUSY_TRIES, CLAIMED_PROCESSOR},
+        ke::{BUSY_TRIES, CLAIMED_PROCESSOR, NMI_AFTER_CLOCK, NMI_AFTER_TRY},
         machine::{NMI, current, lock, machine},
         registry::{self, Value},
     },
@@ -175,6 +175,15 @@ impl Caller {
                 BUSY_TRIES.store(1, Ordering::Relaxed);
                 self.text(entry, irql);
                 BUSY_TRIES.store(0, Ordering::Relaxed);
+            }
+            // An NMI inside a write: its callback finds the count at 1. And one inside the fallback: it finds 2.
+            NMI_AFTER_TRY.store(1, Ordering::Relaxed);
+            self.text(entry, 0);
+            BUSY_TRIES.store(1, Ordering::Relaxed);
+            NMI_AFTER_CLOCK.store(1, Ordering::Relaxed);
+            self.text(entry, HIGH_LEVEL);
+            for planned in [&BUSY_TRIES, &NMI_AFTER_TRY, &NMI_AFTER_CLOCK] {
+                planned.store(0, Ordering::Relaxed);
             }
             self.long_text(entry, &cut);
             // Characters of two, three and four bytes across the cut, and bytes that are no character.
