@@ -11,7 +11,7 @@ use wdk_sys::{
     _WDF_FILEOBJECT_CLASS::WdfFileObjectWdfCannotUseFsContexts,
     _WDF_IO_QUEUE_DISPATCH_TYPE::WdfIoQueueDispatchParallel,
     _WDF_TRI_STATE::{WdfFalse, WdfUseDefault},
-    NT_SUCCESS, NTSTATUS, PWDFDEVICE_INIT, STATUS_INSUFFICIENT_RESOURCES, WDF_FILEOBJECT_CONFIG, WDF_IO_QUEUE_CONFIG,
+    NTSTATUS, PWDFDEVICE_INIT, STATUS_INSUFFICIENT_RESOURCES, WDF_FILEOBJECT_CONFIG, WDF_IO_QUEUE_CONFIG,
     WDF_NO_OBJECT_ATTRIBUTES, WDFDEVICE, WDFDRIVER, WDFQUEUE, call_unsafe_wdf_function_binding,
 };
 
@@ -25,7 +25,7 @@ static DEVICE: AtomicPtr<core::ffi::c_void> = AtomicPtr::new(core::ptr::null_mut
 
 /// Turns a failure status into an error. IRQL: any.
 pub const fn check(status: NTSTATUS) -> Result<(), NTSTATUS> {
-    if NT_SUCCESS(status) { Ok(()) } else { Err(status) }
+    if wdk::nt_success(status) { Ok(()) } else { Err(status) }
 }
 
 /// Creates the device with everything that belongs to it. IRQL: PASSIVE_LEVEL.

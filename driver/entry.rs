@@ -5,8 +5,8 @@
 
 use irqlog_wire::record::Level;
 use wdk_sys::{
-    _WDF_DRIVER_INIT_FLAGS::WdfDriverInitNonPnpDriver, DRIVER_OBJECT, NT_SUCCESS, NTSTATUS, PCUNICODE_STRING,
-    STATUS_SUCCESS, WDF_DRIVER_CONFIG, WDF_NO_OBJECT_ATTRIBUTES, WDFDRIVER, call_unsafe_wdf_function_binding,
+    _WDF_DRIVER_INIT_FLAGS::WdfDriverInitNonPnpDriver, DRIVER_OBJECT, NTSTATUS, PCUNICODE_STRING, STATUS_SUCCESS,
+    WDF_DRIVER_CONFIG, WDF_NO_OBJECT_ATTRIBUTES, WDFDRIVER, call_unsafe_wdf_function_binding,
 };
 
 use crate::{control_device, parameters, pool::tag, recorder, text::Text, wdf::size_field};
@@ -60,7 +60,7 @@ fn create_driver(driver: &mut DRIVER_OBJECT, registry_path: PCUNICODE_STRING) ->
             &raw mut handle
         )
     };
-    if NT_SUCCESS(status) { Ok(handle) } else { Err(status) }
+    if wdk::nt_success(status) { Ok(handle) } else { Err(status) }
 }
 
 /// Logs the start, and each parameter that was no good.

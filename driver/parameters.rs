@@ -2,8 +2,8 @@
 
 use irqlog_recorder::config::{BadValue, Config, Parameter, Shape};
 use wdk_sys::{
-    KEY_READ, NT_SUCCESS, NTSTATUS, STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SUCCESS, UNICODE_STRING,
-    WDF_NO_OBJECT_ATTRIBUTES, WDFDRIVER, WDFKEY, call_unsafe_wdf_function_binding,
+    KEY_READ, NTSTATUS, STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SUCCESS, UNICODE_STRING, WDF_NO_OBJECT_ATTRIBUTES,
+    WDFDRIVER, WDFKEY, call_unsafe_wdf_function_binding,
 };
 
 use crate::wdf::wide;
@@ -84,7 +84,7 @@ impl Key {
                 &raw mut key
             )
         };
-        if NT_SUCCESS(status) { Ok(Self(key)) } else { Err(status) }
+        if wdk::nt_success(status) { Ok(Self(key)) } else { Err(status) }
     }
 
     /// A REG_DWORD; `None` if it is not there. IRQL: PASSIVE_LEVEL.

@@ -3,8 +3,7 @@
 use irqlog_recorder::request::{Refusal, Request, parse};
 use irqlog_wire::{interface::Interface, record::Level};
 use wdk_sys::{
-    NT_SUCCESS, NTSTATUS, PVOID, STATUS_DEVICE_NOT_READY, STATUS_SUCCESS, WDFQUEUE, WDFREQUEST,
-    call_unsafe_wdf_function_binding,
+    NTSTATUS, PVOID, STATUS_DEVICE_NOT_READY, STATUS_SUCCESS, WDFQUEUE, WDFREQUEST, call_unsafe_wdf_function_binding,
 };
 use zerocopy::IntoBytes;
 
@@ -140,7 +139,7 @@ fn input_buffer<'r>(request: WDFREQUEST, length: usize) -> Result<&'r [u8], NTST
             &raw mut found
         )
     };
-    if !NT_SUCCESS(status) {
+    if !wdk::nt_success(status) {
         return Err(status);
     }
     // SAFETY: the framework says that it is valid for `found` bytes until the request is completed.
@@ -163,7 +162,7 @@ pub fn output_buffer<'r>(request: WDFREQUEST, length: usize) -> Result<&'r mut [
             &raw mut found
         )
     };
-    if !NT_SUCCESS(status) {
+    if !wdk::nt_success(status) {
         return Err(status);
     }
     // SAFETY: the framework says that it is valid for `found` bytes until the request is completed.

@@ -21,7 +21,7 @@ use irqlog_wire::{
     record::Level,
 };
 use wdk_sys::{
-    ALL_PROCESSOR_GROUPS, GROUP_AFFINITY, KDPC, NT_SUCCESS, NTSTATUS, PKDPC, PROCESSOR_NUMBER, PVOID,
+    ALL_PROCESSOR_GROUPS, GROUP_AFFINITY, KDPC, NTSTATUS, PKDPC, PROCESSOR_NUMBER, PVOID,
     ntddk::{
         KeFlushQueuedDpcs, KeGetProcessorNumberFromIndex, KeInitializeDpc, KeInsertQueueDpc, KeIpiGenericCall,
         KeQueryActiveProcessorCountEx, KeRevertToUserGroupAffinityThread, KeSetSystemGroupAffinityThread,
@@ -150,7 +150,7 @@ fn processor_number(index: u32) -> Result<PROCESSOR_NUMBER, NTSTATUS> {
     let mut number = PROCESSOR_NUMBER::default();
     // SAFETY: any IRQL; the number is written to our stack.
     let status = unsafe { KeGetProcessorNumberFromIndex(index, &raw mut number) };
-    if NT_SUCCESS(status) { Ok(number) } else { Err(status) }
+    if wdk::nt_success(status) { Ok(number) } else { Err(status) }
 }
 
 /// The contexts of a thread, on that processor. IRQL: PASSIVE_LEVEL.
@@ -184,7 +184,7 @@ fn queue_dpc(run: &Run<'_>, dpc: PKDPC, mut number: PROCESSOR_NUMBER) {
     unsafe { KeInitializeDpc(dpc, Some(dpc_routine), (&raw const *run).cast_mut().cast()) };
     // SAFETY: an initialised DPC that is not queued, and a processor that exists.
     let status = unsafe { KeSetTargetProcessorDpcEx(dpc, &raw mut number) };
-    if NT_SUCCESS(status) {
+    if wdk::nt_success(status) {
         // SAFETY: an initialised DPC in non-paged memory.
         unsafe { KeInsertQueueDpc(dpc, core::ptr::null_mut(), core::ptr::null_mut()) };
     }

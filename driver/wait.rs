@@ -14,7 +14,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 
 use irqlog_wire::ioctl::WaitAnswer;
 use wdk_sys::{
-    _WDF_IO_QUEUE_DISPATCH_TYPE::WdfIoQueueDispatchManual, _WDF_TRI_STATE::WdfFalse, NT_SUCCESS, NTSTATUS,
+    _WDF_IO_QUEUE_DISPATCH_TYPE::WdfIoQueueDispatchManual, _WDF_TRI_STATE::WdfFalse, NTSTATUS,
     PCWDF_OBJECT_CONTEXT_TYPE_INFO, STATUS_CANCELLED, STATUS_SUCCESS, WDF_IO_QUEUE_CONFIG, WDF_NO_OBJECT_ATTRIBUTES,
     WDF_OBJECT_CONTEXT_TYPE_INFO, WDF_TIMER_CONFIG, WDFDEVICE, WDFFILEOBJECT, WDFQUEUE, WDFREQUEST, WDFTIMER,
     call_unsafe_wdf_function_binding,
@@ -203,7 +203,7 @@ fn find(queue: WDFQUEUE, previous: WDFREQUEST) -> Option<WDFREQUEST> {
             &raw mut found
         )
     };
-    (NT_SUCCESS(status) && !found.is_null()).then_some(found)
+    (wdk::nt_success(status) && !found.is_null()).then_some(found)
 }
 
 /// Takes a found request out of the queue; `None` if it has left already. IRQL: at most DISPATCH_LEVEL.
@@ -212,7 +212,7 @@ fn take(queue: WDFQUEUE, found: WDFREQUEST) -> Option<WDFREQUEST> {
     // SAFETY: the queue exists and `found` is referenced.
     let status =
         unsafe { call_unsafe_wdf_function_binding!(WdfIoQueueRetrieveFoundRequest, queue, found, &raw mut request) };
-    NT_SUCCESS(status).then_some(request)
+    wdk::nt_success(status).then_some(request)
 }
 
 /// Gives a reference of `find` back. IRQL: at most DISPATCH_LEVEL.
@@ -240,7 +240,7 @@ pub unsafe extern "C" fn file_cleanup(file: WDFFILEOBJECT) {
         let status = unsafe {
             call_unsafe_wdf_function_binding!(WdfIoQueueRetrieveRequestByFileObject, queue, file, &raw mut request)
         };
-        if !NT_SUCCESS(status) {
+        if !wdk::nt_success(status) {
             return;
         }
         complete(request, STATUS_CANCELLED, 0);

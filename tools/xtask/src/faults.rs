@@ -22,7 +22,7 @@ struct Fault {
     notices: Notices,
 }
 
-const FAULTS: [Fault; 5] = [
+const FAULTS: [Fault; 7] = [
     Fault {
         name: "no-step-to-two",
         file: "crates/ring/src/nesting.rs",
@@ -63,6 +63,18 @@ const FAULTS: [Fault; 5] = [
             "        unsafe { KeReleaseSpinLockFromDpcLevel(self.0.get()) }",
             "        let _ = KeReleaseSpinLockFromDpcLevel;",
         ),
+        notices: Notices::Storm,
+    },
+    Fault {
+        name: "image-not-freed",
+        file: "driver/recorder.rs",
+        change: ("    drop((recorder, image, own));\n", "    core::mem::forget((recorder, image, own));\n"),
+        notices: Notices::Storm,
+    },
+    Fault {
+        name: "id-asked-above-dispatch-level",
+        file: "crates/recorder/src/log.rs",
+        change: ("irql <= DISPATCH_LEVEL && entry", "irql <= DISPATCH_LEVEL + 1 && entry"),
         notices: Notices::Storm,
     },
 ];

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::{
     faults, rig,
-    shell::{self, root, timed},
+    shell::{self, root, step, timed},
     verify,
 };
 
@@ -23,7 +23,7 @@ pub fn run(records: u64, engine: &str, lock: &str) -> Result<()> {
     })?;
     timed("a planted slice index", verify::planted)?;
     timed("planted faults", faults::run)?;
-    timed(&format!("a storm of {records} calls, engine {engine}, lock {lock}"), || {
-        shell::run(rig::command(&rig::images()).args(["soak", "--records", &records.to_string()]))
-    })
+    // Not timed: its last line is the command's.
+    step(&format!("a storm of {records} calls, engine {engine}, lock {lock}"));
+    shell::run(rig::command(&rig::images()).args(["soak", "--records", &records.to_string()]))
 }

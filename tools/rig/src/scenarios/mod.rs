@@ -2,6 +2,7 @@
 
 mod basic;
 mod coverage;
+mod guards;
 mod rules;
 mod storm;
 
@@ -11,7 +12,10 @@ use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 
 use crate::{
-    nt::machine::run_thread,
+    nt::{
+        machine::run_thread,
+        registry::{self, Value},
+    },
     serve::{POLL, Server},
     service::{Driver, check_nothing_is_left, load_library},
 };
@@ -27,6 +31,9 @@ pub enum Command {
         /// First let the test driver log from every context, so many calls of its threads
         #[arg(long, default_value_t = 0)]
         storm: u64,
+        /// A parameter of the service, as NAME=VALUE: a number is a REG_DWORD, anything else a REG_SZ
+        #[arg(long, value_name = "NAME=VALUE")]
+        parameter: Vec<String>,
     },
     /// Let 4 and more threads, DPCs, IPIs, interrupts and NMIs log at once, read meanwhile, and account for every record
     Soak {
@@ -60,7 +67,7 @@ pub struct Scenario {
 }
 
 /// All of them. Each runs in a process of its own (`irqlog-rig run NAME`): a machine boots once.
-pub const ALL: &[&[Scenario]] = &[rules::ALL, basic::ALL, storm::ALL];
+pub const ALL: &[&[Scenario]] = &[rules::ALL, guards::ALL, basic::ALL, storm::ALL];
 
 /// Where the images are.
 pub struct World {
@@ -71,6 +78,11 @@ impl World {
     /// With the images of a folder.
     pub fn new(images: &Path) -> Self {
         Self { images: images.to_path_buf() }
+    }
+
+    /// Path of an image.
+    pub fn image(&self, name: &str) -> PathBuf {
+        self.images.join(name)
     }
 
     /// Starts irqlog.sys. On a simulated thread.
@@ -118,7 +130,14 @@ pub fn stop_last(driver: &Driver) -> Result<()> {
 /// If a scenario fails.
 pub fn run(world: &World, command: &Command) -> Result<()> {
     match command {
-        Command::Serve { socket, storm } => serve(world, socket, *storm),
+        Command::Serve { socket, storm, parameter } => {
+            for parameter in parameter {
+                let (name, value) = parameter.split_once('=').context("a parameter is NAME=VALUE")?;
+                let value = value.parse().map_or_else(|_| Value::Text(value.to_owned()), Value::Number);
+                registry::set_parameter("irqlog", name, value);
+            }
+            serve(world, socket, *storm)
+        }
         Command::Coverage { record_path } => coverage::run(world, record_path),
         Command::Soak { records } => storm::soak(world, *records),
         Command::List => {

@@ -73,7 +73,7 @@ fn short(world: &World, policy: &str) -> Result<()> {
 /// If anything is unaccounted for.
 pub fn soak(world: &World, records: u64) -> Result<()> {
     let result = storm(world, records)?;
-    eprintln!("calls by context: {:?}", CONTEXTS.iter().zip(result.by_context).collect::<Vec<_>>());
+    println!("calls by context: {:?}", CONTEXTS.iter().zip(result.by_context).collect::<Vec<_>>());
     println!("{}", result.to_json());
     result.check()
 }

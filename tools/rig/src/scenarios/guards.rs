@@ -1,0 +1,185 @@
+//! What guards the drivers' memory, shown alive: each misdeed is done by a child process and has to end it.
+
+use std::io::{Read, Seek};
+
+use anyhow::{Context, Result, ensure};
+
+use super::{Scenario, World, as_process};
+use crate::{
+    images,
+    nt::{exports, report::EXIT_BROKEN},
+    service::{check_nothing_is_left, load_library},
+};
+
+/// The scenarios of this module.
+pub const ALL: &[Scenario] = &[
+    Scenario {
+        name: "guards",
+        about: "overrun, use after free, double free, wrong tag and a leak each end the run",
+        run: guards,
+    },
+    Scenario { name: "refusal", about: "a KMDF function that is not implemented is refused by name", run: refusal },
+];
+
+/// Runs `misdeed` in a child; its exit status and what it said.
+fn in_child(misdeed: impl FnOnce()) -> Result<(i32, String)> {
+    let mut said = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(std::env::temp_dir().join(format!("irqlog-rig-{}.said", std::process::id())))?;
+    // SAFETY: the child has this thread alone and ends without returning.
+    let child = unsafe { libc::fork() };
+    ensure!(child >= 0, "fork: {}", std::io::Error::last_os_error());
+    if child == 0 {
+        // SAFETY: standard error of the child goes to the file.
+        unsafe { libc::dup2(std::os::fd::AsRawFd::as_raw_fd(&said), 2) };
+        misdeed();
+        // SAFETY: ends the child.
+        unsafe { libc::_exit(0) };
+    }
+    let mut status = 0;
+    // SAFETY: waits for our own child.
+    unsafe { libc::waitpid(child, &raw mut status, 0) };
+    let mut text = String::new();
+    said.rewind()?;
+    said.read_to_string(&mut text)?;
+    Ok((if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { -libc::WTERMSIG(status) }, text))
+}
+
+type Allocate = extern "win64" fn(u64, usize, u32) -> *mut u8;
+type Free = extern "win64" fn(*mut u8, u32);
+
+/// Something that a driver must not do.
+type Misdeed = Box<dyn FnOnce()>;
+
+const TAG: u32 = u32::from_le_bytes(*b"TEST");
+const NON_PAGED: u64 = 0x40;
+
+fn pool() -> Result<(Allocate, Free)> {
+    let find = |name| exports::find(name).context("an export");
+    // SAFETY: the routines have these signatures.
+    unsafe {
+        Ok((
+            std::mem::transmute::<usize, Allocate>(find("ExAllocatePool2")?),
+            std::mem::transmute::<usize, Free>(find("ExFreePoolWithTag")?),
+        ))
+    }
+}
+
+/// Touches memory as a driver would.
+fn touch(memory: *mut u8, offset: usize) {
+    // SAFETY: it is not; that is the point, and the child ends here.
+    unsafe { memory.add(offset).write_volatile(1) }
+}
+
+fn guards(_: &World) -> Result<()> {
+    as_process(|| {
+        let (allocate, free) = pool()?;
+        let misdeeds: [(&str, &str, Misdeed); 7] = [
+            (
+                "one byte behind a small allocation",
+                "tag TEST",
+                Box::new(move || touch(allocate(NON_PAGED, 48, TAG), 48)),
+            ),
+            (
+                "far before one",
+                "pool",
+                Box::new(move || {
+                    let memory = allocate(NON_PAGED, 4096, TAG);
+                    touch(memory.wrapping_sub(8), 0);
+                }),
+            ),
+            (
+                "behind a large one, seen when it is freed",
+                "was written",
+                Box::new(move || {
+                    let memory = allocate(NON_PAGED, 5000, TAG);
+                    touch(memory, 5000);
+                    free(memory, TAG);
+                }),
+            ),
+            (
+                "use after free",
+                "freed pool",
+                Box::new(move || {
+                    let memory = allocate(NON_PAGED, 64, TAG);
+                    free(memory, TAG);
+                    touch(memory, 0);
+                }),
+            ),
+            (
+                "double free",
+                "freed twice",
+                Box::new(move || {
+                    let memory = allocate(NON_PAGED, 64, TAG);
+                    free(memory, TAG);
+                    free(memory, TAG);
+                }),
+            ),
+            ("wrong tag", "another tag", Box::new(move || free(allocate(NON_PAGED, 64, TAG), TAG + 1))),
+            (
+                "a leak",
+                "left behind: 64 bytes, tag TEST",
+                Box::new(move || {
+                    allocate(NON_PAGED, 64, TAG);
+                    check_nothing_is_left();
+                }),
+            ),
+        ];
+        for (what, words, misdeed) in misdeeds {
+            let (status, said) = in_child(misdeed)?;
+            ensure!(status == EXIT_BROKEN, "{what}: exit status {status}");
+            ensure!(said.contains(words), "{what}: the report does not say {words:?}:\n{said}");
+        }
+        Ok(())
+    })
+}
+
+/// The bind structure of KMDF's loader (`testdata/kmdf-abi.json`).
+#[repr(C)]
+struct BindInfo {
+    size: u32,
+    component: usize,
+    version: [u32; 3],
+    function_count: u32,
+    function_table: *mut *const usize,
+    module: usize,
+}
+
+fn refusal(world: &World) -> Result<()> {
+    as_process(|| {
+        let image = load_library(&world.image("WDFLDR.sys"))?;
+        let bind = image.export("WdfVersionBind").context("WdfVersionBind")?;
+        let mut table: *const usize = std::ptr::null();
+        let mut info = BindInfo {
+            size: size_of::<BindInfo>() as u32,
+            component: 0,
+            version: [1, 31, 0],
+            function_count: 458,
+            function_table: &raw mut table,
+            module: 0,
+        };
+        let mut globals = 0_usize;
+        // SAFETY: the routine has this signature; the pointers are to our stack.
+        let status = unsafe {
+            let bind: extern "win64" fn(usize, usize, *mut BindInfo, *mut usize) -> i32 = std::mem::transmute(bind);
+            bind(0, 0, &raw mut info, &raw mut globals)
+        };
+        ensure!(status == 0 && !table.is_null(), "WdfVersionBind: {status:#x}");
+        // SAFETY: the table has 458 entries; index 0 is WdfChildListCreate.
+        let first = unsafe { *table };
+        ensure!(images::is_code(first), "the table's first entry is no code");
+        let (status, said) = in_child(|| {
+            // SAFETY: a function of the table, called as a driver would.
+            unsafe {
+                let function: extern "win64" fn(usize) = std::mem::transmute(first);
+                function(globals);
+            }
+        })?;
+        ensure!(status == EXIT_BROKEN, "exit status {status}");
+        ensure!(said.contains("WdfChildListCreate is not implemented") && said.contains("bug check 0x10d"), "{said}");
+        Ok(())
+    })
+}
