@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use irqlog_irql::Export;
 
-use super::{interrupt, io, ke, machine::current, pool, ps, registry, report};
+use super::{interrupt, io, irp, ke, machine::current, pool, ps, registry, report, time};
 
 /// A routine that images can import.
 #[derive(Clone, Copy, Debug)]
@@ -17,7 +17,16 @@ pub struct Routine {
 
 /// Every routine there is.
 pub fn all() -> Vec<Routine> {
-    [ke::routines(), pool::routines(), io::routines(), registry::routines(), ps::routines()].concat()
+    [
+        ke::routines(),
+        time::routines(),
+        pool::routines(),
+        io::routines(),
+        irp::routines(),
+        registry::routines(),
+        ps::routines(),
+    ]
+    .concat()
 }
 
 /// Address of a routine by name; the module does not matter, there is one kernel.

@@ -1,19 +1,14 @@
-//! IRQL, spin locks, DPCs, IPIs, NMI callbacks, clock, timers, events, affinity.
+//! IRQL, spin locks, DPCs, IPIs, NMI callbacks, processors and affinity, bug checks.
 
 use std::{
     ffi::c_void,
     fmt::Write,
-    sync::{
-        Condvar, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
 use irqlog_irql::{DISPATCH, HIGH};
-use irqlog_ntabi::{
-    GroupAffinity, Kdpc, Kevent, Ktimer, NtStatus, ProcessorNumber, STATUS_INVALID_PARAMETER, STATUS_SUCCESS,
-};
+use irqlog_ntabi::{GroupAffinity, Kdpc, NtStatus, ProcessorNumber, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
 
 use super::{
     exports::routines,
@@ -23,17 +18,10 @@ use super::{
 };
 
 /// A wait of this long in a loop of the rig is a deadlock.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Ticks a second of the virtual clock.
-pub const TICK_FREQUENCY: u64 = 10_000_000;
-/// 2026-01-01 00:00 UTC in units of 100 ns since 1601: when the virtual clock stands at zero.
-const TIME_AT_ZERO: u64 = 134_116_992_000_000_000;
-
-/// STATUS_TIMEOUT.
-const STATUS_TIMEOUT: NtStatus = 0x102;
-
-fn thread() -> &'static machine::Thread {
+/// The simulated thread that runs: every import has checked that there is one.
+pub fn thread() -> &'static machine::Thread {
     current().expect("checked on entry")
 }
 
@@ -99,7 +87,8 @@ fn take_one(counter: &AtomicUsize) -> bool {
     counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| count.checked_sub(1)).is_ok()
 }
 
-fn nmi_after(counter: &AtomicUsize) {
+/// Lets an NMI come if `counter` says so.
+pub fn nmi_after(counter: &AtomicUsize) {
     if take_one(counter) {
         thread().processor().pending.fetch_or(NMI, Ordering::SeqCst);
     }
@@ -176,94 +165,6 @@ pub fn run_broadcast() {
         worker(argument);
     }
     broadcast.remaining.fetch_sub(1, Ordering::SeqCst);
-}
-
-struct Timer {
-    object: usize,
-    dpc: usize,
-    due: u64,
-    period: u64,
-}
-
-static TIMERS: Mutex<Vec<Timer>> = Mutex::new(Vec::new());
-static EVENTS: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new());
-
-/// Advances the virtual clock and fires timers, for ever.
-pub fn heartbeat() {
-    const BEAT: Duration = Duration::from_millis(1);
-    loop {
-        std::thread::sleep(BEAT);
-        let now = machine().clock.fetch_add(TICK_FREQUENCY / 1000, Ordering::Relaxed);
-        let mut timers = lock(&TIMERS);
-        let mut fired = Vec::new();
-        timers.retain_mut(|timer| {
-            if timer.due > now {
-                return true;
-            }
-            fired.push(timer.dpc);
-            timer.due = now + timer.period;
-            timer.period != 0
-        });
-        // Under the lock: a driver that has cancelled its timer may free the DPC.
-        for dpc in fired.into_iter().filter(|&dpc| dpc != 0) {
-            insert_dpc(dpc as *mut Kdpc, None);
-        }
-    }
-}
-
-fn cancel_timer(timer: *mut Ktimer) -> bool {
-    let mut timers = lock(&TIMERS);
-    let before = timers.len();
-    timers.retain(|entry| entry.object != timer as usize);
-    timers.len() != before
-}
-
-/// Makes an event signalled and wakes who waits for it.
-pub fn set_event(event: *mut Kevent) -> i32 {
-    let _guard = lock(&EVENTS.0);
-    // SAFETY: an initialised event of the driver's.
-    let before = unsafe { std::mem::replace(&mut (*event).SignalState, 1) };
-    EVENTS.1.notify_all();
-    before
-}
-
-/// Waits for an event; false if the time is up first.
-fn wait_event(event: *mut Kevent, timeout: Option<Duration>) -> bool {
-    let mut is_signalled = false;
-    thread().wait(|| {
-        let deadline = timeout.map(|timeout| Instant::now() + timeout);
-        let mut guard = lock(&EVENTS.0);
-        loop {
-            // SAFETY: as above.
-            let event = unsafe { &mut *event };
-            if event.SignalState != 0 {
-                // A synchronization event lets one waiter through.
-                event.SignalState = i32::from(event.Type == 0);
-                is_signalled = true;
-                return;
-            }
-            let left = deadline.map_or(PATIENCE, |deadline| deadline.saturating_duration_since(Instant::now()));
-            let (next, result) = EVENTS.1.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner);
-            guard = next;
-            if result.timed_out() {
-                if deadline.is_none() {
-                    report::broken("a thread waited 20 s for an event without a timeout: deadlock?");
-                }
-                return;
-            }
-        }
-    });
-    is_signalled
-}
-
-/// A relative time in units of 100 ns, as drivers give it: negative.
-fn relative(time: *const i64) -> Option<Duration> {
-    // SAFETY: null or a LARGE_INTEGER of the driver's.
-    let time = unsafe { time.as_ref() }?;
-    if *time > 0 {
-        report::broken("absolute times are not supported by the rig");
-    }
-    Some(Duration::from_nanos(time.unsigned_abs().saturating_mul(100)))
 }
 
 routines! {
@@ -378,20 +279,6 @@ routines! {
         thread().affinity.set(unsafe { (*previous).Mask } as u64);
     }
 
-    fn KeQueryPerformanceCounter(frequency: *mut u64) -> u64 {
-        if !frequency.is_null() {
-            // SAFETY: memory of the driver's.
-            unsafe { frequency.write(TICK_FREQUENCY) };
-        }
-        nmi_after(&NMI_AFTER_CLOCK);
-        machine().clock.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
-    fn KeQuerySystemTimePrecise(out: *mut u64) {
-        // SAFETY: memory of the driver's.
-        unsafe { out.write(TIME_AT_ZERO + machine().clock.load(Ordering::Relaxed)) };
-    }
-
     fn KeInitializeDpc(dpc: *mut Kdpc, routine: irqlog_ntabi::DeferredRoutine, context: *mut c_void) {
         let new = Kdpc {
             Type: 19,
@@ -474,60 +361,6 @@ routines! {
         spin_until("NMI callbacks to return", || {
             machine().processors.iter().all(|processor| !processor.in_nmi.load(Ordering::SeqCst))
         });
-        STATUS_SUCCESS
-    }
-
-    fn KeInitializeTimerEx(timer: *mut Ktimer, kind: u32) {
-        // SAFETY: memory of the driver's; all-zero is a valid timer.
-        unsafe {
-            timer.write(std::mem::zeroed());
-            (*timer).Header.Type = 8 + kind as u8;
-        }
-    }
-
-    fn KeSetTimerEx(timer: *mut Ktimer, due: i64, period: i32, dpc: *mut Kdpc) -> u8 {
-        if due > 0 {
-            report::broken("absolute times are not supported by the rig");
-        }
-        let was_queued = cancel_timer(timer);
-        let now = machine().clock.load(Ordering::Relaxed);
-        let period = u64::from(period.unsigned_abs());
-        lock(&TIMERS).push(Timer {
-            object: timer as usize,
-            dpc: dpc as usize,
-            due: now + due.unsigned_abs(),
-            period: period * (TICK_FREQUENCY / 1000),
-        });
-        u8::from(was_queued)
-    }
-
-    fn KeCancelTimer(timer: *mut Ktimer) -> u8 {
-        u8::from(cancel_timer(timer))
-    }
-
-    fn KeInitializeEvent(event: *mut Kevent, kind: u32, state: u8) {
-        // SAFETY: memory of the driver's; all-zero is a valid event.
-        unsafe {
-            event.write(std::mem::zeroed());
-            (*event).Type = kind as u8;
-            (*event).SignalState = i32::from(state);
-        }
-    }
-
-    fn KeSetEvent(event: *mut Kevent, _increment: i32, wait: u8) -> i32 {
-        if wait != 0 {
-            report::broken("KeSetEvent with Wait is not supported by the rig");
-        }
-        set_event(event)
-    }
-
-    fn KeWaitForSingleObject(object: *mut Kevent, _reason: u32, _mode: i8, _alertable: u8, timeout: *const i64) -> NtStatus {
-        if wait_event(object, relative(timeout)) { STATUS_SUCCESS } else { STATUS_TIMEOUT }
-    }
-
-    fn KeDelayExecutionThread(_mode: i8, _alertable: u8, interval: *const i64) -> NtStatus {
-        let time = relative(interval).unwrap_or_default();
-        thread().wait(|| std::thread::sleep(time));
         STATUS_SUCCESS
     }
 

@@ -267,7 +267,7 @@ pub fn boot(processors: usize) -> &'static Machine {
     for index in 0..processors {
         std::thread::spawn(move || idle(index));
     }
-    std::thread::spawn(super::ke::heartbeat);
+    std::thread::spawn(super::time::heartbeat);
     self::machine()
 }
 

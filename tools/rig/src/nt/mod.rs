@@ -6,7 +6,7 @@
 //! | [`interrupt`] | how interrupts, DPCs, IPIs and NMIs come in between any two instructions |
 //! | [`report`] | a broken rule: what is said, and how the run ends |
 //! | [`exports`] | the table of routines that images import |
-//! | [`ke`], [`pool`], [`io`], [`registry`], [`ps`] | the routines |
+//! | [`ke`], [`time`], [`pool`], [`io`], [`irp`], [`registry`], [`ps`] | the routines |
 //!
 //! Every routine checks its IRQL rule (`tools/irql`) before it does anything, and on its way back into the image lets in
 //! what has become pending.
@@ -14,9 +14,11 @@
 pub mod exports;
 pub mod interrupt;
 pub mod io;
+pub mod irp;
 pub mod ke;
 pub mod machine;
 pub mod pool;
 pub mod ps;
 pub mod registry;
 pub mod report;
+pub mod time;
