@@ -41,7 +41,7 @@ impl Pages {
         NonNull::new(memory.cast()).map(|memory| Self { memory, tag }).ok_or(STATUS_INSUFFICIENT_RESOURCES)
     }
 
-    /// Start of the memory, aligned to [`PAGE_SIZE`].
+    /// Start of the memory, aligned to [`PAGE_SIZE`]. IRQL: any.
     pub const fn start(&self) -> NonNull<u8> {
         self.memory
     }

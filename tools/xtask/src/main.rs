@@ -11,6 +11,7 @@ mod build;
 mod demo;
 mod faults;
 mod host;
+mod irql_comments;
 mod rig;
 mod shell;
 mod soak;
@@ -36,7 +37,11 @@ enum Command {
     /// Build the driver, run it under interrupts, and show the log
     Demo,
     /// Run everything that CI runs
-    Test,
+    Test {
+        /// Only the steps of these names
+        #[arg(long, value_delimiter = ',')]
+        only: Vec<String>,
+    },
     /// Run the long tiers: deep models, planted faults, millions of records
     Soak {
         /// Calls that the threads of the storm make
@@ -85,7 +90,7 @@ fn main() -> ExitCode {
         Command::VerifySys { planted: true, .. } => verify::planted(),
         Command::VerifySys { arch, planted: false } => verify::run(arch.archs()),
         Command::Demo => demo::run(),
-        Command::Test => test::run_all(),
+        Command::Test { only } => test::run_all(&only),
         Command::Soak { records, engine, lock } => soak::run(records, &engine, &lock),
         Command::Faults => faults::run(),
     };

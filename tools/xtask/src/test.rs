@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use irqlog_kit::Arch;
 
 use crate::{
-    build, host, rig,
+    build, host, irql_comments, rig,
     shell::{output, root, run, timed},
     verify,
 };
@@ -27,6 +27,7 @@ struct Step {
 
 const STEPS: &[Step] = &[
     Step { name: "formatting", slow: false, run: || cargo(&["fmt", "--all", "--check"]) },
+    Step { name: "irql-comments", slow: false, run: irql_comments::check },
     Step {
         name: "clippy",
         slow: false,
@@ -52,10 +53,14 @@ const STEPS: &[Step] = &[
 ///
 /// # Errors
 /// If a step fails.
-pub fn run_all() -> Result<()> {
+pub fn run_all(only: &[String]) -> Result<()> {
+    if let Some(unknown) = only.iter().find(|name| !STEPS.iter().any(|step| step.name == **name)) {
+        let names: Vec<_> = STEPS.iter().map(|step| step.name).collect();
+        bail!("there is no step {unknown}; there are {}", names.join(", "));
+    }
     let in_ci = std::env::var_os("CI").is_some();
     let (mut passed, mut skipped, mut failed) = (0, 0, Vec::new());
-    for step in STEPS {
+    for step in STEPS.iter().filter(|step| only.is_empty() || only.iter().any(|name| name == step.name)) {
         let stamp = root().join("target/xtask").join(format!("{}.passed", step.name));
         let sources = if step.slow && !in_ci { Some(hash_sources()?) } else { None };
         if let Some(sources) = &sources
