@@ -134,6 +134,7 @@ fn end_to_end() -> Result<()> {
     expect(&["read", "--level", "error", "--json"], &["\"text\":\"caf\u{e9}\"", "\"level\":\"error\""])?;
     expect(&["read", "--irql", "HIGH"], &["selftest: HIGH_LEVEL"])?;
     expect(&["follow", "--count", "3"], &["started"])?;
+    follow(&serving)?;
     expect(&["stats"], &["written", "dropped   0", "sampled"])?;
     expect(&["configure", "--level", "warn", "--policy", "keep"], &[])?;
     expect(&["info", "--json"], &["\"level\":\"warn\"", "\"policy\":\"keep\""])?;
@@ -160,4 +161,25 @@ fn end_to_end() -> Result<()> {
         bail!("clear left something:\n{left}");
     }
     serving.stop()
+}
+
+/// `follow` shows each record once and in order, whether it comes at once or after a while.
+fn follow(serving: &rig::Serving) -> Result<()> {
+    const MARKS: usize = 60;
+    let there = serving.irqlog(&["read"])?.lines().count();
+    std::thread::scope(|scope| {
+        let follower = scope.spawn(|| serving.irqlog(&["follow", "--count", &(there + MARKS).to_string()]));
+        for number in 0..MARKS {
+            serving.irqlog(&["mark", &format!("followed {number}")])?;
+            if number % 20 == 0 {
+                // Long enough for it to wait in the driver.
+                std::thread::sleep(std::time::Duration::from_millis(50));
+            }
+        }
+        let shown = follower.join().map_err(|_| anyhow::anyhow!("the follower panicked"))??;
+        let marks: Vec<_> =
+            shown.lines().filter_map(|line| line.split("followed ").nth(1)?.split(' ').next()).collect();
+        let expected: Vec<_> = (0..MARKS).map(|number| number.to_string()).collect();
+        if marks == expected { Ok(()) } else { bail!("follow showed {marks:?}") }
+    })
 }
