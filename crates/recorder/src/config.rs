@@ -11,7 +11,9 @@ use irqlog_wire::{
 /// What the parameters say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// `RingKiB`: the shared lane.
+    /// `Engine`: how a writer comes to be the only one of its lane.
+    pub engine: Engine,
+    /// `RingKiB`: the shared lane, or all processor lanes together.
     pub ring_kib: u32,
     /// `NmiLaneKiB`: each processor's NMI lane.
     pub nmi_lane_kib: u32,
@@ -23,7 +25,13 @@ pub struct Config {
 
 impl Config {
     /// What is used where nothing is said.
-    pub const DEFAULT: Self = Self { ring_kib: 1024, nmi_lane_kib: 16, level: Level::Trace, policy: Policy::Overwrite };
+    pub const DEFAULT: Self = Self {
+        engine: Engine::Shared,
+        ring_kib: 1024,
+        nmi_lane_kib: 16,
+        level: Level::Trace,
+        policy: Policy::Overwrite,
+    };
 }
 
 impl Default for Config {
@@ -35,7 +43,7 @@ impl Default for Config {
 /// A parameter, in the order in which they are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parameter {
-    /// `Engine`, REG_SZ: `shared`.
+    /// `Engine`, REG_SZ: `shared` or `percpu`.
     Engine,
     /// `Lock`, REG_SZ: `kernel`.
     Lock,
@@ -85,7 +93,7 @@ impl Parameter {
     /// What it takes, for the message that says it did not.
     pub const fn takes(self) -> &'static str {
         match self {
-            Self::Engine => "shared",
+            Self::Engine => "shared or percpu",
             Self::Lock => "kernel",
             Self::Policy => "overwrite or keep",
             Self::Level => "error, warn, info, debug or trace",
@@ -100,7 +108,7 @@ impl Parameter {
     /// [`BadValue`] if it is none of this parameter's; `config` is then unchanged.
     pub fn set_name(self, config: &mut Config, name: &str) -> Result<(), BadValue> {
         match self {
-            Self::Engine => (Engine::from_name(name) == Some(Engine::Shared)).then_some(()),
+            Self::Engine => Engine::from_name(name).map(|engine| config.engine = engine),
             Self::Lock => (Lock::from_name(name) == Some(Lock::Kernel)).then_some(()),
             Self::Policy => Policy::from_name(name).map(|policy| config.policy = policy),
             Self::Level => Level::from_name(name).map(|level| config.level = level),

@@ -18,17 +18,27 @@ use crate::config::Config;
 
 const HEADER_WORDS: usize = size_of::<ImageHeader>() / WORD;
 
-/// The geometry of a ring image with engine `shared`.
+/// The geometry of a ring image: which lanes there are, and where.
 ///
-/// Lane 0 is the shared lane, lane `1 + p` the NMI lane of processor `p`. There is a processor control and a lane control for every processor the machine can ever have; NMI lanes have
-/// data only for those that were active at the start.
+/// | Engine | Lanes | NMI lane of processor `p` |
+/// |---|---|---|
+/// | `shared` | 0 is everyone's | `1 + p` |
+/// | `percpu` | `p` is processor `p`'s | `processors + p` |
+///
+/// There is a processor control, and a control for each lane, for every processor that the machine can ever have; lanes
+/// have data only for those that were active at the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
+    engine: Engine,
     processors: usize,
     active: usize,
-    shared_words: usize,
+    /// Words of the shared lane, or of each processor lane.
+    main_words: usize,
     nmi_words: usize,
 }
+
+/// The smallest lane that a processor gets, however small the budget and however many there are.
+const SMALLEST_LANE_KIB: u32 = 16;
 
 /// What is not geometry: identity and time.
 #[derive(Clone, Copy, Debug)]
@@ -49,17 +59,23 @@ impl Layout {
     /// Divides the memory that `config` grants. `active` of at most `processors` processors are there.
     pub fn new(config: &Config, processors: usize, active: usize) -> Self {
         let processors = processors.max(1);
+        let active = active.clamp(1, processors);
+        let main_kib = match config.engine {
+            Engine::PerCpu => config.ring_kib.checked_div(active as u32).unwrap_or(0).max(SMALLEST_LANE_KIB),
+            _ => config.ring_kib,
+        };
         Self {
+            engine: config.engine,
             processors,
-            active: active.clamp(1, processors),
-            shared_words: power_of_two_words(config.ring_kib),
+            active,
+            main_words: power_of_two_words(main_kib),
             nmi_words: power_of_two_words(config.nmi_lane_kib),
         }
     }
 
     /// Words of the whole image.
     pub const fn words(&self) -> usize {
-        self.tables_words() + self.shared_words + self.active * self.nmi_words
+        self.tables_words() + self.main_lanes_with_data() * self.main_words + self.active * self.nmi_words
     }
 
     /// Words of header and control tables, which INFO answers.
@@ -67,9 +83,28 @@ impl Layout {
         HEADER_WORDS + self.processors * processor_word::COUNT + self.lanes() * lane_word::COUNT
     }
 
+    /// The engine.
+    #[inline]
+    pub const fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    const fn is_percpu(&self) -> bool {
+        self.engine.0 == Engine::PerCpu.0
+    }
+
+    /// Lanes before the NMI lanes.
+    const fn main_lanes(&self) -> usize {
+        if self.is_percpu() { self.processors } else { 1 }
+    }
+
+    const fn main_lanes_with_data(&self) -> usize {
+        if self.is_percpu() { self.active } else { 1 }
+    }
+
     /// Lanes that have a control block.
     pub const fn lanes(&self) -> usize {
-        1 + self.processors
+        self.main_lanes() + self.processors
     }
 
     /// Index of the control words of a processor, if there is a control for it.
@@ -91,35 +126,41 @@ impl Layout {
         HEADER_WORDS + self.processors * processor_word::COUNT + lane * lane_word::COUNT
     }
 
-    const fn lane_data(&self, lane: usize) -> (usize, usize) {
+    /// First word and words of a lane's data; none if it has no data.
+    const fn lane_data(&self, lane: usize) -> Option<(usize, usize)> {
         let data = self.tables_words();
-        if lane == 0 {
-            (data, self.shared_words)
+        if lane < self.main_lanes() {
+            if lane < self.main_lanes_with_data() {
+                Some((data + lane * self.main_words, self.main_words))
+            } else {
+                None
+            }
         } else {
-            (data + self.shared_words + (lane - 1) * self.nmi_words, self.nmi_words)
+            let processor = lane - self.main_lanes();
+            let nmi = data + self.main_lanes_with_data() * self.main_words;
+            if processor < self.active { Some((nmi + processor * self.nmi_words, self.nmi_words)) } else { None }
         }
     }
 
-    /// The shared lane.
+    /// Index of the lane that the first log call on a processor writes: the shared one, or its own.
     #[inline]
-    pub const fn shared<'m, M: Words + ?Sized>(&self, words: &'m M) -> Lane<'m, M> {
-        Lane::new(words, self.lane_control(0), self.lane_data(0).0, self.shared_words as u64)
+    pub const fn main_lane(&self, processor: u32) -> usize {
+        if self.is_percpu() { processor as usize } else { 0 }
     }
 
-    /// The NMI lane of a processor, if it has one.
+    /// Index of the NMI lane of a processor.
     #[inline]
-    pub const fn nmi<'m, M: Words + ?Sized>(&self, words: &'m M, processor: u32) -> Option<Lane<'m, M>> {
-        self.lane(words, 1 + processor as usize)
+    pub const fn nmi_lane(&self, processor: u32) -> usize {
+        self.main_lanes() + processor as usize
     }
 
     /// A lane by its index, if it has data.
     #[inline]
     pub const fn lane<'m, M: Words + ?Sized>(&self, words: &'m M, lane: usize) -> Option<Lane<'m, M>> {
-        if lane > self.active {
-            return None;
+        match self.lane_data(lane) {
+            Some((data, capacity)) => Some(Lane::new(words, self.lane_control(lane), data, capacity as u64)),
+            None => None,
         }
-        let (data, capacity) = self.lane_data(lane);
-        Some(Lane::new(words, self.lane_control(lane), data, capacity as u64))
     }
 
     /// Index of the shared lane's statistics.
@@ -132,12 +173,15 @@ impl Layout {
     pub fn initialise<M: Words + ?Sized>(&self, words: &M, config: &Config, identity: &Identity) {
         store(words, 0, self.header(config, identity).as_bytes());
         for lane in 0..self.lanes() {
-            let has_data = lane <= self.active;
-            let (data, capacity) = self.lane_data(lane);
             let mut control = LaneControl::new_zeroed();
-            control.kind = if lane == 0 { LaneKind::Shared.0 } else { LaneKind::Nmi.0 }.into();
-            control.processor = (lane.saturating_sub(1) as u32).into();
-            if has_data {
+            let (kind, processor) = match lane.checked_sub(self.main_lanes()) {
+                Some(processor) => (LaneKind::Nmi, processor),
+                None if self.is_percpu() => (LaneKind::Processor, lane),
+                None => (LaneKind::Shared, 0),
+            };
+            control.kind = kind.0.into();
+            control.processor = (processor as u32).into();
+            if let Some((data, capacity)) = self.lane_data(lane) {
                 control.data_offset = ((data * WORD) as u64).into();
                 control.data_words = (capacity as u64).into();
             }
@@ -163,8 +207,8 @@ impl Layout {
         header.lanes_offset = offset(self.lane_control(0));
         header.lane_size = (size_of::<LaneControl>() as u32).into();
         header.lane_count = (self.lanes() as u32).into();
-        header.engine = Engine::Shared.0.into();
-        header.lock = Lock::Kernel.0.into();
+        header.engine = self.engine.0.into();
+        header.lock = if self.is_percpu() { Lock::None } else { Lock::Kernel }.0.into();
         header.machine = identity.machine.into();
         header.tick_frequency = identity.tick_frequency.into();
         header.tick_base = identity.tick.into();

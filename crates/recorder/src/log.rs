@@ -10,12 +10,16 @@
 //! ```text
 //!  count   caller                                   writes
 //!  ─────   ──────────────────────────────────────   ─────────────────────────────────────────────────────
+//!    0     with engine `percpu`                     the processor's own lane; there is no lock
 //!    0     was below HIGH_LEVEL                     the shared lane, waits for its lock
 //!    0     was at HIGH_LEVEL, or never waits        the shared lane if the lock is free right now,
 //!                                                   else count := 2 and the NMI lane  (the fallback)
 //!    1     interrupted one of the above             the NMI lane
 //!    2+    interrupted a write of the NMI lane      nothing: dropped, counted as re-entered
 //! ```
+//!
+//! A processor lane has one writer at a time because only its processor writes it, at HIGH_LEVEL, and only a call that
+//! found the count at 0: whoever interrupts that one finds 1. No lock, no locked instruction.
 //!
 //! 5. Stamp, append, publish; give the lock back, take the count back, lower: in the order in which the guards drop.
 //!
@@ -47,7 +51,7 @@ use irqlog_ring::{
     words::Words,
 };
 use irqlog_wire::{
-    image::{DropReason, Policy, header_word, lane_word, processor_word},
+    image::{DropReason, Engine, Policy, header_word, lane_word, processor_word},
     irql::{DISPATCH_LEVEL, HIGH_LEVEL},
     record::{BlobHeader, Level, MAX_BLOB, MAX_BLOB_PIECE, flags},
 };
@@ -129,7 +133,9 @@ impl<'m, M: Words + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
         let waits = entry == Entry::MayWait && raised.saved() < HIGH_LEVEL;
         let result = match entered.depth() {
             Depth::First => {
-                if let Some(owned) = self.own_shared_lane(&raised, waits) {
+                if self.layout.engine() == Engine::PerCpu {
+                    self.write_own(record.words(), processor)
+                } else if let Some(owned) = self.own_shared_lane(&raised, waits) {
                     self.write_shared(record.words(), owned)
                 } else {
                     entered.claim_nmi_lane();
@@ -241,7 +247,7 @@ impl<'m, M: Words + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
 
     #[inline]
     fn write_shared(&self, record: &[u64], owned: Owned<'_, L>) -> Result<(u32, u64), DropReason> {
-        let lane = self.layout.shared(self.words);
+        let lane = self.layout.lane(self.words, 0).ok_or(DropReason::NoLane)?;
         let tick = self.platform.tick();
         // SAFETY: we hold the lock of the shared lane, whose hand-over orders our stores after the last owner's.
         let written = unsafe { lane.append(record, tick, self.policy()) };
@@ -279,11 +285,22 @@ impl<'m, M: Words + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
 
     #[inline]
     fn write_nmi(&self, record: &[u64], processor: u32) -> Result<(u32, u64), DropReason> {
-        let lane = self.layout.nmi(self.words, processor).ok_or(DropReason::NoLane)?;
+        let index = self.layout.nmi_lane(processor);
+        let lane = self.layout.lane(self.words, index).ok_or(DropReason::NoLane)?;
         // SAFETY: the nesting count of this processor is 2 or more while we are here, so whoever interrupts us drops:
         // either we found it at 1, or we have set it ourselves. No other processor writes this lane.
         let written = unsafe { lane.append(record, self.platform.tick(), self.policy()) };
-        written.map(|seq| (1 + processor, seq)).map_err(|_| DropReason::Refused)
+        written.map(|seq| (index as u32, seq)).map_err(|_| DropReason::Refused)
+    }
+
+    #[inline]
+    fn write_own(&self, record: &[u64], processor: u32) -> Result<(u32, u64), DropReason> {
+        let index = self.layout.main_lane(processor);
+        let lane = self.layout.lane(self.words, index).ok_or(DropReason::NoLane)?;
+        // SAFETY: the lane of this processor, which we do not leave at HIGH_LEVEL; we found its nesting count at 0, so
+        // nobody on it is inside a write, and whoever interrupts us writes elsewhere.
+        let written = unsafe { lane.append(record, self.platform.tick(), self.policy()) };
+        written.map(|seq| (index as u32, seq)).map_err(|_| DropReason::Refused)
     }
 }
 

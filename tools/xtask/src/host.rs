@@ -66,13 +66,17 @@ pub fn llvm() -> Result<Tools> {
     let bin = |name: &str| PathBuf::from(format!("/usr/bin/{name}-{LLVM}"));
     let tools = Tools { clang_cl: bin("clang-cl"), llvm_lib: bin("llvm-lib"), llvm_dlltool: bin("llvm-dlltool") };
     let lld = bin("lld-link");
-    let wanted = [&tools.clang_cl, &tools.llvm_lib, &tools.llvm_dlltool, &lld];
+    let objdump = llvm_objdump();
+    let wanted = [&tools.clang_cl, &tools.llvm_lib, &tools.llvm_dlltool, &lld, &objdump];
     if wanted.iter().any(|program| !program.exists()) || !libclang().join("libclang.so").exists() {
-        let packages = ["clang", "lld", "llvm"].map(|name| format!("{name}-{LLVM}"));
+        let packages = ["clang", "clang-tools", "lld", "llvm"].map(|name| format!("{name}-{LLVM}"));
         let mut packages: Vec<&str> = packages.iter().map(String::as_str).collect();
         let libclang = format!("libclang-{LLVM}-dev");
         packages.push(&libclang);
         apt_install(&packages)?;
+        if let Some(missing) = wanted.iter().find(|program| !program.exists()) {
+            bail!("{} is missing although {} are installed", missing.display(), packages.join(", "));
+        }
     }
     Ok(tools)
 }
