@@ -69,7 +69,7 @@ unsafe extern "system" fn irqlog_write_blob_never_waits(level: u8, tag: u32, byt
 ///
 /// # Safety
 /// `text` is valid for `length` bytes.
-#[inline(always)]
+#[inline]
 unsafe fn write_text(level: u8, text: *const u8, length: usize, entry: Entry) -> u32 {
     let Some(recorder) = recorder::get() else { return Answer::Filtered.0 };
     // SAFETY: as the caller promises.
@@ -81,7 +81,7 @@ unsafe fn write_text(level: u8, text: *const u8, length: usize, entry: Entry) ->
 ///
 /// # Safety
 /// `bytes` is valid for `length` bytes.
-#[inline(always)]
+#[inline]
 unsafe fn write_blob(level: u8, tag: u32, bytes: *const u8, length: usize, entry: Entry) -> u32 {
     let Some(recorder) = recorder::get() else { return Answer::Filtered.0 };
     // SAFETY: as the caller promises.
@@ -93,7 +93,7 @@ unsafe fn write_blob(level: u8, tag: u32, bytes: *const u8, length: usize, entry
 ///
 /// # Safety
 /// `bytes` is valid for `length` bytes, or null with none.
-#[inline(always)]
+#[inline]
 unsafe fn slice<'a>(bytes: *const u8, length: usize) -> &'a [u8] {
     if bytes.is_null() || length == 0 {
         return &[];
@@ -103,7 +103,7 @@ unsafe fn slice<'a>(bytes: *const u8, length: usize) -> &'a [u8] {
 }
 
 /// IRQL: any.
-#[inline(always)]
+#[inline]
 const fn answer(outcome: Outcome) -> u32 {
     match outcome {
         Outcome::Written { .. } => Answer::Written.0,

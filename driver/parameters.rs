@@ -2,11 +2,14 @@
 
 use irqlog_recorder::config::{BadValue, Config, Parameter, Shape};
 use wdk_sys::{
-    KEY_READ, NTSTATUS, STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SUCCESS, UNICODE_STRING, WDF_NO_OBJECT_ATTRIBUTES,
-    WDFDRIVER, WDFKEY, call_unsafe_wdf_function_binding,
+    NTSTATUS, STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SUCCESS, UNICODE_STRING, WDF_NO_OBJECT_ATTRIBUTES, WDFDRIVER,
+    WDFKEY, call_unsafe_wdf_function_binding,
 };
 
 use crate::wdf::wide;
+
+/// Read access to a key (winnt.h). Its parts are macros with a suffix that bindgen leaves out of the real bindings.
+const KEY_READ: u32 = 0x0002_0019;
 
 /// What was read.
 pub struct Parameters {
@@ -79,7 +82,7 @@ impl Key {
             call_unsafe_wdf_function_binding!(
                 WdfDriverOpenParametersRegistryKey,
                 driver,
-                KEY_READ as u32,
+                KEY_READ,
                 WDF_NO_OBJECT_ATTRIBUTES,
                 &raw mut key
             )

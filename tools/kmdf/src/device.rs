@@ -86,8 +86,9 @@ pub fn remember_registry_path(path: *const UnicodeString) {
     unsafe { (&raw mut REGISTRY_PATH).write(copy(path)) };
 }
 
-pub fn registry_path() -> &'static [u16] {
-    unsafe { &*(&raw const REGISTRY_PATH) }
+pub fn registry_path() -> Vec<u16> {
+    let path = &raw const REGISTRY_PATH;
+    unsafe { (*path).clone() }
 }
 
 pub unsafe extern "system" fn driver_create(

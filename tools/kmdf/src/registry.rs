@@ -32,7 +32,7 @@ pub unsafe extern "system" fn driver_open_parameters_registry_key(
     attributes: *const Attributes,
     out: *mut *mut Object,
 ) -> NtStatus {
-    let mut path: Vec<u16> = registry_path().to_vec();
+    let mut path: Vec<u16> = registry_path();
     path.extend("\\Parameters".encode_utf16());
     let name = unicode_string(&path);
     let open = ObjectAttributes {

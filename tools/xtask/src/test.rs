@@ -39,6 +39,7 @@ const STEPS: &[Step] = &[
         run: || host::llvm().and_then(|_| cargo(&["test", "--locked"])),
     },
     Step { name: "driver-builds", slow: false, run: || build::drivers(&Arch::ALL) },
+    Step { name: "driver-clippy", slow: true, run: build::clippy_drivers },
     Step { name: "verify-sys", slow: false, run: || verify::run(&Arch::ALL) },
     Step { name: "planted-slice-index", slow: true, run: verify::planted },
     Step { name: "windows-cli-x64", slow: true, run: || build::check_windows_cli(Arch::X64) },

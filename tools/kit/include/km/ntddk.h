@@ -73,8 +73,6 @@ typedef struct _IRP IRP, *PIRP;
 #define DISPATCH_LEVEL 2
 #define HIGH_LEVEL 15
 
-/* Access rights to a registry key: winnt.h, "Registry Key Security and Access Rights". */
-#define KEY_READ 0x20019L
 
 /* Device type and IOCTL parts: DDI "Defining I/O Control Codes". */
 #define FILE_DEVICE_UNKNOWN 0x00000022
