@@ -8,10 +8,14 @@ mod common;
 
 use common::{Machine, Memory, SMALL, TestRecorder, drops, header, read_all, recorder};
 use irqlog_recorder::{
+    config::Config,
     draft::Draft,
     log::{Entry, Outcome},
 };
-use irqlog_wire::{image::processor_word, record::Level};
+use irqlog_wire::{
+    image::{Engine, processor_word},
+    record::Level,
+};
 
 /// How the NMI callback logs.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +43,7 @@ fn log_from_nmi(recorder: &TestRecorder<'_>, machine: &Machine, nmi: Nmi, text: 
 /// One outer write at `irql`, with the lock free or taken by another processor, and an NMI before access `first`; if
 /// `second` is given, another one before the access so many later. Gives false when the path has no such access.
 fn interrupted_at(
+    engine: Engine,
     irql: u8,
     lock_elsewhere: bool,
     nmi: Nmi,
@@ -46,7 +51,7 @@ fn interrupted_at(
     second: Option<usize>,
     without_claim: bool,
 ) -> bool {
-    let (recorder, memory, machine) = recorder(&SMALL, 2, 2);
+    let (recorder, memory, machine) = recorder(&Config { engine, ..SMALL }, 2, 2);
     let reached = Box::leak(Box::new(std::cell::Cell::new((false, second.is_none()))));
     let outcomes = Box::leak(Box::new(std::cell::RefCell::new(Vec::new())));
     let start_id = header(memory).start_id.get();
@@ -88,7 +93,7 @@ fn interrupted_at(
 /// Every call ended as a record or a drop, and every record is whole, once, under the seq that its writer was told.
 fn verify(recorder: &TestRecorder<'_>, memory: &Memory, start_id: u64, outcomes: &[Outcome]) {
     let mut found = Vec::new();
-    for lane in 0..3 {
+    for lane in 0..header(memory).lane_count.get() {
         let (records, lost) = read_all(recorder, lane, start_id);
         assert_eq!(lost, 0);
         for (seq, (header, payload)) in records.iter().enumerate() {
@@ -107,11 +112,11 @@ fn verify(recorder: &TestRecorder<'_>, memory: &Memory, start_id: u64, outcomes:
 }
 
 /// Tries every step; gives how many there are.
-fn every_step(irql: u8, lock_elsewhere: bool, nmi: Nmi, without_claim: bool) -> usize {
+fn every_step(engine: Engine, irql: u8, lock_elsewhere: bool, nmi: Nmi, without_claim: bool) -> usize {
     let mut first = 0;
-    while interrupted_at(irql, lock_elsewhere, nmi, first, None, without_claim) {
+    while interrupted_at(engine, irql, lock_elsewhere, nmi, first, None, without_claim) {
         let mut second = 0;
-        while interrupted_at(irql, lock_elsewhere, nmi, first, Some(second), without_claim) {
+        while interrupted_at(engine, irql, lock_elsewhere, nmi, first, Some(second), without_claim) {
             second += 1;
         }
         first += 1;
@@ -121,10 +126,12 @@ fn every_step(irql: u8, lock_elsewhere: bool, nmi: Nmi, without_claim: bool) -> 
 
 #[test]
 fn nmis_at_every_step_of_a_write() {
-    for irql in [0, 2, 9] {
-        for nmi in [Nmi::NeverWaits, Nmi::AtHighLevel] {
-            let steps = every_step(irql, false, nmi, false);
-            assert!(steps >= 15, "only {steps} steps were interrupted");
+    for engine in [Engine::Shared, Engine::PerCpu] {
+        for irql in [0, 2, 9] {
+            for nmi in [Nmi::NeverWaits, Nmi::AtHighLevel] {
+                let steps = every_step(engine, irql, false, nmi, false);
+                assert!(steps >= 15, "only {steps} steps were interrupted");
+            }
         }
     }
 }
@@ -132,14 +139,14 @@ fn nmis_at_every_step_of_a_write() {
 #[test]
 fn nmis_at_every_step_of_a_write_that_falls_back() {
     for nmi in [Nmi::NeverWaits, Nmi::AtHighLevel] {
-        let steps = every_step(15, true, nmi, false);
+        let steps = every_step(Engine::Shared, 15, true, nmi, false);
         assert!(steps >= 15, "only {steps} steps were interrupted");
     }
 }
 
 #[test]
 fn without_the_step_to_two_the_fallback_is_torn() {
-    let result = std::panic::catch_unwind(|| every_step(15, true, Nmi::NeverWaits, true));
+    let result = std::panic::catch_unwind(|| every_step(Engine::Shared, 15, true, Nmi::NeverWaits, true));
     assert!(result.is_err(), "an NMI inside the fallback's write must be seen to break the NMI lane");
 }
 
@@ -156,4 +163,24 @@ fn a_caller_at_high_level_never_waits() {
     }
     machine.irql.set(0);
     assert_eq!(drops(memory), 0);
+}
+
+#[test]
+fn percpu_takes_no_lock_and_falls_back_to_nothing() {
+    let (recorder, memory, machine) = recorder(&Config { engine: Engine::PerCpu, ..SMALL }, 3, 2);
+    // A lock that is never given back is nobody's business here.
+    machine.lock_taken.set(true);
+    for (irql, processor, entry) in [(0, 0, Entry::MayWait), (15, 1, Entry::MayWait), (15, 0, Entry::NeverWaits)] {
+        machine.irql.set(irql);
+        machine.processor.set(processor);
+        let outcome = recorder.log(&Draft::text(Level::Info, b"x"), entry);
+        assert!(matches!(outcome, Outcome::Written { lane, .. } if lane == processor), "{outcome:?}");
+    }
+    // Added after the start: a control, but no lane.
+    machine.processor.set(2);
+    let outcome = recorder.log(&Draft::text(Level::Info, b"x"), Entry::MayWait);
+    assert_eq!(outcome, Outcome::Dropped(irqlog_wire::image::DropReason::NoLane));
+    machine.irql.set(0);
+    assert_eq!(drops(memory), 1);
+    assert_eq!((header(memory).engine.get(), header(memory).lock.get()), (Engine::PerCpu.0, 0));
 }

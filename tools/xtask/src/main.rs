@@ -47,8 +47,8 @@ enum Command {
         /// Calls that the threads of the storm make
         #[arg(long, default_value_t = 10_000_000)]
         records: u64,
-        /// The engine: shared
-        #[arg(long, default_value = "shared", value_parser = ["shared"])]
+        /// The engine
+        #[arg(long, default_value = "shared", value_parser = ["shared", "percpu"])]
         engine: String,
         /// The lock: kernel
         #[arg(long, default_value = "kernel", value_parser = ["kernel"])]

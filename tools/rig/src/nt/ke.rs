@@ -94,6 +94,19 @@ pub fn nmi_after(counter: &AtomicUsize) {
     }
 }
 
+/// The processor, plus one, whose next writer stops between the stamp of its record and the record's publication, until
+/// this is zero again.
+pub static STOPPED_WRITER: AtomicUsize = AtomicUsize::new(0);
+
+/// Stops here if this is the writer that shall stop.
+pub fn maybe_stop() {
+    let processor = thread().processor();
+    let stops = || STOPPED_WRITER.load(Ordering::SeqCst) == owner() && processor.irql.load(Ordering::Relaxed) == HIGH;
+    while stops() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// The index that the current processor claims to have, if not zero: one that was added later.
 pub static CLAIMED_PROCESSOR: AtomicUsize = AtomicUsize::new(0);
 

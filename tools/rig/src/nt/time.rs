@@ -9,7 +9,7 @@ use irqlog_ntabi::{Kdpc, Kevent, Ktimer, NtStatus, STATUS_SUCCESS};
 
 use super::{
     exports::routines,
-    ke::{NMI_AFTER_CLOCK, PATIENCE, insert_dpc, nmi_after, thread},
+    ke::{NMI_AFTER_CLOCK, PATIENCE, insert_dpc, maybe_stop, nmi_after, thread},
     machine::{lock, machine},
     report,
 };
@@ -117,7 +117,9 @@ routines! {
             unsafe { frequency.write(TICK_FREQUENCY) };
         }
         nmi_after(&NMI_AFTER_CLOCK);
-        machine().clock.fetch_add(1, Ordering::Relaxed) + 1
+        let tick = machine().clock.fetch_add(1, Ordering::Relaxed) + 1;
+        maybe_stop();
+        tick
     }
 
     fn KeQuerySystemTimePrecise(out: *mut u64) {

@@ -82,7 +82,8 @@ pub fn read_all(file: &File) -> Result<Vec<Record>> {
     Ok(records)
 }
 
-fn texts(records: &[Record]) -> Vec<String> {
+/// The texts of records.
+pub fn texts(records: &[Record]) -> Vec<String> {
     records
         .iter()
         .map(|record| match record.content() {

@@ -87,16 +87,21 @@ type WriteText = extern "win64" fn(u8, *const u8, usize) -> u32;
 type WriteBlob = extern "win64" fn(u8, u32, *const u8, usize) -> u32;
 
 /// The rig as a driver that logs.
-struct Caller {
+pub struct Caller {
     text: [WriteText; 2],
     blob: [WriteBlob; 2],
-    file: File,
+    /// The reference that keeps irqlog.sys loaded.
+    pub file: File,
     number: u32,
     called: u64,
 }
 
 impl Caller {
-    fn connect() -> Result<Self> {
+    /// Asks for the function table.
+    ///
+    /// # Errors
+    /// If it is refused.
+    pub fn connect() -> Result<Self> {
         let file =
             File::open(ioctl::DEVICE_NAME, Requestor::Kernel).map_err(|status| anyhow::anyhow!("{status:#x}"))?;
         let answer = file.control(Control { code: ioctl::CONNECT, internal: true, input: &[], output: 64 }, &|| false);
@@ -131,7 +136,8 @@ impl Caller {
         deliver(None);
     }
 
-    fn text(&mut self, entry: usize, irql: u8) {
+    /// Writes the next text by one of the two entries, at an IRQL.
+    pub fn text(&mut self, entry: usize, irql: u8) {
         let mut bytes = [0; MAX_TEXT];
         let length = text(writer(Context::Thread, 63), self.number, &mut bytes);
         self.number += 1;
@@ -261,8 +267,9 @@ fn record_path(list: &Path, image: &Image) -> Result<BTreeMap<usize, String>> {
 ///
 /// # Errors
 /// If a record is torn or a call is unaccounted for after some interruption.
-pub fn run(world: &World, list: &Path) -> Result<()> {
+pub fn run(world: &World, list: &Path, engine: &str) -> Result<()> {
     ensure!(machine().processors.len() == 1, "coverage runs with --processors 1");
+    registry::set_parameter("irqlog", "Engine", Value::Text(engine.to_owned()));
     registry::set_parameter("irqlog", "RingKiB", Value::Number(16));
     registry::set_parameter("irqlog", "NmiLaneKiB", Value::Number(4));
     as_process(|| {
@@ -286,12 +293,12 @@ pub fn run(world: &World, list: &Path) -> Result<()> {
                 } else {
                     *covered.entry(address).or_insert(0) += 1;
                 }
-                check(&caller, &counter, &mut seen, lanes)
+                check(&caller, &counter, &mut seen, &lanes)
                     .with_context(|| format!("{coming:?} at {} ({name})", images::describe(address)))?;
             }
         }
         at_breakpoint(None);
-        report(&path, &covered);
+        report(engine, &path, &covered);
         for file in [counter, caller.file] {
             file.cleanup();
             file.close();
@@ -302,10 +309,10 @@ pub fn run(world: &World, list: &Path) -> Result<()> {
 }
 
 /// Everything is whole, there once, and accounted for.
-fn check(log: &Caller, counter: &File, seen: &mut Seen, lanes: u32) -> Result<()> {
+fn check(log: &Caller, counter: &File, seen: &mut Seen, lanes: &[u32]) -> Result<()> {
     let pending = current().context("a simulated thread")?.processor().pending.load(Ordering::SeqCst);
     ensure!(pending == 0, "something was held back and never came: {pending:#x}");
-    for lane in 0..lanes {
+    for &lane in lanes {
         seen.read(&log.file, lane, usize::MAX)?;
     }
     ensure!(seen.torn == 0, "{} torn records", seen.torn);
@@ -318,9 +325,9 @@ fn check(log: &Caller, counter: &File, seen: &mut Seen, lanes: u32) -> Result<()
     Ok(())
 }
 
-fn report(path: &BTreeMap<usize, String>, covered: &BTreeMap<usize, u32>) {
+fn report(engine: &str, path: &BTreeMap<usize, String>, covered: &BTreeMap<usize, u32>) {
     println!(
-        "record path: {} of {} instructions interrupted by an NMI and by an interrupt ({} of those held back until the IRQL lowered)",
+        "record path, engine {engine}: {} of {} instructions interrupted by an NMI and by an interrupt ({} of those held back until the IRQL lowered)",
         covered.len(),
         path.len(),
         HELD_BACK.load(Ordering::Relaxed),

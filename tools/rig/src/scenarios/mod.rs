@@ -3,6 +3,7 @@
 mod basic;
 mod coverage;
 mod guards;
+mod order;
 mod rules;
 mod storm;
 
@@ -40,12 +41,18 @@ pub enum Command {
         /// Calls that the threads make together; what interrupts them comes on top
         #[arg(long, default_value_t = 10_000_000)]
         records: u64,
+        /// The engine
+        #[arg(long, default_value = "shared", value_parser = ["shared", "percpu"])]
+        engine: String,
     },
     /// Interrupt the record path at every instruction: by an NMI, and by an interrupt held back until the IRQL lowers
     Coverage {
         /// The list that `verify-sys` wrote beside the image
         #[arg(long)]
         record_path: PathBuf,
+        /// The engine
+        #[arg(long, default_value = "shared", value_parser = ["shared", "percpu"])]
+        engine: String,
     },
     /// Run scenarios by name; all of them without one
     Run {
@@ -67,7 +74,7 @@ pub struct Scenario {
 }
 
 /// All of them. Each runs in a process of its own (`irqlog-rig run NAME`): a machine boots once.
-pub const ALL: &[&[Scenario]] = &[rules::ALL, guards::ALL, basic::ALL, storm::ALL];
+pub const ALL: &[&[Scenario]] = &[rules::ALL, guards::ALL, basic::ALL, order::ALL, storm::ALL];
 
 /// Where the images are.
 pub struct World {
@@ -138,8 +145,8 @@ pub fn run(world: &World, command: &Command) -> Result<()> {
             }
             serve(world, socket, *storm)
         }
-        Command::Coverage { record_path } => coverage::run(world, record_path),
-        Command::Soak { records } => storm::soak(world, *records),
+        Command::Coverage { record_path, engine } => coverage::run(world, record_path, engine),
+        Command::Soak { records, engine } => storm::soak(world, *records, engine),
         Command::List => {
             for scenario in ALL.iter().copied().flatten() {
                 println!("{:28} {}", scenario.name, scenario.about);

@@ -44,16 +44,22 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "storm",
         about: "100000 calls from every context, two readers, small ring",
-        run: |world| short(world, "overwrite"),
+        run: |world| short(world, "shared", "overwrite"),
     },
     Scenario {
         name: "storm-keep",
         about: "the same with the policy that keeps the oldest",
-        run: |world| short(world, "keep"),
+        run: |world| short(world, "shared", "keep"),
+    },
+    Scenario {
+        name: "storm-percpu",
+        about: "the same with a lane for each processor and no lock",
+        run: |world| short(world, "percpu", "overwrite"),
     },
 ];
 
-fn short(world: &World, policy: &str) -> Result<()> {
+fn short(world: &World, engine: &str, policy: &str) -> Result<()> {
+    registry::set_parameter("irqlog", "Engine", Value::Text(engine.to_owned()));
     registry::set_parameter("irqlog", "Policy", Value::Text(policy.to_owned()));
     // Where interrupts hit is chance: again until enough have hit irqlog.sys itself, within reason.
     for _ in 0..40 {
@@ -71,7 +77,8 @@ fn short(world: &World, policy: &str) -> Result<()> {
 ///
 /// # Errors
 /// If anything is unaccounted for.
-pub fn soak(world: &World, records: u64) -> Result<()> {
+pub fn soak(world: &World, records: u64, engine: &str) -> Result<()> {
+    registry::set_parameter("irqlog", "Engine", Value::Text(engine.to_owned()));
     let result = storm(world, records)?;
     println!("calls by context: {:?}", CONTEXTS.iter().zip(result.by_context).collect::<Vec<_>>());
     println!("{}", result.to_json());
@@ -393,11 +400,11 @@ impl Outcome {
     }
 }
 
-/// Drops over all processors, and calls that irqlog.sys made itself, out of INFO.
+/// Drops over all processors, calls that irqlog.sys made itself, and the lanes that are there, out of INFO.
 ///
 /// # Errors
 /// If INFO cannot be read, or a processor's nesting count is not zero.
-pub fn info(file: &File) -> Result<(u64, u64, u32)> {
+pub fn info(file: &File) -> Result<(u64, u64, Vec<u32>)> {
     let control = Control { code: ioctl::INFO, internal: false, input: &[], output: 1 << 20 };
     let bytes = file.control(control, &|| false).output;
     let header = ImageHeader::read_from_prefix(&bytes).map_err(|_| anyhow::anyhow!("INFO"))?.0;
@@ -410,20 +417,20 @@ pub fn info(file: &File) -> Result<(u64, u64, u32)> {
     }
     let at = header.lanes_offset.get() as usize;
     let lanes = bytes[at..].chunks_exact(size_of::<LaneControl>()).take(header.lane_count.get() as usize);
-    let present =
-        lanes.filter(|lane| LaneControl::read_from_bytes(lane).is_ok_and(|lane| lane.data_words.get() != 0)).count();
-    Ok((dropped, header.own_calls.get(), present as u32))
+    let has_data = |lane: &[u8]| LaneControl::read_from_bytes(lane).is_ok_and(|lane| lane.data_words.get() != 0);
+    let present = (0..).zip(lanes).filter(|(_, lane)| has_data(lane)).map(|(index, _)| index).collect();
+    Ok((dropped, header.own_calls.get(), present))
 }
 
 /// Reads all lanes over and over until `done`, then once more to the end.
-fn reader(lanes: u32, pause: Duration, clears: bool, done: &AtomicBool) -> Result<Seen> {
+fn reader(lanes: &[u32], pause: Duration, clears: bool, done: &AtomicBool) -> Result<Seen> {
     as_process(|| {
         let file =
             File::open(ioctl::WIN32_NAME, Requestor::Administrator).map_err(|status| anyhow::anyhow!("{status:#x}"))?;
         let mut seen = Seen::default();
         let mut round = 0_u32;
         while !done.load(Ordering::SeqCst) {
-            for lane in 0..lanes {
+            for &lane in lanes {
                 seen.read(&file, lane, 64)?;
             }
             round += 1;
@@ -435,7 +442,7 @@ fn reader(lanes: u32, pause: Duration, clears: bool, done: &AtomicBool) -> Resul
                 thread.wait(|| std::thread::sleep(pause));
             }
         }
-        for lane in 0..lanes {
+        for &lane in lanes {
             seen.read(&file, lane, usize::MAX)?;
         }
         file.cleanup();
@@ -457,8 +464,8 @@ fn storm(world: &World, calls: u64) -> Result<Outcome> {
     let readers: Vec<_> = [(Duration::ZERO, false), (Duration::from_millis(20), true)]
         .into_iter()
         .map(|(pause, clears)| {
-            let done = Arc::clone(&done);
-            std::thread::spawn(move || reader(lanes, pause, clears, &done))
+            let (done, lanes) = (Arc::clone(&done), lanes.clone());
+            std::thread::spawn(move || reader(&lanes, pause, clears, &done))
         })
         .collect();
     let counted = Storm::start(world, calls)?.finish()?;

@@ -1,0 +1,70 @@
+//! Order over processors: what becomes of a record whose writer stops between its stamp and its publication.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use anyhow::{Result, ensure};
+use irqlog_reader::{follow::Follower, session::Session};
+
+use super::{
+    Scenario, World, as_process,
+    basic::{FileSource, texts},
+    coverage::Caller,
+    stop_last,
+};
+use crate::nt::{
+    ke::STOPPED_WRITER,
+    machine::run_thread,
+    registry::{self, Value},
+};
+
+/// The scenarios of this module.
+pub const ALL: &[Scenario] = &[Scenario {
+    name: "stopped-writer",
+    about: "engine percpu: a writer stops between stamp and publish; the others go on, and its record comes late",
+    run: stopped_writer,
+}];
+
+fn stopped_writer(world: &World) -> Result<()> {
+    registry::set_parameter("irqlog", "Engine", Value::Text("percpu".to_owned()));
+    let driver = as_process(|| world.start_irqlog())?;
+    let mut others = as_process(Caller::connect)?;
+    let mut stopping = as_process(Caller::connect)?;
+    // On processor 0, and for as long as we like.
+    STOPPED_WRITER.store(1, Ordering::SeqCst);
+    let stopped = std::thread::spawn(move || {
+        run_thread(0x3000, 1, true, |_| stopping.text(0, 0));
+        stopping
+    });
+    std::thread::sleep(Duration::from_millis(20));
+    let (mut follower, before) = run_thread(0x3004, 0b10, true, |_| -> Result<_> {
+        // The other writer's numbers go on behind the stopped one's.
+        for _ in 0..5 {
+            others.text(0, 0);
+        }
+        let mut session = Session::new(FileSource(&others.file));
+        let tables = session.info()?;
+        let mut follower = Follower::new(tables.present());
+        let round = follower.round(&mut session, true)?;
+        Ok((follower, round.records))
+    })?;
+    ensure!(!stopped.is_finished(), "the writer did not stop");
+    ensure!(texts(&before).iter().filter(|text| text.starts_with('w')).count() == 5, "{:?}", texts(&before));
+    ensure!(before.iter().all(|record| !record.late));
+    STOPPED_WRITER.store(0, Ordering::SeqCst);
+    let stopping = stopped.join().map_err(|_| anyhow::anyhow!("the writer panicked"))?;
+    run_thread(0x3004, 0b10, true, |_| -> Result<()> {
+        others.text(0, 0);
+        let round = follower.round(&mut Session::new(FileSource(&others.file)), true)?;
+        let seen: Vec<_> = round.records.iter().map(|record| (record.header.processor.get(), record.late)).collect();
+        ensure!(seen == [(0, true), (1, false)], "processor and late: {seen:?}");
+        ensure!(follower.accounts().all(|(_, account)| account.holds()), "an account does not hold");
+        Ok(())
+    })?;
+    as_process(|| {
+        for caller in [others, stopping] {
+            caller.file.cleanup();
+            caller.file.close();
+        }
+        stop_last(&driver)
+    })
+}
