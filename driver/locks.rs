@@ -1,4 +1,5 @@
-//! The lock `kernel`: what the system has, called where its annotation allows it.
+//! The locks of the shared lane: `kernel`, what the system has, called where its annotation allows it, and `swap`, our own
+//! (`irqlog_ring::lock::swap`). Which one is a service parameter.
 //!
 //! `KeAcquireSpinLockAtDpcLevel` may be called "if and only if" the caller is "already running at an IRQL of
 //! DISPATCH_LEVEL or above" (DDI wdm/nf-wdm-keacquirespinlockatdpclevel), so at HIGH_LEVEL too: it neither reads nor
@@ -7,11 +8,23 @@
 
 use core::cell::UnsafeCell;
 
-use irqlog_ring::lock::RawLock;
+use irqlog_recorder::{Platform, config::Config};
+use irqlog_ring::lock::{
+    RawLock,
+    swap::{AloneWord, Clock, SwapLock},
+};
+use irqlog_wire::image::Lock;
 use wdk_sys::{
     KSPIN_LOCK,
     ntddk::{KeAcquireSpinLockAtDpcLevel, KeReleaseSpinLockFromDpcLevel, KeTryToAcquireSpinLockAtDpcLevel},
 };
+
+use crate::system::{self, System};
+impl Clock for System {
+    fn now(&self) -> u64 {
+        self.tick()
+    }
+}
 
 /// A KSPIN_LOCK alone on two cache lines: whoever spins on it disturbs nobody else.
 #[derive(Debug)]
@@ -32,9 +45,10 @@ unsafe impl Sync for KernelLock {}
 unsafe impl RawLock for KernelLock {
     const HAS_TRY: bool = true;
 
-    fn acquire(&self) {
+    fn acquire(&self) -> bool {
         // SAFETY: at HIGH_LEVEL, so at least DISPATCH_LEVEL; the lock is in non-paged memory.
-        unsafe { KeAcquireSpinLockAtDpcLevel(self.0.get()) }
+        unsafe { KeAcquireSpinLockAtDpcLevel(self.0.get()) };
+        true
     }
 
     fn try_acquire(&self) -> bool {
@@ -45,5 +59,57 @@ unsafe impl RawLock for KernelLock {
     unsafe fn release(&self) {
         // SAFETY: the caller holds it, at HIGH_LEVEL still; annotated with _IRQL_requires_min_(DISPATCH_LEVEL).
         unsafe { KeReleaseSpinLockFromDpcLevel(self.0.get()) }
+    }
+}
+
+/// The lock that the service parameter `Lock` chose.
+#[derive(Debug)]
+pub enum ChosenLock {
+    /// `kernel`.
+    Kernel(KernelLock),
+    /// `swap`.
+    Swap(SwapLock<AloneWord, System>),
+}
+
+impl ChosenLock {
+    /// A free lock of the kind that `config` names. IRQL: any.
+    pub fn new(config: &Config) -> Self {
+        if config.lock == Lock::Swap {
+            let tick_microseconds = u64::from(config.lock_budget).saturating_mul(system::tick_frequency());
+            Self::Swap(SwapLock::new(AloneWord::default(), System, tick_microseconds / 1_000_000))
+        } else {
+            Self::Kernel(KernelLock::new())
+        }
+    }
+}
+
+// SAFETY: each of the two is a lock, and which one it is never changes.
+unsafe impl RawLock for ChosenLock {
+    const HAS_TRY: bool = KernelLock::HAS_TRY && SwapLock::<AloneWord, System>::HAS_TRY;
+
+    #[inline]
+    fn acquire(&self) -> bool {
+        match self {
+            Self::Kernel(lock) => lock.acquire(),
+            Self::Swap(lock) => lock.acquire(),
+        }
+    }
+
+    #[inline]
+    fn try_acquire(&self) -> bool {
+        match self {
+            Self::Kernel(lock) => lock.try_acquire(),
+            Self::Swap(lock) => lock.try_acquire(),
+        }
+    }
+
+    #[inline]
+    unsafe fn release(&self) {
+        match self {
+            // SAFETY: the caller holds this lock.
+            Self::Kernel(lock) => unsafe { lock.release() },
+            // SAFETY: the caller holds this lock.
+            Self::Swap(lock) => unsafe { lock.release() },
+        }
     }
 }

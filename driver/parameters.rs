@@ -50,6 +50,7 @@ fn value_name(parameter: Parameter) -> UNICODE_STRING {
     match parameter {
         Parameter::Engine => wide!(Parameter::Engine.name()),
         Parameter::Lock => wide!(Parameter::Lock.name()),
+        Parameter::LockBudget => wide!(Parameter::LockBudget.name()),
         Parameter::Policy => wide!(Parameter::Policy.name()),
         Parameter::Level => wide!(Parameter::Level.name()),
         Parameter::RingKib => wide!(Parameter::RingKib.name()),

@@ -16,13 +16,13 @@ use wdk_sys::{
 };
 
 use crate::{
-    locks::KernelLock,
+    locks::ChosenLock,
     pool::{PAGE_SIZE, Pages, tag},
     system::{self, System},
 };
 
 /// The recorder with this driver's memory, platform and lock.
-pub type DriverRecorder = Recorder<'static, [AtomicU64], System, KernelLock>;
+pub type DriverRecorder = Recorder<'static, [AtomicU64], System, ChosenLock>;
 
 /// The recorder with what it lies in. `_image` is freed after the recorder that refers to it.
 struct Owner {
@@ -63,7 +63,7 @@ pub fn start(config: &Config) -> Result<(), NTSTATUS> {
         unsafe { core::slice::from_raw_parts(image.start().cast().as_ptr(), layout.words()) };
     let identity = identity();
     layout.initialise(words, config, &identity);
-    let recorder = Recorder::new(words, layout, System, KernelLock::new(), start_id(words));
+    let recorder = Recorder::new(words, layout, System, ChosenLock::new(config), start_id(words));
     const { assert!(align_of::<Owner>() <= PAGE_SIZE) };
     let place = own.start().cast::<Owner>();
     // SAFETY: page-aligned memory of at least that size, which nobody else knows.

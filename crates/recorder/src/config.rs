@@ -13,6 +13,10 @@ use irqlog_wire::{
 pub struct Config {
     /// `Engine`: how a writer comes to be the only one of its lane.
     pub engine: Engine,
+    /// `Lock`: the lock of the shared lane.
+    pub lock: Lock,
+    /// `LockBudget`: microseconds that a waiter for the lock `swap` waits; 0 for ever.
+    pub lock_budget: u32,
     /// `RingKiB`: the shared lane, or all processor lanes together.
     pub ring_kib: u32,
     /// `NmiLaneKiB`: each processor's NMI lane.
@@ -27,6 +31,10 @@ impl Config {
     /// What is used where nothing is said.
     pub const DEFAULT: Self = Self {
         engine: Engine::Shared,
+        lock: Lock::Kernel,
+        // Far longer than all processors of a large machine hold the lock one after another, and far shorter than what
+        // the system's clock watchdog takes for a hang.
+        lock_budget: 10_000,
         ring_kib: 1024,
         nmi_lane_kib: 16,
         level: Level::Trace,
@@ -45,8 +53,10 @@ impl Default for Config {
 pub enum Parameter {
     /// `Engine`, REG_SZ: `shared` or `percpu`.
     Engine,
-    /// `Lock`, REG_SZ: `kernel`.
+    /// `Lock`, REG_SZ: `kernel` or `swap`.
     Lock,
+    /// `LockBudget`, REG_DWORD: 0 to 1000000 microseconds.
+    LockBudget,
     /// `Policy`, REG_SZ: `overwrite` or `keep`.
     Policy,
     /// `Level`, REG_SZ: `error` to `trace`.
@@ -68,13 +78,15 @@ pub enum Shape {
 
 impl Parameter {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Engine, Self::Lock, Self::Policy, Self::Level, Self::RingKib, Self::NmiLaneKib];
+    pub const ALL: [Self; 7] =
+        [Self::Engine, Self::Lock, Self::LockBudget, Self::Policy, Self::Level, Self::RingKib, Self::NmiLaneKib];
 
     /// The name of the registry value.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Engine => "Engine",
             Self::Lock => "Lock",
+            Self::LockBudget => "LockBudget",
             Self::Policy => "Policy",
             Self::Level => "Level",
             Self::RingKib => "RingKiB",
@@ -86,7 +98,7 @@ impl Parameter {
     pub const fn shape(self) -> Shape {
         match self {
             Self::Engine | Self::Lock | Self::Policy | Self::Level => Shape::Name,
-            Self::RingKib | Self::NmiLaneKib => Shape::Number,
+            Self::LockBudget | Self::RingKib | Self::NmiLaneKib => Shape::Number,
         }
     }
 
@@ -94,7 +106,8 @@ impl Parameter {
     pub const fn takes(self) -> &'static str {
         match self {
             Self::Engine => "shared or percpu",
-            Self::Lock => "kernel",
+            Self::Lock => "kernel or swap",
+            Self::LockBudget => "a DWORD from 0 to 1000000",
             Self::Policy => "overwrite or keep",
             Self::Level => "error, warn, info, debug or trace",
             Self::RingKib => "a DWORD from 16 to 1048576",
@@ -109,10 +122,10 @@ impl Parameter {
     pub fn set_name(self, config: &mut Config, name: &str) -> Result<(), BadValue> {
         match self {
             Self::Engine => Engine::from_name(name).map(|engine| config.engine = engine),
-            Self::Lock => (Lock::from_name(name) == Some(Lock::Kernel)).then_some(()),
+            Self::Lock => Lock::from_name(name).filter(|&lock| lock != Lock::None).map(|lock| config.lock = lock),
             Self::Policy => Policy::from_name(name).map(|policy| config.policy = policy),
             Self::Level => Level::from_name(name).map(|level| config.level = level),
-            Self::RingKib | Self::NmiLaneKib => None,
+            Self::LockBudget | Self::RingKib | Self::NmiLaneKib => None,
         }
         .ok_or(BadValue)
     }
@@ -123,6 +136,7 @@ impl Parameter {
     /// [`BadValue`] if it is out of range; `config` is then unchanged.
     pub fn set_number(self, config: &mut Config, number: u32) -> Result<(), BadValue> {
         let (field, range) = match self {
+            Self::LockBudget => (&mut config.lock_budget, 0..=1_000_000),
             Self::RingKib => (&mut config.ring_kib, 16..=1 << 20),
             Self::NmiLaneKib => (&mut config.nmi_lane_kib, 4..=1 << 10),
             Self::Engine | Self::Lock | Self::Policy | Self::Level => return Err(BadValue),

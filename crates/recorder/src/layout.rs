@@ -208,7 +208,7 @@ impl Layout {
         header.lane_size = (size_of::<LaneControl>() as u32).into();
         header.lane_count = (self.lanes() as u32).into();
         header.engine = self.engine.0.into();
-        header.lock = if self.is_percpu() { Lock::None } else { Lock::Kernel }.0.into();
+        header.lock = if self.is_percpu() { Lock::None } else { config.lock }.0.into();
         header.machine = identity.machine.into();
         header.tick_frequency = identity.tick_frequency.into();
         header.tick_base = identity.tick.into();

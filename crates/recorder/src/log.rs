@@ -135,11 +135,15 @@ impl<'m, M: Words + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
             Depth::First => {
                 if self.layout.engine() == Engine::PerCpu {
                     self.write_own(record.words(), processor)
-                } else if let Some(owned) = self.own_shared_lane(&raised, waits) {
-                    self.write_shared(record.words(), owned)
                 } else {
-                    entered.claim_nmi_lane();
-                    self.write_nmi(record.words(), processor)
+                    match self.own_shared_lane(&raised, waits) {
+                        Owning::Yes(owned) => self.write_shared(record.words(), owned),
+                        Owning::NotNow => {
+                            entered.claim_nmi_lane();
+                            self.write_nmi(record.words(), processor)
+                        }
+                        Owning::GaveUp => Err(DropReason::Budget),
+                    }
                 }
             }
             Depth::Nested => self.write_nmi(record.words(), processor),
@@ -228,21 +232,21 @@ impl<'m, M: Words + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
         Policy(self.words.load(header_word::POLICY) as u32)
     }
 
-    /// The lock of the shared lane; `None` if the caller does not wait and it is not free.
+    /// Takes the lock of the shared lane, as far as the caller waits for it.
     #[inline]
-    fn own_shared_lane(&self, raised: &Raised<'_, P>, waits: bool) -> Option<Owned<'_, L>> {
+    fn own_shared_lane(&self, raised: &Raised<'_, P>, waits: bool) -> Owning<'_, L> {
         if L::HAS_TRY
             && let Some(held) = Held::try_acquire(&self.lock, raised)
         {
-            return Some(Owned { held, waited: None });
+            return Owning::Yes(Owned { held, waited: None });
         }
         if !waits {
-            return None;
+            return Owning::NotNow;
         }
         let from = self.platform.tick();
-        let held = Held::acquire(&self.lock, raised);
+        let Some(held) = Held::acquire(&self.lock, raised) else { return Owning::GaveUp };
         // Without a try there is no telling whether there was anyone to wait for.
-        Some(Owned { held, waited: L::HAS_TRY.then(|| self.platform.tick().wrapping_sub(from)) })
+        Owning::Yes(Owned { held, waited: L::HAS_TRY.then(|| self.platform.tick().wrapping_sub(from)) })
     }
 
     #[inline]
@@ -302,6 +306,15 @@ impl<'m, M: Words + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
         let written = unsafe { lane.append(record, self.platform.tick(), self.policy()) };
         written.map(|seq| (index as u32, seq)).map_err(|_| DropReason::Refused)
     }
+}
+
+/// Whether the shared lane is ours.
+enum Owning<'l, L: RawLock> {
+    Yes(Owned<'l, L>),
+    /// It is not, and the caller does not wait.
+    NotNow,
+    /// The caller has waited for as long as the lock lets it.
+    GaveUp,
 }
 
 /// The shared lane is ours.

@@ -193,3 +193,18 @@ fn info_gives_the_tables_and_no_more() {
     assert!(output[written..].iter().all(|&byte| byte == 0xee));
     assert_eq!(recorder.info(&mut [0; 519]), 512, "whole words only");
 }
+
+#[test]
+fn an_exhausted_budget_is_a_counted_drop() {
+    let (recorder, memory, machine) = recorder(&SMALL, 1, 1);
+    machine.lock_taken.set(true);
+    machine.budget_is_gone.set(true);
+    let outcome = recorder.log(&Draft::text(Level::Info, b"x"), Entry::MayWait);
+    assert_eq!(outcome, Outcome::Dropped(DropReason::Budget));
+    // Who never waits has no budget to exhaust.
+    assert!(matches!(
+        recorder.log(&Draft::text(Level::Info, b"x"), Entry::NeverWaits),
+        Outcome::Written { lane: 1, .. }
+    ));
+    assert_eq!((drops(memory), machine.irql.get()), (1, 0));
+}

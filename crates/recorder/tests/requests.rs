@@ -4,7 +4,11 @@ use irqlog_recorder::{
     config::{BadValue, Config, Parameter, Shape},
     request::{MIN_READ_OUTPUT, Refusal, Request, parse},
 };
-use irqlog_wire::{image::Policy, ioctl, record::Level};
+use irqlog_wire::{
+    image::{Lock, Policy},
+    ioctl,
+    record::Level,
+};
 use proptest::prelude::*;
 
 const CODES: [u32; 8] = [
@@ -112,7 +116,19 @@ fn parameters_are_limited_and_named() {
     assert_eq!(Parameter::Policy.set_name(&mut config, "Keep"), Ok(()));
     assert_eq!(Parameter::Level.set_name(&mut config, "warn"), Ok(()));
     assert_eq!(Parameter::RingKib.set_number(&mut config, 64), Ok(()));
-    assert_eq!(config, Config { policy: Policy::Keep, level: Level::Warn, ring_kib: 64, ..Config::DEFAULT });
+    assert_eq!(Parameter::Lock.set_name(&mut config, "swap"), Ok(()));
+    assert_eq!(Parameter::LockBudget.set_number(&mut config, 0), Ok(()));
+    let expected = Config {
+        policy: Policy::Keep,
+        level: Level::Warn,
+        lock: Lock::Swap,
+        lock_budget: 0,
+        ring_kib: 64,
+        ..Config::DEFAULT
+    };
+    assert_eq!(config, expected);
+    assert_eq!(Parameter::Lock.set_name(&mut config, "none"), Err(BadValue));
+    assert_eq!(Parameter::LockBudget.set_number(&mut config, 1_000_001), Err(BadValue));
     let before = config;
     assert_eq!(Parameter::Engine.set_name(&mut config, "both"), Err(BadValue));
     assert_eq!(Parameter::Policy.set_name(&mut config, ""), Err(BadValue));

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`words`] | the memory: 64-bit words that are read and written atomically; loom and fault injection put theirs here |
 //! | [`lane`] | the protocol between the writer and the readers of one lane |
-//! | [`lock`] | how a writer of a shared lane comes to be the only one: the lock trait and its guards |
+//! | [`lock`] | how a writer of a shared lane comes to be the only one: the lock trait, its guards, and locks of our own |
 //! | [`nesting`] | how a writer finds out that it interrupted another one on its own processor |
 //!
 //! Nothing here allocates, formats or panics, and nothing waits but [`lock::RawLock::acquire`]. The crate knows no

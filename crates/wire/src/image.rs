@@ -216,6 +216,8 @@ open_enum! {
         None = 0 "none",
         /// `KeAcquireSpinLockAtDpcLevel`.
         Kernel = 1 "kernel",
+        /// irqlog's own: test-and-test-and-set by exchanging the whole word.
+        Swap = 3 "swap",
     }
 }
 

@@ -50,8 +50,8 @@ enum Command {
         /// The engine
         #[arg(long, default_value = "shared", value_parser = ["shared", "percpu"])]
         engine: String,
-        /// The lock: kernel
-        #[arg(long, default_value = "kernel", value_parser = ["kernel"])]
+        /// The lock of engine shared
+        #[arg(long, default_value = "kernel", value_parser = ["kernel", "swap"])]
         lock: String,
     },
     /// Build drivers with a planted fault each, and see that the rig notices

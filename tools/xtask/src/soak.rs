@@ -25,5 +25,13 @@ pub fn run(records: u64, engine: &str, lock: &str) -> Result<()> {
     timed("planted faults", faults::run)?;
     // Not timed: its last line is the command's.
     step(&format!("a storm of {records} calls, engine {engine}, lock {lock}"));
-    shell::run(rig::command(&rig::images()).args(["soak", "--records", &records.to_string(), "--engine", engine]))
+    shell::run(rig::command(&rig::images()).args([
+        "soak",
+        "--records",
+        &records.to_string(),
+        "--engine",
+        engine,
+        "--lock",
+        lock,
+    ]))
 }

@@ -100,6 +100,8 @@ pub struct Machine {
     pub lock_taken: Cell<bool>,
     /// Waiting for a taken lock would never end in a test: it is a failure unless this says that the wait is meant.
     pub wait_is_meant: Cell<bool>,
+    /// Whoever waits gives up.
+    pub budget_is_gone: Cell<bool>,
 }
 
 // SAFETY: one thread; the level is a number.
@@ -132,9 +134,13 @@ impl Platform for &Machine {
 // SAFETY: one thread; `lock_taken` excludes.
 unsafe impl RawLock for &Machine {
     const HAS_TRY: bool = true;
-    fn acquire(&self) {
+    fn acquire(&self) -> bool {
+        if self.budget_is_gone.get() {
+            return false;
+        }
         assert!(!self.lock_taken.get() || self.wait_is_meant.get(), "waits for a lock that nobody gives back");
         self.lock_taken.set(true);
+        true
     }
     fn try_acquire(&self) -> bool {
         !self.lock_taken.replace(true)

@@ -30,7 +30,7 @@ use zerocopy::IntoBytes;
 
 use super::{
     World, as_process, stop_last,
-    storm::{CUT, Seen, info, read_counts},
+    storm::{CUT, Info, Seen, info, read_counts},
 };
 use crate::{
     images,
@@ -279,7 +279,7 @@ pub fn run(world: &World, list: &Path, engine: &str) -> Result<()> {
             File::open(DEVICE_NAME, Requestor::Administrator).map_err(|status| anyhow::anyhow!("{status:#x}"))?;
         let mut caller = Caller::connect()?;
         let path = record_path(list, &irqlog.image)?;
-        let lanes = info(&caller.file)?.2;
+        let lanes = info(&caller.file)?.lanes;
         let mut covered = BTreeMap::new();
         let mut seen = Seen::default();
         at_breakpoint(Some(met));
@@ -318,7 +318,8 @@ fn check(log: &Caller, counter: &File, seen: &mut Seen, lanes: &[u32]) -> Result
     ensure!(seen.torn == 0, "{} torn records", seen.torn);
     ensure!(seen.twice == 0, "{} records came twice", seen.twice);
     ensure!(seen.holds(), "a lane does not add up");
-    let (dropped, own, _) = info(&log.file)?;
+    let Info { dropped, own, nesting, .. } = info(&log.file)?;
+    ensure!(nesting == 0, "the nesting count is {nesting} at rest");
     let called = log.called + read_counts(counter)?[counts::CALLED];
     let written = seen.written();
     ensure!(called + own == written + dropped, "called {called} + own {own} != written {written} + dropped {dropped}");

@@ -44,6 +44,9 @@ pub enum Command {
         /// The engine
         #[arg(long, default_value = "shared", value_parser = ["shared", "percpu"])]
         engine: String,
+        /// The lock of engine shared
+        #[arg(long, default_value = "kernel", value_parser = ["kernel", "swap"])]
+        lock: String,
     },
     /// Interrupt the record path at every instruction: by an NMI, and by an interrupt held back until the IRQL lowers
     Coverage {
@@ -146,7 +149,7 @@ pub fn run(world: &World, command: &Command) -> Result<()> {
             serve(world, socket, *storm)
         }
         Command::Coverage { record_path, engine } => coverage::run(world, record_path, engine),
-        Command::Soak { records, engine } => storm::soak(world, *records, engine),
+        Command::Soak { records, engine, lock } => storm::soak(world, *records, engine, lock),
         Command::List => {
             for scenario in ALL.iter().copied().flatten() {
                 println!("{:28} {}", scenario.name, scenario.about);

@@ -7,9 +7,10 @@ use irqlog_reader::{follow::Follower, session::Session};
 
 use super::{
     Scenario, World, as_process,
-    basic::{FileSource, texts},
+    basic::{FileSource, read_all, texts},
     coverage::Caller,
     stop_last,
+    storm::info,
 };
 use crate::nt::{
     ke::STOPPED_WRITER,
@@ -18,11 +19,65 @@ use crate::nt::{
 };
 
 /// The scenarios of this module.
-pub const ALL: &[Scenario] = &[Scenario {
-    name: "stopped-writer",
-    about: "engine percpu: a writer stops between stamp and publish; the others go on, and its record comes late",
-    run: stopped_writer,
-}];
+pub const ALL: &[Scenario] = &[
+    Scenario {
+        name: "stopped-writer",
+        about: "engine percpu: a writer stops between stamp and publish; the others go on, and its record comes late",
+        run: stopped_writer,
+    },
+    Scenario {
+        name: "frozen-owner-kernel",
+        about: "the owner of the lock kernel is frozen; callers at HIGH_LEVEL and NMIs go on without it",
+        run: |world| frozen_owner(world, "kernel"),
+    },
+    Scenario {
+        name: "frozen-owner-swap",
+        about: "the same with the lock swap; and who waits gives up when its budget is gone",
+        run: |world| frozen_owner(world, "swap"),
+    },
+];
+
+/// A processor is frozen while it holds the lock, as at a bug check. Logging from another one ends, and loses nothing
+/// silently; the image can be read meanwhile.
+fn frozen_owner(world: &World, name: &str) -> Result<()> {
+    registry::set_parameter("irqlog", "Lock", Value::Text(name.to_owned()));
+    registry::set_parameter("irqlog", "LockBudget", Value::Number(5000));
+    let driver = as_process(|| world.start_irqlog())?;
+    let mut crashing = as_process(Caller::connect)?;
+    let mut freezing = as_process(Caller::connect)?;
+    STOPPED_WRITER.store(1, Ordering::SeqCst);
+    let frozen = std::thread::spawn(move || {
+        run_thread(0x3000, 1, true, |_| freezing.text(0, 0));
+        freezing
+    });
+    std::thread::sleep(Duration::from_millis(20));
+    run_thread(0x3004, 0b10, true, |_| -> Result<()> {
+        let before = info(&crashing.file)?.dropped;
+        // Would never return if one of them waited for the owner: at HIGH_LEVEL, and by the entry that never waits.
+        for (entry, irql) in [(0, 15), (1, 0), (1, 15)] {
+            crashing.text(entry, irql);
+        }
+        ensure!(info(&crashing.file)?.dropped == before, "a record was dropped that had an NMI lane to go to");
+        if name == "swap" {
+            // Below HIGH_LEVEL it waits, for five milliseconds of the clock.
+            crashing.text(0, 0);
+            ensure!(info(&crashing.file)?.dropped == before + 1, "who waited in vain was not counted");
+        }
+        let seen = texts(&read_all(&crashing.file)?);
+        ensure!(seen.iter().filter(|text| text.starts_with('w')).count() == 3, "{seen:?}");
+        Ok(())
+    })?;
+    ensure!(!frozen.is_finished(), "the owner was not frozen");
+    STOPPED_WRITER.store(0, Ordering::SeqCst);
+    let freezing = frozen.join().map_err(|_| anyhow::anyhow!("the owner panicked"))?;
+    as_process(|| {
+        for caller in [crashing, freezing] {
+            caller.file.cleanup();
+            caller.file.close();
+        }
+        stop_last(&driver)
+    })
+}
 
 fn stopped_writer(world: &World) -> Result<()> {
     registry::set_parameter("irqlog", "Engine", Value::Text("percpu".to_owned()));

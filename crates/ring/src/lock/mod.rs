@@ -4,8 +4,10 @@
 //! (the lock). The saved IRQL is the acquirer's own state, so it lives in its guard, never in the lock word, where it
 //! would dirty the line that everyone spins on and turn the release into a read-modify-write.
 //!
-//! A lock is a [`RawLock`]: what Windows gives (`kernel`, in the driver) or our own. Its contract is mutual exclusion
-//! with acquire and release ordering at `HIGH_LEVEL`, nothing more.
+//! A lock is a [`RawLock`]: what Windows gives (`kernel`, in the driver) or our own ([`swap`]). Its contract is mutual
+//! exclusion with acquire and release ordering at `HIGH_LEVEL`, nothing more.
+
+pub mod swap;
 
 /// Raising and lowering the IRQL.
 ///
@@ -62,8 +64,8 @@ pub unsafe trait RawLock {
     /// Whether [`try_acquire`](Self::try_acquire) can succeed. A queue lock has no try: its release may wait for a
     /// successor that has not linked itself yet.
     const HAS_TRY: bool;
-    /// Spins until the lock is free and takes it. IRQL: `HIGH_LEVEL`.
-    fn acquire(&self);
+    /// Spins until the lock is free and takes it; false if the lock has a budget and it is exhausted. IRQL: `HIGH_LEVEL`.
+    fn acquire(&self) -> bool;
     /// Takes the lock if it is free right now; never waits. IRQL: `HIGH_LEVEL`.
     fn try_acquire(&self) -> bool;
     /// Gives the lock back. IRQL: `HIGH_LEVEL`.
@@ -81,11 +83,11 @@ pub struct Held<'l, L: RawLock> {
 }
 
 impl<'l, L: RawLock> Held<'l, L> {
-    /// Waits for the lock. The [`Raised`] is the proof that nothing on this processor can wait for us meanwhile.
+    /// Waits for the lock; `None` if its budget is exhausted. The [`Raised`] is the proof that nothing on this processor
+    /// can wait for us meanwhile.
     #[inline]
-    pub fn acquire<I: Irql>(lock: &'l L, _high: &Raised<'_, I>) -> Self {
-        lock.acquire();
-        Self { lock }
+    pub fn acquire<I: Irql>(lock: &'l L, _high: &Raised<'_, I>) -> Option<Self> {
+        lock.acquire().then(|| Self { lock })
     }
 
     /// Takes the lock if it is free.
