@@ -3,7 +3,7 @@
 use std::{
     ffi::c_void,
     fmt::Write,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
@@ -18,7 +18,7 @@ use super::{
 };
 
 /// A wait of this long in a loop of the rig is a deadlock.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The simulated thread that runs: every import has checked that there is one.
 pub fn thread() -> &'static machine::Thread {
@@ -98,11 +98,15 @@ pub fn nmi_after(counter: &AtomicUsize) {
 /// this is zero again.
 pub static STOPPED_WRITER: AtomicUsize = AtomicUsize::new(0);
 
+/// Whether that writer has come to where it stops.
+pub static HAS_STOPPED: AtomicBool = AtomicBool::new(false);
+
 /// Stops here if this is the writer that shall stop.
 pub fn maybe_stop() {
     let processor = thread().processor();
     let stops = || STOPPED_WRITER.load(Ordering::SeqCst) == owner() && processor.irql.load(Ordering::Relaxed) == HIGH;
     while stops() {
+        HAS_STOPPED.store(true, Ordering::SeqCst);
         std::thread::sleep(Duration::from_millis(1));
     }
 }

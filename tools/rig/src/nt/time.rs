@@ -91,7 +91,7 @@ fn wait_event(event: *mut Kevent, timeout: Option<Duration>) -> bool {
             guard = next;
             if result.timed_out() {
                 if deadline.is_none() {
-                    report::broken("a thread waited 20 s for an event without a timeout: deadlock?");
+                    report::broken("a thread waited a minute for an event without a timeout: deadlock?");
                 }
                 return;
             }

@@ -13,7 +13,7 @@ use super::{
     storm::info,
 };
 use crate::nt::{
-    ke::STOPPED_WRITER,
+    ke::{HAS_STOPPED, STOPPED_WRITER},
     machine::run_thread,
     registry::{self, Value},
 };
@@ -50,7 +50,7 @@ fn frozen_owner(world: &World, name: &str) -> Result<()> {
         run_thread(0x3000, 1, true, |_| freezing.text(0, 0));
         freezing
     });
-    std::thread::sleep(Duration::from_millis(20));
+    until_stopped();
     run_thread(0x3004, 0b10, true, |_| -> Result<()> {
         let before = info(&crashing.file)?.dropped;
         // Would never return if one of them waited for the owner: at HIGH_LEVEL, and by the entry that never waits.
@@ -79,6 +79,13 @@ fn frozen_owner(world: &World, name: &str) -> Result<()> {
     })
 }
 
+/// Waits until the writer is where it stops.
+fn until_stopped() {
+    while !HAS_STOPPED.load(Ordering::SeqCst) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 fn stopped_writer(world: &World) -> Result<()> {
     registry::set_parameter("irqlog", "Engine", Value::Text("percpu".to_owned()));
     let driver = as_process(|| world.start_irqlog())?;
@@ -90,7 +97,7 @@ fn stopped_writer(world: &World) -> Result<()> {
         run_thread(0x3000, 1, true, |_| stopping.text(0, 0));
         stopping
     });
-    std::thread::sleep(Duration::from_millis(20));
+    until_stopped();
     let (mut follower, before) = run_thread(0x3004, 0b10, true, |_| -> Result<_> {
         // The other writer's numbers go on behind the stopped one's.
         for _ in 0..5 {
