@@ -54,6 +54,12 @@ enum Command {
         #[arg(long, default_value = "kernel", value_parser = ["kernel", "swap"])]
         lock: String,
     },
+    /// Measure the record path on this machine: a table of ratios
+    Bench {
+        /// One JSON object instead of the table
+        #[arg(long)]
+        json: bool,
+    },
     /// Build drivers with a planted fault each, and see that the rig notices
     Faults,
     /// Look at the built images: imports, header, sections, and what the record path can reach
@@ -84,6 +90,24 @@ impl ArchArgument {
     }
 }
 
+/// Builds and runs the bench, optimised.
+fn bench(json: bool) -> anyhow::Result<()> {
+    let mut cargo = std::process::Command::new("cargo");
+    cargo.current_dir(shell::root()).args([
+        "run",
+        "--quiet",
+        "--locked",
+        "--release",
+        "--package",
+        "irqlog-bench",
+        "--",
+    ]);
+    if json {
+        cargo.arg("--json");
+    }
+    shell::run(&mut cargo)
+}
+
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Build { arch } => build::drivers(arch.archs()),
@@ -92,6 +116,7 @@ fn main() -> ExitCode {
         Command::Demo => demo::run(),
         Command::Test { only } => test::run_all(&only),
         Command::Soak { records, engine, lock } => soak::run(records, &engine, &lock),
+        Command::Bench { json } => bench(json),
         Command::Faults => faults::run(),
     };
     match result {

@@ -56,12 +56,12 @@ impl Import {
 fn broken_rule(row: &Export, irql: u8) -> ! {
     let name = irqlog_wire::irql::name;
     let limit = match (row.rule.least, row.rule.most) {
-        (0, most) => format!("at most {}", name(most)),
-        (least, irqlog_irql::HIGH) => format!("at least {}", name(least)),
-        (least, most) => format!("from {} to {}", name(least), name(most)),
+        (0, most) => format!("<= {}", name(most)),
+        (least, irqlog_irql::HIGH) => format!(">= {}", name(least)),
+        (least, most) => format!("{} to {}", name(least), name(most)),
     };
     report::broken(&format!(
-        "{} was called at IRQL {irql} ({}); it may be called at {limit} [{}]",
+        "{} was called at IRQL {irql} ({}); it may be called at IRQL {limit} [{}]",
         row.name,
         name(irql),
         row.source

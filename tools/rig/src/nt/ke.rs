@@ -18,7 +18,7 @@ use super::{
 };
 
 /// A wait of this long in a loop of the rig is a deadlock.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The simulated thread that runs: every import has checked that there is one.
 pub fn thread() -> &'static machine::Thread {

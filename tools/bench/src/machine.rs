@@ -1,0 +1,88 @@
+//! The host as a platform: processors are threads, the clock is the time stamp counter, the IRQL is nobody's.
+
+use std::cell::Cell;
+
+use irqlog_recorder::Platform;
+use irqlog_ring::lock::{Irql, swap::Clock};
+
+thread_local! {
+    static PROCESSOR: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Makes the calling thread a processor, on a core of its own.
+pub fn become_processor(index: u32) {
+    PROCESSOR.set(index);
+    // SAFETY: all-zero is an empty set.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: a valid set, and an index far below its size.
+    unsafe { libc::CPU_SET(index as usize, &mut set) };
+    // A host that does not let us pin threads measures worse, not wrongly.
+    // SAFETY: a valid set of that size, for the calling thread.
+    unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) };
+}
+
+/// How often the calling thread was switched away from its core against its will.
+pub fn switches() -> i64 {
+    // SAFETY: all-zero is a valid rusage.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: a valid place for the answer.
+    unsafe { libc::getrusage(libc::RUSAGE_THREAD, &raw mut usage) };
+    usage.ru_nivcsw
+}
+
+/// Now, in the counter's own unit.
+#[inline]
+pub fn tick() -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every x64 processor has it.
+    unsafe {
+        core::arch::x86_64::_rdtsc()
+    }
+    #[cfg(target_arch = "aarch64")]
+    {
+        let value;
+        // SAFETY: readable from user mode on Linux.
+        unsafe { core::arch::asm!("mrs {}, cntvct_el0", out(reg) value, options(nomem, nostack)) };
+        value
+    }
+}
+
+/// The platform.
+#[derive(Clone, Copy, Debug)]
+pub struct Host;
+
+// SAFETY: nothing interrupts a thread here but the host, which knows nothing of the recorder; each thread is a processor.
+unsafe impl Irql for Host {
+    #[inline]
+    fn raise(&self) -> u8 {
+        0
+    }
+    #[inline]
+    unsafe fn lower(&self, _: u8) {}
+}
+
+impl Platform for Host {
+    #[inline]
+    fn irql(&self) -> u8 {
+        0
+    }
+    #[inline]
+    fn processor(&self) -> u32 {
+        PROCESSOR.get()
+    }
+    #[inline]
+    fn tick(&self) -> u64 {
+        tick()
+    }
+    #[inline]
+    fn thread_and_process(&self) -> (u32, u32) {
+        (1, 1)
+    }
+}
+
+impl Clock for Host {
+    #[inline]
+    fn now(&self) -> u64 {
+        tick()
+    }
+}
