@@ -153,11 +153,12 @@ impl Encoded {
         }
     }
 
-    /// The words to store.
+    /// The words to store; seq and tick are put into them when it is known.
     #[inline]
-    pub fn words(&self) -> &[u64] {
-        let filled = self.words.get(..self.length).unwrap_or_default();
-        // SAFETY: `fill` has initialised that many: all parts, and the padding of the last word. Same layout.
-        unsafe { core::slice::from_raw_parts(filled.as_ptr().cast(), filled.len()) }
+    pub fn words(&mut self) -> &mut [u64] {
+        let filled = self.words.get_mut(..self.length).unwrap_or_default();
+        // SAFETY: `fill` has initialised that many: all parts, and the padding of the last word. Same layout, and the
+        // borrow of `self` goes over to the result.
+        unsafe { core::slice::from_raw_parts_mut(filled.as_mut_ptr().cast(), filled.len()) }
     }
 }

@@ -250,7 +250,7 @@ impl<'m, M: Words + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
     }
 
     #[inline]
-    fn write_shared(&self, record: &[u64], owned: Owned<'_, L>) -> Result<(u32, u64), DropReason> {
+    fn write_shared(&self, record: &mut [u64], owned: Owned<'_, L>) -> Result<(u32, u64), DropReason> {
         let lane = self.layout.lane(self.words, 0).ok_or(DropReason::NoLane)?;
         let tick = self.platform.tick();
         // SAFETY: we hold the lock of the shared lane, whose hand-over orders our stores after the last owner's.
@@ -288,7 +288,7 @@ impl<'m, M: Words + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
     }
 
     #[inline]
-    fn write_nmi(&self, record: &[u64], processor: u32) -> Result<(u32, u64), DropReason> {
+    fn write_nmi(&self, record: &mut [u64], processor: u32) -> Result<(u32, u64), DropReason> {
         let index = self.layout.nmi_lane(processor);
         let lane = self.layout.lane(self.words, index).ok_or(DropReason::NoLane)?;
         // SAFETY: the nesting count of this processor is 2 or more while we are here, so whoever interrupts us drops:
@@ -298,7 +298,7 @@ impl<'m, M: Words + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
     }
 
     #[inline]
-    fn write_own(&self, record: &[u64], processor: u32) -> Result<(u32, u64), DropReason> {
+    fn write_own(&self, record: &mut [u64], processor: u32) -> Result<(u32, u64), DropReason> {
         let index = self.layout.main_lane(processor);
         let lane = self.layout.lane(self.words, index).ok_or(DropReason::NoLane)?;
         // SAFETY: the lane of this processor, which we do not leave at HIGH_LEVEL; we found its nesting count at 0, so

@@ -194,23 +194,24 @@ impl<'m, M: Words + ?Sized> Lane<'m, M> {
     /// # Safety
     /// The caller is the lane's only writer until this returns, and every earlier writer's stores happened before.
     #[inline]
-    pub unsafe fn append(&self, record: &[u64], tick: u64, policy: Policy) -> Result<u64, Full> {
+    pub unsafe fn append(&self, record: &mut [u64], tick: u64, policy: Policy) -> Result<u64, Full> {
         let head = self.control(at::HEAD);
         let seq = self.control(at::NEXT_SEQ);
         let need = record.len() as u64;
-        if need > self.capacity || record.len() < HEADER_WORDS {
+        let Some(header) = record.first_chunk_mut::<HEADER_WORDS>() else { return Err(Full) };
+        header[WORD_SEQ] = seq;
+        header[WORD_TICK] = tick;
+        if need > self.capacity {
             return Err(Full);
         }
         self.make_room(head, need, policy)?;
         self.words.release_fence(); // write:B, pairs with read:D
-        for (offset, &word) in record.iter().enumerate() {
-            let word = match offset {
-                WORD_SEQ => seq,
-                WORD_TICK => tick,
-                _ => word,
-            };
-            self.words.store(self.index(head.wrapping_add(offset as u64)), word); // write:C
-        }
+        let first = self.index(head);
+        // Up to the end of the data, and the rest from its start.
+        let (here, there) =
+            record.split_at_checked(self.data + self.capacity as usize - first).unwrap_or((record, &[]));
+        self.words.store_all(first, here); // write:C
+        self.words.store_all(self.data, there); // write:C
         self.words.store(self.control + at::NEXT_SEQ, seq.wrapping_add(1)); // write:C
         self.words.store_release(self.control + at::HEAD, head.wrapping_add(need)); // write:D, pairs with read:A
         Ok(seq)

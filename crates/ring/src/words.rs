@@ -20,6 +20,13 @@ pub trait Words {
     fn load_acquire(&self, index: usize) -> u64;
     /// Stores a word with no ordering.
     fn store(&self, index: usize, value: u64);
+    /// Stores words one after another, each in one step, with no ordering.
+    #[inline]
+    fn store_all(&self, first: usize, values: &[u64]) {
+        for (offset, &value) in values.iter().enumerate() {
+            self.store(first + offset, value);
+        }
+    }
     /// Stores a word; what came earlier stays earlier (release).
     fn store_release(&self, index: usize, value: u64);
     /// Adds to a word in one step, with no ordering; the value before.
@@ -46,6 +53,14 @@ impl Words for [AtomicU64] {
     #[inline]
     fn store(&self, index: usize, value: u64) {
         if let Some(word) = self.get(index) {
+            word.store(value, Ordering::Relaxed);
+        }
+    }
+
+    #[inline]
+    fn store_all(&self, first: usize, values: &[u64]) {
+        // One look at the bounds for all of them.
+        for (word, &value) in self.get(first..).unwrap_or_default().iter().zip(values) {
             word.store(value, Ordering::Relaxed);
         }
     }

@@ -111,9 +111,9 @@ fn expected(seq: u64) -> [u64; HEADER_WORDS] {
 }
 
 fn append(lane: Lane<'_, View>, seq: u64) {
-    let record = expected(seq);
+    let mut record = expected(seq);
     // SAFETY: each model has one writer at a time, by construction or by the lock that it models.
-    let written = unsafe { lane.append(&record, seq ^ 0x5555, Policy::Overwrite) };
+    let written = unsafe { lane.append(&mut record, seq ^ 0x5555, Policy::Overwrite) };
     assert_eq!(written, Ok(seq));
 }
 

@@ -78,9 +78,9 @@ fn run(
         match *step {
             Step::Write(payload) => {
                 let seq = sequence(model.written);
-                let new = record(seq, payload);
+                let mut new = record(seq, payload);
                 // SAFETY: one thread.
-                let result = unsafe { lane.append(&new, !seq, policy) };
+                let result = unsafe { lane.append(&mut new, !seq, policy) };
                 let mut fits = new.len() <= capacity;
                 while fits && model.used + new.len() > capacity {
                     let &(oldest, size) = model.records.front().unwrap();
@@ -164,14 +164,14 @@ fn a_damaged_lane_ends_every_walk() {
         lane.initialise(0, 0);
         for seq in 0..40 {
             // SAFETY: one thread.
-            unsafe { lane.append(&record(seq, 3), !seq, Policy::Overwrite) }.unwrap();
+            unsafe { lane.append(&mut record(seq, 3), !seq, Policy::Overwrite) }.unwrap();
         }
         for word in lane_word::COUNT..lane_word::COUNT + 128 {
             words.store(word, damage);
         }
         lane.read(lane.start(), &mut Copied::default(), |_| true);
         // SAFETY: one thread.
-        unsafe { lane.append(&record(40, 3), 0, Policy::Overwrite) }.unwrap();
+        unsafe { lane.append(&mut record(40, 3), 0, Policy::Overwrite) }.unwrap();
         let mut seen = Vec::new();
         lane.read(Cursor { seq: 40, position: 0 }, &mut Copied::default(), |got| {
             seen.push(got[WORD_SEQ]);
@@ -187,6 +187,6 @@ fn a_record_larger_than_the_lane_is_refused() {
     let lane: Lane<'_, [AtomicU64]> = Lane::new(&words, 0, lane_word::COUNT, 16);
     lane.initialise(0, 0);
     // SAFETY: one thread.
-    assert_eq!(unsafe { lane.append(&record(0, 20), 0, Policy::Overwrite) }, Err(Full));
+    assert_eq!(unsafe { lane.append(&mut record(0, 20), 0, Policy::Overwrite) }, Err(Full));
     assert_eq!(lane.written(), 0);
 }

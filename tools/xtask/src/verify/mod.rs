@@ -68,8 +68,8 @@ pub fn planted() -> Result<()> {
         "crates/ring/src/lane.rs",
         // Any index that the compiler cannot prove to be inside.
         (
-            "            self.words.store(self.index(head.wrapping_add(offset as u64)), word); // write:C",
-            "            let word = if word == 0 { record[word as usize + record.len() / 2 * offset] } else { word };\n            self.words.store(self.index(head.wrapping_add(offset as u64)), word);",
+            "        self.words.store_all(first, here); // write:C\n",
+            "        self.words.store(first, record[tick as usize]);\n        self.words.store_all(first, here);\n",
         ),
     )?;
     match verify(Arch::X64, &image) {
