@@ -8,7 +8,7 @@
 //! once, and every call accounted for. One simulated processor runs, so nothing is left to chance.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::{
         Arc, Mutex,
@@ -263,53 +263,74 @@ fn record_path(list: &Path, image: &Image) -> Result<BTreeMap<usize, String>> {
     Ok(path)
 }
 
+/// Engine and lock of each round: between them they use every part of the record path.
+const ROUNDS: [(&str, &str); 3] = [("shared", "kernel"), ("shared", "swap"), ("percpu", "kernel")];
+
 /// Covers the whole list.
 ///
 /// # Errors
 /// If a record is torn or a call is unaccounted for after some interruption.
-pub fn run(world: &World, list: &Path, engine: &str) -> Result<()> {
+pub fn run(world: &World, list: &Path) -> Result<()> {
     ensure!(machine().processors.len() == 1, "coverage runs with --processors 1");
-    registry::set_parameter("irqlog", "Engine", Value::Text(engine.to_owned()));
     registry::set_parameter("irqlog", "RingKiB", Value::Number(16));
     registry::set_parameter("irqlog", "NmiLaneKiB", Value::Number(4));
+    registry::set_parameter("irqlog", "LockBudget", Value::Number(0));
     as_process(|| {
-        let irqlog = world.start_irqlog()?;
-        let testdrv = world.start_testdrv()?;
-        let counter =
-            File::open(DEVICE_NAME, Requestor::Administrator).map_err(|status| anyhow::anyhow!("{status:#x}"))?;
-        let mut caller = Caller::connect()?;
-        let path = record_path(list, &irqlog.image)?;
-        let lanes = info(&caller.file)?.lanes;
-        let mut covered = BTreeMap::new();
-        let mut seen = Seen::default();
-        at_breakpoint(Some(met));
-        for coming in [Coming::Nmi, Coming::Interrupt] {
-            for (&address, name) in &path {
-                let byte = irqlog.image.patch(address, 0xcc)?;
-                *lock(&PLANTED) = Some(Planted { image: Arc::clone(&irqlog.image), address, byte, coming });
-                caller.work()?;
-                if lock(&PLANTED).take().is_some() {
-                    irqlog.image.patch(address, byte)?;
-                } else {
-                    *covered.entry(address).or_insert(0) += 1;
-                }
-                check(&caller, &counter, &mut seen, &lanes)
-                    .with_context(|| format!("{coming:?} at {} ({name})", images::describe(address)))?;
-            }
+        let mut covered = BTreeSet::new();
+        let mut path = BTreeMap::new();
+        for (engine, lock_name) in ROUNDS {
+            registry::set_parameter("irqlog", "Engine", Value::Text(engine.to_owned()));
+            registry::set_parameter("irqlog", "Lock", Value::Text(lock_name.to_owned()));
+            let reached =
+                round(world, list, &mut path).with_context(|| format!("engine {engine}, lock {lock_name}"))?;
+            println!("engine {engine}, lock {lock_name}: {} instructions interrupted", reached.len());
+            covered.extend(reached);
         }
-        at_breakpoint(None);
-        report(engine, &path, &covered);
-        for file in [counter, caller.file] {
-            file.cleanup();
-            file.close();
-        }
-        ensure!(testdrv.stop()?, "the test driver does not stop");
-        stop_last(&irqlog)
+        report(&path, &covered);
+        Ok(())
     })
 }
 
+/// One start of the driver; gives the instructions at which both came, relative to the image.
+fn round(world: &World, list: &Path, names: &mut BTreeMap<usize, String>) -> Result<BTreeSet<usize>> {
+    let irqlog = world.start_irqlog()?;
+    let testdrv = world.start_testdrv()?;
+    let counter = File::open(DEVICE_NAME, Requestor::Administrator).map_err(|status| anyhow::anyhow!("{status:#x}"))?;
+    let mut caller = Caller::connect()?;
+    let path = record_path(list, &irqlog.image)?;
+    let lanes = info(&caller.file)?.lanes;
+    let called_before = read_counts(&counter)?[counts::CALLED];
+    let mut covered = BTreeMap::new();
+    let mut seen = Seen::default();
+    at_breakpoint(Some(met));
+    for coming in [Coming::Nmi, Coming::Interrupt] {
+        for (&address, name) in &path {
+            let byte = irqlog.image.patch(address, 0xcc)?;
+            *lock(&PLANTED) = Some(Planted { image: Arc::clone(&irqlog.image), address, byte, coming });
+            caller.work()?;
+            if lock(&PLANTED).take().is_some() {
+                irqlog.image.patch(address, byte)?;
+            } else {
+                *covered.entry(address).or_insert(0) += 1;
+            }
+            check(&caller, &counter, called_before, &mut seen, &lanes)
+                .with_context(|| format!("{coming:?} at {} ({name})", images::describe(address)))?;
+        }
+    }
+    at_breakpoint(None);
+    for file in [counter, caller.file] {
+        file.cleanup();
+        file.close();
+    }
+    ensure!(testdrv.stop()?, "the test driver does not stop");
+    stop_last(&irqlog)?;
+    let base = irqlog.image.base();
+    names.extend(path.into_iter().map(|(address, name)| (address - base, name)));
+    Ok(covered.into_iter().filter(|&(_, times)| times == 2).map(|(address, _)| address - base).collect())
+}
+
 /// Everything is whole, there once, and accounted for.
-fn check(log: &Caller, counter: &File, seen: &mut Seen, lanes: &[u32]) -> Result<()> {
+fn check(log: &Caller, counter: &File, called_before: u64, seen: &mut Seen, lanes: &[u32]) -> Result<()> {
     let pending = current().context("a simulated thread")?.processor().pending.load(Ordering::SeqCst);
     ensure!(pending == 0, "something was held back and never came: {pending:#x}");
     for &lane in lanes {
@@ -320,26 +341,24 @@ fn check(log: &Caller, counter: &File, seen: &mut Seen, lanes: &[u32]) -> Result
     ensure!(seen.holds(), "a lane does not add up");
     let Info { dropped, own, nesting, .. } = info(&log.file)?;
     ensure!(nesting == 0, "the nesting count is {nesting} at rest");
-    let called = log.called + read_counts(counter)?[counts::CALLED];
+    let called = log.called + read_counts(counter)?[counts::CALLED] - called_before;
     let written = seen.written();
     ensure!(called + own == written + dropped, "called {called} + own {own} != written {written} + dropped {dropped}");
     Ok(())
 }
 
-fn report(engine: &str, path: &BTreeMap<usize, String>, covered: &BTreeMap<usize, u32>) {
+fn report(path: &BTreeMap<usize, String>, covered: &BTreeSet<usize>) {
     println!(
-        "record path, engine {engine}: {} of {} instructions interrupted by an NMI and by an interrupt ({} of those held back until the IRQL lowered)",
+        "record path: {} of {} instructions interrupted by an NMI and by an interrupt ({} times it was held back until the IRQL lowered)",
         covered.len(),
         path.len(),
         HELD_BACK.load(Ordering::Relaxed),
     );
     let mut missed: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for (address, name) in path.iter().filter(|(address, _)| !covered.contains_key(address)) {
-        let place = images::describe(*address);
-        let offset = place.rsplit('+').next().unwrap_or_default().to_owned();
-        missed.entry(name).or_default().push(offset);
+    for (address, name) in path.iter().filter(|(address, _)| !covered.contains(address)) {
+        missed.entry(name).or_default().push(format!("{address:#x}"));
     }
-    for (name, offsets) in missed {
-        println!("  not reached: {} instructions of {name}: {}", offsets.len(), offsets.join(" "));
+    for (name, addresses) in missed {
+        println!("  not reached: {} instructions of {name}: {}", addresses.len(), addresses.join(" "));
     }
 }

@@ -53,9 +53,6 @@ pub enum Command {
         /// The list that `verify-sys` wrote beside the image
         #[arg(long)]
         record_path: PathBuf,
-        /// The engine
-        #[arg(long, default_value = "shared", value_parser = ["shared", "percpu"])]
-        engine: String,
     },
     /// Run scenarios by name; all of them without one
     Run {
@@ -148,7 +145,7 @@ pub fn run(world: &World, command: &Command) -> Result<()> {
             }
             serve(world, socket, *storm)
         }
-        Command::Coverage { record_path, engine } => coverage::run(world, record_path, engine),
+        Command::Coverage { record_path } => coverage::run(world, record_path),
         Command::Soak { records, engine, lock } => storm::soak(world, *records, engine, lock),
         Command::List => {
             for scenario in ALL.iter().copied().flatten() {
