@@ -7,7 +7,7 @@ use wdk_sys::{
 };
 use zerocopy::IntoBytes;
 
-use crate::{interface, recorder, selftest, status, wait};
+use crate::{control_device::check, interface, recorder, selftest, status, wait};
 
 /// What a handler did with its request.
 enum Done {
@@ -121,50 +121,35 @@ pub fn store(output: &mut [u8], answer: &[u8]) -> Result<usize, NTSTATUS> {
     Ok(answer.len())
 }
 
+/// Asks the framework for a buffer of a request, by the function of that name: start and length.
+macro_rules! retrieve {
+    ($function:ident, $request:expr, $length:expr) => {{
+        let mut buffer: PVOID = core::ptr::null_mut();
+        let mut found = 0;
+        // SAFETY: the request is ours; pointer and length are written to our stack.
+        let status = unsafe {
+            call_unsafe_wdf_function_binding!($function, $request, $length as u64, &raw mut buffer, &raw mut found)
+        };
+        check(status).map(|()| (buffer.cast::<u8>(), found as usize))
+    }};
+}
+
 /// The input: the system's copy for both methods that we use, so the caller cannot change it any more.
 /// IRQL: at most DISPATCH_LEVEL.
 fn input_buffer<'r>(request: WDFREQUEST, length: usize) -> Result<&'r [u8], NTSTATUS> {
     if length == 0 {
         return Ok(&[]);
     }
-    let mut buffer: PVOID = core::ptr::null_mut();
-    let mut found = 0;
-    // SAFETY: the request is ours; pointer and length are written to our stack.
-    let status = unsafe {
-        call_unsafe_wdf_function_binding!(
-            WdfRequestRetrieveInputBuffer,
-            request,
-            length as u64,
-            &raw mut buffer,
-            &raw mut found
-        )
-    };
-    if !wdk::nt_success(status) {
-        return Err(status);
-    }
+    let (buffer, found) = retrieve!(WdfRequestRetrieveInputBuffer, request, length)?;
     // SAFETY: the framework says that it is valid for `found` bytes until the request is completed.
-    Ok(unsafe { core::slice::from_raw_parts(buffer.cast(), found as usize) })
+    Ok(unsafe { core::slice::from_raw_parts(buffer, found) })
 }
 
 /// The output: the system's buffer (buffered) or the caller's own pages (READ). In the latter case the caller may
 /// change it meanwhile, so nobody reads back what was stored. With METHOD_BUFFERED it is also where the input lies, so
 /// it is taken after the input was parsed into values. IRQL: at most DISPATCH_LEVEL.
 pub fn output_buffer<'r>(request: WDFREQUEST, length: usize) -> Result<&'r mut [u8], NTSTATUS> {
-    let mut buffer: PVOID = core::ptr::null_mut();
-    let mut found = 0;
-    // SAFETY: the request is ours; pointer and length are written to our stack.
-    let status = unsafe {
-        call_unsafe_wdf_function_binding!(
-            WdfRequestRetrieveOutputBuffer,
-            request,
-            length as u64,
-            &raw mut buffer,
-            &raw mut found
-        )
-    };
-    if !wdk::nt_success(status) {
-        return Err(status);
-    }
+    let (buffer, found) = retrieve!(WdfRequestRetrieveOutputBuffer, request, length)?;
     // SAFETY: the framework says that it is valid for `found` bytes until the request is completed.
-    Ok(unsafe { core::slice::from_raw_parts_mut(buffer.cast(), found as usize) })
+    Ok(unsafe { core::slice::from_raw_parts_mut(buffer, found) })
 }

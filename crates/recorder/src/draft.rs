@@ -132,6 +132,10 @@ impl Encoded {
         last.write(0);
         let mut target = self.words.as_mut_ptr().cast::<u8>();
         for part in [header.as_bytes(), draft.head, draft.body] {
+            // Most records have no head, and a copy of nothing is a call all the same.
+            if part.is_empty() {
+                continue;
+            }
             // SAFETY: the parts are `HEADER_SIZE + payload` bytes together, which is at most `size`, which is at most
             // MAX_SIZE, the size of `words`; source and target are different objects.
             unsafe { core::ptr::copy_nonoverlapping(part.as_ptr(), target, part.len()) };

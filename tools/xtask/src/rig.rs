@@ -82,7 +82,9 @@ impl Serving {
     /// # Errors
     /// If it fails.
     pub fn irqlog(&self, arguments: &[&str]) -> Result<String> {
-        output(Command::new(program("irqlog")).arg("--rig").arg(&self.socket).args(arguments))
+        // A command that never ends is a defect too, and must not keep CI waiting.
+        let mut limited = Command::new("timeout");
+        output(limited.arg("60").arg(program("irqlog")).arg("--rig").arg(&self.socket).args(arguments))
     }
 
     /// Ends it: it stops the driver and looks for what is left.

@@ -169,7 +169,10 @@ fn run_named(world: &World, names: &[String]) -> Result<()> {
     let program = std::env::current_exe()?;
     for scenario in all().filter(|scenario| names.is_empty() || names.iter().any(|name| name == scenario.name)) {
         let start = std::time::Instant::now();
-        let output = std::process::Command::new(&program)
+        // Longer than the rig's own patience with a deadlock.
+        let output = std::process::Command::new("timeout")
+            .arg("180")
+            .arg(&program)
             .arg("--images")
             .arg(&world.images)
             .args(["run", scenario.name])
