@@ -7,7 +7,8 @@ use core::mem::MaybeUninit;
 use irqlog_wire::{
     image::DropReason,
     record::{
-        BlobHeader, Kind, Level, MAX_BLOB_PIECE, MAX_PAYLOAD, MAX_WORDS, RecordHeader, WORD, flags, size_for_payload,
+        BlobHeader, HEADER_SIZE, Kind, Level, MAX_BLOB_PIECE, MAX_PAYLOAD, MAX_WORDS, RecordHeader, WORD, flags,
+        size_for_payload,
     },
 };
 use zerocopy::IntoBytes;
@@ -130,18 +131,21 @@ impl Encoded {
         let Some(last) = self.words.get_mut(length.wrapping_sub(1)) else { return false };
         // The padding is at most seven bytes at the end of the last word.
         last.write(0);
-        let mut target = self.words.as_mut_ptr().cast::<u8>();
-        for part in [header.as_bytes(), draft.head, draft.body] {
-            // Most records have no head, and a copy of nothing is a call all the same.
-            if part.is_empty() {
-                continue;
-            }
-            // SAFETY: the parts are `HEADER_SIZE + payload` bytes together, which is at most `size`, which is at most
-            // MAX_SIZE, the size of `words`; source and target are different objects.
-            unsafe { core::ptr::copy_nonoverlapping(part.as_ptr(), target, part.len()) };
-            // SAFETY: as above: at most one behind the end of `words`.
-            target = unsafe { target.add(part.len()) };
+        // The header's size is known here, so its copy is a few stores; most records have no head; one call is left.
+        let header = header.as_bytes();
+        // SAFETY: the parts are `HEADER_SIZE + payload` bytes together, which is at most `size`, which is at most
+        // MAX_SIZE, the size of `words`; source and target are different objects. That goes for all copies here.
+        unsafe { core::ptr::copy_nonoverlapping(header.as_ptr(), self.words.as_mut_ptr().cast::<u8>(), HEADER_SIZE) };
+        // SAFETY: as above.
+        let mut target = unsafe { self.words.as_mut_ptr().cast::<u8>().add(HEADER_SIZE) };
+        if !draft.head.is_empty() {
+            // SAFETY: as above.
+            unsafe { core::ptr::copy_nonoverlapping(draft.head.as_ptr(), target, draft.head.len()) };
+            // SAFETY: as above.
+            target = unsafe { target.add(draft.head.len()) };
         }
+        // SAFETY: as above.
+        unsafe { core::ptr::copy_nonoverlapping(draft.body.as_ptr(), target, draft.body.len()) };
         self.length = length;
         true
     }
