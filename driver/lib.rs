@@ -7,7 +7,7 @@
 //! | [`recorder`] | the one recorder: its memory, its start and its end |
 //! | [`interface`] | the function table for other drivers: the roots of the record path |
 //! | [`system`] | IRQL, processor, clock and ids, as the recorder asks for them |
-//! | [`locks`] | the lock `kernel` |
+//! | [`locks`] | the locks of the shared lane |
 //! | [`control_device`] | the device, its link and its queues |
 //! | [`queue`] | what its requests do |
 //! | [`wait`] | WAIT: pended, completed by a timer, cancelled or ended at cleanup |

@@ -24,7 +24,7 @@ use crate::{
 /// The recorder with this driver's memory, platform and lock.
 pub type DriverRecorder = Recorder<'static, [AtomicU64], System, ChosenLock>;
 
-/// The recorder with what it lies in. `_image` is freed after the recorder that refers to it.
+/// The recorder with what it lies in: the image that it refers to, and the pages that hold this structure.
 struct Owner {
     recorder: DriverRecorder,
     image: Pages,
