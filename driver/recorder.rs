@@ -11,7 +11,7 @@ use irqlog_recorder::{
     layout::{Identity, Layout},
 };
 use wdk_sys::{
-    ALL_PROCESSOR_GROUPS, NTSTATUS,
+    ALL_PROCESSOR_GROUPS, NTSTATUS, STATUS_INSUFFICIENT_RESOURCES,
     ntddk::{KeQueryActiveProcessorCountEx, KeQueryMaximumProcessorCountEx},
 };
 
@@ -63,7 +63,8 @@ pub fn start(config: &Config) -> Result<(), NTSTATUS> {
         unsafe { core::slice::from_raw_parts(image.start().cast().as_ptr(), layout.words()) };
     let identity = identity();
     layout.initialise(words, config, &identity);
-    let recorder = Recorder::new(words, layout, System, ChosenLock::new(config), start_id(words));
+    let recorder = Recorder::new(words, &layout, System, ChosenLock::new(config), start_id(words))
+        .ok_or(STATUS_INSUFFICIENT_RESOURCES)?;
     const { assert!(align_of::<Owner>() <= PAGE_SIZE) };
     let place = own.start().cast::<Owner>();
     // SAFETY: page-aligned memory of at least that size, which nobody else knows.

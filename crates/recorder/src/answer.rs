@@ -6,7 +6,7 @@
 use irqlog_ring::{
     lane::{Copied, Lane},
     lock::RawLock,
-    words::Words,
+    word::Word,
 };
 use irqlog_wire::{
     VERSION,
@@ -20,16 +20,17 @@ use crate::{
     Platform, Recorder,
     draft::Draft,
     log::{Entry, Outcome},
+    memory::Memory,
     request::{Configure, Read, Refusal},
 };
 
-impl<M: Words + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
+impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
     /// Copies the start of the image: header and control tables, as far as they fit. Gives the bytes written.
     /// IRQL: any that `output` allows.
     pub fn info(&self, output: &mut [u8]) -> usize {
         let mut written = 0;
-        for (index, chunk) in output.chunks_exact_mut(WORD).take(self.layout.tables_words()).enumerate() {
-            chunk.copy_from_slice(&self.words.load(index).to_le_bytes());
+        for (chunk, word) in output.as_chunks_mut::<WORD>().0.iter_mut().zip(self.image.tables()) {
+            *chunk = word.load().to_le_bytes();
             written += WORD;
         }
         written
@@ -41,7 +42,7 @@ impl<M: Words + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
     /// [`Refusal::InvalidParameter`] for a lane that is not there, a cursor of another start, or one that is ahead of the
     /// lane; [`Refusal::BufferTooSmall`] below [`MIN_READ_OUTPUT`](crate::request::MIN_READ_OUTPUT).
     pub fn read(&self, request: &Read, output: &mut [u8]) -> Result<usize, Refusal> {
-        let lane = self.layout.lane(self.words, request.lane as usize).ok_or(Refusal::InvalidParameter)?;
+        let lane = self.image.lane(request.lane as usize).ok_or(Refusal::InvalidParameter)?;
         let barrier = self.platform.tick();
         let cursor = match request.from {
             None => lane.start(),
@@ -83,25 +84,25 @@ impl<M: Words + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
 
     /// Records written so far, over all lanes. IRQL: any.
     pub fn written(&self) -> u64 {
-        self.lanes().map(|lane| lane.written()).fold(0, u64::wrapping_add)
+        self.image.lanes().map(|lane| lane.written()).fold(0, u64::wrapping_add)
     }
 
     /// Takes over new settings. IRQL: any.
     pub fn configure(&self, configure: &Configure) {
         if let Some(level) = configure.level {
-            self.words.store(header_word::LEVEL, u64::from(level.0));
+            self.image.header[header_word::LEVEL].store(u64::from(level.0));
         }
         if let Some(policy) = configure.policy {
-            self.words.store(header_word::POLICY, u64::from(policy.0));
+            self.image.header[header_word::POLICY].store(u64::from(policy.0));
         }
         if let Some(paused) = configure.paused {
-            self.words.store(header_word::PAUSED, u64::from(paused));
+            self.image.header[header_word::PAUSED].store(u64::from(paused));
         }
     }
 
     /// Makes readers ignore what was written so far, in every lane. IRQL: any.
     pub fn clear(&self) {
-        self.lanes().for_each(|lane| lane.clear());
+        self.image.lanes().for_each(|lane| lane.clear());
     }
 
     /// Writes a text for user mode. IRQL: any.
@@ -111,7 +112,7 @@ impl<M: Words + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
 
     /// The header of a record, if it is still in its lane. IRQL: any.
     pub fn find(&self, lane: u32, seq: u64) -> Option<RecordHeader> {
-        let lane = self.layout.lane(self.words, lane as usize)?;
+        let lane = self.image.lane(lane as usize)?;
         let mut found = None;
         lane.read(irqlog_ring::lane::Cursor { seq, position: 0 }, &mut Copied::default(), |record| {
             found = RecordHeader::read_from_prefix(record.as_bytes()).ok().map(|(header, _)| header);
@@ -119,13 +120,9 @@ impl<M: Words + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         });
         found.filter(|header| header.seq.get() == seq)
     }
-
-    fn lanes(&self) -> impl Iterator<Item = Lane<'_, M>> {
-        (0..self.layout.lanes()).filter_map(|lane| self.layout.lane(self.words, lane))
-    }
 }
 
 /// A cursor that was given out stands between the lane's first record and its next one.
-fn is_within<M: Words + ?Sized>(lane: &Lane<'_, M>, seq: u64) -> bool {
+fn is_within<W: Word>(lane: &Lane<'_, W>, seq: u64) -> bool {
     seq.wrapping_sub(lane.first_seq()) <= lane.written()
 }

@@ -2,13 +2,16 @@
 //!
 //! Arguments are read here and nowhere later, so they may be pageable if the caller is at `APC_LEVEL` or below.
 
-use core::mem::MaybeUninit;
+use core::{
+    mem::MaybeUninit,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
+use irqlog_ring::lane::Record;
 use irqlog_wire::{
     image::DropReason,
     record::{
-        BlobHeader, HEADER_SIZE, Kind, Level, MAX_BLOB_PIECE, MAX_PAYLOAD, MAX_WORDS, RecordHeader, WORD, flags,
-        size_for_payload,
+        BlobHeader, HEADER_SIZE, Kind, Level, MAX_BLOB_PIECE, MAX_PAYLOAD, RecordHeader, WORD, WORD_PROCESSOR, flags,
     },
 };
 use zerocopy::IntoBytes;
@@ -19,21 +22,17 @@ pub struct Draft<'a> {
     kind: Kind,
     level: Level,
     flags: u16,
-    head: &'a [u8],
+    /// In whole words, so that what follows starts at one.
+    head: &'a [[u8; WORD]],
     body: &'a [u8],
 }
 
 impl<'a> Draft<'a> {
     /// A text record. More than one record holds is cut at a character boundary and flagged.
+    #[inline]
     pub fn text(level: Level, text: &'a [u8]) -> Self {
-        let mut draft = Self { kind: Kind::Text, level, flags: 0, head: &[], body: text };
-        if let Some(cut) = text.get(..MAX_PAYLOAD)
-            && text.len() > MAX_PAYLOAD
-        {
-            draft.body = whole_characters(cut);
-            draft.flags |= flags::TRUNCATED;
-        }
-        draft
+        let (body, flags) = if text.len() > MAX_PAYLOAD { (cut(text), flags::TRUNCATED) } else { (text, 0) };
+        Self { kind: Kind::Text, level, flags, head: &[], body }
     }
 
     /// One piece of a blob.
@@ -44,7 +43,7 @@ impl<'a> Draft<'a> {
         if piece.len() > MAX_BLOB_PIECE {
             return Err(DropReason::TooLarge);
         }
-        Ok(Self { kind: Kind::Blob, level, flags: 0, head: header.as_bytes(), body: piece })
+        Ok(Self { kind: Kind::Blob, level, flags: 0, head: header.as_bytes().as_chunks().0, body: piece })
     }
 
     /// The same with more [`flags`].
@@ -58,6 +57,13 @@ impl<'a> Draft<'a> {
     pub const fn level(&self) -> Level {
         self.level
     }
+}
+
+/// As much of a text as one record holds.
+#[cold]
+#[inline(never)]
+fn cut(text: &[u8]) -> &[u8] {
+    whole_characters(text.get(..MAX_PAYLOAD).unwrap_or_default())
 }
 
 /// Drops the bytes of a character that was cut at the end of UTF-8 text; at most three.
@@ -78,6 +84,16 @@ fn whole_characters(text: &[u8]) -> &[u8] {
     }
 }
 
+/// The `rest` of `body` that fills no word, with zeros behind it.
+#[inline]
+fn last_word(body: &[u8], rest: &[u8]) -> u64 {
+    match body.last_chunk::<WORD>() {
+        // The last eight bytes in one load: the rest is on top of them.
+        Some(&last) => u64::from_le_bytes(last) >> ((8 * (WORD - rest.len())) & 63),
+        None => rest.iter().rev().fold(0, |word, &byte| (word << 8) | u64::from(byte)),
+    }
+}
+
 /// Who writes, as far as it is known before the raise.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Origin {
@@ -87,86 +103,99 @@ pub(crate) struct Origin {
     pub flags: u16,
 }
 
-/// A whole record in words, ready to be stored; the processor, seq and tick are filled in later.
-///
-/// It lies on the caller's stack, once: filled in place, and not cleared first, since most records are much smaller.
-pub(crate) struct Encoded {
-    words: [MaybeUninit<u64>; MAX_WORDS],
-    /// Words that are initialised.
-    length: usize,
-}
+/// Room for the payload of a record on the caller's stack. Not cleared first, since most records are much smaller.
+pub(crate) struct Room([MaybeUninit<u64>; MAX_PAYLOAD / WORD]);
 
-/// The processor lies in the lowest bits of word 1.
-const WORD_PROCESSOR: usize = core::mem::offset_of!(RecordHeader, processor) / WORD;
-const _: () = assert!(core::mem::offset_of!(RecordHeader, processor) == WORD_PROCESSOR * WORD);
-
-impl Encoded {
+impl Room {
     /// Nothing yet.
     #[inline]
     pub const fn new() -> Self {
-        Self { words: [MaybeUninit::uninit(); MAX_WORDS], length: 0 }
+        Self([MaybeUninit::uninit(); MAX_PAYLOAD / WORD])
     }
 
-    /// Encodes; false if the draft is larger than a record can be, which its constructors exclude.
+    /// Encodes; the processor, seq and tick are filled in when they are known. Nothing if the draft is larger than a
+    /// record can be, which its constructors exclude.
     #[inline]
-    pub fn fill(&mut self, draft: &Draft<'_>, origin: Origin) -> bool {
-        let payload = draft.head.len() + draft.body.len();
-        let Some(size) = size_for_payload(payload) else { return false };
+    pub fn encode(&mut self, draft: &Draft<'_>, origin: Origin) -> Option<Record<'_>> {
+        let payload_size = draft.head.as_flattened().len() + draft.body.len();
+        // `div_ceil` would look at the remainder; no slice is long enough for this to wrap.
+        let length = payload_size.wrapping_add(WORD - 1) / WORD;
+        let room = self.0.get_mut(..length)?;
         let header = RecordHeader {
-            size: (size as u16).into(),
+            size: ((HEADER_SIZE + length * WORD) as u16).into(),
             kind: draft.kind.0,
             level: draft.level.0,
             flags: (draft.flags | origin.flags).into(),
             irql: origin.irql,
             reserved: 0,
             processor: 0.into(),
-            payload_size: (payload as u16).into(),
+            payload_size: (payload_size as u16).into(),
             site: 0.into(),
             seq: 0.into(),
             tick: 0.into(),
             thread: origin.thread.into(),
             process: origin.process.into(),
         };
-        let length = size / WORD;
-        let Some(last) = self.words.get_mut(length.wrapping_sub(1)) else { return false };
-        // The padding is at most seven bytes at the end of the last word.
-        last.write(0);
-        // The header's size is known here, so its copy is a few stores; most records have no head; one call is left.
-        let header = header.as_bytes();
-        // SAFETY: the parts are `HEADER_SIZE + payload` bytes together, which is at most `size`, which is at most
-        // MAX_SIZE, the size of `words`; source and target are different objects. That goes for all copies here.
-        unsafe { core::ptr::copy_nonoverlapping(header.as_ptr(), self.words.as_mut_ptr().cast::<u8>(), HEADER_SIZE) };
-        // SAFETY: as above.
-        let mut target = unsafe { self.words.as_mut_ptr().cast::<u8>().add(HEADER_SIZE) };
-        if !draft.head.is_empty() {
-            // SAFETY: as above.
-            unsafe { core::ptr::copy_nonoverlapping(draft.head.as_ptr(), target, draft.head.len()) };
-            // SAFETY: as above.
-            target = unsafe { target.add(draft.head.len()) };
+        let (head, body) = room.split_at_mut_checked(draft.head.len())?;
+        put(head, draft.head);
+        let (words, rest) = draft.body.as_chunks::<WORD>();
+        let (body, last) = body.split_at_mut_checked(words.len())?;
+        put(body, words);
+        if let [last] = last {
+            last.write(last_word(draft.body, rest));
         }
-        // SAFETY: as above.
-        unsafe { core::ptr::copy_nonoverlapping(draft.body.as_ptr(), target, draft.body.len()) };
-        self.length = length;
-        true
+        // SAFETY: all of `head`, `body` and `last`, which are all of the first `length` words, were written: the parts of
+        // the draft are as long as they. Same layout, and the borrow of `self` goes over.
+        let payload = unsafe { core::slice::from_raw_parts(self.0.as_ptr().cast(), length) };
+        Some(Record { header: header.to_words(), payload })
     }
+}
 
-    /// Says which processor writes.
-    #[inline]
-    pub fn set_processor(&mut self, processor: u32) {
-        if self.length > WORD_PROCESSOR {
-            let word = &mut self.words[WORD_PROCESSOR];
-            // SAFETY: the first `length` words were filled, header first.
-            let value = unsafe { word.assume_init() };
-            word.write((value & !0xffff) | u64::from(processor & 0xffff));
-        }
+/// Stores bytes into as many words: by eights, and what is left without a loop, for the same reason as in the lane.
+#[inline]
+fn put(mut places: &mut [MaybeUninit<u64>], mut words: &[[u8; WORD]]) {
+    while words.len() >= 8 {
+        (places, words) = put_some::<8>(places, words);
     }
+    if words.len() >= 4 {
+        (places, words) = put_some::<4>(places, words);
+    }
+    if words.len() >= 2 {
+        (places, words) = put_some::<2>(places, words);
+    }
+    if !words.is_empty() {
+        put_some::<1>(places, words);
+    }
+}
 
-    /// The words to store; seq and tick are put into them when it is known.
-    #[inline]
-    pub fn words(&mut self) -> &mut [u64] {
-        let filled = self.words.get_mut(..self.length).unwrap_or_default();
-        // SAFETY: `fill` has initialised that many: all parts, and the padding of the last word. Same layout, and the
-        // borrow of `self` goes over to the result.
-        unsafe { core::slice::from_raw_parts_mut(filled.as_mut_ptr().cast(), filled.len()) }
+/// Stores `N` of them, if there are as many; what is left of both.
+#[inline]
+fn put_some<'p, 'w, const N: usize>(
+    places: &'p mut [MaybeUninit<u64>],
+    words: &'w [[u8; WORD]],
+) -> (&'p mut [MaybeUninit<u64>], &'w [[u8; WORD]]) {
+    let (Some((first, places)), Some((values, words))) =
+        (places.split_first_chunk_mut::<N>(), words.split_first_chunk::<N>())
+    else {
+        return (&mut [], &[]);
+    };
+    for (place, word) in first.iter_mut().zip(values) {
+        put_word(place, *word);
     }
+    (places, words)
+}
+
+/// Stores one. Atomic only so that the compiler does not make a call of memcpy out of a few stores: the call, which goes
+/// to the kernel's export in the driver, would cost more than the rest of the encoding.
+#[inline]
+fn put_word(place: &mut MaybeUninit<u64>, word: [u8; WORD]) {
+    // SAFETY: aligned and ours alone; it is only written.
+    let place = unsafe { AtomicU64::from_ptr(place.as_mut_ptr()) };
+    place.store(u64::from_le_bytes(word), Ordering::Relaxed);
+}
+
+/// Says which processor writes.
+#[inline]
+pub(crate) const fn set_processor(record: &mut Record<'_>, processor: u32) {
+    record.header[WORD_PROCESSOR] |= processor as u64 & 0xffff;
 }

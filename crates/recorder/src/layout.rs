@@ -3,7 +3,7 @@
 //! All of it is arithmetic on a few numbers that the recorder keeps for itself: what lies in the image is never trusted
 //! to find the way around it.
 
-use irqlog_ring::{lane::Lane, words::Words};
+use irqlog_ring::word::Word;
 use irqlog_wire::{
     VERSION,
     image::{
@@ -14,7 +14,7 @@ use irqlog_wire::{
 };
 use zerocopy::{FromZeros, IntoBytes};
 
-use crate::config::Config;
+use crate::{config::Config, memory::Image};
 
 const HEADER_WORDS: usize = size_of::<ImageHeader>() / WORD;
 
@@ -32,9 +32,12 @@ pub struct Layout {
     engine: Engine,
     processors: usize,
     active: usize,
-    /// Words of the shared lane, or of each processor lane.
-    main_words: usize,
-    nmi_words: usize,
+    /// Lanes before the NMI lanes that have a control, and those of them that have data.
+    main_lanes: usize,
+    main_lanes_with_data: usize,
+    /// Words of the shared lane, or of each processor lane: 2 to the power of this. So with the NMI lanes.
+    main_bits: u32,
+    nmi_bits: u32,
 }
 
 /// The smallest lane that a processor gets, however small the budget and however many there are.
@@ -64,23 +67,29 @@ impl Layout {
             Engine::PerCpu => config.ring_kib.checked_div(active as u32).unwrap_or(0).max(SMALLEST_LANE_KIB),
             _ => config.ring_kib,
         };
+        let (main_lanes, main_lanes_with_data) = match config.engine {
+            Engine::PerCpu => (processors, active),
+            _ => (1, 1),
+        };
         Self {
             engine: config.engine,
             processors,
             active,
-            main_words: power_of_two_words(main_kib),
-            nmi_words: power_of_two_words(config.nmi_lane_kib),
+            main_lanes,
+            main_lanes_with_data,
+            main_bits: bits_of_words(main_kib),
+            nmi_bits: bits_of_words(config.nmi_lane_kib),
         }
     }
 
     /// Words of the whole image.
     pub const fn words(&self) -> usize {
-        self.tables_words() + self.main_lanes_with_data() * self.main_words + self.active * self.nmi_words
+        self.tables_words() + self.main_data_words() + self.nmi_data_words()
     }
 
     /// Words of header and control tables, which INFO answers.
     pub const fn tables_words(&self) -> usize {
-        HEADER_WORDS + self.processors * processor_word::COUNT + self.lanes() * lane_word::COUNT
+        self.lane_control(self.lanes())
     }
 
     /// The engine.
@@ -93,100 +102,76 @@ impl Layout {
         self.engine.0 == Engine::PerCpu.0
     }
 
-    /// Lanes before the NMI lanes.
-    const fn main_lanes(&self) -> usize {
-        if self.is_percpu() { self.processors } else { 1 }
+    /// Main lanes that have a control: the shared one, or one for each processor.
+    pub const fn main_lanes(&self) -> usize {
+        self.main_lanes
     }
 
-    const fn main_lanes_with_data(&self) -> usize {
-        if self.is_percpu() { self.active } else { 1 }
-    }
-
-    /// Lanes that have a control block.
-    pub const fn lanes(&self) -> usize {
-        self.main_lanes() + self.processors
-    }
-
-    /// Index of the control words of a processor, if there is a control for it.
-    #[inline]
-    pub const fn processor(&self, processor: u32) -> Option<usize> {
-        if (processor as usize) < self.processors {
-            Some(HEADER_WORDS + processor as usize * processor_word::COUNT)
-        } else {
-            None
-        }
-    }
-
-    /// Processors that have a control.
+    /// Processors that have a control, and a control for their NMI lane.
     pub const fn processors(&self) -> usize {
         self.processors
     }
 
+    /// Lanes that have a control: the main ones, then the NMI lanes.
+    pub const fn lanes(&self) -> usize {
+        self.main_lanes + self.processors
+    }
+
+    /// Words of a main lane: 2 to the power of this.
+    pub const fn main_bits(&self) -> u32 {
+        self.main_bits
+    }
+
+    /// Words of an NMI lane: 2 to the power of this.
+    pub const fn nmi_bits(&self) -> u32 {
+        self.nmi_bits
+    }
+
+    /// Words of data of all main lanes.
+    pub const fn main_data_words(&self) -> usize {
+        self.main_lanes_with_data << self.main_bits
+    }
+
+    /// Words of data of all NMI lanes.
+    pub const fn nmi_data_words(&self) -> usize {
+        self.active << self.nmi_bits
+    }
+
+    /// First word of the control of a lane.
     const fn lane_control(&self, lane: usize) -> usize {
         HEADER_WORDS + self.processors * processor_word::COUNT + lane * lane_word::COUNT
     }
 
-    /// First word and words of a lane's data; none if it has no data.
-    const fn lane_data(&self, lane: usize) -> Option<(usize, usize)> {
-        let data = self.tables_words();
-        if lane < self.main_lanes() {
-            if lane < self.main_lanes_with_data() {
-                Some((data + lane * self.main_words, self.main_words))
-            } else {
-                None
-            }
-        } else {
-            let processor = lane - self.main_lanes();
-            let nmi = data + self.main_lanes_with_data() * self.main_words;
-            if processor < self.active { Some((nmi + processor * self.nmi_words, self.nmi_words)) } else { None }
+    /// First word of the data of a lane, if it has some.
+    const fn lane_data(&self, lane: usize) -> Option<usize> {
+        let main_at = self.tables_words();
+        if lane < self.main_lanes_with_data {
+            return Some(main_at + (lane << self.main_bits));
         }
-    }
-
-    /// Index of the lane that the first log call on a processor writes: the shared one, or its own.
-    #[inline]
-    pub const fn main_lane(&self, processor: u32) -> usize {
-        if self.is_percpu() { processor as usize } else { 0 }
-    }
-
-    /// Index of the NMI lane of a processor.
-    #[inline]
-    pub const fn nmi_lane(&self, processor: u32) -> usize {
-        self.main_lanes() + processor as usize
-    }
-
-    /// A lane by its index, if it has data.
-    #[inline]
-    pub const fn lane<'m, M: Words + ?Sized>(&self, words: &'m M, lane: usize) -> Option<Lane<'m, M>> {
-        match self.lane_data(lane) {
-            Some((data, capacity)) => Some(Lane::new(words, self.lane_control(lane), data, capacity as u64)),
-            None => None,
-        }
-    }
-
-    /// Index of the shared lane's statistics.
-    #[inline]
-    pub(crate) const fn shared_control(&self) -> usize {
-        self.lane_control(0)
+        // A main lane without data gives a number that is far too large.
+        let processor = lane.wrapping_sub(self.main_lanes);
+        let nmi_at = main_at + self.main_data_words();
+        if processor < self.active { Some(nmi_at + (processor << self.nmi_bits)) } else { None }
     }
 
     /// Fills header and tables of zeroed memory. Before anyone else sees it.
-    pub fn initialise<M: Words + ?Sized>(&self, words: &M, config: &Config, identity: &Identity) {
-        store(words, 0, self.header(config, identity).as_bytes());
+    pub fn initialise<W: Word>(&self, image: &[W], config: &Config, identity: &Identity) {
+        let Some(parts) = Image::new(image, self) else { return };
+        store(image, 0, self.header(config, identity).as_bytes());
         for lane in 0..self.lanes() {
             let mut control = LaneControl::new_zeroed();
-            let (kind, processor) = match lane.checked_sub(self.main_lanes()) {
+            let (kind, processor) = match lane.checked_sub(self.main_lanes) {
                 Some(processor) => (LaneKind::Nmi, processor),
                 None if self.is_percpu() => (LaneKind::Processor, lane),
                 None => (LaneKind::Shared, 0),
             };
             control.kind = kind.0.into();
             control.processor = (processor as u32).into();
-            if let Some((data, capacity)) = self.lane_data(lane) {
-                control.data_offset = ((data * WORD) as u64).into();
-                control.data_words = (capacity as u64).into();
+            if let Some(first) = self.lane_data(lane) {
+                control.data_offset = ((first * WORD) as u64).into();
             }
-            store(words, self.lane_control(lane), control.as_bytes());
-            if let Some(lane) = self.lane(words, lane) {
+            store(image, self.lane_control(lane), control.as_bytes());
+            if let Some(lane) = parts.lane(lane) {
                 lane.initialise(0, 0);
             }
         }
@@ -225,21 +210,18 @@ impl Layout {
     }
 }
 
-/// KiB in words, rounded down to a power of two.
-const fn power_of_two_words(kib: u32) -> usize {
-    let words = kib as usize * 1024 / WORD;
+/// The largest power of two of words that fits into so many KiB: its exponent.
+const fn bits_of_words(kib: u32) -> u32 {
     // `ilog2` alone would bring a panic into the image.
-    match words.checked_ilog2() {
-        Some(bits) => 1 << bits,
-        None => 1,
+    match (kib as usize * 1024 / WORD).checked_ilog2() {
+        Some(bits) => bits,
+        None => 0,
     }
 }
 
 /// Stores whole words of bytes.
-fn store<M: Words + ?Sized>(words: &M, first: usize, bytes: &[u8]) {
-    for (offset, chunk) in bytes.chunks_exact(WORD).enumerate() {
-        let mut word = [0; WORD];
-        word.copy_from_slice(chunk);
-        words.store(first + offset, u64::from_le_bytes(word));
+fn store<W: Word>(image: &[W], first: usize, bytes: &[u8]) {
+    for (word, value) in image.get(first..).unwrap_or_default().iter().zip(bytes.as_chunks::<WORD>().0) {
+        word.store(u64::from_le_bytes(*value));
     }
 }

@@ -4,13 +4,14 @@
 //! |---|---|
 //! | [`config`] | the service parameters, parsed and limited |
 //! | [`layout`] | where everything lies in the ring image, and its first initialisation |
+//! | [`memory`] | the words of the image, and the pieces that come later |
 //! | [`draft`] | a record as it is encoded on the caller's stack |
 //! | [`log`] | the record path: raise, choose a lane, stamp, publish, lower |
 //! | [`request`] | the control device's requests, parsed before anything is done |
 //! | [`answer`] | what is done for them |
 //!
 //! It is generic over its outside ([`Platform`], [`RawLock`](irqlog_ring::lock::RawLock),
-//! [`Words`](irqlog_ring::words::Words)), so that the code which runs in the driver is the code that tests, models and
+//! [`Memory`](memory::Memory)), so that the code which runs in the driver is the code that tests, models and
 //! the rig run. It does not allocate, format or panic.
 
 #![no_std]
@@ -20,6 +21,7 @@ pub mod config;
 pub mod draft;
 pub mod layout;
 pub mod log;
+pub mod memory;
 pub mod request;
 
 pub use log::Recorder;

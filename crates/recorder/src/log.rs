@@ -45,10 +45,10 @@
 //! No allocation, no formatting, no panic, no call into Windows but those of [`Platform`](crate::Platform) and the lock.
 
 use irqlog_ring::{
-    lane::Lane,
+    lane::Record,
     lock::{Held, Raised, RawLock},
     nesting::{Depth, Entered},
-    words::Words,
+    word::Word,
 };
 use irqlog_wire::{
     image::{DropReason, Engine, Policy, header_word, lane_word, processor_word},
@@ -58,8 +58,9 @@ use irqlog_wire::{
 
 use crate::{
     Platform,
-    draft::{Draft, Encoded, Origin},
+    draft::{Draft, Origin, Room, set_processor},
     layout::Layout,
+    memory::{Image, Memory},
 };
 
 /// The hold time is measured on every record whose seq is a multiple of this; on each in a checked build.
@@ -93,69 +94,103 @@ pub enum Outcome {
 /// The recorder of a running driver.
 ///
 /// Shared by all processors; every function takes `&self`.
-#[derive(Debug)]
-pub struct Recorder<'m, M: Words + ?Sized, P, L> {
-    pub(crate) words: &'m M,
-    pub(crate) layout: Layout,
+pub struct Recorder<'m, M: Memory + ?Sized, P, L> {
+    pub(crate) image: Image<'m, M>,
+    engine: Engine,
     pub(crate) platform: P,
     lock: L,
     pub(crate) start_id: u64,
 }
 
-impl<'m, M: Words + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
-    /// A recorder over an image that [`Layout::initialise`] has filled.
-    pub const fn new(words: &'m M, layout: Layout, platform: P, lock: L, start_id: u64) -> Self {
-        Self { words, layout, platform, lock, start_id }
+impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
+    /// A recorder over an image that [`Layout::initialise`] has filled; `None` if it is too small for that layout.
+    pub fn new(memory: &'m M, layout: &Layout, platform: P, lock: L, start_id: u64) -> Option<Self> {
+        let image = Image::new(memory, layout)?;
+        Some(Self { image, engine: layout.engine(), platform, lock, start_id })
     }
 
     /// Writes one record. IRQL: any; see the module for what each caller may have to wait for.
     #[inline]
     pub fn log(&self, draft: &Draft<'_>, entry: Entry) -> Outcome {
-        if u64::from(draft.level().0) > self.words.load(header_word::LEVEL) {
+        if u64::from(draft.level().0) > self.image.header[header_word::LEVEL].load() {
             return Outcome::Filtered;
         }
-        if self.words.load(header_word::PAUSED) != 0 {
+        if self.image.header[header_word::PAUSED].load() != 0 {
             return self.drop_here(DropReason::Paused);
         }
-        let mut record = Encoded::new();
-        if !record.fill(draft, self.origin(entry)) {
+        let mut room = Room::new();
+        let Some(mut record) = room.encode(draft, self.origin(entry)) else {
             return self.drop_here(DropReason::TooLarge);
-        }
+        };
         let raised = Raised::new(&self.platform);
         let processor = self.platform.processor();
-        let Some(control) = self.layout.processor(processor) else {
-            self.words.fetch_add(header_word::DROPS + DropReason::NoLane.0 as usize, 1);
-            return Outcome::Dropped(DropReason::NoLane);
+        let Some(control) = self.image.processors.get(processor as usize) else {
+            return dropped(self.image.header, header_word::DROPS, DropReason::NoLane);
         };
-        record.set_processor(processor);
-        // SAFETY: `control` is the count of the processor that runs this, and `raised`, declared before, outlives it.
-        let entered = unsafe { Entered::enter(self.words, control + processor_word::NESTING) };
+        set_processor(&mut record, processor);
+        // SAFETY: it is the count of the processor that runs this, and `raised`, declared before, outlives it.
+        let entered = unsafe { Entered::enter(&control[processor_word::NESTING]) };
         let waits = entry == Entry::MayWait && raised.saved() < HIGH_LEVEL;
-        let result = match entered.depth() {
-            Depth::First => {
-                if self.layout.engine() == Engine::PerCpu {
-                    self.write_own(record.words(), processor)
-                } else {
-                    match self.own_shared_lane(&raised, waits) {
-                        Owning::Yes(owned) => self.write_shared(record.words(), owned),
-                        Owning::NotNow => {
-                            entered.claim_nmi_lane();
-                            self.write_nmi(record.words(), processor)
-                        }
-                        Owning::GaveUp => Err(DropReason::Budget),
-                    }
-                }
-            }
-            Depth::Nested => self.write_nmi(record.words(), processor),
-            Depth::TooDeep => Err(DropReason::Reentered),
-        };
-        match result {
+        let written = self.write(record, &entered, &raised, waits, processor);
+        match written {
             Ok((lane, seq)) => Outcome::Written { lane, seq },
-            Err(reason) => {
-                self.words.fetch_add(control + processor_word::DROPS + reason.0 as usize, 1);
-                Outcome::Dropped(reason)
-            }
+            Err(reason) => dropped(control, processor_word::DROPS, reason),
         }
+    }
+
+    /// Writes the lane that the table of the module gives.
+    #[inline]
+    fn write(
+        &self,
+        record: Record<'_>,
+        entered: &Entered<'_, M::Word>,
+        raised: &Raised<'_, P>,
+        waits: bool,
+        processor: u32,
+    ) -> Result<(u32, u64), DropReason> {
+        match entered.depth() {
+            Depth::First if self.engine == Engine::PerCpu => return self.write_own(record, processor),
+            Depth::First => match self.own_shared_lane(raised, waits) {
+                Owning::Yes(owned) => return self.write_shared(record, owned),
+                Owning::NotNow => entered.claim_nmi_lane(),
+                Owning::GaveUp => return Err(DropReason::Budget),
+            },
+            Depth::Nested => {}
+            Depth::TooDeep => return Err(DropReason::Reentered),
+        }
+        self.write_nmi(record, processor)
+    }
+
+    /// Writes the processor's own lane.
+    #[inline]
+    fn write_own(&self, record: Record<'_>, processor: u32) -> Result<(u32, u64), DropReason> {
+        let lane = self.image.main.lane(processor as usize).ok_or(DropReason::NoLane)?;
+        // SAFETY: it is this processor's, which we do not leave at HIGH_LEVEL, and we found its nesting count at 0, so
+        // nobody on it is inside a write, and whoever interrupts us writes elsewhere.
+        let written = unsafe { lane.append(record, || self.platform.tick(), self.policy()) };
+        written.map(|seq| (processor, seq)).map_err(|_| DropReason::Refused)
+    }
+
+    /// Writes the processor's NMI lane.
+    #[inline]
+    fn write_nmi(&self, record: Record<'_>, processor: u32) -> Result<(u32, u64), DropReason> {
+        let lane = self.image.nmi.lane(processor as usize).ok_or(DropReason::NoLane)?;
+        // SAFETY: the nesting count of this processor is 2 or more while we are here, so whoever interrupts us drops:
+        // either we found it at 1, or we have set it ourselves. No other processor writes this lane.
+        let written = unsafe { lane.append(record, || self.platform.tick(), self.policy()) };
+        written.map(|seq| (self.image.nmi_lane(processor), seq)).map_err(|_| DropReason::Refused)
+    }
+
+    /// Writes the shared lane and gives its lock back.
+    #[inline]
+    fn write_shared(&self, record: Record<'_>, owned: Owned<'_, L>) -> Result<(u32, u64), DropReason> {
+        let lane = self.image.main.lane(0).ok_or(DropReason::NoLane)?;
+        let since = lane.next_seq().is_multiple_of(HOLD_SAMPLE).then(|| self.platform.tick());
+        // SAFETY: we hold the lock of the shared lane, whose hand-over orders our stores after the last owner's.
+        let written = unsafe { lane.append(record, || self.platform.tick(), self.policy()) };
+        self.count_ownership(lane.control(), since, owned.waited);
+        drop(owned.held);
+        written.map(|seq| (0, seq)).map_err(|_| DropReason::Refused)
     }
 
     /// Writes bytes under a tag of the caller's, split over as many records as needed: each piece is a log call of its
@@ -165,10 +200,10 @@ impl<'m, M: Words + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
         if bytes.len() > MAX_BLOB {
             return self.drop_here(DropReason::TooLarge);
         }
-        if u64::from(level.0) > self.words.load(header_word::LEVEL) {
+        if u64::from(level.0) > self.image.header[header_word::LEVEL].load() {
             return Outcome::Filtered;
         }
-        let blob = self.words.fetch_add(header_word::BLOBS, 1).wrapping_add(1);
+        let blob = self.image.header[header_word::BLOBS].fetch_add(1).wrapping_add(1);
         let mut offset = 0;
         let mut rest = bytes;
         let mut failed = None;
@@ -199,7 +234,7 @@ impl<'m, M: Words + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
     pub fn log_own(&self, level: Level, text: &[u8]) -> Outcome {
         let outcome = self.log(&Draft::text(level, text).with_flags(flags::OWN), Entry::MayWait);
         if outcome != Outcome::Filtered {
-            self.words.fetch_add(header_word::OWN_CALLS, 1);
+            self.image.header[header_word::OWN_CALLS].fetch_add(1);
         }
         outcome
     }
@@ -219,17 +254,15 @@ impl<'m, M: Words + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
     /// Counts a drop of a call that has not raised.
     #[cold]
     fn drop_here(&self, reason: DropReason) -> Outcome {
-        let counters = match self.layout.processor(self.platform.processor()) {
-            Some(control) => control + processor_word::DROPS,
-            None => header_word::DROPS,
-        };
-        self.words.fetch_add(counters + reason.0 as usize, 1);
-        Outcome::Dropped(reason)
+        match self.image.processors.get(self.platform.processor() as usize) {
+            Some(control) => dropped(control, processor_word::DROPS, reason),
+            None => dropped(self.image.header, header_word::DROPS, reason),
+        }
     }
 
     #[inline]
     fn policy(&self) -> Policy {
-        Policy(self.words.load(header_word::POLICY) as u32)
+        Policy(self.image.header[header_word::POLICY].load() as u32)
     }
 
     /// Takes the lock of the shared lane, as far as the caller waits for it.
@@ -246,65 +279,42 @@ impl<'m, M: Words + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
         let from = self.platform.tick();
         let Some(held) = Held::acquire(&self.lock, raised) else { return Owning::GaveUp };
         // Without a try there is no telling whether there was anyone to wait for.
-        Owning::Yes(Owned { held, waited: L::HAS_TRY.then(|| self.platform.tick().wrapping_sub(from)) })
-    }
-
-    #[inline]
-    fn write_shared(&self, record: &mut [u64], owned: Owned<'_, L>) -> Result<(u32, u64), DropReason> {
-        let lane = self.layout.lane(self.words, 0).ok_or(DropReason::NoLane)?;
-        let tick = self.platform.tick();
-        // SAFETY: we hold the lock of the shared lane, whose hand-over orders our stores after the last owner's.
-        let written = unsafe { lane.append(record, tick, self.policy()) };
-        let result = written.map(|seq| (0, seq)).map_err(|_| DropReason::Refused);
-        self.count_ownership(&lane, tick, &owned);
-        drop(owned.held);
-        result
+        let waited = L::HAS_TRY.then(|| self.platform.tick().wrapping_sub(from));
+        Owning::Yes(Owned { held, waited })
     }
 
     /// Statistics of the lock: plain stores, because we own the lane.
     #[inline]
-    fn count_ownership(&self, lane: &Lane<'_, M>, since: u64, owned: &Owned<'_, L>) {
-        let control = self.layout.shared_control();
-        if let Some(wait) = owned.waited {
-            self.bump(control + lane_word::CONTENDED);
-            self.raise_to(control + lane_word::LONGEST_WAIT, wait);
+    fn count_ownership(&self, lane: &[M::Word; lane_word::COUNT], since: Option<u64>, waited: Option<u64>) {
+        if let Some(wait) = waited {
+            bump(&lane[lane_word::CONTENDED]);
+            raise_to(&lane[lane_word::LONGEST_WAIT], wait);
         }
-        if lane.next_seq().is_multiple_of(HOLD_SAMPLE) {
-            self.bump(control + lane_word::HOLD_SAMPLES);
-            self.raise_to(control + lane_word::LONGEST_HOLD, self.platform.tick().wrapping_sub(since));
-        }
-    }
-
-    #[inline]
-    fn bump(&self, word: usize) {
-        self.words.store(word, self.words.load(word).wrapping_add(1));
-    }
-
-    #[inline]
-    fn raise_to(&self, word: usize, value: u64) {
-        if value > self.words.load(word) {
-            self.words.store(word, value);
+        if let Some(since) = since {
+            bump(&lane[lane_word::HOLD_SAMPLES]);
+            raise_to(&lane[lane_word::LONGEST_HOLD], self.platform.tick().wrapping_sub(since));
         }
     }
+}
 
-    #[inline]
-    fn write_nmi(&self, record: &mut [u64], processor: u32) -> Result<(u32, u64), DropReason> {
-        let index = self.layout.nmi_lane(processor);
-        let lane = self.layout.lane(self.words, index).ok_or(DropReason::NoLane)?;
-        // SAFETY: the nesting count of this processor is 2 or more while we are here, so whoever interrupts us drops:
-        // either we found it at 1, or we have set it ourselves. No other processor writes this lane.
-        let written = unsafe { lane.append(record, self.platform.tick(), self.policy()) };
-        written.map(|seq| (index as u32, seq)).map_err(|_| DropReason::Refused)
+/// Counts a drop in the counters that start at word `first`.
+#[cold]
+fn dropped<W: Word>(words: &[W], first: usize, reason: DropReason) -> Outcome {
+    if let Some(word) = words.get(first + reason.0 as usize) {
+        word.fetch_add(1);
     }
+    Outcome::Dropped(reason)
+}
 
-    #[inline]
-    fn write_own(&self, record: &mut [u64], processor: u32) -> Result<(u32, u64), DropReason> {
-        let index = self.layout.main_lane(processor);
-        let lane = self.layout.lane(self.words, index).ok_or(DropReason::NoLane)?;
-        // SAFETY: the lane of this processor, which we do not leave at HIGH_LEVEL; we found its nesting count at 0, so
-        // nobody on it is inside a write, and whoever interrupts us writes elsewhere.
-        let written = unsafe { lane.append(record, self.platform.tick(), self.policy()) };
-        written.map(|seq| (index as u32, seq)).map_err(|_| DropReason::Refused)
+#[inline]
+fn bump(word: &impl Word) {
+    word.store(word.load().wrapping_add(1));
+}
+
+#[inline]
+fn raise_to(word: &impl Word, value: u64) {
+    if value > word.load() {
+        word.store(value);
     }
 }
 

@@ -133,7 +133,7 @@ fn contention_and_hold_are_counted_in_the_lane() {
     let bytes = common::bytes(memory);
     let at = header(memory).lanes_offset.get() as usize;
     let lane = LaneControl::read_from_prefix(&bytes[at..]).unwrap().0;
-    assert_eq!((lane.contended.get(), lane.hold_samples.get()), (1, 3));
+    assert_eq!((lane.contended.get(), lane.hold_samples.get()), (1, 4));
     assert!(lane.longest_wait.get() > 0 && lane.longest_hold.get() > 0);
 }
 

@@ -66,7 +66,7 @@ use irqlog_wire::{
     record::{HEADER_WORDS, MAX_SIZE, MAX_WORDS, WORD, WORD_SEQ, WORD_TICK, size_of_first_word},
 };
 
-use crate::words::Words;
+use crate::word::Word;
 
 /// How often a batch looks for its first record before it comes back empty: each time the writer has overtaken it.
 const ATTEMPTS: usize = 16;
@@ -88,22 +88,30 @@ const fn distance(from: u64, to: u64) -> u64 {
     if before(from, to) { to.wrapping_sub(from) } else { 0 }
 }
 
-/// A lane in a ring image: where its control words and its data are.
+/// A lane in a ring image: its control words and its data.
 #[derive(Debug)]
-pub struct Lane<'m, M: Words + ?Sized> {
-    words: &'m M,
-    control: usize,
-    data: usize,
-    capacity: u64,
+pub struct Lane<'m, W> {
+    control: &'m [W; at::COUNT],
+    /// A power of two of words.
+    data: &'m [W],
 }
 
-impl<M: Words + ?Sized> Clone for Lane<'_, M> {
+impl<W> Clone for Lane<'_, W> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<M: Words + ?Sized> Copy for Lane<'_, M> {}
+impl<W> Copy for Lane<'_, W> {}
+
+/// A record to append: its header, in which seq and tick are still to come, and its payload, in whole words.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'r> {
+    /// The words of a [`RecordHeader`](irqlog_wire::record::RecordHeader).
+    pub header: [u64; HEADER_WORDS],
+    /// What follows it, at most [`MAX_PAYLOAD`](irqlog_wire::record::MAX_PAYLOAD) bytes.
+    pub payload: &'r [u64],
+}
 
 /// A lane refused a record because its policy is to keep what it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,108 +149,135 @@ impl Default for Copied {
     }
 }
 
-impl<'m, M: Words + ?Sized> Lane<'m, M> {
-    /// The lane whose control starts at word `control` and whose `capacity` words of data start at word `data`.
-    ///
-    /// `capacity` is rounded down to a power of two.
-    pub const fn new(words: &'m M, control: usize, data: usize, capacity: u64) -> Self {
-        let capacity = match capacity.checked_ilog2() {
-            Some(bits) => 1 << bits,
-            None => 0,
-        };
-        Self { words, control, data, capacity }
+impl<'m, W: Word> Lane<'m, W> {
+    /// The lane with that control and that data; `None` if the data are not a power of two of words.
+    #[inline]
+    pub const fn new(control: &'m [W; at::COUNT], data: &'m [W]) -> Option<Self> {
+        if data.len().is_power_of_two() { Some(Self { control, data }) } else { None }
     }
 
     /// Makes an empty lane whose first record gets that seq and position. Before anyone reads or writes it.
     pub fn initialise(&self, seq: u64, position: u64) {
         for (word, value) in [
-            (at::DATA_WORDS, self.capacity),
             (at::FIRST_SEQ, seq),
             (at::FIRST_POSITION, position),
             (at::FLOOR, seq),
             (at::TAIL, position),
             (at::NEXT_SEQ, seq),
         ] {
-            self.words.store(self.control + word, value);
+            self.control[word].store(value);
         }
-        self.words.store_release(self.control + at::HEAD, position);
+        self.control[at::HEAD].store_release(position);
+        // Last: a lane without words of data is not there yet.
+        self.control[at::DATA_WORDS].store_release(self.capacity());
     }
 
+    /// Words of data.
     #[inline]
-    fn control(&self, word: usize) -> u64 {
-        self.words.load(self.control + word)
+    const fn capacity(&self) -> u64 {
+        self.data.len() as u64
     }
 
+    /// Index of a position in the data.
     #[inline]
     const fn index(&self, position: u64) -> usize {
-        self.data + (position & self.capacity.wrapping_sub(1)) as usize
+        position as usize & self.data.len().wrapping_sub(1)
+    }
+
+    #[inline]
+    fn store(&self, position: u64, value: u64) {
+        if let Some(word) = self.data.get(self.index(position)) {
+            word.store(value);
+        }
+    }
+
+    /// The word at a position.
+    #[inline]
+    fn load(&self, position: u64) -> u64 {
+        // The index is in range, since the length is a power of two; `get` because the record path must not panic.
+        self.data.get(self.index(position)).map_or(0, W::load)
     }
 
     /// Words of the record at `position`, at least one header's worth, so that a walk always ends.
     #[inline]
     fn record_words(&self, position: u64) -> u64 {
-        let bytes = size_of_first_word(self.words.load(self.index(position)));
+        let bytes = size_of_first_word(self.load(position));
         (bytes / WORD).max(HEADER_WORDS) as u64
     }
 
-    /// Appends a record and gives its seq. `record` is a header and a payload, whole words; seq and tick are put into it
-    /// here. IRQL: the writer's, `HIGH_LEVEL`; it neither waits nor fails for another reason than [`Full`].
+    /// Appends a record and gives its seq; seq and tick are put into it here. IRQL: the writer's, `HIGH_LEVEL`; it
+    /// neither waits nor fails for another reason than [`Full`].
+    ///
+    /// The clock is read as late as possible: reading it waits for everything before it, so what still has to be found
+    /// out is found out before, and not while the processor waits for the clock.
     ///
     /// # Errors
     /// [`Full`] if the policy is `keep` and there is no room, or the record does not fit into the lane at all.
     ///
     /// # Safety
     /// The caller is the lane's only writer until this returns, and every earlier writer's stores happened before.
-    #[inline]
-    pub unsafe fn append(&self, record: &mut [u64], tick: u64, policy: Policy) -> Result<u64, Full> {
-        let head = self.control(at::HEAD);
-        let seq = self.control(at::NEXT_SEQ);
-        let need = record.len() as u64;
-        let Some(header) = record.first_chunk_mut::<HEADER_WORDS>() else { return Err(Full) };
-        header[WORD_SEQ] = seq;
-        header[WORD_TICK] = tick;
-        if need > self.capacity {
-            return Err(Full);
+    // Always: as a call it would be handed the record, and the lane, in memory, which costs more than the rest.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "measured: docs/performance.md")]
+    pub unsafe fn append(
+        &self,
+        mut record: Record<'_>,
+        clock: impl FnOnce() -> u64,
+        policy: Policy,
+    ) -> Result<u64, Full> {
+        let head = self.control[at::HEAD].load();
+        let seq = self.control[at::NEXT_SEQ].load();
+        let need = (HEADER_WORDS + record.payload.len()) as u64;
+        let end = head.wrapping_add(need);
+        let tail = self.control[at::TAIL].load();
+        if end.wrapping_sub(tail) > self.capacity() {
+            let tail = self.make_room(head, tail, need, policy)?;
+            self.control[at::TAIL].store(tail); // write:A
         }
-        self.make_room(head, need, policy)?;
-        self.words.release_fence(); // write:B, pairs with read:D
+        record.header[WORD_SEQ] = seq;
+        record.header[WORD_TICK] = clock();
+        self.control[at::HEAD].release_fence(); // write:B, pairs with read:D
         let first = self.index(head);
-        // Up to the end of the data, and the rest from its start.
-        let (here, there) =
-            record.split_at_checked(self.data + self.capacity as usize - first).unwrap_or((record, &[]));
-        self.words.store_all(first, here); // write:C
-        self.words.store_all(self.data, there); // write:C
-        self.words.store(self.control + at::NEXT_SEQ, seq.wrapping_add(1)); // write:C
-        self.words.store_release(self.control + at::HEAD, head.wrapping_add(need)); // write:D, pairs with read:A
+        if let Some((header, payload)) =
+            self.data.get(first..first + need as usize).and_then(|run| run.split_first_chunk::<HEADER_WORDS>())
+        {
+            for (word, value) in header.iter().zip(record.header) {
+                word.store(value); // write:C
+            }
+            store_all(payload, record.payload); // write:C
+        } else {
+            // A part lies at the end of the data and the rest at their start.
+            for (offset, value) in record.header.into_iter().enumerate() {
+                self.store(head.wrapping_add(offset as u64), value); // write:C
+            }
+            for (offset, &value) in record.payload.iter().enumerate() {
+                self.store(head.wrapping_add((HEADER_WORDS + offset) as u64), value); // write:C
+            }
+        }
+        self.control[at::NEXT_SEQ].store(seq.wrapping_add(1)); // write:C
+        self.control[at::HEAD].store_release(end); // write:D, pairs with read:A
         Ok(seq)
     }
 
-    /// Moves `tail` so far that `need` words fit behind `head`.
+    /// The `tail` that leaves `need` words behind `head`, when the present one does not.
     #[inline]
-    fn make_room(&self, head: u64, need: u64, policy: Policy) -> Result<(), Full> {
+    fn make_room(&self, head: u64, mut tail: u64, need: u64, policy: Policy) -> Result<u64, Full> {
+        if need > self.capacity() {
+            return Err(Full);
+        }
         let end = head.wrapping_add(need);
-        let old = self.control(at::TAIL);
-        let mut tail = old;
-        while end.wrapping_sub(tail) > self.capacity {
-            if policy == Policy::Keep && !before(self.seq_at(tail), self.control(at::FLOOR)) {
-                break;
+        let floor = if policy == Policy::Keep { Some(self.control[at::FLOOR].load()) } else { None };
+        while end.wrapping_sub(tail) > self.capacity() {
+            if let Some(floor) = floor
+                && !before(self.load(tail.wrapping_add(WORD_SEQ as u64)), floor)
+            {
+                return Err(Full);
             }
-            tail = tail.wrapping_add(self.record_words(tail));
-            if !before(tail, head) {
-                // Behind the newest record; past it only if someone else has written into our memory. Either way the
-                // lane is empty now, and the walk ends.
-                tail = head;
-            }
+            let next = tail.wrapping_add(self.record_words(tail));
+            // Past the newest record only if someone else has written into our memory. The lane is empty then.
+            tail = if before(next, head) { next } else { head };
         }
-        if tail != old {
-            self.words.store(self.control + at::TAIL, tail); // write:A
-        }
-        if end.wrapping_sub(tail) > self.capacity { Err(Full) } else { Ok(()) }
-    }
-
-    #[inline]
-    fn seq_at(&self, position: u64) -> u64 {
-        self.words.load(self.index(position.wrapping_add(WORD_SEQ as u64)))
+        Ok(tail)
     }
 
     /// Records written so far.
@@ -251,26 +286,33 @@ impl<'m, M: Words + ?Sized> Lane<'m, M> {
     }
 
     /// Seq that the next record gets.
+    #[inline]
     pub fn next_seq(&self) -> u64 {
-        self.control(at::NEXT_SEQ)
+        self.control[at::NEXT_SEQ].load()
+    }
+
+    /// The control words: the statistics among them are the owner's business.
+    #[inline]
+    pub const fn control(&self) -> &'m [W; at::COUNT] {
+        self.control
     }
 
     /// Seq of the first record ever.
     pub fn first_seq(&self) -> u64 {
-        self.control(at::FIRST_SEQ)
+        self.control[at::FIRST_SEQ].load()
     }
 
     /// The cursor of a reader that wants to know of every record there ever was.
     pub fn start(&self) -> Cursor {
-        Cursor { seq: self.first_seq(), position: self.control(at::FIRST_POSITION) }
+        Cursor { seq: self.first_seq(), position: self.control[at::FIRST_POSITION].load() }
     }
 
     /// Makes readers and writer ignore what has been written so far. Any number of callers at once; the floor only rises.
     pub fn clear(&self) {
         let floor = self.next_seq();
         loop {
-            let current = self.control(at::FLOOR);
-            if !before(current, floor) || self.words.compare_exchange(self.control + at::FLOOR, current, floor) {
+            let current = self.control[at::FLOOR].load();
+            if !before(current, floor) || self.control[at::FLOOR].compare_exchange(current, floor) {
                 return;
             }
         }
@@ -283,7 +325,7 @@ impl<'m, M: Words + ?Sized> Lane<'m, M> {
             // Overtaken again and again: nothing is decided, the caller comes back with the same cursor.
             return Batch { next: cursor, lost: 0, cleared: 0, more: true };
         };
-        let floor = self.control(at::FLOOR); // read:F
+        let floor = self.control[at::FLOOR].load(); // read:F
         let wanted = later(cursor.seq, floor);
         let mut batch = Batch {
             next: Cursor { seq: later(wanted, first.seq), position: first.position },
@@ -318,8 +360,8 @@ impl<'m, M: Words + ?Sized> Lane<'m, M> {
     fn first_whole(&self, cursor: Cursor, copied: &mut Copied) -> Option<(Found, u64)> {
         let mut hint = Some(cursor.position);
         for _ in 0..ATTEMPTS {
-            let head = self.words.load_acquire(self.control + at::HEAD); // read:A, pairs with write:D
-            let tail = self.control(at::TAIL); // read:B
+            let head = self.control[at::HEAD].load_acquire(); // read:A, pairs with write:D
+            let tail = self.control[at::TAIL].load(); // read:B
             if before(head, tail) {
                 // The whole ring went by between the two loads.
                 continue;
@@ -362,7 +404,7 @@ impl<'m, M: Words + ?Sized> Lane<'m, M> {
 
     /// Copies the record at `position`, which must have been the start of one; `None` if the writer has taken it.
     fn copy(&self, position: u64, head: u64, copied: &mut Copied) -> Option<Found> {
-        let bytes = size_of_first_word(self.words.load(self.index(position))); // read:C
+        let bytes = size_of_first_word(self.load(position)); // read:C
         let words = bytes / WORD;
         // What a hint points at may be anything; what was overwritten may be anything too, and fails the check below.
         let plausible = words >= HEADER_WORDS
@@ -373,16 +415,48 @@ impl<'m, M: Words + ?Sized> Lane<'m, M> {
             return None;
         }
         for (offset, word) in copied.0.iter_mut().take(words).enumerate() {
-            *word = self.words.load(self.index(position.wrapping_add(offset as u64))); // read:C
+            *word = self.load(position.wrapping_add(offset as u64)); // read:C
         }
-        self.words.acquire_fence(); // read:D, pairs with write:B
-        let tail = self.control(at::TAIL); // read:E
+        self.control[at::TAIL].acquire_fence(); // read:D, pairs with write:B
+        let tail = self.control[at::TAIL].load(); // read:E
         // A first word that changed under us would make size and copy disagree; the tail says so.
         if before(position, tail) {
             return None;
         }
         Some(Found { seq: copied.0[WORD_SEQ], position, words })
     }
+}
+
+/// Stores values into as many words: by eights, and what is left without a loop. What the compiler makes of a loop over
+/// single words costs more than the stores, for payloads as short as most are.
+#[inline]
+fn store_all<W: Word>(mut words: &[W], mut values: &[u64]) {
+    while values.len() >= 8 {
+        (words, values) = store_some::<W, 8>(words, values);
+    }
+    if values.len() >= 4 {
+        (words, values) = store_some::<W, 4>(words, values);
+    }
+    if values.len() >= 2 {
+        (words, values) = store_some::<W, 2>(words, values);
+    }
+    if !values.is_empty() {
+        store_some::<W, 1>(words, values);
+    }
+}
+
+/// Stores `N` of them, if there are as many; what is left of both.
+#[inline]
+fn store_some<'w, 'v, W: Word, const N: usize>(words: &'w [W], values: &'v [u64]) -> (&'w [W], &'v [u64]) {
+    let (Some((first, words)), Some((first_values, values))) =
+        (words.split_first_chunk::<N>(), values.split_first_chunk::<N>())
+    else {
+        return (&[], &[]);
+    };
+    for (word, &value) in first.iter().zip(first_values) {
+        word.store(value);
+    }
+    (words, values)
 }
 
 /// A record in [`Copied`].

@@ -2,7 +2,7 @@
 //!
 //! | Module | What |
 //! |---|---|
-//! | [`words`] | the memory: 64-bit words that are read and written atomically; loom and fault injection put theirs here |
+//! | [`word`] | the memory: 64-bit words that are read and written atomically; loom and fault injection put theirs here |
 //! | [`lane`] | the protocol between the writer and the readers of one lane |
 //! | [`lock`] | how a writer of a shared lane comes to be the only one: the lock trait, its guards, and locks of our own |
 //! | [`nesting`] | how a writer finds out that it interrupted another one on its own processor |
@@ -15,4 +15,4 @@
 pub mod lane;
 pub mod lock;
 pub mod nesting;
-pub mod words;
+pub mod word;

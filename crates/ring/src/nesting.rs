@@ -20,7 +20,7 @@
 
 use core::sync::atomic::{Ordering, compiler_fence};
 
-use crate::words::Words;
+use crate::word::Word;
 
 /// A place to write, as the nesting count tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,23 +36,22 @@ pub enum Depth {
 /// A log call that has been counted on its processor. Leaving is explicit in the type: dropping it takes the count back.
 #[derive(Debug)]
 #[must_use]
-pub struct Entered<'m, M: Words + ?Sized> {
-    words: &'m M,
-    index: usize,
+pub struct Entered<'m, W: Word> {
+    count: &'m W,
     found: u64,
 }
 
-impl<'m, M: Words + ?Sized> Entered<'m, M> {
-    /// Counts a log call on the processor whose nesting count is at `index`.
+impl<'m, W: Word> Entered<'m, W> {
+    /// Counts a log call on the processor whose nesting count is `count`.
     ///
     /// # Safety
     /// The caller runs on that processor at `HIGH_LEVEL` until the value is dropped.
     #[inline]
-    pub unsafe fn enter(words: &'m M, index: usize) -> Self {
-        let found = words.load(index);
-        words.store(index, found.wrapping_add(1));
+    pub unsafe fn enter(count: &'m W) -> Self {
+        let found = count.load();
+        count.store(found.wrapping_add(1));
         compiler_fence(Ordering::SeqCst);
-        Self { words, index, found }
+        Self { count, found }
     }
 
     /// What the count says about where to write.
@@ -68,15 +67,15 @@ impl<'m, M: Words + ?Sized> Entered<'m, M> {
     /// Makes everyone who interrupts from here on a counted drop, so that a caller at depth 0 may write the NMI lane.
     #[inline]
     pub fn claim_nmi_lane(&self) {
-        self.words.store(self.index, self.found.wrapping_add(2));
+        self.count.store(self.found.wrapping_add(2));
         compiler_fence(Ordering::SeqCst);
     }
 }
 
-impl<M: Words + ?Sized> Drop for Entered<'_, M> {
+impl<W: Word> Drop for Entered<'_, W> {
     #[inline]
     fn drop(&mut self) {
         compiler_fence(Ordering::SeqCst);
-        self.words.store(self.index, self.found);
+        self.count.store(self.found);
     }
 }

@@ -4,12 +4,13 @@
 use std::{
     cell::Cell,
     panic::{AssertUnwindSafe, catch_unwind},
+    rc::Rc,
     sync::Arc as StdArc,
 };
 
 use irqlog_ring::{
-    lane::{Copied, Cursor, Lane},
-    words::Words,
+    lane::{Copied, Cursor, Lane, Record},
+    word::Word,
 };
 use irqlog_wire::{
     image::{Policy, lane_word as at},
@@ -47,47 +48,45 @@ const CAPACITY: u64 = 8;
 const FIRST_SEQ: u64 = u64::MAX;
 const FIRST_POSITION: u64 = u64::MAX - 6;
 
-/// What one thread sees of the memory.
-struct View {
-    words: Arc<Vec<AtomicU64>>,
+/// A word as one thread sees it.
+struct Seen {
+    shared: Arc<Vec<AtomicU64>>,
+    index: usize,
     without: Without,
-    first_tail: Cell<Option<u64>>,
+    /// What the thread's first look at `tail` gave.
+    first_tail: Rc<Cell<Option<u64>>>,
 }
 
-impl View {
-    fn new(words: &Arc<Vec<AtomicU64>>, without: Without) -> Self {
-        Self { words: Arc::clone(words), without, first_tail: Cell::new(None) }
-    }
-
-    fn lane(&self) -> Lane<'_, Self> {
-        Lane::new(self, CONTROL, DATA, CAPACITY)
+impl Seen {
+    fn word(&self) -> &AtomicU64 {
+        &self.shared[self.index]
     }
 }
 
-impl Words for View {
-    fn load(&self, index: usize) -> u64 {
-        let value = self.words[index].load(Ordering::Relaxed);
-        if index == CONTROL + at::TAIL && self.without == Without::TailCheck {
+impl Word for Seen {
+    fn load(&self) -> u64 {
+        let value = self.word().load(Ordering::Relaxed);
+        if self.index == CONTROL + at::TAIL && self.without == Without::TailCheck {
             return self.first_tail.replace(Some(self.first_tail.get().unwrap_or(value))).unwrap_or(value);
         }
         value
     }
-    fn load_acquire(&self, index: usize) -> u64 {
+    fn load_acquire(&self) -> u64 {
         let order = if self.without == Without::HeadAcquire { Ordering::Relaxed } else { Ordering::Acquire };
-        self.words[index].load(order)
+        self.word().load(order)
     }
-    fn store(&self, index: usize, value: u64) {
-        self.words[index].store(value, Ordering::Relaxed);
+    fn store(&self, value: u64) {
+        self.word().store(value, Ordering::Relaxed);
     }
-    fn store_release(&self, index: usize, value: u64) {
+    fn store_release(&self, value: u64) {
         let order = if self.without == Without::HeadRelease { Ordering::Relaxed } else { Ordering::Release };
-        self.words[index].store(value, order);
+        self.word().store(value, order);
     }
-    fn fetch_add(&self, index: usize, value: u64) -> u64 {
-        self.words[index].fetch_add(value, Ordering::Relaxed)
+    fn fetch_add(&self, value: u64) -> u64 {
+        self.word().fetch_add(value, Ordering::Relaxed)
     }
-    fn compare_exchange(&self, index: usize, current: u64, value: u64) -> bool {
-        self.words[index].compare_exchange(current, value, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    fn compare_exchange(&self, current: u64, value: u64) -> bool {
+        self.word().compare_exchange(current, value, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
     fn release_fence(&self) {
         if self.without != Without::WriterFence {
@@ -101,6 +100,24 @@ impl Words for View {
     }
 }
 
+/// What one thread sees of the memory. It is made by that thread.
+struct View {
+    words: Vec<Seen>,
+    first_tail: Rc<Cell<Option<u64>>>,
+}
+
+impl View {
+    fn new(shared: &Arc<Vec<AtomicU64>>, without: Without) -> Self {
+        let first_tail = Rc::default();
+        let seen = |index| Seen { shared: Arc::clone(shared), index, without, first_tail: Rc::clone(&first_tail) };
+        Self { words: (0..shared.len()).map(seen).collect(), first_tail }
+    }
+
+    fn lane(&self) -> Lane<'_, Seen> {
+        Lane::new(self.words[CONTROL..].first_chunk().unwrap(), &self.words[DATA..]).unwrap()
+    }
+}
+
 /// The record with that seq, worked out without the lane.
 fn expected(seq: u64) -> [u64; HEADER_WORDS] {
     let mut words = [seq.wrapping_mul(0x9e37_79b9_7f4a_7c15); HEADER_WORDS];
@@ -110,10 +127,10 @@ fn expected(seq: u64) -> [u64; HEADER_WORDS] {
     words
 }
 
-fn append(lane: Lane<'_, View>, seq: u64) {
-    let mut record = expected(seq);
+fn append(lane: Lane<'_, Seen>, seq: u64) {
+    let record = Record { header: expected(seq), payload: &[] };
     // SAFETY: each model has one writer at a time, by construction or by the lock that it models.
-    let written = unsafe { lane.append(&mut record, seq ^ 0x5555, Policy::Overwrite) };
+    let written = unsafe { lane.append(record, || seq ^ 0x5555, Policy::Overwrite) };
     assert_eq!(written, Ok(seq));
 }
 
@@ -145,8 +162,11 @@ fn one_writer(writes: u64, readers: usize, without: Without) {
     let words = memory();
     let handles: Vec<_> = (0..readers)
         .map(|_| {
-            let view = View::new(&words, without);
-            thread::spawn(move || read(&view, view.lane().start()))
+            let words = Arc::clone(&words);
+            thread::spawn(move || {
+                let view = View::new(&words, without);
+                read(&view, view.lane().start())
+            })
         })
         .collect();
     let own = View::new(&words, without);
@@ -165,19 +185,23 @@ fn one_writer(writes: u64, readers: usize, without: Without) {
 fn hand_over(without: Without) {
     let words = memory();
     let lock = Arc::new(Mutex::new(()));
-    let write = |view: View, lock: &Mutex<()>| {
+    let write = move |words: &Arc<Vec<AtomicU64>>, lock: &Mutex<()>| {
+        let view = View::new(words, without);
         let _held = lock.lock().unwrap();
         append(view.lane(), view.lane().next_seq());
     };
     let other = {
-        let (view, lock) = (View::new(&words, without), Arc::clone(&lock));
-        thread::spawn(move || write(view, &lock))
+        let (words, lock) = (Arc::clone(&words), Arc::clone(&lock));
+        thread::spawn(move || write(&words, &lock))
     };
     let reader = {
-        let view = View::new(&words, without);
-        thread::spawn(move || read(&view, view.lane().start()))
+        let words = Arc::clone(&words);
+        thread::spawn(move || {
+            let view = View::new(&words, without);
+            read(&view, view.lane().start())
+        })
     };
-    write(View::new(&words, without), &lock);
+    write(&words, &lock);
     other.join().unwrap();
     let (cursor, delivered, lost) = reader.join().unwrap();
     let (_, rest, lost_since) = read(&View::new(&words, Without::Nothing), cursor);

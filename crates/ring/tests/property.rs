@@ -4,8 +4,8 @@
 use std::{collections::VecDeque, sync::atomic::AtomicU64};
 
 use irqlog_ring::{
-    lane::{Copied, Cursor, Full, Lane},
-    words::Words,
+    lane::{Copied, Cursor, Full, Lane, Record},
+    word::Word,
 };
 use irqlog_wire::{
     image::{Policy, lane_word},
@@ -61,6 +61,21 @@ fn record(seq: u64, payload: usize) -> Vec<u64> {
     record
 }
 
+fn memory(capacity: usize) -> Vec<AtomicU64> {
+    (0..lane_word::COUNT + capacity).map(|_| AtomicU64::new(0)).collect()
+}
+
+fn lane_in(words: &[AtomicU64]) -> Lane<'_, AtomicU64> {
+    let (control, data) = words.split_first_chunk().unwrap();
+    Lane::new(control, data).unwrap()
+}
+
+fn append(lane: &Lane<'_, AtomicU64>, record: &[u64], tick: u64, policy: Policy) -> Result<u64, Full> {
+    let (&header, payload) = record.split_first_chunk().unwrap();
+    // SAFETY: one thread.
+    unsafe { lane.append(Record { header, payload }, || tick, policy) }
+}
+
 fn run(
     first_seq: u64,
     first_position: u64,
@@ -68,8 +83,8 @@ fn run(
     policy: Policy,
     steps: &[Step],
 ) -> Result<(), TestCaseError> {
-    let words: Vec<AtomicU64> = (0..lane_word::COUNT + capacity).map(|_| AtomicU64::new(0)).collect();
-    let lane: Lane<'_, [AtomicU64]> = Lane::new(&words, 0, lane_word::COUNT, capacity as u64);
+    let words = memory(capacity);
+    let lane = lane_in(&words);
     lane.initialise(first_seq, first_position);
     let mut model = Model { records: VecDeque::new(), floor: first_seq, used: 0, written: 0 };
     let mut readers = [(); 2].map(|()| Reader { cursor: lane.start(), delivered: 0, lost: 0, cleared: 0 });
@@ -78,9 +93,8 @@ fn run(
         match *step {
             Step::Write(payload) => {
                 let seq = sequence(model.written);
-                let mut new = record(seq, payload);
-                // SAFETY: one thread.
-                let result = unsafe { lane.append(&mut new, !seq, policy) };
+                let new = record(seq, payload);
+                let result = append(&lane, &new, !seq, policy);
                 let mut fits = new.len() <= capacity;
                 while fits && model.used + new.len() > capacity {
                     let &(oldest, size) = model.records.front().unwrap();
@@ -159,19 +173,17 @@ proptest! {
 #[test]
 fn a_damaged_lane_ends_every_walk() {
     for damage in [0, u64::MAX, 7, 0xffff] {
-        let words: Vec<AtomicU64> = (0..lane_word::COUNT + 128).map(|_| AtomicU64::new(0)).collect();
-        let lane: Lane<'_, [AtomicU64]> = Lane::new(&words, 0, lane_word::COUNT, 128);
+        let words = memory(128);
+        let lane = lane_in(&words);
         lane.initialise(0, 0);
         for seq in 0..40 {
-            // SAFETY: one thread.
-            unsafe { lane.append(&mut record(seq, 3), !seq, Policy::Overwrite) }.unwrap();
+            append(&lane, &record(seq, 3), !seq, Policy::Overwrite).unwrap();
         }
-        for word in lane_word::COUNT..lane_word::COUNT + 128 {
-            words.store(word, damage);
+        for word in &words[lane_word::COUNT..] {
+            Word::store(word, damage);
         }
         lane.read(lane.start(), &mut Copied::default(), |_| true);
-        // SAFETY: one thread.
-        unsafe { lane.append(&mut record(40, 3), 0, Policy::Overwrite) }.unwrap();
+        append(&lane, &record(40, 3), 0, Policy::Overwrite).unwrap();
         let mut seen = Vec::new();
         lane.read(Cursor { seq: 40, position: 0 }, &mut Copied::default(), |got| {
             seen.push(got[WORD_SEQ]);
@@ -182,11 +194,19 @@ fn a_damaged_lane_ends_every_walk() {
 }
 
 #[test]
+fn data_that_are_not_a_power_of_two_are_no_lane() {
+    for capacity in [0, 3, 100] {
+        let words = memory(capacity);
+        let (control, data) = words.split_first_chunk().unwrap();
+        assert!(Lane::<AtomicU64>::new(control, data).is_none(), "{capacity}");
+    }
+}
+
+#[test]
 fn a_record_larger_than_the_lane_is_refused() {
-    let words: Vec<AtomicU64> = (0..lane_word::COUNT + 16).map(|_| AtomicU64::new(0)).collect();
-    let lane: Lane<'_, [AtomicU64]> = Lane::new(&words, 0, lane_word::COUNT, 16);
+    let words = memory(16);
+    let lane = lane_in(&words);
     lane.initialise(0, 0);
-    // SAFETY: one thread.
-    assert_eq!(unsafe { lane.append(&mut record(0, 20), 0, Policy::Overwrite) }, Err(Full));
+    assert_eq!(append(&lane, &record(0, 20), 0, Policy::Overwrite), Err(Full));
     assert_eq!(lane.written(), 0);
 }

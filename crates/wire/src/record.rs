@@ -71,8 +71,33 @@ const _: () = {
     assert!(core::mem::offset_of!(RecordHeader, seq) == WORD_SEQ * WORD);
     assert!(core::mem::offset_of!(RecordHeader, tick) == WORD_TICK * WORD);
     assert!(core::mem::offset_of!(RecordHeader, thread) == 32);
+    assert!(core::mem::offset_of!(RecordHeader, processor) == WORD_PROCESSOR * WORD);
     assert!(MAX_SIZE.is_multiple_of(WORD) && MAX_SIZE <= u16::MAX as usize);
 };
+
+/// Index of the word that holds `processor`, in its lowest bits: it is known last.
+pub const WORD_PROCESSOR: usize = 1;
+
+impl RecordHeader {
+    /// The same bytes as words, put together by shifting: who writes a header field by field and reads it back word by
+    /// word waits for his own stores, since a processor cannot forward several narrow stores to one wide load.
+    #[inline]
+    #[must_use]
+    pub const fn to_words(&self) -> [u64; HEADER_WORDS] {
+        [
+            self.size.get() as u64
+                | (self.kind as u64) << 16
+                | (self.level as u64) << 24
+                | (self.flags.get() as u64) << 32
+                | (self.irql as u64) << 48
+                | (self.reserved as u64) << 56,
+            self.processor.get() as u64 | (self.payload_size.get() as u64) << 16 | (self.site.get() as u64) << 32,
+            self.seq.get(),
+            self.tick.get(),
+            self.thread.get() as u64 | (self.process.get() as u64) << 32,
+        ]
+    }
+}
 
 /// The size in bytes that the first word of a record claims. The word is read with one atomic load, so the value is
 /// whole even while the record is being overwritten.

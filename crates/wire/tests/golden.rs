@@ -30,6 +30,8 @@ fn record_header_has_these_bytes() {
     ];
     assert_eq!(header.as_bytes(), bytes);
     assert_eq!(RecordHeader::read_from_bytes(&bytes).unwrap(), header);
+    let words: Vec<u8> = header.to_words().into_iter().flat_map(u64::to_le_bytes).collect();
+    assert_eq!(words, bytes);
     let first = u64::from_le_bytes(bytes[..8].try_into().unwrap());
     assert_eq!(irqlog_wire::record::size_of_first_word(first), 0x130);
 }

@@ -65,8 +65,8 @@ fn floor() -> Work {
     let ring: Vec<AtomicU64> = (0..128 * 1024).map(|_| AtomicU64::new(0)).collect();
     Arc::new(move |records| {
         for record in 0..records {
-            let now = tick();
             black_box(lock.0.swap(1, Ordering::Acquire));
+            let now = tick();
             let at = (record as usize * 8) & (ring.len() - 1);
             for word in &ring[at..at + 8] {
                 word.store(now, Ordering::Relaxed);
@@ -88,11 +88,11 @@ fn recorder(engine: Engine, writers: u32) -> Work {
     let identity = Identity { machine: 0, tick_frequency: 1, tick: 0, time: 0, version: [0; 3] };
     layout.initialise(words, &config, &identity);
     let lock = SwapLock::new(AloneWord::default(), Host, 0);
-    let recorder = Recorder::new(words, layout, Host, lock, 0);
-    let payload = [b'x'; PAYLOAD];
+    let recorder = Recorder::new(words, &layout, Host, lock, 0).expect("an image of that layout");
+    let payload: &[u8; PAYLOAD] = &[b'x'; PAYLOAD];
     Arc::new(move |records| {
         for _ in 0..records {
-            black_box(recorder.log(&Draft::text(Level::Info, black_box(&payload)), Entry::MayWait));
+            black_box(recorder.log(&Draft::text(Level::Info, &black_box(payload)[..]), Entry::MayWait));
         }
     })
 }

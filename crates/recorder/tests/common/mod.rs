@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test uses its own part")]
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     sync::atomic::AtomicU64,
 };
 
@@ -11,12 +11,13 @@ use irqlog_recorder::{
     Platform, Recorder,
     config::Config,
     layout::{Identity, Layout},
+    memory::Memory as _,
     request::{MIN_READ_OUTPUT, Read},
 };
 use irqlog_ring::{
     lane::Cursor,
     lock::{Irql, RawLock},
-    words::Words,
+    word::Word,
 };
 use irqlog_wire::{
     image::{ImageHeader, ProcessorControl},
@@ -25,10 +26,9 @@ use irqlog_wire::{
 };
 use zerocopy::FromBytes;
 
-/// Memory that can be interrupted: before the access number `at`, `interrupt` runs.
+/// What happens at an access to the memory.
 #[derive(Default)]
-pub struct Memory {
-    pub words: Vec<AtomicU64>,
+pub struct Control {
     /// Accesses so far.
     pub accesses: Cell<usize>,
     /// Before which access the interruption comes, if any.
@@ -39,11 +39,7 @@ pub struct Memory {
     pub without_store: Cell<Option<(usize, u64)>>,
 }
 
-impl Memory {
-    pub fn new(words: usize) -> Self {
-        Self { words: (0..words).map(|_| AtomicU64::new(0)).collect(), ..Self::default() }
-    }
-
+impl Control {
     fn access(&self) {
         let number = self.accesses.replace(self.accesses.get() + 1);
         if self.at.get() == Some(number) {
@@ -56,38 +52,87 @@ impl Memory {
     }
 }
 
-impl Words for Memory {
-    fn load(&self, index: usize) -> u64 {
-        self.access();
-        self.words[..].load(index)
+/// A word of memory that can be interrupted: before the access number `at`, `interrupt` runs.
+pub struct TestWord {
+    value: AtomicU64,
+    index: usize,
+    control: &'static Control,
+}
+
+impl Word for TestWord {
+    fn load(&self) -> u64 {
+        self.control.access();
+        Word::load(&self.value)
     }
-    fn load_acquire(&self, index: usize) -> u64 {
-        self.access();
-        self.words[..].load_acquire(index)
+    fn load_acquire(&self) -> u64 {
+        self.control.access();
+        self.value.load_acquire()
     }
-    fn store(&self, index: usize, value: u64) {
-        self.access();
-        if self.without_store.get() != Some((index, value)) {
-            self.words[..].store(index, value);
+    fn store(&self, value: u64) {
+        self.control.access();
+        if self.control.without_store.get() != Some((self.index, value)) {
+            Word::store(&self.value, value);
         }
     }
-    fn store_release(&self, index: usize, value: u64) {
-        self.access();
-        self.words[..].store_release(index, value);
+    fn store_release(&self, value: u64) {
+        self.control.access();
+        self.value.store_release(value);
     }
-    fn fetch_add(&self, index: usize, value: u64) -> u64 {
-        self.access();
-        self.words[..].fetch_add(index, value)
+    fn fetch_add(&self, value: u64) -> u64 {
+        self.control.access();
+        Word::fetch_add(&self.value, value)
     }
-    fn compare_exchange(&self, index: usize, current: u64, value: u64) -> bool {
-        self.access();
-        self.words[..].compare_exchange(index, current, value)
+    fn compare_exchange(&self, current: u64, value: u64) -> bool {
+        self.control.access();
+        Word::compare_exchange(&self.value, current, value)
     }
     fn release_fence(&self) {
-        self.access();
+        self.control.access();
     }
     fn acquire_fence(&self) {
-        self.access();
+        self.control.access();
+    }
+}
+
+/// Memory of such words.
+pub struct Memory {
+    words: Vec<TestWord>,
+    /// The pieces for processors that come later.
+    added: Vec<OnceCell<Vec<TestWord>>>,
+    control: &'static Control,
+}
+
+impl Memory {
+    pub fn new(words: usize, later: usize) -> Self {
+        let control = Box::leak(Box::default());
+        Self { words: test_words(0, words, control), added: (0..later).map(|_| OnceCell::new()).collect(), control }
+    }
+
+    /// Brings the piece for one more processor.
+    pub fn add(&self, index: usize, words: usize) {
+        let first = self.words.len() + index * words;
+        assert!(self.added[index].set(test_words(first, words, self.control)).is_ok());
+    }
+}
+
+fn test_words(first: usize, count: usize, control: &'static Control) -> Vec<TestWord> {
+    (first..first + count).map(|index| TestWord { value: AtomicU64::new(0), index, control }).collect()
+}
+
+impl std::ops::Deref for Memory {
+    type Target = Control;
+    fn deref(&self) -> &Control {
+        self.control
+    }
+}
+
+impl irqlog_recorder::memory::Memory for Memory {
+    type Word = TestWord;
+    fn image(&self) -> &[TestWord] {
+        &self.words
+    }
+    fn added(&self, index: usize) -> Option<&[TestWord]> {
+        self.added.get(index)?.get().map(Vec::as_slice)
     }
 }
 
@@ -161,16 +206,16 @@ pub fn recorder(
     active: usize,
 ) -> (&'static TestRecorder<'static>, &'static Memory, &'static Machine) {
     let layout = Layout::new(config, processors, active);
-    let memory: &'static Memory = Box::leak(Box::new(Memory::new(layout.words())));
+    let memory: &'static Memory = Box::leak(Box::new(Memory::new(layout.words(), processors - active)));
     let machine: &'static Machine = Box::leak(Box::default());
     let identity = Identity { machine: 0x8664, tick_frequency: 10_000_000, tick: 5, time: 7, version: [0, 1, 0] };
-    layout.initialise(memory, config, &identity);
+    layout.initialise(memory.image(), config, &identity);
     let start_id = header(memory).start_id.get();
-    (Box::leak(Box::new(Recorder::new(memory, layout, machine, machine, start_id))), memory, machine)
+    (Box::leak(Box::new(Recorder::new(memory, &layout, machine, machine, start_id).unwrap())), memory, machine)
 }
 
 pub fn bytes(memory: &Memory) -> Vec<u8> {
-    memory.words.iter().flat_map(|word| word.load(std::sync::atomic::Ordering::Relaxed).to_le_bytes()).collect()
+    memory.image().iter().flat_map(|word| Word::load(&word.value).to_le_bytes()).collect()
 }
 
 pub fn header(memory: &Memory) -> ImageHeader {

@@ -1,0 +1,124 @@
+//! The memory of a ring image, and how the recorder finds its parts.
+//!
+//! The image as it was allocated at the start is one slice of words. Processors that come later bring their own piece
+//! each, which continues the image: piece 0 lies behind the image, piece 1 behind piece 0, all of the same size, wherever
+//! they really are. Until a piece is there, its processor has no lane.
+
+use irqlog_ring::{lane::Lane, word::Word};
+use irqlog_wire::image::{header_word, lane_word, processor_word};
+
+use crate::layout::Layout;
+
+/// Where the words are.
+pub trait Memory {
+    /// What they are made of.
+    type Word: Word;
+    /// The image as it was at the start.
+    fn image(&self) -> &[Self::Word];
+    /// The piece of the image for the processor so many behind those of the start, if it has come.
+    fn added(&self, index: usize) -> Option<&[Self::Word]>;
+}
+
+/// Memory that never grows.
+impl<W: Word> Memory for [W] {
+    type Word = W;
+
+    #[inline]
+    fn image(&self) -> &[W] {
+        self
+    }
+
+    #[inline]
+    fn added(&self, _: usize) -> Option<&[W]> {
+        None
+    }
+}
+
+/// The parts of an image: found once, so that the record path does not look for them in each call.
+pub(crate) struct Image<'m, M: Memory + ?Sized> {
+    memory: &'m M,
+    pub header: &'m [M::Word; header_word::COUNT],
+    pub processors: &'m [[M::Word; processor_word::COUNT]],
+    pub main: Group<'m, M::Word>,
+    pub nmi: Group<'m, M::Word>,
+    tables_words: usize,
+}
+
+/// Lanes of the same size, one behind the other: the main ones, or the NMI lanes.
+pub(crate) struct Group<'m, W> {
+    /// One for each lane that there can ever be.
+    controls: &'m [[W; lane_word::COUNT]],
+    /// Of the lanes that have data from the start: `with_data << bits` words.
+    data: &'m [W],
+    /// At most as many as there are controls.
+    with_data: usize,
+    bits: u32,
+}
+
+impl<'m, W: Word> Group<'m, W> {
+    /// The group whose first lanes have those data, 2 to the power of `bits` words each.
+    fn new(controls: &'m [[W; lane_word::COUNT]], data: &'m [W], bits: u32) -> Option<Self> {
+        let with_data = data.len().checked_shr(bits)?;
+        let is_whole = with_data <= controls.len() && with_data << bits == data.len();
+        is_whole.then_some(Self { controls, data, with_data, bits })
+    }
+
+    /// A lane by its index in the group, if its data are in the image.
+    #[inline]
+    pub fn lane(&self, index: usize) -> Option<Lane<'m, W>> {
+        if index >= self.with_data {
+            return None;
+        }
+        let first = index << self.bits;
+        // SAFETY: `index` is below `with_data`, which is at most the number of controls: both by `new`.
+        let control = unsafe { self.controls.get_unchecked(index) };
+        // SAFETY: `data` has `with_data << bits` words, by `new`, so those of a lane below `with_data` are among them. The
+        // bounds are not checked again because this is done for every record.
+        let data = unsafe { self.data.get_unchecked(first..first + (1 << self.bits)) };
+        Lane::new(control, data)
+    }
+}
+
+impl<'m, M: Memory + ?Sized> Image<'m, M> {
+    /// The parts of the image of that layout; `None` if the memory is too small for it.
+    pub fn new(memory: &'m M, layout: &Layout) -> Option<Self> {
+        let (header, rest) = memory.image().split_first_chunk()?;
+        let (processors, rest) = rest.split_at_checked(layout.processors() * processor_word::COUNT)?;
+        let (main, rest) = rest.split_at_checked(layout.main_lanes() * lane_word::COUNT)?;
+        let (nmi, rest) = rest.split_at_checked(layout.processors() * lane_word::COUNT)?;
+        let (main_data, rest) = rest.split_at_checked(layout.main_data_words())?;
+        let nmi_data = rest.get(..layout.nmi_data_words())?;
+        Some(Self {
+            memory,
+            header,
+            processors: processors.as_chunks().0,
+            main: Group::new(main.as_chunks().0, main_data, layout.main_bits())?,
+            nmi: Group::new(nmi.as_chunks().0, nmi_data, layout.nmi_bits())?,
+            tables_words: layout.tables_words(),
+        })
+    }
+
+    /// A lane by its index in the image, if it has data.
+    pub fn lane(&self, lane: usize) -> Option<Lane<'m, M::Word>> {
+        match lane.checked_sub(self.main.controls.len()) {
+            None => self.main.lane(lane),
+            Some(processor) => self.nmi.lane(processor),
+        }
+    }
+
+    /// The index in the image of a processor's NMI lane.
+    #[inline]
+    pub const fn nmi_lane(&self, processor: u32) -> u32 {
+        self.main.controls.len() as u32 + processor
+    }
+
+    /// All lanes that have data.
+    pub fn lanes(&self) -> impl Iterator<Item = Lane<'m, M::Word>> {
+        (0..self.main.controls.len() + self.nmi.controls.len()).filter_map(|lane| self.lane(lane))
+    }
+
+    /// Header and control tables.
+    pub fn tables(&self) -> &'m [M::Word] {
+        self.memory.image().get(..self.tables_words).unwrap_or_default()
+    }
+}
