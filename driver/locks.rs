@@ -1,25 +1,36 @@
-//! The locks of the shared lane: `kernel`, what the system has, called where its annotation allows it, and `swap`, our own
-//! (`irqlog_ring::lock::swap`). Which one is a service parameter.
+//! The locks of the shared lane. Which one is a service parameter.
 //!
-//! `KeAcquireSpinLockAtDpcLevel` may be called "if and only if" the caller is "already running at an IRQL of
-//! DISPATCH_LEVEL or above" (DDI wdm/nf-wdm-keacquirespinlockatdpclevel), so at HIGH_LEVEL too: it neither reads nor
-//! changes the IRQL. The rule against executive spin locks in ISRs has one reason, a holder on the same processor at a
-//! lower IRQL; here every taker raises to HIGH_LEVEL first, so there is none.
+//! * `kernel`: `KeAcquireSpinLockAtDpcLevel` may be called "if and only if" the caller is "already running at an IRQL of
+//!   DISPATCH_LEVEL or above" (DDI wdm/nf-wdm-keacquirespinlockatdpclevel), so at HIGH_LEVEL too: it neither reads nor
+//!   changes the IRQL. The rule against executive spin locks in ISRs has one reason, a holder on the same processor at a
+//!   lower IRQL; here every taker raises to HIGH_LEVEL first, so there is none.
+//! * `os-queued`: the system's in-stack queued lock, whose acquisition is documented for DISPATCH_LEVEL or above
+//!   (DDI wdm/nf-wdm-keacquireinstackqueuedspinlockatdpclevel) and whose release is annotated for DISPATCH_LEVEL exactly:
+//!   docs/adr/0006.
+//! * `swap` and `queued`: our own, of `irqlog_ring::lock`. In a checked build they know their owner, and what they cannot
+//!   survive ends in a bug check.
 
-use core::cell::UnsafeCell;
+use core::{cell::UnsafeCell, mem::MaybeUninit, sync::atomic::AtomicU64};
 
 use irqlog_recorder::{Platform, config::Config};
 use irqlog_ring::lock::{
     RawLock,
-    swap::{AloneWord, Clock, SwapLock},
+    either::Either,
+    queued::QueuedLock,
+    swap::SwapLock,
+    word::{Alone, Clock},
 };
 use irqlog_wire::image::Lock;
 use wdk_sys::{
-    KSPIN_LOCK,
-    ntddk::{KeAcquireSpinLockAtDpcLevel, KeReleaseSpinLockFromDpcLevel, KeTryToAcquireSpinLockAtDpcLevel},
+    KLOCK_QUEUE_HANDLE, KSPIN_LOCK,
+    ntddk::{
+        KeAcquireInStackQueuedSpinLockAtDpcLevel, KeAcquireSpinLockAtDpcLevel,
+        KeReleaseInStackQueuedSpinLockFromDpcLevel, KeReleaseSpinLockFromDpcLevel, KeTryToAcquireSpinLockAtDpcLevel,
+    },
 };
 
 use crate::system::{self, System};
+
 impl Clock for System {
     fn now(&self) -> u64 {
         self.tick()
@@ -28,24 +39,36 @@ impl Clock for System {
 
 /// A KSPIN_LOCK alone on two cache lines: whoever spins on it disturbs nobody else.
 #[derive(Debug)]
-#[repr(C, align(128))]
-pub struct KernelLock(UnsafeCell<KSPIN_LOCK>);
+struct SystemWord(Alone<UnsafeCell<KSPIN_LOCK>>);
 
-impl KernelLock {
+// SAFETY: the word is only ever given to the system's functions, which are made to be called from all processors.
+unsafe impl Sync for SystemWord {}
+
+impl SystemWord {
     /// A free lock. KeInitializeSpinLock stores zero (wdm.h), which is what this is. IRQL: any.
-    pub const fn new() -> Self {
-        Self(UnsafeCell::new(0))
+    const fn new() -> Self {
+        Self(Alone(UnsafeCell::new(0)))
+    }
+
+    /// IRQL: any.
+    const fn get(&self) -> *mut KSPIN_LOCK {
+        self.0.0.get()
     }
 }
 
-// SAFETY: the word is only ever given to the three functions below, which are made to be called from all processors.
-unsafe impl Sync for KernelLock {}
+/// `kernel`.
+#[derive(Debug)]
+pub struct KernelLock(SystemWord);
 
 // SAFETY: the system's spin lock excludes, and orders what its owners do.
 unsafe impl RawLock for KernelLock {
-    const HAS_TRY: bool = true;
+    type Node = ();
 
-    fn acquire(&self) -> bool {
+    fn has_try(&self) -> bool {
+        true
+    }
+
+    unsafe fn acquire(&self, (): &()) -> bool {
         // SAFETY: at HIGH_LEVEL, so at least DISPATCH_LEVEL; the lock is in non-paged memory.
         unsafe { KeAcquireSpinLockAtDpcLevel(self.0.get()) };
         true
@@ -56,60 +79,110 @@ unsafe impl RawLock for KernelLock {
         unsafe { KeTryToAcquireSpinLockAtDpcLevel(self.0.get()) != 0 }
     }
 
-    unsafe fn release(&self) {
+    unsafe fn release(&self, (): &()) {
         // SAFETY: the caller holds it, at HIGH_LEVEL still; annotated with _IRQL_requires_min_(DISPATCH_LEVEL).
         unsafe { KeReleaseSpinLockFromDpcLevel(self.0.get()) }
     }
 }
 
-/// The lock that the service parameter `Lock` chose.
+/// A place in the queue of `os-queued`.
 #[derive(Debug)]
-pub enum ChosenLock {
-    /// `kernel`.
-    Kernel(KernelLock),
-    /// `swap`.
-    Swap(SwapLock<AloneWord, System>),
-}
+pub struct SystemNode(UnsafeCell<MaybeUninit<KLOCK_QUEUE_HANDLE>>);
 
-impl ChosenLock {
-    /// A free lock of the kind that `config` names. IRQL: any.
-    pub fn new(config: &Config) -> Self {
-        if config.lock == Lock::Swap {
-            let tick_microseconds = u64::from(config.lock_budget).saturating_mul(system::tick_frequency());
-            Self::Swap(SwapLock::new(AloneWord::default(), System, tick_microseconds / 1_000_000))
-        } else {
-            Self::Kernel(KernelLock::new())
-        }
+impl Default for SystemNode {
+    /// IRQL: any.
+    fn default() -> Self {
+        Self(UnsafeCell::new(MaybeUninit::uninit()))
     }
 }
 
-// SAFETY: each of the two is a lock, and which one it is never changes.
-unsafe impl RawLock for ChosenLock {
-    const HAS_TRY: bool = KernelLock::HAS_TRY && SwapLock::<AloneWord, System>::HAS_TRY;
+impl SystemNode {
+    /// IRQL: any.
+    const fn get(&self) -> *mut KLOCK_QUEUE_HANDLE {
+        self.0.get().cast()
+    }
+}
 
-    #[inline]
-    fn acquire(&self) -> bool {
-        match self {
-            Self::Kernel(lock) => lock.acquire(),
-            Self::Swap(lock) => lock.acquire(),
-        }
+/// `os-queued`.
+#[derive(Debug)]
+pub struct OsQueuedLock(SystemWord);
+
+// SAFETY: the system's queued spin lock excludes, and orders what its owners do.
+unsafe impl RawLock for OsQueuedLock {
+    type Node = SystemNode;
+
+    fn has_try(&self) -> bool {
+        false
     }
 
-    #[inline]
+    unsafe fn acquire(&self, node: &SystemNode) -> bool {
+        // SAFETY: at HIGH_LEVEL, so at least DISPATCH_LEVEL; the lock is in non-paged memory, and the handle, which this
+        // initialises, stays where it is until the release.
+        unsafe { KeAcquireInStackQueuedSpinLockAtDpcLevel(self.0.get(), node.get()) };
+        true
+    }
+
     fn try_acquire(&self) -> bool {
-        match self {
-            Self::Kernel(lock) => lock.try_acquire(),
-            Self::Swap(lock) => lock.try_acquire(),
-        }
+        false
     }
 
-    #[inline]
-    unsafe fn release(&self) {
-        match self {
-            // SAFETY: the caller holds this lock.
-            Self::Kernel(lock) => unsafe { lock.release() },
-            // SAFETY: the caller holds this lock.
-            Self::Swap(lock) => unsafe { lock.release() },
+    unsafe fn release(&self, node: &SystemNode) {
+        // SAFETY: the caller holds the lock with that handle. At HIGH_LEVEL: docs/adr/0006.
+        unsafe { KeReleaseInStackQueuedSpinLockFromDpcLevel(node.get()) }
+    }
+}
+
+#[cfg(not(feature = "checked"))]
+type Ours<L> = L;
+
+/// IRQL: any.
+#[cfg(not(feature = "checked"))]
+const fn ours<L>(lock: L) -> Ours<L> {
+    lock
+}
+
+#[cfg(feature = "checked")]
+type Ours<L> = irqlog_ring::lock::checked::Checked<L, AtomicU64, System>;
+
+/// IRQL: any.
+#[cfg(feature = "checked")]
+const fn ours<L: RawLock>(lock: L) -> Ours<L> {
+    Ours::new(lock, AtomicU64::new(0), System)
+}
+
+#[cfg(feature = "checked")]
+impl irqlog_ring::lock::checked::Judge for System {
+    fn processor(&self) -> u32 {
+        Platform::processor(self)
+    }
+
+    fn violation(&self, violation: irqlog_ring::lock::checked::Violation, lock: usize, owner: Option<u32>) -> ! {
+        let [kind, owner, current] =
+            irqlog_wire::bugcheck::parameters(violation as u8, owner, Platform::processor(self));
+        // SAFETY: any IRQL (DDI wdm/nf-wdm-kebugcheckex).
+        unsafe {
+            wdk_sys::ntddk::KeBugCheckEx(irqlog_wire::bugcheck::LOCK_VIOLATION, kind, lock as u64, owner, current)
+        };
+        // The generated declaration returns; the routine does not.
+        loop {
+            core::hint::spin_loop();
         }
+    }
+}
+
+type Swap = Ours<SwapLock<AtomicU64, System>>;
+type Queued = Ours<QueuedLock<AtomicU64, System>>;
+
+/// The lock that the service parameter `Lock` chose: one that can be tried, or a queue.
+pub type ChosenLock = Either<Either<KernelLock, Swap>, Either<OsQueuedLock, Queued>>;
+
+/// A free lock of the kind that `config` names. IRQL: any.
+pub fn choose(config: &Config) -> ChosenLock {
+    let budget = u64::from(config.lock_budget).saturating_mul(system::tick_frequency()) / 1_000_000;
+    match config.lock {
+        Lock::OsQueued => Either::Second(Either::First(OsQueuedLock(SystemWord::new()))),
+        Lock::Swap => Either::First(Either::Second(ours(SwapLock::new(AtomicU64::new(0), System, budget)))),
+        Lock::Queued => Either::Second(Either::Second(ours(QueuedLock::new(AtomicU64::new(0), System, budget)))),
+        _ => Either::First(Either::First(KernelLock(SystemWord::new()))),
     }
 }

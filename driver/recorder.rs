@@ -16,7 +16,7 @@ use wdk_sys::{
 };
 
 use crate::{
-    locks::ChosenLock,
+    locks::{self, ChosenLock},
     pool::{PAGE_SIZE, Pages, tag},
     system::{self, System},
 };
@@ -63,7 +63,7 @@ pub fn start(config: &Config) -> Result<(), NTSTATUS> {
         unsafe { core::slice::from_raw_parts(image.start().cast().as_ptr(), layout.words()) };
     let identity = identity();
     layout.initialise(words, config, &identity);
-    let recorder = Recorder::new(words, &layout, System, ChosenLock::new(config), start_id(words))
+    let recorder = Recorder::new(words, &layout, System, locks::choose(config), start_id(words))
         .ok_or(STATUS_INSUFFICIENT_RESOURCES)?;
     const { assert!(align_of::<Owner>() <= PAGE_SIZE) };
     let place = own.start().cast::<Owner>();

@@ -15,7 +15,8 @@ pub struct Config {
     pub engine: Engine,
     /// `Lock`: the lock of the shared lane.
     pub lock: Lock,
-    /// `LockBudget`: microseconds that a waiter for the lock `swap` waits; 0 for ever.
+    /// `LockBudget`: microseconds that a waiter for the lock `swap` waits; in a checked build also for `queued`, and then it
+    /// ends in a bug check. 0 for ever.
     pub lock_budget: u32,
     /// `RingKiB`: the shared lane, or all processor lanes together.
     pub ring_kib: u32,
@@ -53,7 +54,7 @@ impl Default for Config {
 pub enum Parameter {
     /// `Engine`, REG_SZ: `shared` or `percpu`.
     Engine,
-    /// `Lock`, REG_SZ: `kernel` or `swap`.
+    /// `Lock`, REG_SZ: `kernel`, `os-queued`, `swap` or `queued`.
     Lock,
     /// `LockBudget`, REG_DWORD: 0 to 1000000 microseconds.
     LockBudget,
@@ -106,7 +107,7 @@ impl Parameter {
     pub const fn takes(self) -> &'static str {
         match self {
             Self::Engine => "shared or percpu",
-            Self::Lock => "kernel or swap",
+            Self::Lock => "kernel, os-queued, swap or queued",
             Self::LockBudget => "a DWORD from 0 to 1000000",
             Self::Policy => "overwrite or keep",
             Self::Level => "error, warn, info, debug or trace",

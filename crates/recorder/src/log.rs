@@ -148,9 +148,10 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
         waits: bool,
         processor: u32,
     ) -> Result<(u32, u64), DropReason> {
+        let node = L::Node::default();
         match entered.depth() {
             Depth::First if self.engine == Engine::PerCpu => return self.write_own(record, processor),
-            Depth::First => match self.own_shared_lane(raised, waits) {
+            Depth::First => match self.own_shared_lane(raised, &node, waits) {
                 Owning::Yes(owned) => return self.write_shared(record, owned),
                 Owning::NotNow => entered.claim_nmi_lane(),
                 Owning::GaveUp => return Err(DropReason::Budget),
@@ -267,19 +268,20 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
 
     /// Takes the lock of the shared lane, as far as the caller waits for it.
     #[inline]
-    fn own_shared_lane(&self, raised: &Raised<'_, P>, waits: bool) -> Owning<'_, L> {
-        if L::HAS_TRY
-            && let Some(held) = Held::try_acquire(&self.lock, raised)
+    fn own_shared_lane<'l>(&'l self, raised: &Raised<'_, P>, node: &'l L::Node, waits: bool) -> Owning<'l, L> {
+        if self.lock.has_try()
+            && let Some(held) = Held::try_acquire(&self.lock, node, raised)
         {
             return Owning::Yes(Owned { held, waited: None });
         }
         if !waits {
             return Owning::NotNow;
         }
-        let from = self.platform.tick();
-        let Some(held) = Held::acquire(&self.lock, raised) else { return Owning::GaveUp };
-        // Without a try there is no telling whether there was anyone to wait for.
-        let waited = L::HAS_TRY.then(|| self.platform.tick().wrapping_sub(from));
+        // Without a try there is no telling whether there is anyone to wait for.
+        let from = self.lock.has_try().then(|| self.platform.tick());
+        // SAFETY: the node is this call's alone; the guard is dropped in `write_shared`.
+        let Some(held) = (unsafe { Held::acquire(&self.lock, node, raised) }) else { return Owning::GaveUp };
+        let waited = from.map(|from| self.platform.tick().wrapping_sub(from));
         Owning::Yes(Owned { held, waited })
     }
 

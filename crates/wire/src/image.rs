@@ -216,9 +216,23 @@ open_enum! {
         None = 0 "none",
         /// `KeAcquireSpinLockAtDpcLevel`.
         Kernel = 1 "kernel",
+        /// `KeAcquireInStackQueuedSpinLockAtDpcLevel`.
+        OsQueued = 2 "os-queued",
         /// irqlog's own: test-and-test-and-set by exchanging the whole word.
         Swap = 3 "swap",
+        /// irqlog's own: an in-stack queue lock, fair.
+        Queued = 4 "queued",
     }
+}
+
+impl Engine {
+    /// The names that the service parameter takes.
+    pub const CHOICES: [&str; 2] = ["shared", "percpu"];
+}
+
+impl Lock {
+    /// The names that the service parameter takes.
+    pub const CHOICES: [&str; 4] = ["kernel", "os-queued", "swap", "queued"];
 }
 
 open_enum! {

@@ -11,6 +11,7 @@
 //! | [`ioctl`] | control codes, requests and answers of the control device |
 //! | [`interface`] | the function table that other drivers get |
 //! | [`irql`] | interrupt request levels and their names |
+//! | [`bugcheck`] | the bug check of a checked build |
 //!
 //! Rules for every structure: little-endian, fixed width, no padding that is not named, its size asserted at compile
 //! time. Enumerations are open: a value that this version does not know survives being read and written again.
@@ -19,6 +20,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod bugcheck;
 pub mod image;
 pub mod interface;
 pub mod ioctl;

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use irqlog_recorder::Platform;
-use irqlog_ring::lock::{Irql, swap::Clock};
+use irqlog_ring::lock::{Irql, word::Clock};
 
 thread_local! {
     static PROCESSOR: Cell<u32> = const { Cell::new(0) };

@@ -16,7 +16,7 @@ use irqlog_recorder::{
     layout::{Identity, Layout},
     log::Entry,
 };
-use irqlog_ring::lock::swap::{AloneWord, SwapLock};
+use irqlog_ring::lock::swap::SwapLock;
 use irqlog_wire::{image::Engine, record::Level};
 
 use crate::machine::{Host, become_processor, switches, tick};
@@ -87,7 +87,7 @@ fn recorder(engine: Engine, writers: u32) -> Work {
     let words: &'static [AtomicU64] = (0..layout.words()).map(|_| AtomicU64::new(0)).collect::<Vec<_>>().leak();
     let identity = Identity { machine: 0, tick_frequency: 1, tick: 0, time: 0, version: [0; 3] };
     layout.initialise(words, &config, &identity);
-    let lock = SwapLock::new(AloneWord::default(), Host, 0);
+    let lock = SwapLock::new(AtomicU64::new(0), Host, 0);
     let recorder = Recorder::new(words, &layout, Host, lock, 0).expect("an image of that layout");
     let payload: &[u8; PAYLOAD] = &[b'x'; PAYLOAD];
     Arc::new(move |records| {

@@ -99,6 +99,11 @@ pub const EXPORTS: &[Export] = &[
     row("IoReleaseCancelSpinLock", Rule { least: DISPATCH, most: DISPATCH }, "wdm/nf-wdm-ioreleasecancelspinlock"),
     row("IofCallDriver", AT_MOST_DISPATCH, "wdm/nf-wdm-iofcalldriver"),
     row("IofCompleteRequest", AT_MOST_DISPATCH, "wdm/nf-wdm-iofcompleterequest"),
+    row(
+        "KeAcquireInStackQueuedSpinLockAtDpcLevel",
+        AT_LEAST_DISPATCH,
+        "wdm/nf-wdm-keacquireinstackqueuedspinlockatdpclevel: >= DISPATCH_LEVEL",
+    ),
     row("KeAcquireSpinLockAtDpcLevel", AT_LEAST_DISPATCH, "wdm/nf-wdm-keacquirespinlockatdpclevel: >= DISPATCH_LEVEL"),
     row("KeAcquireSpinLockRaiseToDpc", AT_MOST_DISPATCH, "wdm/nf-wdm-keacquirespinlockraisetodpc"),
     row("KeBugCheckEx", ANY, "wdm/nf-wdm-kebugcheckex"),
@@ -121,6 +126,12 @@ pub const EXPORTS: &[Export] = &[
     row("KeQueryPerformanceCounter", ANY, "wdm/nf-wdm-kequeryperformancecounter"),
     row("KeQuerySystemTimePrecise", ANY, "wdm/nf-wdm-kequerysystemtimeprecise"),
     row("KeRegisterNmiCallback", AT_MOST_APC, "wdm/nf-wdm-keregisternmicallback"),
+    // The annotation says DISPATCH_LEVEL exactly. The lock `os-queued` releases at HIGH_LEVEL, opt-in: docs/adr/0006.
+    row(
+        "KeReleaseInStackQueuedSpinLockFromDpcLevel",
+        AT_LEAST_DISPATCH,
+        "wdm/nf-wdm-keacquireinstackqueuedspinlockatdpclevel: the IRQL of the acquisition",
+    ),
     row("KeReleaseSpinLock", Rule { least: DISPATCH, most: DISPATCH }, "wdm/nf-wdm-kereleasespinlock: DISPATCH_LEVEL"),
     row("KeReleaseSpinLockFromDpcLevel", AT_LEAST_DISPATCH, "wdm.h: _IRQL_requires_min_(DISPATCH_LEVEL)"),
     row("KeRevertToUserGroupAffinityThread", AT_MOST_APC, "wdm.h: _IRQL_requires_max_(APC_LEVEL)"),

@@ -33,9 +33,9 @@ struct Cli {
     /// Folder with irqlog.sys, WDFLDR.sys and the test driver
     #[arg(long)]
     images: PathBuf,
-    /// Simulated processors
-    #[arg(long, default_value_t = 4)]
-    processors: usize,
+    /// Simulated processors; without it 4, or what the scenario wants
+    #[arg(long)]
+    processors: Option<usize>,
     #[command(subcommand)]
     command: scenarios::Command,
 }
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<()> {
-    nt::machine::boot(cli.processors);
+    nt::machine::boot(cli.processors.unwrap_or_else(|| cli.command.processors()));
     let world = scenarios::World::new(&cli.images);
     let result = scenarios::run(&world, &cli.command);
     nt::machine::shut_down();

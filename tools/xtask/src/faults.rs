@@ -26,15 +26,15 @@ const FAULTS: [Fault; 7] = [
     Fault {
         name: "no-step-to-two",
         file: "crates/ring/src/nesting.rs",
-        change: ("        self.words.store(self.index, self.found.wrapping_add(2));\n", ""),
+        change: ("        self.count.store(self.found.wrapping_add(2));\n", ""),
         notices: Notices::Coverage,
     },
     Fault {
         name: "skipped-publish",
         file: "crates/ring/src/lane.rs",
         change: (
-            "        self.words.store_release(self.control + at::HEAD, head.wrapping_add(need)); // write:D, pairs with read:A\n",
-            "        if seq % 1000 != 999 {\n            self.words.store_release(self.control + at::HEAD, head.wrapping_add(need));\n        }\n",
+            "        self.control[at::HEAD].store_release(end); // write:D, pairs with read:A\n",
+            "        if seq % 1000 != 999 {\n            self.control[at::HEAD].store_release(end);\n        }\n",
         ),
         notices: Notices::Storm,
     },

@@ -48,10 +48,10 @@ enum Command {
         #[arg(long, default_value_t = 10_000_000)]
         records: u64,
         /// The engine
-        #[arg(long, default_value = "shared", value_parser = ["shared", "percpu"])]
+        #[arg(long, default_value = "shared", value_parser = irqlog_wire::image::Engine::CHOICES)]
         engine: String,
         /// The lock of engine shared
-        #[arg(long, default_value = "kernel", value_parser = ["kernel", "swap"])]
+        #[arg(long, default_value = "kernel", value_parser = irqlog_wire::image::Lock::CHOICES)]
         lock: String,
     },
     /// Measure the record path on this machine: a table of ratios

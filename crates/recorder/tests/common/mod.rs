@@ -145,6 +145,8 @@ pub struct Machine {
     pub lock_taken: Cell<bool>,
     /// Waiting for a taken lock would never end in a test: it is a failure unless this says that the wait is meant.
     pub wait_is_meant: Cell<bool>,
+    /// It is a queue lock.
+    pub lock_has_no_try: Cell<bool>,
     /// Whoever waits gives up.
     pub budget_is_gone: Cell<bool>,
 }
@@ -178,8 +180,11 @@ impl Platform for &Machine {
 
 // SAFETY: one thread; `lock_taken` excludes.
 unsafe impl RawLock for &Machine {
-    const HAS_TRY: bool = true;
-    fn acquire(&self) -> bool {
+    type Node = ();
+    fn has_try(&self) -> bool {
+        !self.lock_has_no_try.get()
+    }
+    unsafe fn acquire(&self, (): &()) -> bool {
         if self.budget_is_gone.get() {
             return false;
         }
@@ -188,9 +193,10 @@ unsafe impl RawLock for &Machine {
         true
     }
     fn try_acquire(&self) -> bool {
+        assert!(!self.lock_has_no_try.get(), "tried a lock without a try");
         !self.lock_taken.replace(true)
     }
-    unsafe fn release(&self) {
+    unsafe fn release(&self, (): &()) {
         assert!(self.lock_taken.replace(false), "released a free lock");
     }
 }

@@ -16,59 +16,15 @@
 //! | `swap:A` Acquire | exchange that finds 0 | `swap:B` |
 //! | `swap:B` Release | store of 0 | `swap:A` |
 
-use core::{
-    hint::spin_loop,
-    sync::atomic::{AtomicU64, Ordering},
+use super::{
+    RawLock,
+    word::{Alone, Clock, LockWord, Patience},
 };
-
-use super::RawLock;
-
-/// The lock's word. A trait for the same reason as [`Words`](crate::words::Words): the model puts its own here.
-pub trait LockWord {
-    /// Exchanges the word; what comes later stays later.
-    fn swap_acquire(&self, value: u64) -> u64;
-    /// Looks at it, with no ordering.
-    fn load(&self) -> u64;
-    /// Stores it; what came earlier stays earlier.
-    fn store_release(&self, value: u64);
-    /// Lets the other side of the processor, or of the model, go first.
-    fn pause(&self) {
-        spin_loop();
-    }
-}
-
-/// A word alone on two cache lines.
-#[derive(Debug, Default)]
-#[repr(C, align(128))]
-pub struct AloneWord(AtomicU64);
-
-impl LockWord for AloneWord {
-    #[inline]
-    fn swap_acquire(&self, value: u64) -> u64 {
-        self.0.swap(value, Ordering::Acquire)
-    }
-
-    #[inline]
-    fn load(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    #[inline]
-    fn store_release(&self, value: u64) {
-        self.0.store(value, Ordering::Release);
-    }
-}
-
-/// A clock that may be read at any IRQL.
-pub trait Clock {
-    /// Now, in ticks.
-    fn now(&self) -> u64;
-}
 
 /// The lock. `budget` is in ticks of the clock; 0 waits for ever.
 #[derive(Debug)]
 pub struct SwapLock<W, C> {
-    word: W,
+    word: Alone<W>,
     clock: C,
     budget: u64,
 }
@@ -79,28 +35,31 @@ const TAKEN: u64 = 1;
 impl<W: LockWord, C: Clock> SwapLock<W, C> {
     /// A free lock over a word that is 0.
     pub const fn new(word: W, clock: C, budget: u64) -> Self {
-        Self { word, clock, budget }
+        Self { word: Alone(word), clock, budget }
     }
 }
 
 // SAFETY: the exchange that finds FREE makes its caller the owner, and until the owner stores FREE every other exchange
 // finds TAKEN. That exchange is an acquire and that store a release, so an owner sees what earlier owners stored.
 unsafe impl<W: LockWord, C: Clock> RawLock for SwapLock<W, C> {
-    const HAS_TRY: bool = true;
+    type Node = ();
 
-    fn acquire(&self) -> bool {
-        let mut since = None;
+    #[inline]
+    fn has_try(&self) -> bool {
+        true
+    }
+
+    unsafe fn acquire(&self, (): &()) -> bool {
+        let word = &self.word.0;
+        let mut patience = Patience::new(&self.clock, self.budget);
         loop {
-            if self.word.swap_acquire(TAKEN) == FREE {
+            if word.swap_acquire(TAKEN) == FREE {
                 return true; // swap:A, pairs with swap:B
             }
-            while self.word.load() != FREE {
-                self.word.pause();
-                if self.budget != 0 {
-                    let now = self.clock.now();
-                    if now.wrapping_sub(*since.get_or_insert(now)) > self.budget {
-                        return false;
-                    }
+            while word.load() != FREE {
+                word.pause();
+                if patience.is_gone() {
+                    return false;
                 }
             }
         }
@@ -108,11 +67,11 @@ unsafe impl<W: LockWord, C: Clock> RawLock for SwapLock<W, C> {
 
     #[inline]
     fn try_acquire(&self) -> bool {
-        self.word.swap_acquire(TAKEN) == FREE // swap:A, pairs with swap:B
+        self.word.0.swap_acquire(TAKEN) == FREE // swap:A, pairs with swap:B
     }
 
     #[inline]
-    unsafe fn release(&self) {
-        self.word.store_release(FREE); // swap:B, pairs with swap:A
+    unsafe fn release(&self, (): &()) {
+        self.word.0.store_release(FREE); // swap:B, pairs with swap:A
     }
 }

@@ -102,6 +102,23 @@ NTKERNELAPI BOOLEAN FASTCALL KeTryToAcquireSpinLockAtDpcLevel(PKSPIN_LOCK SpinLo
 /* IRQL: at least DISPATCH_LEVEL (wdm.h _IRQL_requires_min_; the page says DISPATCH_LEVEL). */
 NTKERNELAPI VOID NTAPI KeReleaseSpinLockFromDpcLevel(PKSPIN_LOCK SpinLock);
 
+/* wdm.h. The lock word is the same; a lock is used with one family of routines only. */
+typedef struct _KSPIN_LOCK_QUEUE {
+    struct _KSPIN_LOCK_QUEUE *volatile Next;
+    PKSPIN_LOCK volatile Lock;
+} KSPIN_LOCK_QUEUE, *PKSPIN_LOCK_QUEUE;
+
+typedef struct _KLOCK_QUEUE_HANDLE {
+    KSPIN_LOCK_QUEUE LockQueue;
+    KIRQL OldIrql;
+} KLOCK_QUEUE_HANDLE, *PKLOCK_QUEUE_HANDLE;
+
+/* IRQL: at least DISPATCH_LEVEL. DDI wdm/nf-wdm-keacquireinstackqueuedspinlockatdpclevel */
+NTKERNELAPI VOID FASTCALL
+KeAcquireInStackQueuedSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock, PKLOCK_QUEUE_HANDLE LockHandle);
+/* IRQL: DISPATCH_LEVEL (wdm.h _IRQL_requires_, exactly; see docs/adr/0006). */
+NTKERNELAPI VOID FASTCALL KeReleaseInStackQueuedSpinLockFromDpcLevel(PKLOCK_QUEUE_HANDLE LockHandle);
+
 /* --- Time, processors, ids --------------------------------------------------------------------------------------- */
 
 /* IRQL: any. DDI wdm/nf-wdm-kequeryperformancecounter */

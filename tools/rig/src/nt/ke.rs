@@ -111,6 +111,18 @@ pub fn maybe_stop() {
     }
 }
 
+/// KLOCK_QUEUE_HANDLE: `Next`, `Lock`, `OldIrql`. What the kernel keeps in its spare bits is its own business, and so is
+/// what we keep there.
+#[repr(C)]
+struct QueueHandle {
+    next: AtomicUsize,
+    lock: AtomicUsize,
+    _old_irql: u8,
+}
+
+/// In `lock`: its turn has not come.
+const WAITS: usize = 1;
+
 /// The index that the current processor claims to have, if not zero: one that was added later.
 pub static CLAIMED_PROCESSOR: AtomicUsize = AtomicUsize::new(0);
 
@@ -228,6 +240,41 @@ routines! {
     fn KeReleaseSpinLockFromDpcLevel(lock: *mut usize) {
         // SAFETY: a KSPIN_LOCK of the driver's.
         release(unsafe { word(lock) });
+    }
+
+    fn KeAcquireInStackQueuedSpinLockAtDpcLevel(lock: *mut usize, handle: *mut QueueHandle) {
+        // SAFETY: a KSPIN_LOCK of the driver's.
+        let tail = unsafe { word(lock) };
+        // SAFETY: the driver's handle, which is its place in the queue until it releases.
+        let own = unsafe { &*handle };
+        own.next.store(0, Ordering::Relaxed);
+        own.lock.store(lock as usize | WAITS, Ordering::Relaxed);
+        let before = tail.swap(handle as usize, Ordering::AcqRel);
+        if before != 0 {
+            // SAFETY: the handle of the one before, who waits for us to be linked before he goes.
+            unsafe { &*(before as *const QueueHandle) }.next.store(handle as usize, Ordering::Release);
+            spin_until("a queued spin lock", || own.lock.load(Ordering::Acquire) & WAITS == 0);
+        }
+        own.lock.store(lock as usize, Ordering::Relaxed);
+    }
+
+    fn KeReleaseInStackQueuedSpinLockFromDpcLevel(handle: *mut QueueHandle) {
+        // SAFETY: the handle of the acquisition.
+        let own = unsafe { &*handle };
+        let lock = own.lock.load(Ordering::Relaxed);
+        if lock == 0 || lock & WAITS != 0 {
+            report::broken("a queued spin lock was released by a handle that does not hold one");
+        }
+        own.lock.store(0, Ordering::Relaxed);
+        // SAFETY: the lock that the handle was queued for.
+        let tail = unsafe { word(lock as *mut usize) };
+        if tail.compare_exchange(handle as usize, 0, Ordering::Release, Ordering::Relaxed).is_ok() {
+            return;
+        }
+        spin_until("the next one in the queue of a spin lock", || own.next.load(Ordering::Acquire) != 0);
+        // SAFETY: his handle, until he has the lock and releases it.
+        let next = unsafe { &*(own.next.load(Ordering::Acquire) as *const QueueHandle) };
+        next.lock.store(lock, Ordering::Release);
     }
 
     fn KeAcquireSpinLockRaiseToDpc(lock: *mut usize) -> u8 {

@@ -18,7 +18,7 @@ use irqlog_reader::{
 use irqlog_wire::{ioctl, record::Level};
 use zerocopy::IntoBytes;
 
-use super::{Scenario, World, as_process, stop_last};
+use super::{DEFAULT_PROCESSORS, Scenario, World, as_process, stop_last};
 use crate::nt::{
     io::{Answer, Control, File, Requestor},
     pool, registry,
@@ -27,19 +27,51 @@ use crate::nt::{
 
 /// The scenarios of this module.
 pub const ALL: &[Scenario] = &[
-    Scenario { name: "start-stop", about: "the driver starts, stops and leaves nothing, three times", run: start_stop },
-    Scenario { name: "requests", about: "every control request, good and bad", run: requests },
-    Scenario { name: "marks", about: "what is marked is read, in order, by two readers", run: marks },
-    Scenario { name: "wait", about: "WAIT ends when something is written, at cancel, and at cleanup", run: wait },
+    Scenario {
+        name: "start-stop",
+        processors: DEFAULT_PROCESSORS,
+        about: "the driver starts, stops and leaves nothing, three times",
+        run: start_stop,
+    },
+    Scenario {
+        name: "requests",
+        processors: DEFAULT_PROCESSORS,
+        about: "every control request, good and bad",
+        run: requests,
+    },
+    Scenario {
+        name: "marks",
+        processors: DEFAULT_PROCESSORS,
+        about: "what is marked is read, in order, by two readers",
+        run: marks,
+    },
+    Scenario {
+        name: "wait",
+        processors: DEFAULT_PROCESSORS,
+        about: "WAIT ends when something is written, at cancel, and at cleanup",
+        run: wait,
+    },
     Scenario {
         name: "stop-pending",
+        processors: DEFAULT_PROCESSORS,
         about: "a stop waits for open handles, and pended WAITs end with them",
         run: stop_pending,
     },
-    Scenario { name: "parameters", about: "good parameters are taken, bad ones are named in the log", run: parameters },
-    Scenario { name: "no-memory", about: "every allocation of a start fails once; nothing is left", run: no_memory },
+    Scenario {
+        name: "parameters",
+        processors: DEFAULT_PROCESSORS,
+        about: "good parameters are taken, bad ones are named in the log",
+        run: parameters,
+    },
+    Scenario {
+        name: "no-memory",
+        processors: DEFAULT_PROCESSORS,
+        about: "every allocation of a start fails once; nothing is left",
+        run: no_memory,
+    },
     Scenario {
         name: "selftest",
+        processors: DEFAULT_PROCESSORS,
         about: "SELFTEST writes at every IRQL on every processor, and all of it arrives",
         run: selftest,
     },

@@ -264,7 +264,8 @@ fn record_path(list: &Path, image: &Image) -> Result<BTreeMap<usize, String>> {
 }
 
 /// Engine and lock of each round: between them they use every part of the record path.
-const ROUNDS: [(&str, &str); 3] = [("shared", "kernel"), ("shared", "swap"), ("percpu", "kernel")];
+const ROUNDS: [(&str, &str); 5] =
+    [("shared", "kernel"), ("shared", "os-queued"), ("shared", "swap"), ("shared", "queued"), ("percpu", "kernel")];
 
 /// Covers the whole list.
 ///

@@ -4,7 +4,7 @@ use std::io::{Read, Seek};
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Scenario, World, as_process};
+use super::{DEFAULT_PROCESSORS, Scenario, World, as_process};
 use crate::{
     images,
     nt::{exports, report::EXIT_BROKEN},
@@ -15,10 +15,16 @@ use crate::{
 pub const ALL: &[Scenario] = &[
     Scenario {
         name: "guards",
+        processors: DEFAULT_PROCESSORS,
         about: "overrun, use after free, double free, wrong tag and a leak each end the run",
         run: guards,
     },
-    Scenario { name: "refusal", about: "a KMDF function that is not implemented is refused by name", run: refusal },
+    Scenario {
+        name: "refusal",
+        processors: DEFAULT_PROCESSORS,
+        about: "a KMDF function that is not implemented is refused by name",
+        run: refusal,
+    },
 ];
 
 /// Runs `misdeed` in a child; its exit status and what it said.

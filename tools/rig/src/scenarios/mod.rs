@@ -42,10 +42,10 @@ pub enum Command {
         #[arg(long, default_value_t = 10_000_000)]
         records: u64,
         /// The engine
-        #[arg(long, default_value = "shared", value_parser = ["shared", "percpu"])]
+        #[arg(long, default_value = "shared", value_parser = irqlog_wire::image::Engine::CHOICES)]
         engine: String,
         /// The lock of engine shared
-        #[arg(long, default_value = "kernel", value_parser = ["kernel", "swap"])]
+        #[arg(long, default_value = "kernel", value_parser = irqlog_wire::image::Lock::CHOICES)]
         lock: String,
     },
     /// Interrupt the record path at every instruction: by an NMI, and by an interrupt held back until the IRQL lowers
@@ -63,10 +63,27 @@ pub enum Command {
     List,
 }
 
+/// Simulated processors where nothing else is said.
+pub const DEFAULT_PROCESSORS: usize = 4;
+
+impl Command {
+    /// The simulated processors that it wants.
+    pub fn processors(&self) -> usize {
+        let named = match self {
+            Self::Run { names } => names.first().filter(|_| names.len() == 1),
+            _ => None,
+        };
+        let scenario = named.and_then(|name| ALL.iter().copied().flatten().find(|scenario| scenario.name == *name));
+        scenario.map_or(DEFAULT_PROCESSORS, |scenario| scenario.processors)
+    }
+}
+
 /// A named run.
 pub struct Scenario {
     /// Its name on the command line.
     pub name: &'static str,
+    /// Simulated processors.
+    pub processors: usize,
     /// What it shows.
     pub about: &'static str,
     /// Does it.

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use irqlog_reader::{follow::Follower, session::Session};
 
 use super::{
-    Scenario, World, as_process,
+    DEFAULT_PROCESSORS, Scenario, World, as_process,
     basic::{FileSource, read_all, texts},
     coverage::Caller,
     stop_last,
@@ -22,24 +22,46 @@ use crate::nt::{
 pub const ALL: &[Scenario] = &[
     Scenario {
         name: "stopped-writer",
+        processors: DEFAULT_PROCESSORS,
         about: "engine percpu: a writer stops between stamp and publish; the others go on, and its record comes late",
         run: stopped_writer,
     },
     Scenario {
         name: "frozen-owner-kernel",
+        processors: DEFAULT_PROCESSORS,
         about: "the owner of the lock kernel is frozen; callers at HIGH_LEVEL and NMIs go on without it",
-        run: |world| frozen_owner(world, "kernel"),
+        run: |world| frozen_owner(world, "shared", "kernel"),
+    },
+    Scenario {
+        name: "frozen-owner-os-queued",
+        processors: DEFAULT_PROCESSORS,
+        about: "the same with the lock os-queued, which has no try",
+        run: |world| frozen_owner(world, "shared", "os-queued"),
     },
     Scenario {
         name: "frozen-owner-swap",
+        processors: DEFAULT_PROCESSORS,
         about: "the same with the lock swap; and who waits gives up when its budget is gone",
-        run: |world| frozen_owner(world, "swap"),
+        run: |world| frozen_owner(world, "shared", "swap"),
+    },
+    Scenario {
+        name: "frozen-owner-queued",
+        processors: DEFAULT_PROCESSORS,
+        about: "the same with the lock queued, which has no try",
+        run: |world| frozen_owner(world, "shared", "queued"),
+    },
+    Scenario {
+        name: "frozen-owner-percpu",
+        processors: DEFAULT_PROCESSORS,
+        about: "a processor is frozen in its own lane; the others do not notice",
+        run: |world| frozen_owner(world, "percpu", "kernel"),
     },
 ];
 
 /// A processor is frozen while it holds the lock, as at a bug check. Logging from another one ends, and loses nothing
 /// silently; the image can be read meanwhile.
-fn frozen_owner(world: &World, name: &str) -> Result<()> {
+fn frozen_owner(world: &World, engine: &str, name: &str) -> Result<()> {
+    registry::set_parameter("irqlog", "Engine", Value::Text(engine.to_owned()));
     registry::set_parameter("irqlog", "Lock", Value::Text(name.to_owned()));
     registry::set_parameter("irqlog", "LockBudget", Value::Number(5000));
     let driver = as_process(|| world.start_irqlog())?;

@@ -6,7 +6,7 @@
 use anyhow::{Result, ensure};
 use irqlog_irql::{EXPORTS, HIGH};
 
-use super::{Scenario, World, as_process};
+use super::{DEFAULT_PROCESSORS, Scenario, World, as_process};
 use crate::{
     memory::{PAGE, Region},
     nt::{
@@ -19,6 +19,7 @@ use crate::{
 /// The scenarios of this module.
 pub const ALL: &[Scenario] = &[Scenario {
     name: "rules",
+    processors: DEFAULT_PROCESSORS,
     about: "every export is called outside its IRQL rule, or at HIGH_LEVEL if it has none",
     run: rules,
 }];

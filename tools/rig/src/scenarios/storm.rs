@@ -29,7 +29,7 @@ use irqlog_wire::{
 use serde_json::json;
 use zerocopy::{FromBytes, IntoBytes};
 
-use super::{Scenario, World, as_process, stop_last};
+use super::{DEFAULT_PROCESSORS, Scenario, World, as_process, stop_last};
 use crate::{
     nt::{
         io::{Control, File, Requestor},
@@ -39,32 +39,53 @@ use crate::{
     service::Driver,
 };
 
+/// A queue lock hands the lock to one certain thread: with more simulated processors than the host has, every hand-over
+/// waits for the host to run that thread, and those who wait for their turn keep it from running.
+const TWO: usize = 2;
+
 /// The scenarios of this module.
 pub const ALL: &[Scenario] = &[
     Scenario {
         name: "storm",
+        processors: DEFAULT_PROCESSORS,
         about: "100000 calls from every context, two readers, small ring",
         run: |world| short(world, "shared", "kernel", "overwrite"),
     },
     Scenario {
         name: "storm-keep",
+        processors: DEFAULT_PROCESSORS,
         about: "the same with the policy that keeps the oldest",
         run: |world| short(world, "shared", "kernel", "keep"),
     },
     Scenario {
         name: "storm-percpu",
+        processors: DEFAULT_PROCESSORS,
         about: "the same with a lane for each processor and no lock",
         run: |world| short(world, "percpu", "kernel", "overwrite"),
     },
     Scenario {
+        name: "storm-os-queued",
+        processors: TWO,
+        about: "the same with engine shared and the lock os-queued",
+        run: |world| short(world, "shared", "os-queued", "overwrite"),
+    },
+    Scenario {
         name: "storm-swap",
+        processors: DEFAULT_PROCESSORS,
         about: "the same with engine shared and the lock swap",
         run: |world| short(world, "shared", "swap", "overwrite"),
+    },
+    Scenario {
+        name: "storm-queued",
+        processors: TWO,
+        about: "the same with engine shared and the lock queued",
+        run: |world| short(world, "shared", "queued", "overwrite"),
     },
 ];
 
 fn short(world: &World, engine: &str, lock: &str, policy: &str) -> Result<()> {
     registry::set_parameter("irqlog", "Lock", Value::Text(lock.to_owned()));
+    registry::set_parameter("irqlog", "LockBudget", Value::Number(0));
     registry::set_parameter("irqlog", "Engine", Value::Text(engine.to_owned()));
     registry::set_parameter("irqlog", "Policy", Value::Text(policy.to_owned()));
     // Where interrupts hit is chance: again until enough have hit irqlog.sys itself, within reason.

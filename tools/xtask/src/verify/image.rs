@@ -9,10 +9,11 @@ use object::{
 };
 
 /// Everything that irqlog.sys may import: documented exports, each with a row in `tools/irql`.
-const IMPORTS: [&str; 28] = [
+const IMPORTS: [&str; 30] = [
     "ExAllocatePool2",
     "ExFreePool",
     "ExFreePoolWithTag",
+    "KeAcquireInStackQueuedSpinLockAtDpcLevel",
     "KeAcquireSpinLockAtDpcLevel",
     "KeFlushQueuedDpcs",
     "KeGetCurrentIrql",
@@ -26,6 +27,7 @@ const IMPORTS: [&str; 28] = [
     "KeQueryMaximumProcessorCountEx",
     "KeQueryPerformanceCounter",
     "KeQuerySystemTimePrecise",
+    "KeReleaseInStackQueuedSpinLockFromDpcLevel",
     "KeReleaseSpinLockFromDpcLevel",
     "KeRevertToUserGroupAffinityThread",
     "KeSetSystemGroupAffinityThread",

@@ -18,12 +18,14 @@ const ROOTS: [&str; 4] =
     ["irqlog_write_text", "irqlog_write_blob", "irqlog_write_text_never_waits", "irqlog_write_blob_never_waits"];
 
 /// What may be called from there: allowed at any IRQL, or at least from DISPATCH_LEVEL up, or asked for only below it.
-const IMPORTS: [&str; 15] = [
+const IMPORTS: [&str; 17] = [
+    "KeAcquireInStackQueuedSpinLockAtDpcLevel",
     "KeAcquireSpinLockAtDpcLevel",
     "KeGetCurrentIrql",
     "KeGetCurrentProcessorNumberEx",
     "KeLowerIrql",
     "KeQueryPerformanceCounter",
+    "KeReleaseInStackQueuedSpinLockFromDpcLevel",
     "KeReleaseSpinLockFromDpcLevel",
     "KeTryToAcquireSpinLockAtDpcLevel",
     "KfLowerIrql",

@@ -1,0 +1,56 @@
+//! One of two locks, chosen when it is made.
+//!
+//! Of two and not of many: a choice between many would become a jump table, which the check of the linked driver cannot
+//! follow (`cargo xtask verify-sys`). More are a choice between choices.
+
+use super::RawLock;
+
+/// One of two locks.
+#[derive(Debug)]
+pub enum Either<A, B> {
+    /// The first.
+    First(A),
+    /// The second.
+    Second(B),
+}
+
+// SAFETY: which one it is never changes, and each is a lock.
+unsafe impl<A: RawLock, B: RawLock> RawLock for Either<A, B> {
+    type Node = (A::Node, B::Node);
+
+    #[inline]
+    fn has_try(&self) -> bool {
+        match self {
+            Self::First(lock) => lock.has_try(),
+            Self::Second(lock) => lock.has_try(),
+        }
+    }
+
+    #[inline]
+    unsafe fn acquire(&self, (first, second): &Self::Node) -> bool {
+        match self {
+            // SAFETY: the caller promises for the node what each lock asks for its part of it.
+            Self::First(lock) => unsafe { lock.acquire(first) },
+            // SAFETY: as above.
+            Self::Second(lock) => unsafe { lock.acquire(second) },
+        }
+    }
+
+    #[inline]
+    fn try_acquire(&self) -> bool {
+        match self {
+            Self::First(lock) => lock.try_acquire(),
+            Self::Second(lock) => lock.try_acquire(),
+        }
+    }
+
+    #[inline]
+    unsafe fn release(&self, (first, second): &Self::Node) {
+        match self {
+            // SAFETY: the caller holds this lock with that node.
+            Self::First(lock) => unsafe { lock.release(first) },
+            // SAFETY: as above.
+            Self::Second(lock) => unsafe { lock.release(second) },
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The lock `queued`: an in-stack queue lock (Mellor-Crummey and Scott, 1991), fair.
+//!
+//! The lock is the address of the last in line. Who comes exchanges it for the address of its own node, on its own stack;
+//! if someone was there, it tells that one who stands behind, and waits on a word of its own node until that one hands the
+//! lock over. So every waiter spins on a line that nobody else touches, and the lock goes round in the order of the
+//! exchanges: nobody starves.
+//!
+//! The price is that *both* sides may have to wait for a third: the release, when the tail says that someone has come who
+//! has not yet told his node (between `queued:A` and `queued:B`). That someone is at `HIGH_LEVEL`, so it is a few
+//! instructions away, unless its virtual processor has been taken off. Therefore the lock has no try: a caller that must
+//! not wait could take it, but not give it back in bounded time. And a waiter cannot leave: its node is in the queue until
+//! its turn has come. In a checked build it complains (see [`checked`](super::checked)); in a free one it waits.
+//!
+//! | Ordering | Where | Partner |
+//! |---|---|---|
+//! | `queued:A` Release | exchange of the tail | `queued:A` Acquire of the next one: he finds our node initialised |
+//! | `queued:A` Acquire | exchange of the tail | `queued:F`, if the queue was empty; else see above |
+//! | `queued:B` Release | store of our address into the node before us | `queued:E`: he finds our node initialised |
+//! | `queued:C` Acquire | load of our word that finds the lock handed over | `queued:D` |
+//! | `queued:D` Release | store into the next one's word | `queued:C` |
+//! | `queued:E` Acquire | load of the address of the next one | `queued:B` |
+//! | `queued:F` Release | compare-exchange of the tail to nobody | `queued:A` Acquire of the next one |
+
+use core::{marker::PhantomData, sync::atomic::AtomicU64};
+
+use super::{
+    RawLock,
+    word::{Alone, Clock, LockWord, Patience},
+};
+
+/// One who waits for the lock, or holds it. It stays where it is from acquisition to release.
+#[derive(Debug, Default)]
+pub struct Node<W = AtomicU64> {
+    /// Address of the node behind, or 0.
+    next: W,
+    /// Not 0 until the lock is handed over.
+    waits: W,
+}
+
+impl<W> Node<W> {
+    fn address(&self) -> u64 {
+        core::ptr::from_ref(self).expose_provenance() as u64
+    }
+
+    /// The node at an address that [`address`](Self::address) gave.
+    ///
+    /// # Safety
+    /// The node is still there.
+    unsafe fn at<'n>(address: u64) -> &'n Self {
+        // SAFETY: as the caller promises.
+        unsafe { &*core::ptr::with_exposed_provenance(address as usize) }
+    }
+}
+
+/// The lock. `budget` is in ticks of the clock; past it a waiter that is watched complains. 0 for never.
+#[derive(Debug)]
+pub struct QueuedLock<W, C, N = W> {
+    tail: Alone<W>,
+    clock: C,
+    budget: u64,
+    nodes: PhantomData<fn(N)>,
+}
+
+const NOBODY: u64 = 0;
+
+impl<W: LockWord, C: Clock, N: LockWord + Default> QueuedLock<W, C, N> {
+    /// A free lock over a word that is 0.
+    pub const fn new(word: W, clock: C, budget: u64) -> Self {
+        Self { tail: Alone(word), clock, budget, nodes: PhantomData }
+    }
+}
+
+// SAFETY: the queue starts with the owner, and only the owner hands the lock over, to one other, when it releases:
+// `queued:D` to the one behind it, or `queued:F` to whoever comes next and finds the queue empty. Each of the two pairs
+// with an acquire of the new owner, so it sees what earlier owners stored.
+unsafe impl<W: LockWord, C: Clock, N: LockWord + Default> RawLock for QueuedLock<W, C, N> {
+    type Node = Node<N>;
+
+    #[inline]
+    fn has_try(&self) -> bool {
+        false
+    }
+
+    unsafe fn acquire(&self, node: &Node<N>) -> bool {
+        // SAFETY: as the caller promises.
+        unsafe { self.acquire_watched(node, || {}) }
+    }
+
+    unsafe fn acquire_watched(&self, node: &Node<N>, overdue: impl Fn()) -> bool {
+        node.next.store(NOBODY);
+        node.waits.store(1);
+        let before = self.tail.0.swap_acquire_release(node.address()); // queued:A, pairs with queued:A and queued:F
+        if before != NOBODY {
+            // SAFETY: that node is in the queue until its owner has released, which waits for us to be told below.
+            let before = unsafe { Node::<N>::at(before) };
+            before.next.store_release(node.address()); // queued:B, pairs with queued:E
+            let mut patience = Patience::new(&self.clock, self.budget);
+            while node.waits.load_acquire() != 0 {
+                node.waits.pause(); // queued:C, pairs with queued:D
+                if patience.is_gone() {
+                    overdue();
+                }
+            }
+        }
+        true
+    }
+
+    fn try_acquire(&self) -> bool {
+        false
+    }
+
+    unsafe fn release(&self, node: &Node<N>) {
+        let mut next = node.next.load_acquire(); // queued:E, pairs with queued:B
+        if next == NOBODY {
+            // queued:F, pairs with queued:A
+            if self.tail.0.compare_exchange_release(node.address(), NOBODY) {
+                return;
+            }
+            while next == NOBODY {
+                node.next.pause();
+                next = node.next.load_acquire(); // queued:E, pairs with queued:B
+            }
+        }
+        // SAFETY: that node's owner waits until the store below.
+        let next = unsafe { Node::<N>::at(next) };
+        next.waits.store_release(0); // queued:D, pairs with queued:C
+    }
+}
