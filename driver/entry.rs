@@ -9,7 +9,7 @@ use wdk_sys::{
     WDF_DRIVER_CONFIG, WDF_NO_OBJECT_ATTRIBUTES, WDFDRIVER, call_unsafe_wdf_function_binding,
 };
 
-use crate::{control_device, parameters, pool::tag, recorder, text::Text, wdf::size_field};
+use crate::{control_device, parameters, pool::tag, processors, recorder, text::Text, wdf::size_field};
 
 /// The system calls this first.
 ///
@@ -35,7 +35,10 @@ fn start(driver: &mut DRIVER_OBJECT, registry_path: PCUNICODE_STRING) -> Result<
     let parameters = parameters::read(driver);
     recorder::start(&parameters.config)?;
     announce(&parameters);
-    control_device::create(driver)
+    control_device::create(driver)?;
+    // Last: it cannot fail, so nothing that follows has to undo it.
+    processors::listen();
+    Ok(())
 }
 
 /// IRQL: PASSIVE_LEVEL.
@@ -85,6 +88,7 @@ fn announce(parameters: &parameters::Parameters) {
 ///
 /// IRQL: PASSIVE_LEVEL.
 unsafe extern "C" fn unload(_driver: WDFDRIVER) {
+    processors::stop_listening();
     control_device::delete();
     recorder::stop();
 }

@@ -5,6 +5,8 @@
 //! | [`entry`] | DriverEntry and unload |
 //! | [`parameters`] | the service's `Parameters` key |
 //! | [`recorder`] | the one recorder: its memory, its start and its end |
+//! | [`image`] | its memory: what was allocated at the start, and what processors that came later brought |
+//! | [`processors`] | processors that come while the system runs |
 //! | [`interface`] | the function table for other drivers: the roots of the record path |
 //! | [`system`] | IRQL, processor, clock and ids, as the recorder asks for them |
 //! | [`locks`] | the locks of the shared lane |
@@ -24,10 +26,12 @@ extern crate wdk_panic;
 
 mod control_device;
 mod entry;
+mod image;
 mod interface;
 mod locks;
 mod parameters;
 mod pool;
+mod processors;
 mod queue;
 mod recorder;
 mod selftest;

@@ -13,6 +13,8 @@ pub mod tag {
     pub const FRAMEWORK: u32 = u32::from_le_bytes(*b"IrqF");
     /// The ring image.
     pub const IMAGE: u32 = u32::from_le_bytes(*b"IrqI");
+    /// The piece of the image for a processor that came later.
+    pub const PIECE: u32 = u32::from_le_bytes(*b"IrqP");
     /// The recorder itself.
     pub const RECORDER: u32 = u32::from_le_bytes(*b"IrqR");
     /// A running SELFTEST.
@@ -39,6 +41,21 @@ impl Pages {
         // SAFETY: non-paged, so allowed up to DISPATCH_LEVEL; the size is not zero.
         let memory = unsafe { ExAllocatePool2(POOL_FLAG_NON_PAGED, bytes.max(PAGE_SIZE) as u64, tag) };
         NonNull::new(memory.cast()).map(|memory| Self { memory, tag }).ok_or(STATUS_INSUFFICIENT_RESOURCES)
+    }
+
+    /// Gives up the care for the memory; whoever has the address has it now. IRQL: any.
+    pub fn into_raw(self) -> NonNull<u8> {
+        let memory = self.memory;
+        core::mem::forget(self);
+        memory
+    }
+
+    /// Takes the care back. IRQL: any.
+    ///
+    /// # Safety
+    /// `memory` is what [`into_raw`](Self::into_raw) gave, for memory with this tag, and is given back once.
+    pub const unsafe fn from_raw(memory: NonNull<u8>, tag: u32) -> Self {
+        Self { memory, tag }
     }
 
     /// Start of the memory, aligned to [`PAGE_SIZE`]. IRQL: any.

@@ -9,6 +9,7 @@ use irqlog_recorder::{
     Platform, Recorder,
     config::Config,
     layout::{Identity, Layout},
+    memory::Memory,
 };
 use wdk_sys::{
     ALL_PROCESSOR_GROUPS, NTSTATUS, STATUS_INSUFFICIENT_RESOURCES,
@@ -16,18 +17,22 @@ use wdk_sys::{
 };
 
 use crate::{
+    image::Image,
     locks::{self, ChosenLock},
     pool::{PAGE_SIZE, Pages, tag},
     system::{self, System},
 };
 
 /// The recorder with this driver's memory, platform and lock.
-pub type DriverRecorder = Recorder<'static, [AtomicU64], System, ChosenLock>;
+pub type DriverRecorder = Recorder<'static, Image, System, ChosenLock>;
 
-/// The recorder with what it lies in: the image that it refers to, and the pages that hold this structure.
+/// The recorder with what it lies in: the image that it refers to, and the pages that hold this structure. In this order
+/// they go.
 struct Owner {
     recorder: DriverRecorder,
-    image: Pages,
+    image: &'static Image,
+    /// What `image` lies in.
+    image_pages: [Pages; 2],
     own: Pages,
 }
 
@@ -56,19 +61,15 @@ pub fn start(config: &Config) -> Result<(), NTSTATUS> {
     // SAFETY: any IRQL.
     let maximum = unsafe { KeQueryMaximumProcessorCountEx(ALL_PROCESSOR_GROUPS as u16) };
     let layout = Layout::new(config, maximum as usize, active as usize);
-    let image = Pages::allocate(layout.words() * size_of::<AtomicU64>(), tag::IMAGE)?;
     let own = Pages::allocate(size_of::<Owner>(), tag::RECORDER)?;
-    // SAFETY: page-aligned, zeroed, that large, and freed only after the recorder is gone.
-    let words: &'static [AtomicU64] =
-        unsafe { core::slice::from_raw_parts(image.start().cast().as_ptr(), layout.words()) };
-    let identity = identity();
-    layout.initialise(words, config, &identity);
-    let recorder = Recorder::new(words, &layout, System, locks::choose(config), start_id(words))
+    let (image, image_pages) = Image::allocate(&layout)?;
+    layout.initialise(image.image(), config, &identity());
+    let recorder = Recorder::new(image, &layout, System, locks::choose(config), start_id(image.image()))
         .ok_or(STATUS_INSUFFICIENT_RESOURCES)?;
     const { assert!(align_of::<Owner>() <= PAGE_SIZE) };
     let place = own.start().cast::<Owner>();
     // SAFETY: page-aligned memory of at least that size, which nobody else knows.
-    unsafe { place.write(Owner { recorder, image, own }) };
+    unsafe { place.write(Owner { recorder, image, image_pages, own }) };
     // Pairs with the Acquire in `get`.
     OWNER.store(place.as_ptr(), Ordering::Release);
     Ok(())
@@ -79,8 +80,32 @@ pub fn start(config: &Config) -> Result<(), NTSTATUS> {
 pub fn stop() {
     let Some(owner) = NonNull::new(OWNER.swap(core::ptr::null_mut(), Ordering::AcqRel)) else { return };
     // SAFETY: written whole in `start`, and taken out of the static by us alone.
-    let Owner { recorder, image, own } = unsafe { owner.read() };
-    drop((recorder, image, own));
+    let Owner { recorder, image, image_pages, own } = unsafe { owner.read() };
+    image.free_pieces();
+    drop((recorder, image_pages, own));
+}
+
+/// Brings the piece of the image for a processor that is about to come, and enters it. IRQL: PASSIVE_LEVEL.
+///
+/// # Errors
+/// STATUS_INSUFFICIENT_RESOURCES; the processor's records are counted drops then.
+pub fn add_processor(processor: u32) -> Result<Added, NTSTATUS> {
+    let Some(owner) = NonNull::new(OWNER.load(Ordering::Acquire)) else { return Ok(Added::Nothing) };
+    // SAFETY: as in `get`.
+    let owner = unsafe { owner.as_ref() };
+    if !owner.image.add(processor)? {
+        return Ok(Added::Nothing);
+    }
+    Ok(if owner.recorder.processor_came(processor) { Added::Lane } else { Added::Nothing })
+}
+
+/// What became of a processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// It has a lane now that it did not have before.
+    Lane,
+    /// It was known.
+    Nothing,
 }
 
 /// IRQL: any.

@@ -21,6 +21,23 @@ impl Text {
         self
     }
 
+    /// Appends a number. IRQL: any.
+    pub fn number(&mut self, value: u32) -> &mut Self {
+        let mut digits = [0; 10];
+        let mut rest = value;
+        let mut used = 0;
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            used += 1;
+            if rest == 0 {
+                break;
+            }
+        }
+        let text = digits.get(digits.len() - used..).unwrap_or_default();
+        self.push(core::str::from_utf8(text).unwrap_or_default())
+    }
+
     /// What there is. IRQL: any.
     pub fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()

@@ -71,6 +71,13 @@ impl Follower {
         Self { places: lanes.into_iter().map(|(lane, _)| (lane, Place::default())).collect(), ..Self::default() }
     }
 
+    /// Looks for lanes that have come since: those of processors that were added.
+    pub fn refresh<'l>(&mut self, lanes: impl IntoIterator<Item = (u32, &'l LaneControl)>) {
+        for (lane, _) in lanes {
+            self.places.entry(lane).or_default();
+        }
+    }
+
     /// Reads everything there is. With `hold_back`, what is newer than the barrier waits for the next round; without,
     /// everything comes out: for a single look at a log.
     ///

@@ -26,7 +26,8 @@ const HEADER_WORDS: usize = size_of::<ImageHeader>() / WORD;
 /// | `percpu` | `p` is processor `p`'s | `processors + p` |
 ///
 /// There is a processor control, and a control for each lane, for every processor that the machine can ever have; lanes
-/// have data only for those that were active at the start.
+/// have data only for those that were active at the start; a processor that comes later brings a piece of its own, as if
+/// the image went on with it ([`Memory`](crate::memory::Memory)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     engine: Engine,
@@ -135,6 +136,27 @@ impl Layout {
     /// Words of data of all NMI lanes.
     pub const fn nmi_data_words(&self) -> usize {
         self.active << self.nmi_bits
+    }
+
+    /// Processors that were active at the start.
+    pub const fn active(&self) -> usize {
+        self.active
+    }
+
+    /// Words of the piece of the image that a processor brings that comes later: its main lane, if it has one, then its
+    /// NMI lane.
+    pub const fn piece_words(&self) -> usize {
+        self.piece_main_words() + (1 << self.nmi_bits)
+    }
+
+    /// Words of the main lane in such a piece.
+    pub const fn piece_main_words(&self) -> usize {
+        if self.is_percpu() { 1 << self.main_bits } else { 0 }
+    }
+
+    /// First word of the piece of a processor that comes later.
+    pub(crate) const fn piece(&self, processor: usize) -> usize {
+        self.words() + processor.saturating_sub(self.active) * self.piece_words()
     }
 
     /// First word of the control of a lane.

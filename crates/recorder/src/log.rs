@@ -165,7 +165,7 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
     /// Writes the processor's own lane.
     #[inline]
     fn write_own(&self, record: Record<'_>, processor: u32) -> Result<(u32, u64), DropReason> {
-        let lane = self.image.main.lane(processor as usize).ok_or(DropReason::NoLane)?;
+        let lane = self.image.main(processor as usize).ok_or(DropReason::NoLane)?;
         // SAFETY: it is this processor's, which we do not leave at HIGH_LEVEL, and we found its nesting count at 0, so
         // nobody on it is inside a write, and whoever interrupts us writes elsewhere.
         let written = unsafe { lane.append(record, || self.platform.tick(), self.policy()) };
@@ -175,7 +175,7 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
     /// Writes the processor's NMI lane.
     #[inline]
     fn write_nmi(&self, record: Record<'_>, processor: u32) -> Result<(u32, u64), DropReason> {
-        let lane = self.image.nmi.lane(processor as usize).ok_or(DropReason::NoLane)?;
+        let lane = self.image.nmi(processor as usize).ok_or(DropReason::NoLane)?;
         // SAFETY: the nesting count of this processor is 2 or more while we are here, so whoever interrupts us drops:
         // either we found it at 1, or we have set it ourselves. No other processor writes this lane.
         let written = unsafe { lane.append(record, || self.platform.tick(), self.policy()) };
@@ -185,7 +185,7 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
     /// Writes the shared lane and gives its lock back.
     #[inline]
     fn write_shared(&self, record: Record<'_>, owned: Owned<'_, L>) -> Result<(u32, u64), DropReason> {
-        let lane = self.image.main.lane(0).ok_or(DropReason::NoLane)?;
+        let lane = self.image.main(0).ok_or(DropReason::NoLane)?;
         let since = lane.next_seq().is_multiple_of(HOLD_SAMPLE).then(|| self.platform.tick());
         // SAFETY: we hold the lock of the shared lane, whose hand-over orders our stores after the last owner's.
         let written = unsafe { lane.append(record, || self.platform.tick(), self.policy()) };
@@ -238,6 +238,12 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
             self.image.header[header_word::OWN_CALLS].fetch_add(1);
         }
         outcome
+    }
+
+    /// A processor is about to come whose piece of the image is there, zeroed. Before it starts, and one at a time. False
+    /// if there is no such piece. IRQL: any.
+    pub fn processor_came(&self, processor: u32) -> bool {
+        self.image.enter_piece(processor as usize)
     }
 
     #[inline]

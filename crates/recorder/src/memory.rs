@@ -5,7 +5,10 @@
 //! they really are. Until a piece is there, its processor has no lane.
 
 use irqlog_ring::{lane::Lane, word::Word};
-use irqlog_wire::image::{header_word, lane_word, processor_word};
+use irqlog_wire::{
+    image::{header_word, lane_word, processor_word},
+    record::WORD,
+};
 
 use crate::layout::Layout;
 
@@ -41,7 +44,7 @@ pub(crate) struct Image<'m, M: Memory + ?Sized> {
     pub processors: &'m [[M::Word; processor_word::COUNT]],
     pub main: Group<'m, M::Word>,
     pub nmi: Group<'m, M::Word>,
-    tables_words: usize,
+    layout: Layout,
 }
 
 /// Lanes of the same size, one behind the other: the main ones, or the NMI lanes.
@@ -94,15 +97,66 @@ impl<'m, M: Memory + ?Sized> Image<'m, M> {
             processors: processors.as_chunks().0,
             main: Group::new(main.as_chunks().0, main_data, layout.main_bits())?,
             nmi: Group::new(nmi.as_chunks().0, nmi_data, layout.nmi_bits())?,
-            tables_words: layout.tables_words(),
+            layout: *layout,
         })
+    }
+
+    /// A main lane by its index, if it has data.
+    #[inline]
+    pub fn main(&self, index: usize) -> Option<Lane<'m, M::Word>> {
+        self.main.lane(index).or_else(|| self.main_of_piece(index))
+    }
+
+    /// A processor's NMI lane, if it has data.
+    #[inline]
+    pub fn nmi(&self, processor: usize) -> Option<Lane<'m, M::Word>> {
+        self.nmi.lane(processor).or_else(|| self.nmi_of_piece(processor))
+    }
+
+    /// The piece of a processor that came later.
+    fn piece(&self, processor: usize) -> Option<&'m [M::Word]> {
+        self.memory.added(processor.checked_sub(self.layout.active())?)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn main_of_piece(&self, processor: usize) -> Option<Lane<'m, M::Word>> {
+        let control = self.main.controls.get(processor)?;
+        Lane::new(control, self.piece(processor)?.get(..self.layout.piece_main_words())?)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn nmi_of_piece(&self, processor: usize) -> Option<Lane<'m, M::Word>> {
+        let control = self.nmi.controls.get(processor)?;
+        Lane::new(control, self.piece(processor)?.get(self.layout.piece_main_words()..)?)
+    }
+
+    /// Enters a processor's piece into the tables. It must have come, zeroed: as such it is an empty lane already, for
+    /// whoever looks before this is done. False if it has not come, or the processor is one of the start.
+    pub fn enter_piece(&self, processor: usize) -> bool {
+        let lanes = [self.main_of_piece(processor), self.nmi_of_piece(processor)];
+        let first = self.layout.piece(processor);
+        let offsets = [first, first + self.layout.piece_main_words()].map(|words| (words * WORD) as u64);
+        for (lane, offset) in lanes.iter().zip(offsets) {
+            if let Some(lane) = lane {
+                lane.control()[lane_word::DATA_OFFSET].store(offset);
+                lane.initialise(0, 0);
+            }
+        }
+        let end = ((first + self.layout.piece_words()) * WORD) as u64;
+        let total = &self.header[header_word::TOTAL_SIZE];
+        if end > total.load() && lanes[1].is_some() {
+            total.store(end);
+        }
+        lanes[1].is_some()
     }
 
     /// A lane by its index in the image, if it has data.
     pub fn lane(&self, lane: usize) -> Option<Lane<'m, M::Word>> {
         match lane.checked_sub(self.main.controls.len()) {
-            None => self.main.lane(lane),
-            Some(processor) => self.nmi.lane(processor),
+            None => self.main(lane),
+            Some(processor) => self.nmi(processor),
         }
     }
 
@@ -119,6 +173,6 @@ impl<'m, M: Memory + ?Sized> Image<'m, M> {
 
     /// Header and control tables.
     pub fn tables(&self) -> &'m [M::Word] {
-        self.memory.image().get(..self.tables_words).unwrap_or_default()
+        self.memory.image().get(..self.layout.tables_words()).unwrap_or_default()
     }
 }

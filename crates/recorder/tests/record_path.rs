@@ -6,12 +6,13 @@ use common::{SMALL, drops, header, read_all, recorder};
 use irqlog_recorder::{
     config::Config,
     draft::Draft,
+    layout::Layout,
     log::{Entry, Outcome},
     request::{Configure, MIN_READ_OUTPUT, Read, Refusal},
 };
 use irqlog_ring::lane::Cursor;
 use irqlog_wire::{
-    image::{DropReason, ImageHeader, LaneControl, Policy},
+    image::{DropReason, Engine, ImageHeader, LaneControl, Policy},
     record::{BlobHeader, Kind, Level, MAX_BLOB, MAX_BLOB_PIECE, MAX_PAYLOAD, flags},
 };
 use zerocopy::FromBytes;
@@ -120,6 +121,40 @@ fn a_processor_without_a_control_is_a_counted_drop() {
     machine.processor.set(2);
     assert_eq!(recorder.log(&Draft::text(Level::Info, b"x"), Entry::MayWait), Outcome::Dropped(DropReason::NoLane));
     assert_eq!((drops(memory), header(memory).drops[DropReason::NoLane.0 as usize].get()), (2, 1));
+}
+
+#[test]
+fn a_processor_that_comes_later_has_lanes_once_its_piece_is_there() {
+    for engine in [Engine::PerCpu, Engine::Shared] {
+        let config = Config { engine, ..SMALL };
+        let layout = Layout::new(&config, 3, 1);
+        let (recorder, memory, machine) = recorder(&config, 3, 1);
+        let start_id = header(memory).start_id.get();
+        machine.processor.set(2);
+        machine.irql.set(15);
+        machine.lock_taken.set(true);
+        // With engine shared it is the NMI lane that is not there: the lock is another's.
+        let log = || recorder.log(&Draft::text(Level::Info, b"late comer"), Entry::MayWait);
+        assert_eq!(log(), Outcome::Dropped(DropReason::NoLane));
+        assert!(!recorder.processor_came(2), "without a piece");
+        memory.add(1, layout.piece_words());
+        assert!(recorder.processor_came(2));
+        assert!(!recorder.processor_came(0), "it was there at the start");
+        let lane = if engine == Engine::PerCpu { 2 } else { 1 + 2 };
+        assert_eq!(log(), Outcome::Written { lane, seq: 0 });
+        let (records, lost) = read_all(recorder, lane, start_id);
+        assert_eq!((records.len(), lost), (1, 0));
+        assert_eq!(records[0].1, b"late comer");
+        // As if the image went on with the pieces, one behind the other.
+        let (bytes, header) = (common::bytes(memory), header(memory));
+        assert_eq!(header.total_size.get() as usize, (layout.words() + 2 * layout.piece_words()) * 8);
+        let at = header.lanes_offset.get() as usize + lane as usize * size_of::<LaneControl>();
+        let control = LaneControl::read_from_prefix(&bytes[at..]).unwrap().0;
+        assert_eq!(control.data_offset.get() as usize, (layout.words() + layout.piece_words()) * 8);
+        assert_eq!(control.processor.get(), 2);
+        let present = control.data_words.get() as usize;
+        assert_eq!(present, if engine == Engine::PerCpu { layout.piece_main_words() } else { layout.piece_words() });
+    }
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub struct ImageHeader {
     pub minor: U16,
     /// Size of this structure.
     pub header_size: U32,
-    /// Size of the whole image.
+    /// Size of the whole image, with the lanes of processors that came later.
     pub total_size: U64,
     /// Offset of the first [`ProcessorControl`].
     pub processors_offset: U32,
@@ -183,7 +183,7 @@ macro_rules! word_indexes {
 word_indexes! {
     /// Word indexes into [`ImageHeader`] of what changes while the driver runs.
     header_word of ImageHeader {
-        LEVEL = level, POLICY = policy, PAUSED = paused, OWN_CALLS = own_calls, BLOBS = blobs, DROPS = drops,
+        TOTAL_SIZE = total_size, LEVEL = level, POLICY = policy, PAUSED = paused, OWN_CALLS = own_calls, BLOBS = blobs, DROPS = drops,
     }
 }
 word_indexes! {
@@ -193,7 +193,7 @@ word_indexes! {
 word_indexes! {
     /// Word indexes into [`LaneControl`].
     lane_word of LaneControl {
-        DATA_WORDS = data_words, FIRST_SEQ = first_seq, FIRST_POSITION = first_position, FLOOR = floor,
+        DATA_OFFSET = data_offset, DATA_WORDS = data_words, FIRST_SEQ = first_seq, FIRST_POSITION = first_position, FLOOR = floor,
         HEAD = head, TAIL = tail, NEXT_SEQ = next_seq,
         CONTENDED = contended, LONGEST_WAIT = longest_wait, LONGEST_HOLD = longest_hold, HOLD_SAMPLES = hold_samples,
     }

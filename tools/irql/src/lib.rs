@@ -110,6 +110,7 @@ pub const EXPORTS: &[Export] = &[
     row("KeCancelTimer", AT_MOST_DISPATCH, "wdm/nf-wdm-kecanceltimer"),
     row("KeDelayExecutionThread", AT_MOST_APC, "wdm/nf-wdm-kedelayexecutionthread"),
     row("KeDeregisterNmiCallback", AT_MOST_APC, "wdm/nf-wdm-kederegisternmicallback"),
+    row("KeDeregisterProcessorChangeCallback", AT_MOST_APC, "wdm/nf-wdm-kederegisterprocessorchangecallback"),
     row("KeFlushQueuedDpcs", PASSIVE_ONLY, "wdm/nf-wdm-keflushqueueddpcs"),
     row("KeGetCurrentIrql", ANY, "wdm/nf-wdm-kegetcurrentirql"),
     row("KeGetCurrentProcessorNumberEx", ANY, "wdm/nf-wdm-kegetcurrentprocessornumberex"),
@@ -126,6 +127,7 @@ pub const EXPORTS: &[Export] = &[
     row("KeQueryPerformanceCounter", ANY, "wdm/nf-wdm-kequeryperformancecounter"),
     row("KeQuerySystemTimePrecise", ANY, "wdm/nf-wdm-kequerysystemtimeprecise"),
     row("KeRegisterNmiCallback", AT_MOST_APC, "wdm/nf-wdm-keregisternmicallback"),
+    row("KeRegisterProcessorChangeCallback", AT_MOST_APC, "wdm/nf-wdm-keregisterprocessorchangecallback"),
     // The annotation says DISPATCH_LEVEL exactly. The lock `os-queued` releases at HIGH_LEVEL, opt-in: docs/adr/0006.
     row(
         "KeReleaseInStackQueuedSpinLockFromDpcLevel",

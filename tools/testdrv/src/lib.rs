@@ -59,6 +59,7 @@ static DPCS: Slot<[core::mem::MaybeUninit<Kdpc>; 64]> =
 static LINE_OBJECTS: [AtomicUsize; LINES] = [const { AtomicUsize::new(0) }; LINES];
 static FILE: AtomicPtr<FileObject> = AtomicPtr::new(null_mut());
 static DEVICE: AtomicPtr<DeviceObject> = AtomicPtr::new(null_mut());
+static PROCESSORS: AtomicU32 = AtomicU32::new(0);
 static NMI: AtomicUsize = AtomicUsize::new(0);
 
 static LEFT: AtomicI64 = AtomicI64::new(0);
@@ -136,7 +137,8 @@ unsafe extern "system" fn thread(seed: *mut c_void) {
             unsafe { nt::KeLowerIrql(old) };
         }
         if dice.is_multiple_of(16) {
-            let processors = unsafe { nt::KeQueryActiveProcessorCountEx(0xffff) };
+            // Those of the start: a processor that came later has no DPC of ours.
+            let processors = PROCESSORS.load(Ordering::Relaxed);
             let dpcs = DPCS.0.get().cast::<Kdpc>();
             unsafe {
                 nt::KeInsertQueueDpc(dpcs.add((dice >> 12) as usize % processors as usize), null_mut(), null_mut())
@@ -324,7 +326,8 @@ pub unsafe extern "system" fn driver_entry(driver: *mut DriverObject, _: *const 
             return status;
         }
         let dpcs = DPCS.0.get().cast::<Kdpc>();
-        for index in 0..nt::KeQueryActiveProcessorCountEx(0xffff).min(64) {
+        PROCESSORS.store(nt::KeQueryActiveProcessorCountEx(0xffff).min(64), Ordering::Relaxed);
+        for index in 0..PROCESSORS.load(Ordering::Relaxed) {
             let dpc = dpcs.add(index as usize);
             let mut number = ProcessorNumber { Group: 0, Number: 0, Reserved: 0 };
             nt::KeInitializeDpc(dpc, on_dpc, null_mut());

@@ -24,13 +24,16 @@ const HOLD: Duration = Duration::from_millis(10);
 
 /// Runs until Ctrl-C, or until `count` records were shown.
 pub fn run(session: &mut Session<impl Source>, filter: &Filter, count: Option<u64>, form: Form) -> Result<Finding> {
-    let tables = session.info()?;
+    let mut tables = session.info()?;
     let mut follower = Follower::new(tables.present());
     let mut printer = Printer::new(form);
     let mut left = count.unwrap_or(u64::MAX);
     let mut is_first = true;
     while left != 0 {
         let round = follower.round(session, true)?;
+        // A processor may come while we follow; its lane is new, and what it has is there in the next round.
+        tables = session.info()?;
+        follower.refresh(tables.present());
         if round.lost != 0 {
             printer.lost(round.lost)?;
         }

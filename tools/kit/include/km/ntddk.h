@@ -23,7 +23,7 @@ typedef unsigned char UCHAR, BOOLEAN, KIRQL, *PUCHAR, *PBOOLEAN, *PKIRQL;
 typedef short SHORT, CSHORT;
 typedef unsigned short USHORT, WCHAR, *PUSHORT, *PWSTR;
 typedef const WCHAR *PCWSTR;
-typedef long LONG, NTSTATUS, *PLONG;
+typedef long LONG, NTSTATUS, *PLONG, *PNTSTATUS;
 typedef unsigned long ULONG, *PULONG, ACCESS_MASK;
 typedef long long LONGLONG, LONG64;
 typedef unsigned long long ULONGLONG, ULONG64, ULONG_PTR, SIZE_T, KAFFINITY, POOL_FLAGS, KSPIN_LOCK, *PSIZE_T, *PKSPIN_LOCK;
@@ -181,6 +181,31 @@ typedef ULONG_PTR(NTAPI KIPI_BROADCAST_WORKER)(ULONG_PTR Argument);
 typedef KIPI_BROADCAST_WORKER *PKIPI_BROADCAST_WORKER;
 /* IRQL: below IPI_LEVEL. DDI wdm/nf-wdm-keipigenericcall */
 NTKERNELAPI ULONG_PTR NTAPI KeIpiGenericCall(PKIPI_BROADCAST_WORKER BroadcastFunction, ULONG_PTR Context);
+
+/* wdm.h */
+typedef enum {
+    KeProcessorAddStartNotify = 0,
+    KeProcessorAddCompleteNotify,
+    KeProcessorAddFailureNotify
+} KE_PROCESSOR_CHANGE_NOTIFY_STATE;
+
+typedef struct _KE_PROCESSOR_CHANGE_NOTIFY_CONTEXT {
+    KE_PROCESSOR_CHANGE_NOTIFY_STATE State;
+    ULONG NtNumber;
+    NTSTATUS Status;
+    PROCESSOR_NUMBER ProcNumber;
+} KE_PROCESSOR_CHANGE_NOTIFY_CONTEXT, *PKE_PROCESSOR_CHANGE_NOTIFY_CONTEXT;
+
+typedef VOID NTAPI PROCESSOR_CALLBACK_FUNCTION(PVOID CallbackContext, PKE_PROCESSOR_CHANGE_NOTIFY_CONTEXT ChangeContext, PNTSTATUS OperationStatus);
+typedef PROCESSOR_CALLBACK_FUNCTION *PPROCESSOR_CALLBACK_FUNCTION;
+
+#define KE_PROCESSOR_CHANGE_ADD_EXISTING 1
+
+/* IRQL: at most APC_LEVEL. DDI wdm/nf-wdm-keregisterprocessorchangecallback */
+NTKERNELAPI PVOID NTAPI
+KeRegisterProcessorChangeCallback(PPROCESSOR_CALLBACK_FUNCTION CallbackFunction, PVOID CallbackContext, ULONG Flags);
+/* IRQL: at most APC_LEVEL. DDI wdm/nf-wdm-kederegisterprocessorchangecallback */
+NTKERNELAPI VOID NTAPI KeDeregisterProcessorChangeCallback(PVOID CallbackHandle);
 
 /* --- Pool, debugging --------------------------------------------------------------------------------------------- */
 

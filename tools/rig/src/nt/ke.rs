@@ -13,7 +13,7 @@ use irqlog_ntabi::{GroupAffinity, Kdpc, NtStatus, ProcessorNumber, STATUS_INVALI
 use super::{
     exports::routines,
     interrupt::deliver,
-    machine::{self, DPC, IPI, NMI, NmiCallback, Processor, current, lock, machine, raise},
+    machine::{self, DPC, IPI, NMI, NmiCallback, Processor, ProcessorCallback, current, lock, machine, raise},
     report,
 };
 
@@ -122,6 +122,39 @@ struct QueueHandle {
 
 /// In `lock`: its turn has not come.
 const WAITS: usize = 1;
+
+/// KE_PROCESSOR_CHANGE_NOTIFY_STATE (wdm.h).
+pub const ADD_START: u32 = 0;
+/// The processor runs.
+pub const ADD_COMPLETE: u32 = 1;
+/// KE_PROCESSOR_CHANGE_ADD_EXISTING (wdm.h).
+const ADD_EXISTING: u32 = 1;
+
+/// KE_PROCESSOR_CHANGE_NOTIFY_CONTEXT (wdm.h).
+#[repr(C)]
+struct ProcessorChange {
+    state: u32,
+    nt_number: u32,
+    status: NtStatus,
+    number: ProcessorNumber,
+}
+
+/// Tells every driver that registered for it of a processor.
+pub fn notify_processor(index: usize, state: u32) {
+    let callbacks = lock(&machine().processor_callbacks).clone();
+    for callback in callbacks {
+        let number = ProcessorNumber { Group: 0, Number: index as u8, Reserved: 0 };
+        let mut change = ProcessorChange { state, nt_number: index as u32, status: STATUS_SUCCESS, number };
+        let mut status = STATUS_SUCCESS;
+        // SAFETY: a routine of a loaded driver, with this signature.
+        let routine: extern "win64" fn(usize, *mut ProcessorChange, *mut NtStatus) =
+            unsafe { std::mem::transmute(callback.routine) };
+        routine(callback.context, &raw mut change, &raw mut status);
+        if status != STATUS_SUCCESS {
+            report::broken(&format!("a driver does not let processor {index} come: {status:#010x}"));
+        }
+    }
+}
 
 /// The index that the current processor claims to have, if not zero: one that was added later.
 pub static CLAIMED_PROCESSOR: AtomicUsize = AtomicUsize::new(0);
@@ -306,16 +339,15 @@ routines! {
     }
 
     fn KeQueryActiveProcessorCountEx(_group: u16) -> u32 {
-        machine().processors.len() as u32
+        machine().active() as u32
     }
 
     fn KeQueryMaximumProcessorCountEx(_group: u16) -> u32 {
-        // Two more could be added to this machine.
-        machine().processors.len() as u32 + 2
+        machine().processors.len() as u32
     }
 
     fn KeGetProcessorNumberFromIndex(index: u32, out: *mut ProcessorNumber) -> NtStatus {
-        if index as usize >= machine().processors.len() {
+        if index as usize >= machine().active() {
             STATUS_INVALID_PARAMETER
         } else {
             // SAFETY: memory of the driver's.
@@ -363,7 +395,7 @@ routines! {
     fn KeSetTargetProcessorDpcEx(dpc: *mut Kdpc, number: *const ProcessorNumber) -> NtStatus {
         // SAFETY: memory of the driver's.
         let index = unsafe { (*number).Number };
-        if usize::from(index) >= machine().processors.len() {
+        if usize::from(index) >= machine().active() {
             STATUS_INVALID_PARAMETER
         } else {
             // SAFETY: an initialised DPC.
@@ -388,8 +420,9 @@ routines! {
         let own = thread().processor_index();
         broadcast.worker.store(worker, Ordering::SeqCst);
         broadcast.argument.store(argument, Ordering::SeqCst);
-        broadcast.remaining.store(machine().processors.len(), Ordering::SeqCst);
-        for index in (0..machine().processors.len()).filter(|&index| index != own) {
+        let active = machine().active();
+        broadcast.remaining.store(active, Ordering::SeqCst);
+        for index in (0..active).filter(|&index| index != own) {
             raise(index, IPI);
         }
         machine().statistics.ipis.fetch_add(1, Ordering::Relaxed);
@@ -399,7 +432,7 @@ routines! {
             turns += 1;
             // A signal that came at the wrong moment is sent again.
             if turns.is_multiple_of(4096) {
-                for index in 0..machine().processors.len() {
+                for index in 0..active {
                     if machine().processors[index].pending.load(Ordering::SeqCst) & IPI != 0 {
                         machine::kick(index);
                     }
@@ -410,6 +443,26 @@ routines! {
         set_irql(old);
         broadcast.busy.store(false, Ordering::SeqCst);
         0
+    }
+
+    fn KeRegisterProcessorChangeCallback(routine: usize, context: usize, flags: u32) -> usize {
+        let handle = {
+            let mut callbacks = lock(&machine().processor_callbacks);
+            let handle = callbacks.iter().map(|callback| callback.handle).max().unwrap_or(0x2000) + 1;
+            callbacks.push(ProcessorCallback { routine, context, handle });
+            handle
+        };
+        if flags & ADD_EXISTING != 0 {
+            for index in 0..machine().active() {
+                notify_processor(index, ADD_START);
+                notify_processor(index, ADD_COMPLETE);
+            }
+        }
+        handle
+    }
+
+    fn KeDeregisterProcessorChangeCallback(handle: usize) {
+        lock(&machine().processor_callbacks).retain(|callback| callback.handle != handle);
     }
 
     fn KeRegisterNmiCallback(routine: usize, context: usize) -> usize {

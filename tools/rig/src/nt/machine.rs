@@ -69,6 +69,44 @@ pub struct NmiCallback {
     pub handle: usize,
 }
 
+/// A processor-change callback.
+#[derive(Clone, Copy, Debug)]
+pub struct ProcessorCallback {
+    /// `VOID (PVOID Context, PKE_PROCESSOR_CHANGE_NOTIFY_CONTEXT ChangeContext, PNTSTATUS OperationStatus)`.
+    pub routine: usize,
+    /// What it gets.
+    pub context: usize,
+    /// Handle that the driver got.
+    pub handle: usize,
+}
+
+/// Processors that can be added to a machine after it was booted.
+const SPARE: usize = 2;
+
+impl Machine {
+    /// Processors that it has now.
+    pub fn active(&self) -> usize {
+        self.active.load(Ordering::SeqCst)
+    }
+}
+
+/// Adds a processor: tells the drivers, starts it, tells them again. Gives its index; `None` if there is no more. On a
+/// simulated thread, at PASSIVE_LEVEL.
+pub fn add_processor() -> Option<usize> {
+    let machine = machine();
+    let index = machine.active();
+    if index == machine.processors.len() {
+        return None;
+    }
+    super::ke::notify_processor(index, super::ke::ADD_START);
+    lock(&machine.free).mask |= 1 << index;
+    machine.active.store(index + 1, Ordering::SeqCst);
+    std::thread::spawn(move || idle(index));
+    machine.released.notify_all();
+    super::ke::notify_processor(index, super::ke::ADD_COMPLETE);
+    Some(index)
+}
+
 /// What has happened, counted.
 #[derive(Debug, Default)]
 pub struct Statistics {
@@ -111,8 +149,11 @@ pub struct Broadcast {
 /// The simulated machine; there is one in a process.
 #[derive(Debug)]
 pub struct Machine {
-    /// Its processors.
+    /// The processors that it can have.
     pub processors: Vec<Processor>,
+    active: AtomicUsize,
+    /// Registered processor-change callbacks.
+    pub processor_callbacks: Mutex<Vec<ProcessorCallback>>,
     free: Mutex<Free>,
     released: Condvar,
     /// Connected interrupts.
@@ -251,7 +292,9 @@ fn pick(mask: u64) -> usize {
 pub fn boot(processors: usize) -> &'static Machine {
     assert!((1..=32).contains(&processors), "1 to 32 processors");
     let machine = Machine {
-        processors: (0..processors).map(|_| Processor::default()).collect(),
+        processors: (0..processors + SPARE).map(|_| Processor::default()).collect(),
+        active: AtomicUsize::new(processors),
+        processor_callbacks: Mutex::default(),
         free: Mutex::new(Free { mask: (1 << processors) - 1, stopping: false }),
         released: Condvar::new(),
         vectors: Mutex::default(),

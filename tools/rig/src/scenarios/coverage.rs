@@ -272,7 +272,7 @@ const ROUNDS: [(&str, &str); 5] =
 /// # Errors
 /// If a record is torn or a call is unaccounted for after some interruption.
 pub fn run(world: &World, list: &Path) -> Result<()> {
-    ensure!(machine().processors.len() == 1, "coverage runs with --processors 1");
+    ensure!(machine().active() == 1, "coverage runs with --processors 1");
     registry::set_parameter("irqlog", "RingKiB", Value::Number(16));
     registry::set_parameter("irqlog", "NmiLaneKiB", Value::Number(4));
     registry::set_parameter("irqlog", "LockBudget", Value::Number(0));

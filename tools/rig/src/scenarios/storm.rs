@@ -22,7 +22,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use irqlog_ntabi::STATUS_SUCCESS;
 use irqlog_storm::{CONTEXTS, COUNTS, DEVICE_NAME, START, Start, WRITERS, check_piece, check_text, counts};
 use irqlog_wire::{
-    image::{DROP_REASONS, ImageHeader, LaneControl, ProcessorControl},
+    image::{DROP_REASONS, DropReason, ImageHeader, LaneControl, ProcessorControl},
     ioctl::{self, BatchHeader, Cursor, ReadRequest, batch_flags, read_flags},
     record::{BlobHeader, HEADER_SIZE, Kind, RecordHeader, flags},
 };
@@ -33,7 +33,7 @@ use super::{DEFAULT_PROCESSORS, Scenario, World, as_process, stop_last};
 use crate::{
     nt::{
         io::{Control, File, Requestor},
-        machine::{NMI, PREEMPT, lock, machine, raise},
+        machine::{NMI, PREEMPT, add_processor, lock, machine, raise},
         registry::{self, Value},
     },
     service::Driver,
@@ -64,6 +64,18 @@ pub const ALL: &[Scenario] = &[
         run: |world| short(world, "percpu", "kernel", "overwrite"),
     },
     Scenario {
+        name: "hot-add-percpu",
+        processors: TWO,
+        about: "engine percpu: two processors come while all others log",
+        run: |world| hot_add(world, "percpu"),
+    },
+    Scenario {
+        name: "hot-add-shared",
+        processors: TWO,
+        about: "the same with engine shared: they bring NMI lanes",
+        run: |world| hot_add(world, "shared"),
+    },
+    Scenario {
         name: "storm-os-queued",
         processors: TWO,
         about: "the same with engine shared and the lock os-queued",
@@ -82,6 +94,28 @@ pub const ALL: &[Scenario] = &[
         run: |world| short(world, "shared", "queued", "overwrite"),
     },
 ];
+
+/// Where processors come from while everyone logs.
+fn hot_add(world: &World, engine: &str) -> Result<()> {
+    registry::set_parameter("irqlog", "Engine", Value::Text(engine.to_owned()));
+    let before = machine().active();
+    let result = storm_with(world, 200_000, || {
+        for _ in 0..2 {
+            std::thread::sleep(Duration::from_millis(20));
+            as_process(add_processor).context("a processor that can be added")?;
+        }
+        Ok(())
+    })?;
+    result.check()?;
+    ensure!(machine().active() == before + 2, "two processors should have come");
+    for processor in before..before + 2 {
+        let written = result.by_processor.get(&(processor as u16)).copied().unwrap_or_default();
+        ensure!(written != 0, "processor {processor} wrote nothing that a reader saw: {:?}", result.by_processor);
+    }
+    let dropped = result.drops[DropReason::NoLane.0 as usize];
+    ensure!(dropped == 0, "{dropped} records were dropped for want of a lane");
+    Ok(())
+}
 
 fn short(world: &World, engine: &str, lock: &str, policy: &str) -> Result<()> {
     registry::set_parameter("irqlog", "Lock", Value::Text(lock.to_owned()));
@@ -154,7 +188,7 @@ impl Storm {
             let driver = world.start_testdrv()?;
             let file = File::open(DEVICE_NAME, Requestor::Administrator)
                 .map_err(|status| anyhow::anyhow!("opening the test driver: {status:#010x}"))?;
-            let threads = machine().processors.len() as u32 + 2;
+            let threads = machine().active() as u32 + 2;
             let input = Start { threads, calls }.to_bytes();
             let started = file.control(Control { code: START, internal: false, input: &input, output: 0 }, &|| false);
             ensure!(started.status == STATUS_SUCCESS, "starting the storm: {:#010x}", started.status);
@@ -210,7 +244,6 @@ pub fn read_counts(file: &File) -> Result<[u64; counts::WORDS]> {
 
 /// Raises interrupts of all device levels, NMIs and thread switches on all processors, at random.
 fn interrupt(stop: &AtomicBool) {
-    let processors = machine().processors.len() as u64;
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     while !stop.load(Ordering::Relaxed) {
         for _ in 0..24 {
@@ -222,7 +255,7 @@ fn interrupt(stop: &AtomicBool) {
                 4..=5 => NMI,
                 _ => PREEMPT,
             };
-            raise(((state >> 32) % processors) as usize, bits);
+            raise(((state >> 32) % machine().active() as u64) as usize, bits);
         }
         std::thread::sleep(Duration::from_micros(5));
     }
@@ -262,6 +295,8 @@ pub struct Seen {
     /// Records that came before.
     pub twice: u64,
     own: u64,
+    /// Records by the processor that wrote them.
+    by_processor: BTreeMap<u16, u64>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -319,6 +354,7 @@ impl Seen {
     }
 
     fn check(&mut self, header: &RecordHeader, payload: &[u8]) {
+        *self.by_processor.entry(header.processor.get()).or_default() += 1;
         if header.flags.get() & flags::OWN != 0 {
             self.own += 1;
             return;
@@ -400,6 +436,8 @@ pub struct Outcome {
     torn: u64,
     twice: u64,
     by_context: [u64; CONTEXTS.len()],
+    by_processor: BTreeMap<u16, u64>,
+    drops: [u64; DROP_REASONS],
     interrupts_in_driver: u64,
     nmis_in_write: u64,
     lanes_hold: bool,
@@ -432,6 +470,8 @@ impl Outcome {
 pub struct Info {
     /// Drops over all processors.
     pub dropped: u64,
+    /// The same by reason.
+    pub drops: [u64; DROP_REASONS],
     /// Calls that irqlog.sys made itself.
     pub own: u64,
     /// Nesting counts of all processors together: zero while nobody writes.
@@ -449,29 +489,31 @@ pub fn info(file: &File) -> Result<Info> {
     let bytes = file.control(control, &|| false).output;
     let header = ImageHeader::read_from_prefix(&bytes).map_err(|_| anyhow::anyhow!("INFO"))?.0;
     let mut nesting = 0;
-    let mut dropped: u64 = header.drops.iter().map(|drops| drops.get()).sum();
+    let mut drops = header.drops.map(zerocopy::little_endian::U64::get);
     let at = header.processors_offset.get() as usize;
     for chunk in bytes[at..].chunks_exact(size_of::<ProcessorControl>()).take(header.processor_count.get() as usize) {
         let control = ProcessorControl::read_from_bytes(chunk).map_err(|_| anyhow::anyhow!("INFO"))?;
         nesting += control.nesting.get();
-        dropped += control.drops[..DROP_REASONS].iter().map(|drops| drops.get()).sum::<u64>();
+        for (sum, drops) in drops.iter_mut().zip(control.drops) {
+            *sum += drops.get();
+        }
     }
     let at = header.lanes_offset.get() as usize;
     let lanes = bytes[at..].chunks_exact(size_of::<LaneControl>()).take(header.lane_count.get() as usize);
     let has_data = |lane: &[u8]| LaneControl::read_from_bytes(lane).is_ok_and(|lane| lane.data_words.get() != 0);
     let present = (0..).zip(lanes).filter(|(_, lane)| has_data(lane)).map(|(index, _)| index).collect();
-    Ok(Info { dropped, own: header.own_calls.get(), nesting, lanes: present })
+    Ok(Info { dropped: drops.iter().sum(), drops, own: header.own_calls.get(), nesting, lanes: present })
 }
 
-/// Reads all lanes over and over until `done`, then once more to the end.
-fn reader(lanes: &[u32], pause: Duration, clears: bool, done: &AtomicBool) -> Result<Seen> {
+/// Reads all lanes over and over until `done`, then once more to the end. Lanes may come meanwhile.
+fn reader(pause: Duration, clears: bool, done: &AtomicBool) -> Result<Seen> {
     as_process(|| {
         let file =
             File::open(ioctl::WIN32_NAME, Requestor::Administrator).map_err(|status| anyhow::anyhow!("{status:#x}"))?;
         let mut seen = Seen::default();
         let mut round = 0_u32;
         while !done.load(Ordering::SeqCst) {
-            for &lane in lanes {
+            for lane in info(&file)?.lanes {
                 seen.read(&file, lane, 64)?;
             }
             round += 1;
@@ -483,7 +525,7 @@ fn reader(lanes: &[u32], pause: Duration, clears: bool, done: &AtomicBool) -> Re
                 thread.wait(|| std::thread::sleep(pause));
             }
         }
-        for &lane in lanes {
+        for lane in info(&file)?.lanes {
             seen.read(&file, lane, usize::MAX)?;
         }
         file.cleanup();
@@ -493,6 +535,11 @@ fn reader(lanes: &[u32], pause: Duration, clears: bool, done: &AtomicBool) -> Re
 }
 
 fn storm(world: &World, calls: u64) -> Result<Outcome> {
+    storm_with(world, calls, || Ok(()))
+}
+
+/// Does something in the middle of a storm.
+fn storm_with(world: &World, calls: u64, meanwhile: impl FnOnce() -> Result<()>) -> Result<Outcome> {
     // Nobody gives up here: the host may take its threads away for longer than any budget.
     registry::set_parameter("irqlog", "LockBudget", Value::Number(0));
     // A small ring is lapped often.
@@ -501,23 +548,24 @@ fn storm(world: &World, calls: u64) -> Result<Outcome> {
     let irqlog = as_process(|| world.start_irqlog())?;
     let own_file = as_process(|| File::open(ioctl::WIN32_NAME, Requestor::Administrator))
         .map_err(|status| anyhow::anyhow!("{status:#x}"))?;
-    let lanes = as_process(|| info(&own_file))?.lanes;
     let done = Arc::new(AtomicBool::new(false));
     // One reader that keeps up as well as it can, and one that is slow and clears now and then.
     let readers: Vec<_> = [(Duration::ZERO, false), (Duration::from_millis(20), true)]
         .into_iter()
         .map(|(pause, clears)| {
-            let (done, lanes) = (Arc::clone(&done), lanes.clone());
-            std::thread::spawn(move || reader(&lanes, pause, clears, &done))
+            let done = Arc::clone(&done);
+            std::thread::spawn(move || reader(pause, clears, &done))
         })
         .collect();
-    let counted = Storm::start(world, calls)?.finish()?;
+    let storm = Storm::start(world, calls)?;
+    meanwhile()?;
+    let counted = storm.finish()?;
     done.store(true, Ordering::SeqCst);
     let mut seen = Vec::new();
     for reader in readers {
         seen.push(reader.join().map_err(|_| anyhow::anyhow!("a reader panicked"))??);
     }
-    let Info { dropped, own, nesting, .. } = as_process(|| info(&own_file))?;
+    let Info { dropped, own, nesting, drops, .. } = as_process(|| info(&own_file))?;
     ensure!(nesting == 0, "the nesting counts are {nesting} at rest");
     ensure!(
         dropped >= counted.dropped,
@@ -545,6 +593,8 @@ fn storm(world: &World, calls: u64) -> Result<Outcome> {
         torn: seen.iter().map(|seen| seen.torn).sum(),
         twice: seen.iter().map(|seen| seen.twice).sum(),
         by_context: counted.by_context,
+        by_processor: first.by_processor.clone(),
+        drops,
         interrupts_in_driver: statistics.interrupts_in_driver.load(Ordering::Relaxed),
         nmis_in_write: statistics.nmis_in_write.load(Ordering::Relaxed),
         lanes_hold,

@@ -9,12 +9,13 @@ use object::{
 };
 
 /// Everything that irqlog.sys may import: documented exports, each with a row in `tools/irql`.
-const IMPORTS: [&str; 30] = [
+const IMPORTS: [&str; 32] = [
     "ExAllocatePool2",
     "ExFreePool",
     "ExFreePoolWithTag",
     "KeAcquireInStackQueuedSpinLockAtDpcLevel",
     "KeAcquireSpinLockAtDpcLevel",
+    "KeDeregisterProcessorChangeCallback",
     "KeFlushQueuedDpcs",
     "KeGetCurrentIrql",
     "KeGetCurrentProcessorNumberEx",
@@ -27,6 +28,7 @@ const IMPORTS: [&str; 30] = [
     "KeQueryMaximumProcessorCountEx",
     "KeQueryPerformanceCounter",
     "KeQuerySystemTimePrecise",
+    "KeRegisterProcessorChangeCallback",
     "KeReleaseInStackQueuedSpinLockFromDpcLevel",
     "KeReleaseSpinLockFromDpcLevel",
     "KeRevertToUserGroupAffinityThread",

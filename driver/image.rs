@@ -1,0 +1,88 @@
+//! The memory of the ring image: what was allocated at the start, and a piece for each processor that came later.
+
+use core::{
+    ptr::NonNull,
+    sync::atomic::{AtomicPtr, AtomicU64, Ordering},
+};
+
+use irqlog_recorder::{layout::Layout, memory::Memory};
+use wdk_sys::NTSTATUS;
+
+use crate::pool::{PAGE_SIZE, Pages, tag};
+
+/// The memory. It lies in non-paged pool itself, and so does the table of pieces behind it.
+#[derive(Debug)]
+pub struct Image {
+    words: &'static [AtomicU64],
+    /// One for each processor that can come; null until it has.
+    pieces: &'static [AtomicPtr<AtomicU64>],
+    piece_words: usize,
+    /// Processors of the start.
+    active: usize,
+}
+
+impl Memory for Image {
+    type Word = AtomicU64;
+
+    #[inline]
+    fn image(&self) -> &[AtomicU64] {
+        self.words
+    }
+
+    fn added(&self, index: usize) -> Option<&[AtomicU64]> {
+        // Pairs with the Release in `add`: whoever sees the piece sees it zeroed.
+        let piece = NonNull::new(self.pieces.get(index)?.load(Ordering::Acquire))?;
+        // SAFETY: allocated in `add` with that many words, aligned and zeroed, and freed after the last caller is gone.
+        Some(unsafe { core::slice::from_raw_parts(piece.as_ptr(), self.piece_words) })
+    }
+}
+
+impl Image {
+    /// Allocates the memory for a layout, zeroed. It is good for as long as the two pages are kept. IRQL: at most
+    /// DISPATCH_LEVEL.
+    ///
+    /// # Errors
+    /// STATUS_INSUFFICIENT_RESOURCES.
+    pub fn allocate(layout: &Layout) -> Result<(&'static Self, [Pages; 2]), NTSTATUS> {
+        const { assert!(align_of::<Self>() <= PAGE_SIZE && size_of::<Self>().is_multiple_of(size_of::<usize>())) };
+        let later = layout.processors().saturating_sub(layout.active());
+        let memory = Pages::allocate(layout.words() * size_of::<AtomicU64>(), tag::IMAGE)?;
+        let table = Pages::allocate(size_of::<Self>() + later * size_of::<AtomicPtr<AtomicU64>>(), tag::RECORDER)?;
+        // SAFETY: page-aligned, zeroed, that large, and kept by the caller for as long as it is used.
+        let words = unsafe { core::slice::from_raw_parts(memory.start().cast().as_ptr(), layout.words()) };
+        let place = table.start().cast::<Self>();
+        // SAFETY: behind the structure, in the same allocation; aligned, since its size is a multiple of a pointer's.
+        let behind = unsafe { place.add(1) };
+        // SAFETY: as above; zeroed, so every pointer is null.
+        let pieces = unsafe { core::slice::from_raw_parts(behind.cast().as_ptr(), later) };
+        let image = Self { words, pieces, piece_words: layout.piece_words(), active: layout.active() };
+        // SAFETY: page-aligned memory of at least that size, which nobody else knows.
+        unsafe { place.write(image) };
+        // SAFETY: just written, and kept by the caller for as long as it is used.
+        Ok((unsafe { place.as_ref() }, [memory, table]))
+    }
+
+    /// Brings the piece of a processor; false if it has one, or is one of the start. One caller at a time.
+    /// IRQL: at most DISPATCH_LEVEL.
+    ///
+    /// # Errors
+    /// STATUS_INSUFFICIENT_RESOURCES.
+    pub fn add(&self, processor: u32) -> Result<bool, NTSTATUS> {
+        let cell = (processor as usize).checked_sub(self.active).and_then(|index| self.pieces.get(index));
+        let Some(cell) = cell.filter(|cell| cell.load(Ordering::Relaxed).is_null()) else { return Ok(false) };
+        let piece = Pages::allocate(self.piece_words * size_of::<AtomicU64>(), tag::PIECE)?;
+        // Pairs with the Acquire in `added`.
+        cell.store(piece.into_raw().cast().as_ptr(), Ordering::Release);
+        Ok(true)
+    }
+
+    /// Frees the pieces. Nobody logs or reads any more. IRQL: at most DISPATCH_LEVEL.
+    pub fn free_pieces(&self) {
+        for cell in self.pieces {
+            if let Some(piece) = NonNull::new(cell.swap(core::ptr::null_mut(), Ordering::AcqRel)) {
+                // SAFETY: made in `add` with that tag, and taken out of its cell.
+                drop(unsafe { Pages::from_raw(piece.cast(), tag::PIECE) });
+            }
+        }
+    }
+}
