@@ -19,6 +19,32 @@ pub const START: u32 = ctl_code(0x900);
 /// [`Counts`] out, as words.
 pub const COUNTS: u32 = ctl_code(0x901);
 
+/// Two words in: a [`Misuse`], and whether the lock `queued` is meant and not `swap`. A word out: the address of the lock.
+pub const MISUSE: u32 = ctl_code(0x902);
+/// A word in, as the second of [`MISUSE`]; a word out: the address of the lock.
+pub const LOCK_ADDRESS: u32 = ctl_code(0x903);
+
+/// What is done to a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub enum Misuse {
+    /// It is taken and given back as it should be, by two processors in turn.
+    None,
+    /// It is taken twice by one processor.
+    Recursion,
+    /// It is given back by somebody although nobody has it.
+    NotHeld,
+    /// Processor 0 takes it, and processor 1 gives it back.
+    WrongProcessor,
+    /// Processor 0 keeps it, and processor 1 waits for it.
+    Budget,
+}
+
+impl Misuse {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::None, Self::Recursion, Self::NotHeld, Self::WrongProcessor, Self::Budget];
+}
+
 /// In what context a record is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]

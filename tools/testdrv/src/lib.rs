@@ -14,6 +14,7 @@
 )]
 #![allow(missing_docs, clippy::missing_safety_doc, reason = "test driver")]
 
+mod locks;
 mod nt;
 
 use core::{
@@ -28,8 +29,8 @@ use irqlog_ntabi::{
     STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_DEVICE_REQUEST, STATUS_PENDING, STATUS_SUCCESS, UnicodeString,
 };
 use irqlog_storm::{
-    CONTEXTS, COUNTS, Context, DEVICE_NAME, MAX_BLOB, MAX_TEXT, START, Start, WRITERS, blob_byte, blob_length,
-    blob_tag, counts, is_blob, text, writer,
+    CONTEXTS, COUNTS, Context, DEVICE_NAME, LOCK_ADDRESS, MAX_BLOB, MAX_TEXT, MISUSE, Misuse, START, Start, WRITERS,
+    blob_byte, blob_length, blob_tag, counts, is_blob, text, writer,
 };
 use irqlog_wire::{
     interface::{Interface, Outcome},
@@ -201,7 +202,18 @@ unsafe fn control(irp: *mut Irp) -> (NtStatus, usize) {
                 buffer.cast::<[u64; counts::WORDS]>().write_unaligned(words);
                 (STATUS_SUCCESS, counts::WORDS * 8)
             }
-            START | COUNTS => (STATUS_BUFFER_TOO_SMALL, 0),
+            MISUSE if location.InputBufferLength == 16 && location.OutputBufferLength == 8 => {
+                let [what, queued] = buffer.cast::<[u64; 2]>().read_unaligned();
+                let Some(&what) = Misuse::ALL.get(what as usize) else { return (STATUS_INVALID_DEVICE_REQUEST, 0) };
+                let status = locks::misuse(what, queued != 0);
+                (status, 0)
+            }
+            LOCK_ADDRESS if location.InputBufferLength == 8 && location.OutputBufferLength == 8 => {
+                let queued = buffer.cast::<u64>().read_unaligned() != 0;
+                buffer.cast::<u64>().write_unaligned(locks::address(queued) as u64);
+                (STATUS_SUCCESS, 8)
+            }
+            START | COUNTS | MISUSE | LOCK_ADDRESS => (STATUS_BUFFER_TOO_SMALL, 0),
             _ => (STATUS_INVALID_DEVICE_REQUEST, 0),
         }
     }

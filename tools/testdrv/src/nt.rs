@@ -3,8 +3,8 @@
 use core::ffi::c_void;
 
 use irqlog_ntabi::{
-    ConnectInterrupt, DeferredRoutine, DeviceObject, DriverObject, FileObject, IoStatusBlock, Irp, Kdpc, Kevent,
-    NtStatus, ProcessorNumber, UnicodeString,
+    ConnectInterrupt, DeferredRoutine, DeviceObject, DriverObject, FileObject, GroupAffinity, IoStatusBlock, Irp, Kdpc,
+    Kevent, NtStatus, ProcessorNumber, UnicodeString,
 };
 
 unsafe extern "system" {
@@ -50,6 +50,7 @@ unsafe extern "system" {
     pub fn KeInsertQueueDpc(dpc: *mut Kdpc, first: *mut c_void, second: *mut c_void) -> u8;
     pub fn KeIpiGenericCall(worker: unsafe extern "system" fn(usize) -> usize, argument: usize) -> usize;
     pub fn KeLowerIrql(level: u8);
+    pub fn KeSetSystemGroupAffinityThread(affinity: *const GroupAffinity, previous: *mut GroupAffinity);
     pub fn KeQueryActiveProcessorCountEx(group: u16) -> u32;
     pub fn KeRegisterNmiCallback(
         routine: unsafe extern "system" fn(*mut c_void, u8) -> u8,

@@ -48,6 +48,11 @@ impl<L: RawLock, W: LockWord, J: Judge> Checked<L, W, J> {
         Self { lock, owner: Alone(owner), judge }
     }
 
+    /// The address that a violation names.
+    pub fn address(&self) -> usize {
+        core::ptr::from_ref(&self.lock).addr()
+    }
+
     fn mark(&self) -> u64 {
         u64::from(self.judge.processor()) + 1
     }
@@ -58,7 +63,7 @@ impl<L: RawLock, W: LockWord, J: Judge> Checked<L, W, J> {
 
     #[cold]
     fn complain(&self, violation: Violation) -> ! {
-        self.judge.violation(violation, core::ptr::from_ref(&self.lock).addr(), self.owner())
+        self.judge.violation(violation, self.address(), self.owner())
     }
 }
 

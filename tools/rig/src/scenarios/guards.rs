@@ -4,10 +4,19 @@ use std::io::{Read, Seek};
 
 use anyhow::{Context, Result, ensure};
 
-use super::{DEFAULT_PROCESSORS, Scenario, World, as_process};
+use irqlog_ntabi::STATUS_SUCCESS;
+use irqlog_storm::{DEVICE_NAME, LOCK_ADDRESS, MISUSE, Misuse};
+use irqlog_wire::bugcheck::LOCK_VIOLATION;
+
+use super::{DEFAULT_PROCESSORS, Scenario, World, as_process, stop_last};
 use crate::{
     images,
-    nt::{exports, report::EXIT_BROKEN},
+    nt::{
+        exports,
+        io::{Control, File, Requestor},
+        machine::run_thread,
+        report::EXIT_BROKEN,
+    },
     service::{check_nothing_is_left, load_library},
 };
 
@@ -20,12 +29,67 @@ pub const ALL: &[Scenario] = &[
         run: guards,
     },
     Scenario {
+        name: "checked-locks",
+        processors: DEFAULT_PROCESSORS,
+        about: "recursion, release by nobody or by another, and an exhausted budget each end in their bug check",
+        run: checked_locks,
+    },
+    Scenario {
         name: "refusal",
         processors: DEFAULT_PROCESSORS,
         about: "a KMDF function that is not implemented is refused by name",
         run: refusal,
     },
 ];
+
+/// What a checked build says about misuse of a lock: the first parameter of the bug check, the third and the fourth. The
+/// second is the lock's address.
+const VERDICTS: [(Misuse, u8, u64, u64); 4] = [
+    (Misuse::Recursion, 1, 1, 0),
+    (Misuse::NotHeld, 2, 0, 0),
+    (Misuse::WrongProcessor, 3, 1, 1),
+    (Misuse::Budget, 4, 1, 1),
+];
+
+fn checked_locks(world: &World) -> Result<()> {
+    let irqlog = as_process(|| world.start_irqlog())?;
+    let testdrv = as_process(|| world.start_testdrv())?;
+    let ask = |file: &File, code: u32, words: &[u64]| {
+        let input: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        file.control(Control { code, internal: false, input: &input, output: 8 }, &|| false)
+    };
+    // On processor 0, as long as the driver does not say otherwise.
+    run_thread(0x2000, 1, true, |thread| -> Result<()> {
+        let file = File::open(DEVICE_NAME, Requestor::Administrator)
+            .map_err(|status| anyhow::anyhow!("opening the test driver: {status:#010x}"))?;
+        for queued in [0, 1] {
+            let address = ask(&file, LOCK_ADDRESS, &[queued]).output;
+            let address = u64::from_le_bytes(address.try_into().map_err(|_| anyhow::anyhow!("no address"))?);
+            let status = ask(&file, MISUSE, &[Misuse::None as u64, queued]).status;
+            ensure!(status == STATUS_SUCCESS, "proper use of lock {queued}: {status:#010x}");
+            thread.affinity.set(1);
+            thread.wait(|| ());
+            for (misuse, kind, owner, current) in VERDICTS {
+                let (status, said) = in_child(|| {
+                    ask(&file, MISUSE, &[misuse as u64, queued]);
+                })?;
+                let verdict =
+                    format!("bug check {LOCK_VIOLATION:#x} ({kind:#x}, {address:#x}, {owner:#x}, {current:#x})");
+                ensure!(
+                    status == EXIT_BROKEN && said.contains(&verdict),
+                    "{misuse:?} of lock {queued}: exit status {status}, wanted {verdict}, got {said}"
+                );
+            }
+        }
+        file.cleanup();
+        file.close();
+        Ok(())
+    })?;
+    as_process(|| {
+        ensure!(testdrv.stop()?, "the test driver does not stop");
+        stop_last(&irqlog)
+    })
+}
 
 /// Runs `misdeed` in a child; its exit status and what it said.
 fn in_child(misdeed: impl FnOnce()) -> Result<(i32, String)> {
