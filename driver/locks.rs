@@ -162,10 +162,6 @@ impl irqlog_ring::lock::checked::Judge for System {
         // SAFETY: any IRQL (DDI wdm/nf-wdm-kebugcheckex).
         unsafe {
             wdk_sys::ntddk::KeBugCheckEx(irqlog_wire::bugcheck::LOCK_VIOLATION, kind, lock as u64, owner, current)
-        };
-        // The generated declaration returns; the routine does not.
-        loop {
-            core::hint::spin_loop();
         }
     }
 }

@@ -58,6 +58,40 @@ pub fn rig_images(arch: Arch) -> Result<()> {
     Ok(())
 }
 
+/// Builds the checked irqlog.sys for both architectures, the one for the rig beside what the rig loads with it. Gives the
+/// folder for the rig.
+///
+/// # Errors
+/// Whatever of the tools fails.
+pub fn checked() -> Result<PathBuf> {
+    rig_images(Arch::X64)?;
+    let setup = Setup::prepare(&Arch::ALL)?;
+    let target = root().join("target/checked");
+    let images = target.join("images");
+    fs::create_dir_all(&images).with_context(|| format!("creating {}", images.display()))?;
+    for arch in Arch::ALL {
+        timed(&format!("building the checked irqlog.sys for {}", arch.name()), || {
+            run(setup.cargo(&IRQLOG, arch).args(["--features", "checked"]).arg("--target-dir").arg(&target))
+        })?;
+    }
+    let linked = target.join(Arch::X64.triple()).join("release");
+    fs::copy(linked.join("irqlog.dll"), images.join("irqlog.sys"))?;
+    fs::copy(linked.join("deps/irqlog.map"), images.join("irqlog.map"))?;
+    copy_beside(&images)?;
+    Ok(images)
+}
+
+/// Copies what the rig loads beside irqlog.sys, as far as it is built.
+fn copy_beside(images: &Path) -> Result<()> {
+    for beside in ["WDFLDR.sys", "testdrv.sys"] {
+        let built = root().join("target/driver/x64").join(beside);
+        if built.exists() {
+            fs::copy(&built, images.join(beside))?;
+        }
+    }
+    Ok(())
+}
+
 /// Clippy over the drivers, for both architectures. It needs `core` for the Windows targets made by clippy's own compiler;
 /// where only Debian's compiler has that, it says so and does nothing.
 ///
@@ -122,13 +156,7 @@ pub fn planted(name: &str, file: &str, (from, to): (&str, &str)) -> Result<PathB
         fs::create_dir_all(copy.join("images"))?;
         fs::copy(linked.join("irqlog.dll"), &image)?;
         fs::copy(linked.join("deps/irqlog.map"), image.with_extension("map"))?;
-        for beside in ["WDFLDR.sys", "testdrv.sys"] {
-            let built = root().join("target/driver/x64").join(beside);
-            if built.exists() {
-                fs::copy(&built, copy.join("images").join(beside))?;
-            }
-        }
-        Ok(())
+        copy_beside(&copy.join("images"))
     })?;
     Ok(image)
 }

@@ -47,8 +47,15 @@ const STEPS: &[Step] = &[
     Step { name: "rig-images", slow: false, run: rig::prepare },
     Step { name: "rig-scenarios", slow: false, run: || run(rig::command(&rig::images()).arg("run")) },
     Step { name: "record-path-coverage", slow: false, run: coverage },
+    Step { name: "checked-driver", slow: true, run: checked_driver },
     Step { name: "cli-end-to-end", slow: false, run: end_to_end },
 ];
+
+/// The checked driver, in the scenarios in which its locks are used as they should be.
+fn checked_driver() -> Result<()> {
+    let images = build::checked()?;
+    run(rig::command(&images).args(["run", "start-stop", "storm", "storm-percpu", "storm-swap", "storm-queued"]))
+}
 
 /// Runs all steps, also after one has failed, and sums up.
 ///
