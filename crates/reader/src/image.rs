@@ -7,7 +7,7 @@ use irqlog_wire::{
 };
 use zerocopy::{FromBytes, IntoBytes};
 
-use crate::record::{Damage, Record, parse};
+use crate::record::{Damage, Record, RecordView, view};
 
 /// Why bytes are no image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -147,46 +147,56 @@ pub fn read(bytes: &[u8]) -> Result<(Tables, Vec<LaneRecords>), ImageError> {
 
 fn read_lane(bytes: &[u8], index: u32, lane: &LaneControl) -> LaneRecords {
     let mut result = LaneRecords::default();
-    let words = lane.data_words.get();
-    if words == 0 {
+    if lane.data_words.get() == 0 {
         // A lane that is not there.
         return result;
     }
-    let offset = usize::try_from(lane.data_offset.get()).unwrap_or(usize::MAX);
-    let size = usize::try_from(words).ok().and_then(|words| words.checked_mul(WORD));
-    let data = size.and_then(|size| bytes.get(offset..)?.get(..size)).filter(|_| words.is_power_of_two());
-    let Some(data) = data else {
-        result.damage = Some(Damage { lane: index, offset: 0, size: size.unwrap_or(usize::MAX) });
-        return result;
-    };
-    let (head, tail) = (lane.head.get(), lane.tail.get());
-    let mut position = tail;
-    // A lane that was caught while a record was overwritten has a tail behind it already; `head` bounds what is whole.
-    while position != head {
-        let left = head.wrapping_sub(position).saturating_mul(WORD as u64);
-        let at = |word: u64| (position.wrapping_add(word) & words.wrapping_sub(1)) as usize * WORD;
-        let first =
-            data.get(at(0)..at(0) + WORD).map_or(0, |word| u64::from_le_bytes(word.try_into().unwrap_or_default()));
-        let size = size_of_first_word(first);
-        let damage = Damage { lane: index, offset: at(0), size };
-        if left > words.saturating_mul(WORD as u64) || size as u64 > left || !(HEADER_SIZE..=MAX_SIZE).contains(&size) {
-            result.damage = Some(damage);
-            break;
-        }
-        let copy: Vec<u8> =
-            (0..(size / WORD) as u64).flat_map(|word| data[at(word)..at(word) + WORD].iter().copied()).collect();
-        let Ok((record, _)) = parse(index, &copy) else {
-            result.damage = Some(damage);
-            break;
-        };
-        if record.header.seq.get() >= lane.floor.get() {
-            result.records.push(record);
-        }
-        position = position.wrapping_add((size / WORD) as u64);
-    }
+    result.damage = walk(bytes, index, lane, |record| result.records.push(record.to_record(index))).err();
     let oldest = result.records.first().map_or_else(|| lane.next_seq.get(), |record| record.header.seq.get());
     result.overwritten = oldest.saturating_sub(lane.first_seq.get().max(lane.floor.get()));
     result
+}
+
+/// Shows every whole record of a lane that was not cleared to `sink`, oldest first, where it lies in the image.
+///
+/// # Errors
+/// [`Damage`] where the lane cannot be read on; what came before it was shown.
+pub fn walk(bytes: &[u8], index: u32, lane: &LaneControl, mut sink: impl FnMut(RecordView<'_>)) -> Result<(), Damage> {
+    let words = lane.data_words.get();
+    let offset = usize::try_from(lane.data_offset.get()).unwrap_or(usize::MAX);
+    let size = usize::try_from(words).ok().and_then(|words| words.checked_mul(WORD));
+    let data = size
+        .and_then(|size| bytes.get(offset..)?.get(..size))
+        .filter(|_| words.is_power_of_two())
+        .ok_or(Damage { lane: index, offset: 0, size: size.unwrap_or(usize::MAX) })?;
+    let (head, floor) = (lane.head.get(), lane.floor.get());
+    let mut position = lane.tail.get();
+    let mut around = Vec::new();
+    // A lane that was caught while a record was overwritten has a tail behind it already; `head` bounds what is whole.
+    while position != head {
+        let left = head.wrapping_sub(position).saturating_mul(WORD as u64);
+        let at = (position & words.wrapping_sub(1)) as usize * WORD;
+        let rest = &data[at..];
+        let first = rest.first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
+        let size = size_of_first_word(first);
+        let damage = Damage { lane: index, offset: at, size };
+        if left > data.len() as u64 || size as u64 > left || !(HEADER_SIZE..=MAX_SIZE).contains(&size) {
+            return Err(damage);
+        }
+        let whole = rest.get(..size).unwrap_or_else(|| {
+            // A part lies at the end of the data and the rest at their start.
+            around.clear();
+            around.extend_from_slice(rest);
+            around.extend_from_slice(&data[..size - rest.len()]);
+            &around
+        });
+        let (record, _) = view(index, whole).map_err(|_| damage)?;
+        if record.header.seq.get() >= floor {
+            sink(record);
+        }
+        position = position.wrapping_add((size / WORD) as u64);
+    }
+    Ok(())
 }
 
 /// Puts an image together out of a recorder's tables and the records read from its lanes.

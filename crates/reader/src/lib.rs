@@ -6,6 +6,7 @@
 //! | [`image`] | a ring image: a saved file, a crash-dump block |
 //! | [`session`] | a running recorder, through anything that answers control requests ([`session::Source`]) |
 //! | [`follow`] | all lanes as one stream, in order, with nothing lost silently |
+//! | [`text`] | a record as a line of text |
 //! | [`rig`] | the frames in which the rig carries control requests over a socket |
 //!
 //! Input is never trusted: sizes are checked before they are used, and damage in one place does not hide the rest.
@@ -15,3 +16,4 @@ pub mod image;
 pub mod record;
 pub mod rig;
 pub mod session;
+pub mod text;

@@ -78,20 +78,44 @@ pub struct Damage {
     pub size: usize,
 }
 
-/// Parses the record at the start of `bytes`; gives it and the rest.
+/// A record where it lies: nothing is copied.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordView<'a> {
+    /// Its fixed part.
+    pub header: &'a RecordHeader,
+    /// Its payload, without padding.
+    pub payload: &'a [u8],
+}
+
+impl RecordView<'_> {
+    /// A copy that lives by itself.
+    pub fn to_record(self, lane: u32) -> Record {
+        Record { lane, header: *self.header, payload: self.payload.to_vec(), late: false }
+    }
+}
+
+/// Looks at the record at the start of `bytes`; gives it and the rest.
 ///
 /// # Errors
 /// [`Damage`] with offset 0.
-pub fn parse(lane: u32, bytes: &[u8]) -> Result<(Record, &[u8]), Damage> {
+pub fn view(lane: u32, bytes: &[u8]) -> Result<(RecordView<'_>, &[u8]), Damage> {
     let damage = |size| Damage { lane, offset: 0, size };
-    let (header, _) = RecordHeader::read_from_prefix(bytes).map_err(|_| damage(bytes.len()))?;
+    let (header, _) = RecordHeader::ref_from_prefix(bytes).map_err(|_| damage(bytes.len()))?;
     let (size, payload) = (usize::from(header.size.get()), usize::from(header.payload_size.get()));
     let is_sane = size.is_multiple_of(WORD) && size <= MAX_SIZE && size <= bytes.len() && HEADER_SIZE + payload <= size;
     if !is_sane {
         return Err(damage(size));
     }
     let (whole, rest) = bytes.split_at(size);
-    Ok((Record { lane, header, payload: whole[HEADER_SIZE..HEADER_SIZE + payload].to_vec(), late: false }, rest))
+    Ok((RecordView { header, payload: &whole[HEADER_SIZE..HEADER_SIZE + payload] }, rest))
+}
+
+/// Parses the record at the start of `bytes`; gives it and the rest.
+///
+/// # Errors
+/// [`Damage`] with offset 0.
+pub fn parse(lane: u32, bytes: &[u8]) -> Result<(Record, &[u8]), Damage> {
+    view(lane, bytes).map(|(view, rest)| (view.to_record(lane), rest))
 }
 
 /// All records in a run of bytes; stops at damage, and says where.

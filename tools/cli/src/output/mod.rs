@@ -28,7 +28,7 @@ impl Printer {
     /// Shows a record.
     pub fn record(&mut self, tables: &Tables, record: &Record) -> Result<()> {
         match self.form {
-            Form::Text => text::record(&mut self.out, tables, record)?,
+            Form::Text => irqlog_reader::text::record(&mut self.out, tables, record)?,
             Form::Json => json::record(&mut self.out, tables, record)?,
         }
         Ok(())

@@ -1,80 +1,13 @@
-//! Text: aligned columns, coloured by level, one record a line.
+//! What runs, and statistics, as text.
 
-use std::io::{Result, Write};
-
-use anstyle::{AnsiColor, Style};
-use irqlog_reader::{
-    image::Tables,
-    record::{Content, Record},
-};
+use irqlog_reader::image::Tables;
 use irqlog_wire::{
     image::{DropReason, Engine, LaneKind, Lock, Policy},
-    irql,
-    record::{Level, flags},
+    record::Level,
 };
-
-use super::is_nmi;
-
-fn style(level: Level) -> Style {
-    let colour = match level {
-        Level::Error => AnsiColor::Red,
-        Level::Warn => AnsiColor::Yellow,
-        Level::Info => AnsiColor::Green,
-        Level::Debug => AnsiColor::Cyan,
-        _ => AnsiColor::BrightBlack,
-    };
-    colour.on_default()
-}
 
 fn name_or(name: Option<&'static str>, number: impl Into<u64>) -> String {
     name.map_or_else(|| number.into().to_string(), str::to_owned)
-}
-
-/// `    12.345678  cpu 3  DISPATCH  info   thread 1a2c  text`
-pub fn record(out: &mut impl Write, tables: &Tables, record: &Record) -> Result<()> {
-    let header = &record.header;
-    let level = record.level();
-    let paint = style(level);
-    let level = name_or(level.name(), level.0);
-    let lane = if is_nmi(tables, record.lane) { "nmi" } else { "   " };
-    let thread = record.thread().map_or_else(|| "     -".to_owned(), |(thread, _)| format!("{thread:6x}"));
-    write!(
-        out,
-        "{:13.7}  cpu {:<3} {:8} {lane}  {paint}{level:5}{paint:#}  {thread}  ",
-        tables.seconds(header.tick.get()),
-        header.processor,
-        irql::name(header.irql),
-    )?;
-    match record.content() {
-        Content::Text(text) => write!(out, "{}", text.escape_debug())?,
-        Content::Blob { header, bytes } => {
-            write!(
-                out,
-                "blob {} tag {:#x} {}+{} of {}:",
-                header.blob,
-                header.tag,
-                header.offset,
-                bytes.len(),
-                header.total
-            )?;
-            for byte in bytes.iter().take(16) {
-                write!(out, " {byte:02x}")?;
-            }
-            if bytes.len() > 16 {
-                write!(out, " ...")?;
-            }
-        }
-        Content::Unknown(bytes) => write!(out, "(kind {}, {} bytes)", header.kind, bytes.len())?,
-    }
-    for (flag, word) in [(flags::TRUNCATED, "cut"), (flags::USER, "user")] {
-        if record.has(flag) {
-            write!(out, " [{word}]")?;
-        }
-    }
-    if record.late {
-        write!(out, " [late]")?;
-    }
-    writeln!(out)
 }
 
 /// What runs.

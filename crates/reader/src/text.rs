@@ -1,0 +1,86 @@
+//! A record as a line of text: aligned columns, coloured by level.
+
+use std::{
+    borrow::Cow,
+    io::{Result, Write},
+};
+
+use anstyle::{AnsiColor, Style};
+use irqlog_wire::{
+    image::LaneKind,
+    irql,
+    record::{Level, flags},
+};
+
+use crate::{
+    image::Tables,
+    record::{Content, Record},
+};
+
+fn style(level: Level) -> Style {
+    let colour = match level {
+        Level::Error => AnsiColor::Red,
+        Level::Warn => AnsiColor::Yellow,
+        Level::Info => AnsiColor::Green,
+        Level::Debug => AnsiColor::Cyan,
+        _ => AnsiColor::BrightBlack,
+    };
+    colour.on_default()
+}
+
+/// `    12.345678  cpu 3   DISPATCH      info       1a2c  text`
+///
+/// # Errors
+/// Those of `out`.
+pub fn record(out: &mut impl Write, tables: &Tables, record: &Record) -> Result<()> {
+    let header = &record.header;
+    let level = record.level();
+    let paint = style(level);
+    let level = level.name().map_or_else(|| Cow::Owned(level.0.to_string()), Cow::Borrowed);
+    let lane = if tables.lanes.get(record.lane as usize).is_some_and(|lane| lane.kind.get() == LaneKind::Nmi.0) {
+        "nmi"
+    } else {
+        "   "
+    };
+    write!(
+        out,
+        "{:13.7}  cpu {:<3} {:8} {lane}  {paint}{level:5}{paint:#}  ",
+        tables.seconds(header.tick.get()),
+        header.processor,
+        irql::name(header.irql),
+    )?;
+    match record.thread() {
+        Some((thread, _)) => write!(out, "{thread:6x}  ")?,
+        None => out.write_all(b"     -  ")?,
+    }
+    match record.content() {
+        Content::Text(text) => write!(out, "{}", text.escape_debug())?,
+        Content::Blob { header, bytes } => {
+            write!(
+                out,
+                "blob {} tag {:#x} {}+{} of {}:",
+                header.blob,
+                header.tag,
+                header.offset,
+                bytes.len(),
+                header.total
+            )?;
+            for byte in bytes.iter().take(16) {
+                write!(out, " {byte:02x}")?;
+            }
+            if bytes.len() > 16 {
+                write!(out, " ...")?;
+            }
+        }
+        Content::Unknown(bytes) => write!(out, "(kind {}, {} bytes)", header.kind, bytes.len())?,
+    }
+    for (flag, word) in [(flags::TRUNCATED, "cut"), (flags::USER, "user")] {
+        if record.has(flag) {
+            write!(out, " [{word}]")?;
+        }
+    }
+    if record.late {
+        write!(out, " [late]")?;
+    }
+    writeln!(out)
+}
