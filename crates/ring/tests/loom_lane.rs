@@ -243,7 +243,7 @@ fn one_writer_one_reader() {
 
 #[test]
 fn one_writer_two_readers() {
-    holds_only_with(deep(1), &[], |without| one_writer(2, 2, without));
+    holds_only_with(deep(0), &[], |without| one_writer(2, 2, without));
 }
 
 #[test]
