@@ -168,7 +168,7 @@ pub fn walk(bytes: &[u8], index: u32, lane: &LaneControl, mut sink: impl FnMut(R
     let data = size
         .and_then(|size| bytes.get(offset..)?.get(..size))
         .filter(|_| words.is_power_of_two())
-        .ok_or(Damage { lane: index, offset: 0, size: size.unwrap_or(usize::MAX) })?;
+        .ok_or_else(|| Damage { lane: index, offset: 0, size: size.unwrap_or(usize::MAX) })?;
     let (head, floor) = (lane.head.get(), lane.floor.get());
     let mut position = lane.tail.get();
     let mut around = Vec::new();

@@ -54,6 +54,8 @@ pub fn record(out: &mut impl Write, tables: &Tables, record: &Record) -> Result<
         None => out.write_all(b"     -  ")?,
     }
     match record.content() {
+        // Most texts need no escape, and to look at each character for one costs more than all the rest of the line.
+        Content::Text(text) if is_plain(&text) => out.write_all(text.as_bytes())?,
         Content::Text(text) => write!(out, "{}", text.escape_debug())?,
         Content::Blob { header, bytes } => {
             write!(
@@ -83,4 +85,24 @@ pub fn record(out: &mut impl Write, tables: &Tables, record: &Record) -> Result<
         write!(out, " [late]")?;
     }
     writeln!(out)
+}
+
+/// Whether `escape_debug` would change nothing.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\'' | b'\\'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_plain;
+
+    #[test]
+    fn plain_text_is_what_escaping_does_not_change() {
+        for character in '\0'..='\u{300}' {
+            let text = character.to_string();
+            let is_unchanged = text.escape_debug().to_string() == text;
+            assert!(is_unchanged || !is_plain(&text), "{character:?}");
+            assert!(is_plain(&text) || !(is_unchanged && character.is_ascii()), "{character:?}");
+        }
+    }
 }

@@ -45,7 +45,7 @@
 //! No allocation, no formatting, no panic, no call into Windows but those of [`Platform`](crate::Platform) and the lock.
 
 use irqlog_ring::{
-    lane::Record,
+    lane::{Lane, Record},
     lock::{Held, Raised, RawLock},
     nesting::{Depth, Entered},
     word::Word,
@@ -110,8 +110,15 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
     }
 
     /// Writes one record. IRQL: any; see the module for what each caller may have to wait for.
-    #[inline]
+    #[inline(never)]
     pub fn log(&self, draft: &Draft<'_>, entry: Entry) -> Outcome {
+        self.log_here(draft, entry)
+    }
+
+    /// The same as code of the call site: one that knows how much it logs gets stores where others get loops.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "it is what this is for; measured: docs/performance.md")]
+    pub fn log_here(&self, draft: &Draft<'_>, entry: Entry) -> Outcome {
         if u64::from(draft.level().0) > self.image.header[header_word::LEVEL].load() {
             return Outcome::Filtered;
         }
@@ -165,7 +172,22 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
     /// Writes the processor's own lane.
     #[inline]
     fn write_own(&self, record: Record<'_>, processor: u32) -> Result<(u32, u64), DropReason> {
-        let lane = self.image.main(processor as usize).ok_or(DropReason::NoLane)?;
+        // Two ways with the same end, because of a lane in the image the compiler knows that its size is a power of two.
+        if let Some(lane) = self.image.main.lane(processor as usize) {
+            return self.write_own_lane(&lane, record, processor);
+        }
+        let lane = self.image.main_of_piece(processor as usize).ok_or(DropReason::NoLane)?;
+        self.write_own_lane(&lane, record, processor)
+    }
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "see `Lane::append`")]
+    fn write_own_lane(
+        &self,
+        lane: &Lane<'m, M::Word>,
+        record: Record<'_>,
+        processor: u32,
+    ) -> Result<(u32, u64), DropReason> {
         // SAFETY: it is this processor's, which we do not leave at HIGH_LEVEL, and we found its nesting count at 0, so
         // nobody on it is inside a write, and whoever interrupts us writes elsewhere.
         let written = unsafe { lane.append(record, || self.platform.tick(), self.policy()) };
@@ -185,7 +207,7 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
     /// Writes the shared lane and gives its lock back.
     #[inline]
     fn write_shared(&self, record: Record<'_>, owned: Owned<'_, L>) -> Result<(u32, u64), DropReason> {
-        let lane = self.image.main(0).ok_or(DropReason::NoLane)?;
+        let lane = self.image.main.lane(0).ok_or(DropReason::NoLane)?;
         let since = lane.next_seq().is_multiple_of(HOLD_SAMPLE).then(|| self.platform.tick());
         // SAFETY: we hold the lock of the shared lane, whose hand-over orders our stores after the last owner's.
         let written = unsafe { lane.append(record, || self.platform.tick(), self.policy()) };

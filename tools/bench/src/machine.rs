@@ -47,6 +47,26 @@ pub fn tick() -> u64 {
     }
 }
 
+/// Now, with everything before it done and nothing after it begun.
+#[inline]
+pub fn fenced_tick() -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    {
+        // SAFETY: every x64 processor has it.
+        unsafe { core::arch::x86_64::_mm_lfence() };
+        let now = tick();
+        // SAFETY: as above.
+        unsafe { core::arch::x86_64::_mm_lfence() };
+        now
+    }
+    #[cfg(target_arch = "aarch64")]
+    {
+        // SAFETY: a barrier.
+        unsafe { core::arch::asm!("isb", options(nostack)) };
+        tick()
+    }
+}
+
 /// The platform.
 #[derive(Clone, Copy, Debug)]
 pub struct Host;

@@ -5,26 +5,57 @@
 //!
 //! Method: a repetition is a few milliseconds of writing by pinned threads that start together. One in which a thread was
 //! switched away from its core is left out. A figure is the median of the others, its spread the middle half of them. Rows
-//! take turns, so that a machine that gets slower gets slower for all.
+//! take turns, so that a machine that gets slower gets slower for all. The percentiles are of single records, each between
+//! two fences, so they include a constant of their own; they are given over the floor's median of the same kind.
 //!
-//! The floor is what no recorder of this kind can do without: a tick, an uncontended exchange, and a copy of 64 bytes.
+//! The floor is what no recorder with a lock can do without: an uncontended exchange, a tick under it, and a copy of 64
+//! bytes.
 
 #![allow(clippy::cast_precision_loss, reason = "measured times and counts, far below 2^52")]
 
+mod chart;
+mod instructions;
 mod machine;
+mod reading;
 mod rows;
 
-use std::time::{Duration, Instant};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
-use rows::{Row, rows};
+use anyhow::{Context, Result};
+use clap::Parser;
+use rows::{Group, Row, rows};
 use serde_json::json;
 
 /// Undisturbed repetitions wanted of each row.
 const REPETITIONS: usize = 41;
 /// A row that is disturbed again and again ends after so many.
-const MOST: usize = 400;
+const MOST: usize = 200;
 /// About how long one takes.
 const REPETITION: Duration = Duration::from_millis(4);
+/// Single records for the percentiles.
+const SAMPLES: usize = 200_000;
+/// Records that are stepped through to count instructions.
+const STEPPED: u64 = 200;
+
+#[derive(Parser)]
+#[command(about = "Measures the record path: ratios, in one run")]
+struct Cli {
+    /// One JSON object instead of the table
+    #[arg(long)]
+    json: bool,
+    /// Draw the table into this file
+    #[arg(long)]
+    svg: Option<PathBuf>,
+    /// The program that writes LTTng events; without it that row is missing
+    #[arg(long)]
+    lttng: Option<PathBuf>,
+    /// What the rig has measured of the built irqlog.sys: instructions and nanoseconds a record
+    #[arg(long, num_args = 2)]
+    sys: Option<Vec<f64>>,
+}
 
 /// Nanoseconds a record and writer, of the undisturbed repetitions, ascending.
 struct Figures {
@@ -32,6 +63,10 @@ struct Figures {
     records: u64,
     times: Vec<f64>,
     tried: usize,
+    /// Ticks of single records, ascending.
+    single: Vec<u64>,
+    /// Instructions a record, where nobody disturbs.
+    instructions: Option<f64>,
 }
 
 impl Figures {
@@ -42,6 +77,15 @@ impl Figures {
 
     fn median(&self) -> f64 {
         self.at(0.5)
+    }
+
+    fn percentile(&self, part: f64) -> f64 {
+        let last = self.single.len().saturating_sub(1);
+        self.single.get((last as f64 * part) as usize).map_or(f64::NAN, |&ticks| ticks as f64)
+    }
+
+    fn is_done(&self) -> bool {
+        self.times.len() >= REPETITIONS || self.tried >= MOST
     }
 }
 
@@ -60,51 +104,129 @@ fn calibrate(row: &Row) -> u64 {
     }
 }
 
-fn measure() -> Vec<Figures> {
-    let mut figures: Vec<Figures> =
-        rows().into_iter().map(|row| Figures { records: calibrate(&row), row, times: Vec::new(), tried: 0 }).collect();
-    while figures.iter().any(|figure| figure.times.len() < REPETITIONS && figure.tried < MOST) {
-        for figure in figures.iter_mut().filter(|figure| figure.times.len() < REPETITIONS && figure.tried < MOST) {
+fn measure(rows: Vec<Row>) -> Vec<Figures> {
+    let mut figures: Vec<Figures> = rows
+        .into_iter()
+        .map(|row| Figures {
+            records: calibrate(&row),
+            row,
+            times: Vec::new(),
+            tried: 0,
+            single: Vec::new(),
+            instructions: None,
+        })
+        .collect();
+    let mut round = 0;
+    while figures.iter().any(|figure| !figure.is_done()) {
+        for figure in figures.iter_mut().filter(|figure| !figure.is_done()) {
             figure.tried += 1;
             if let Some(time) = figure.row.repeat(figure.records) {
                 figure.times.push(time);
             }
         }
+        round += 1;
+        if round % 10 == 0 {
+            let done = figures.iter().filter(|figure| figure.is_done()).count();
+            eprintln!("round {round}: {done} of {} rows are measured", figures.len());
+        }
     }
+    eprintln!("single records");
     for figure in &mut figures {
         figure.times.sort_by(f64::total_cmp);
+        figure.single = figure.row.latencies(SAMPLES);
+        figure.instructions = figure.row.instructions();
     }
     figures
 }
 
-fn main() {
-    let wants_json = std::env::args().any(|argument| argument == "--json");
-    let figures = measure();
-    let median = |name: &str| figures.iter().find(|figure| figure.row.name == name).map_or(f64::NAN, Figures::median);
-    let floor = median("floor");
-    if wants_json {
-        println!(
-            "{}",
-            json!({
-                "percpu_1w_over_floor": median("percpu, 1 writer") / floor,
-                "percpu_2w_over_1w": median("percpu, 2 writers") / median("percpu, 1 writer"),
-                "shared_1w_over_floor": median("shared/swap, 1 writer") / floor,
-                "shared_2w_over_1w": median("shared/swap, 2 writers") / median("shared/swap, 1 writer"),
-            })
-        );
-        return;
+fn main() -> Result<()> {
+    let cli = Cli::parse();
+    let mut all = rows();
+    if let Some(program) = &cli.lttng {
+        all.push(Row::lttng(program)?);
     }
+    let figures = measure(all);
+    let median = |name: &str| {
+        let found = figures.iter().find(|figure| figure.row.name == name);
+        found.map_or(f64::NAN, Figures::median)
+    };
+    let floor = median("floor: exchange, tick, copy");
+    let percpu = median("percpu, 1 writers");
+    eprintln!("decoding and text");
+    let (decode, text) = reading::measure();
+    let call = rows::text_of_any_length();
+    let payload = [b'x'; rows::PAYLOAD];
+    // Full, as in the rows, so that every record takes old ones away.
+    for _ in 0..20_000 {
+        call(&payload);
+    }
+    let library = instructions::count(&|| call(std::hint::black_box(&payload[..])), STEPPED);
+    let (sys_instructions, sys_time) = match cli.sys.as_deref() {
+        Some(&[instructions, time]) => (Some(instructions), Some(time)),
+        _ => (None, None),
+    };
+    let ratios = json!({
+        "percpu_1w_over_floor": percpu / floor,
+        "percpu_2w_over_1w": median("percpu, 2 writers") / percpu,
+        "shared_1w_over_floor": median("shared/swap, 1 writers") / floor,
+        "shared_2w_over_1w": median("shared/swap, 2 writers") / median("shared/swap, 1 writers"),
+        "lttng_over_percpu": cli.lttng.as_ref().map(|_| median(rows::LTTNG) / percpu),
+        "sys_over_lib": sys_instructions.zip(library).map(|(sys, library)| sys / library),
+        "decode_over_memcpy": decode,
+        "text_over_fmt": text,
+    });
+    if let Some(file) = &cli.svg {
+        let bars: Vec<_> = figures
+            .iter()
+            .map(|figure| chart::Bar {
+                name: figure.row.name.clone(),
+                group: figure.row.group,
+                spread: [0.25, 0.5, 0.75].map(|part| figure.at(part) / floor),
+            })
+            .collect();
+        std::fs::write(file, chart::svg(&bars)).with_context(|| format!("writing {}", file.display()))?;
+        eprintln!("chart: {}", file.display());
+    }
+    if cli.json {
+        println!("{ratios}");
+        return Ok(());
+    }
+    let floor_single = figures
+        .iter()
+        .find(|figure| figure.row.group == Group::Floor)
+        .map_or(f64::NAN, |figure| figure.percentile(0.5));
     println!("cost of a record and writer, over the floor; 48 bytes of payload; the ring is full and overwrites\n");
-    println!("{:28} {:>8}   {:>15}   undisturbed", "row", "median", "middle half");
+    println!(
+        "{:34} {:>7}   {:>15}   undisturbed   {:>6} {:>6} {:>7}   instructions",
+        "row", "median", "middle half", "p50", "p99", "p99.9"
+    );
     for figure in &figures {
         println!(
-            "{:28} {:8.2}   {:6.2} to {:5.2}   {} of {}",
+            "{:34} {:7.2}   {:6.2} to {:5.2}   {:3} of {:3}    {:6.2} {:6.2} {:7.2}   {}",
             figure.row.name,
             figure.median() / floor,
             figure.at(0.25) / floor,
             figure.at(0.75) / floor,
             figure.times.len(),
             figure.tried,
+            figure.percentile(0.5) / floor_single,
+            figure.percentile(0.99) / floor_single,
+            figure.percentile(0.999) / floor_single,
+            figure.instructions.map_or_else(|| "-".to_owned(), |count| format!("{count:.0}")),
         );
     }
+    println!();
+    if let Some(library) = library {
+        println!("instructions a record, engine percpu, a text of 48 bytes: {library:.0} in the library");
+        if let (Some(instructions), Some(time)) = (sys_instructions, sys_time) {
+            println!(
+                "  {instructions:.0} inside the built x64 irqlog.sys ({:.2} times); its time in the rig, whose kernel checks \
+                 every call, over the library's: {:.1}",
+                instructions / library,
+                time / percpu
+            );
+        }
+    }
+    println!("\n{ratios:#}");
+    Ok(())
 }

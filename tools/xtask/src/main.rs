@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use irqlog_kit::Arch;
 
+mod bench;
 mod build;
 mod demo;
 mod faults;
@@ -91,23 +92,6 @@ impl ArchArgument {
 }
 
 /// Builds and runs the bench, optimised.
-fn bench(json: bool) -> anyhow::Result<()> {
-    let mut cargo = std::process::Command::new("cargo");
-    cargo.current_dir(shell::root()).args([
-        "run",
-        "--quiet",
-        "--locked",
-        "--release",
-        "--package",
-        "irqlog-bench",
-        "--",
-    ]);
-    if json {
-        cargo.arg("--json");
-    }
-    shell::run(&mut cargo)
-}
-
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Build { arch } => build::drivers(arch.archs()),
@@ -116,7 +100,7 @@ fn main() -> ExitCode {
         Command::Demo => demo::run(),
         Command::Test { only } => test::run_all(&only),
         Command::Soak { records, engine, lock } => soak::run(records, &engine, &lock),
-        Command::Bench { json } => bench(json),
+        Command::Bench { json } => bench::run_all(json),
         Command::Faults => faults::run(),
     };
     match result {

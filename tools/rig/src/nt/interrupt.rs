@@ -28,6 +28,8 @@ const SIGNAL: i32 = libc::SIGUSR1;
 const STACK: usize = 1 << 20;
 
 thread_local! {
+    /// Counts while the trap flag is set.
+    static STEPS: Cell<Option<u64>> = const { Cell::new(None) };
     /// What happens at a planted breakpoint; see [`crate::scenarios`].
     static AT_BREAKPOINT: Cell<Option<fn(usize)>> = const { Cell::new(None) };
 }
@@ -100,9 +102,24 @@ extern "C" fn on_signal(_: i32, _: *mut libc::siginfo_t, context: *mut libc::uco
     }
 }
 
+/// Instructions of irqlog.sys that [`step_through`] has seen on the calling thread.
+pub fn step_through(work: impl FnOnce()) -> u64 {
+    STEPS.set(Some(0));
+    // SAFETY: sets the trap flag, and clears it again: the stack is as before.
+    unsafe { core::arch::asm!("pushfq", "or dword ptr [rsp], 0x100", "popfq") };
+    work();
+    // SAFETY: as above.
+    unsafe { core::arch::asm!("pushfq", "and dword ptr [rsp], 0xfffffeff", "popfq") };
+    STEPS.take().unwrap_or_default()
+}
+
 extern "C" fn on_trap(_: i32, _: *mut libc::siginfo_t, context: *mut libc::ucontext_t) {
     // SAFETY: as above; int3 leaves the pc behind itself.
     let pc = unsafe { &mut (*context).uc_mcontext.gregs[RIP] };
+    if let Some(steps) = STEPS.get() {
+        STEPS.set(Some(steps + u64::from(images::is_irqlog(*pc as usize))));
+        return;
+    }
     *pc -= 1;
     match AT_BREAKPOINT.get() {
         Some(action) => preserving_errno(|| action(*pc as usize)),

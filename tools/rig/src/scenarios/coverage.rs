@@ -35,7 +35,7 @@ use super::{
 use crate::{
     images,
     nt::{
-        interrupt::{at_breakpoint, deliver},
+        interrupt::{at_breakpoint, deliver, step_through},
         io::{Control, File, Requestor},
         ke::{BUSY_TRIES, CLAIMED_PROCESSOR, NMI_AFTER_CLOCK, NMI_AFTER_TRY},
         machine::{NMI, current, lock, machine},
@@ -261,6 +261,43 @@ fn record_path(list: &Path, image: &Image) -> Result<BTreeMap<usize, String>> {
         }
     }
     Ok(path)
+}
+
+/// Bytes of a record's payload: what `tools/bench` writes.
+const PAYLOAD: usize = 48;
+/// Records that are stepped through, and records that are timed.
+const STEPPED: u32 = 200;
+const TIMED: u32 = 200_000;
+
+/// Measures one record of the built image; prints instructions and nanoseconds.
+///
+/// # Errors
+/// If the driver does not start or stop.
+pub fn measure(world: &World, engine: &str) -> Result<()> {
+    registry::set_parameter("irqlog", "Engine", Value::Text(engine.to_owned()));
+    registry::set_parameter("irqlog", "RingKiB", Value::Number(1024));
+    let driver = as_process(|| world.start_irqlog())?;
+    let caller = as_process(Caller::connect)?;
+    let (instructions, time) = as_process(|| {
+        let text = [b'x'; PAYLOAD];
+        let write = || {
+            (caller.text[0])(Level::Info.0, text.as_ptr(), text.len());
+        };
+        let start = std::time::Instant::now();
+        for _ in 0..TIMED {
+            write();
+        }
+        let time = start.elapsed().as_secs_f64() * 1e9 / f64::from(TIMED);
+        // The ring is full by now: every record takes old ones away.
+        let steps: u64 = (0..STEPPED).map(|_| step_through(write)).sum();
+        (steps / u64::from(STEPPED), time)
+    });
+    println!("{instructions} {time}");
+    as_process(|| {
+        caller.file.cleanup();
+        caller.file.close();
+        stop_last(&driver)
+    })
 }
 
 /// Engine and lock of each round: between them they use every part of the record path.

@@ -54,6 +54,12 @@ pub enum Command {
         #[arg(long)]
         record_path: PathBuf,
     },
+    /// Count the instructions of irqlog.sys for one record, by stepping through it, and time it; for the benchmark
+    Measure {
+        /// The engine
+        #[arg(long, default_value = "percpu", value_parser = irqlog_wire::image::Engine::CHOICES)]
+        engine: String,
+    },
     /// Run scenarios by name; all of them without one
     Run {
         /// Names
@@ -163,6 +169,7 @@ pub fn run(world: &World, command: &Command) -> Result<()> {
             serve(world, socket, *storm)
         }
         Command::Coverage { record_path } => coverage::run(world, record_path),
+        Command::Measure { engine } => coverage::measure(world, engine),
         Command::Soak { records, engine, lock } => storm::soak(world, *records, engine, lock),
         Command::List => {
             for scenario in ALL.iter().copied().flatten() {

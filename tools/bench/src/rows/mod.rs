@@ -1,0 +1,161 @@
+//! What is measured: one row each.
+
+mod lttng;
+mod peers;
+mod recorder;
+mod thread_answers;
+
+use std::{
+    sync::{Arc, Barrier},
+    time::Instant,
+};
+
+use anyhow::Result;
+pub use recorder::{memory, text_of_any_length};
+
+use crate::machine::{become_processor, switches};
+
+/// Bytes of payload.
+pub const PAYLOAD: usize = 48;
+
+/// Writes so many records on the calling thread.
+pub type Work = Arc<dyn Fn(u64) + Send + Sync>;
+
+/// Where a row stands in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// What no recorder of this kind can do without.
+    Floor,
+    /// irqlog.
+    Irqlog,
+    /// What the thread about a spin lock for any IRQL tried or proposed.
+    Thread,
+    /// Others.
+    Peer,
+}
+
+/// A row of the table.
+pub struct Row {
+    /// Its name.
+    pub name: String,
+    /// Where it stands.
+    pub group: Group,
+    /// Writers at once.
+    pub writers: u32,
+    work: Work,
+    /// Runs on a core of its own while the writers write, until it is told to stop.
+    reader: Option<recorder::Reader>,
+    /// Does the writing in a process of its own instead.
+    elsewhere: Option<lttng::Lttng>,
+}
+
+/// Name of LTTng's row.
+pub const LTTNG: &str = "LTTng-UST flight recorder, 6 u64";
+
+impl Row {
+    /// LTTng's row.
+    ///
+    /// # Errors
+    /// If its program does not start.
+    pub fn lttng(program: &std::path::Path) -> Result<Self> {
+        let mut row = Self::new(Group::Peer, LTTNG, 1, Arc::new(|_| ()));
+        row.elsewhere = Some(lttng::Lttng::start(program)?);
+        Ok(row)
+    }
+
+    fn new(group: Group, name: impl Into<String>, writers: u32, work: Work) -> Self {
+        Self { name: name.into(), group, writers, work, reader: None, elsewhere: None }
+    }
+
+    /// Lets all writers write so many records each, starting together; nanoseconds a record and writer, or nothing if a
+    /// writer was switched away.
+    #[expect(clippy::needless_collect, reason = "all threads have to be started before one is waited for")]
+    pub fn repeat(&self, records: u64) -> Option<f64> {
+        if let Some(elsewhere) = &self.elsewhere {
+            return elsewhere.repeat(records);
+        }
+        let barrier = Arc::new(Barrier::new(self.writers as usize));
+        let reading = self.reader.as_ref().map(recorder::Reader::start);
+        let threads: Vec<_> = (0..self.writers)
+            .map(|index| {
+                let (barrier, work) = (Arc::clone(&barrier), Arc::clone(&self.work));
+                std::thread::spawn(move || {
+                    become_processor(index);
+                    work(records / 16 + 1);
+                    barrier.wait();
+                    let (before, start) = (switches(), Instant::now());
+                    work(records);
+                    let elapsed = start.elapsed();
+                    (switches() == before).then(|| elapsed.as_secs_f64() * 1e9 / records as f64)
+                })
+            })
+            .collect();
+        let times: Option<Vec<f64>> = threads.into_iter().map(|thread| thread.join().ok().flatten()).collect();
+        drop(reading);
+        times.map(|times| times.iter().sum::<f64>() / times.len() as f64)
+    }
+
+    /// Instructions of a record, written by one writer alone; nothing if they cannot be counted.
+    pub fn instructions(&self) -> Option<f64> {
+        const RECORDS: u64 = 64;
+        if self.elsewhere.is_some() || self.writers != 1 || self.reader.is_some() {
+            return None;
+        }
+        let work = &self.work;
+        // Whatever is made on a thread's first call is not the record's.
+        work(1);
+        let many = crate::instructions::count(&|| work(RECORDS), 1)?;
+        let one = crate::instructions::count(&|| work(0), 1)?;
+        Some((many - one) / RECORDS as f64)
+    }
+
+    /// Ticks of each of so many single records of the first writer, while the others write too.
+    pub fn latencies(&self, samples: usize) -> Vec<u64> {
+        if self.elsewhere.is_some() {
+            return Vec::new();
+        }
+        let reading = self.reader.as_ref().map(recorder::Reader::start);
+        let done = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let others: Vec<_> = (1..self.writers)
+            .map(|index| {
+                let (done, work) = (Arc::clone(&done), Arc::clone(&self.work));
+                std::thread::spawn(move || {
+                    become_processor(index);
+                    while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                        work(1000);
+                    }
+                })
+            })
+            .collect();
+        let work = Arc::clone(&self.work);
+        let first = std::thread::spawn(move || {
+            become_processor(0);
+            work(10_000);
+            let mut ticks: Vec<u64> = (0..samples)
+                .map(|_| {
+                    let start = crate::machine::fenced_tick();
+                    work(1);
+                    crate::machine::fenced_tick().wrapping_sub(start)
+                })
+                .collect();
+            ticks.sort_unstable();
+            ticks
+        });
+        let ticks = first.join().unwrap_or_default();
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        for other in others {
+            // A writer that panicked has said so on standard error.
+            let _ = other.join();
+        }
+        drop(reading);
+        ticks
+    }
+}
+
+/// All rows, the floor first.
+pub fn rows() -> Vec<Row> {
+    let mut rows = recorder::rows();
+    rows.extend(thread_answers::rows());
+    rows.extend(peers::rows());
+    rows
+}
