@@ -69,7 +69,6 @@ impl Row {
 
     /// Lets all writers write so many records each, starting together; nanoseconds a record and writer, or nothing if a
     /// writer was switched away.
-    #[expect(clippy::needless_collect, reason = "all threads have to be started before one is waited for")]
     pub fn repeat(&self, records: u64) -> Option<f64> {
         if let Some(elsewhere) = &self.elsewhere {
             return elsewhere.repeat(records);

@@ -117,6 +117,11 @@ impl Code {
         self.functions.get(&address)
     }
 
+    /// All functions, by address.
+    pub fn all(&self) -> impl Iterator<Item = &Function> {
+        self.functions.values()
+    }
+
     /// The functions whose name ends with `name`, as a path.
     pub fn named(&self, name: &str) -> Vec<&Function> {
         self.functions

@@ -1,0 +1,101 @@
+//! The barriers that the protocols need, in the ARM64 code of the built driver.
+//!
+//! | Needed | Where | In the code |
+//! |---|---|---|
+//! | `write:B`, release fence before the words | every copy of `Lane::append` | `dmb ish` |
+//! | `write:D`, release store of `head` | behind each of them | `stlr` |
+//! | `read:A`, acquire load of `head` | whoever reads a lane | `ldar` |
+//! | `read:D`, acquire fence before the second look at `tail` | the same function | `dmb ishld`, then a load |
+//! | `swap:A`, acquire of the lock | `Recorder::log` | `ldaxr`, or `swpa` with LSE |
+//! | `swap:B`, release of the lock | the same | `stlr` of zero |
+//!
+//! x64 needs none of them as instructions: its loads acquire and its stores release, and an exchange is a full barrier.
+//! Why these are right, and what LSE would change: docs/concurrency.md.
+
+use super::code::{Code, Function};
+
+/// Ways to write a lane: the shared one, a processor's own, one that came later, an NMI lane.
+const APPENDS: usize = 4;
+
+/// What is missing.
+pub fn check(code: &Code) -> Vec<String> {
+    let texts = |function: &Function| -> Vec<String> {
+        function.instructions.iter().map(|instruction| instruction.text.clone()).collect()
+    };
+    let mut broken = Vec::new();
+    for function in code.named("log") {
+        broken.extend(check_writer(&texts(function)).into_iter().map(|what| format!("{}: {what}", function.name)));
+    }
+    if code.named("log").is_empty() {
+        broken.push("there is no function `log` whose barriers could be looked at".to_owned());
+    }
+    let readers: Vec<_> = code.all().map(texts).filter(|texts| texts.iter().any(|text| text == "dmb ishld")).collect();
+    if readers.is_empty() {
+        broken.push("no function has an acquire fence (dmb ishld): readers need one".to_owned());
+    }
+    broken.extend(readers.iter().flat_map(|texts| check_reader(texts)));
+    broken
+}
+
+fn mnemonic(text: &str) -> &str {
+    text.split_whitespace().next().unwrap_or_default()
+}
+
+fn check_writer(texts: &[String]) -> Vec<String> {
+    let mut broken = Vec::new();
+    let fences: Vec<usize> = (0..texts.len()).filter(|&index| texts[index] == "dmb ish").collect();
+    if fences.len() < APPENDS {
+        broken.push(format!("{} release fences (dmb ish) where {APPENDS} lanes are written", fences.len()));
+    }
+    for &fence in &fences {
+        // Behind it the record's words, and then the publication: before the next fence, and not the lock's.
+        let until_next = texts[fence + 1..].iter().take_while(|text| *text != "dmb ish");
+        let publishes = until_next.into_iter().any(|text| mnemonic(text) == "stlr" && !text.starts_with("stlr xzr"));
+        if !publishes {
+            broken.push(format!("no store-release (stlr) behind the fence at instruction {fence}"));
+        }
+    }
+    if !texts.iter().any(|text| ["ldaxr", "swpa"].contains(&mnemonic(text))) {
+        broken.push("no acquiring exchange (ldaxr or swpa) takes a lock".to_owned());
+    }
+    if !texts.iter().any(|text| text.starts_with("stlr xzr")) {
+        broken.push("no store-release of zero (stlr xzr) gives a lock back".to_owned());
+    }
+    broken
+}
+
+fn check_reader(texts: &[String]) -> Vec<String> {
+    let mut broken = Vec::new();
+    for fence in (0..texts.len()).filter(|&index| texts[index] == "dmb ishld") {
+        if !texts[fence..].iter().take(8).any(|text| mnemonic(text) == "ldr") {
+            broken.push(format!("no load behind the acquire fence at instruction {fence}: what would it be for"));
+        }
+    }
+    broken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{check_reader, check_writer};
+
+    fn lines(text: &str) -> Vec<String> {
+        text.split(';').map(|line| line.trim().to_owned()).collect()
+    }
+
+    const WRITER: &str = "ldaxr x8, [x9]; stxr w10, x11, [x9]; dmb ish; str x1, [x2]; stlr x3, [x4]; \
+                          dmb ish; stlr x3, [x4]; dmb ish; stlr x3, [x4]; dmb ish; stlr x3, [x4]; stlr xzr, [x9]";
+
+    #[test]
+    fn a_writer_without_one_of_its_barriers_is_refused() {
+        assert_eq!(check_writer(&lines(WRITER)), [""; 0]);
+        for (from, to) in [("dmb ish; str", "str"), ("ldaxr", "ldxr"), ("stlr xzr", "str xzr"), ("stlr x3", "str x3")] {
+            assert!(!check_writer(&lines(&WRITER.replace(from, to))).is_empty(), "{from} left out");
+        }
+    }
+
+    #[test]
+    fn a_reader_that_looks_at_nothing_behind_its_fence_is_refused() {
+        assert!(check_reader(&lines("ldr x1, [x2]; dmb ishld; ldr x3, [x4]")).is_empty());
+        assert!(!check_reader(&lines("ldr x1, [x2]; dmb ishld; ret")).is_empty());
+    }
+}
