@@ -12,8 +12,8 @@ use irqlog_recorder::{
 };
 use irqlog_ring::lane::Cursor;
 use irqlog_wire::{
-    image::{DropReason, Engine, ImageHeader, LaneControl, Policy},
-    record::{BlobHeader, Kind, Level, MAX_BLOB, MAX_BLOB_PIECE, MAX_PAYLOAD, flags},
+    image::{DropReason, Engine, ImageHeader, LaneControl, LaneKind, Policy},
+    record::{BlobHeader, Kind, Level, MAX_BLOB, MAX_BLOB_PIECE, MAX_PAYLOAD, RecordHeader, flags},
 };
 use zerocopy::FromBytes;
 
@@ -56,6 +56,139 @@ fn text_is_cut_at_a_character_and_flagged() {
     let (records, _) = read_all(recorder, 0, start_id);
     let seen: Vec<_> = records.iter().map(|(h, p)| (std::str::from_utf8(p).unwrap().len(), h.flags.get())).collect();
     assert_eq!(seen, [(MAX_PAYLOAD, 0), (MAX_PAYLOAD - 2, flags::TRUNCATED), (MAX_PAYLOAD, flags::TRUNCATED)]);
+}
+
+#[test]
+fn texts_of_every_length_and_of_all_kinds_of_characters_come_back_as_they_were() {
+    let (recorder, memory, _) = recorder(&Config { ring_kib: 1024, ..SMALL }, 1, 1);
+    let start_id = header(memory).start_id.get();
+    // Every length: what is copied by eights, fours, twos, and the bytes that fill no word.
+    let texts: Vec<Vec<u8>> =
+        (0..=200_usize).map(|length| (0..length).map(|at| (at * 7 + length) as u8 | 1).collect()).collect();
+    for text in &texts {
+        recorder.log(&Draft::text(Level::Info, text), Entry::MayWait);
+    }
+    let (records, _) = read_all(recorder, 0, start_id);
+    assert_eq!(records.iter().map(|(_, payload)| payload).collect::<Vec<_>>(), texts.iter().collect::<Vec<_>>());
+    for (record, text) in records.iter().zip(&texts) {
+        assert_eq!(usize::from(record.0.size.get()), (40 + text.len()).next_multiple_of(8));
+    }
+    // Cut inside a character of two, three and four bytes: it goes whole.
+    for (character, inside) in
+        [("\u{e9}", 1), ("\u{20ac}", 1), ("\u{20ac}", 2), ("\u{1f600}", 1), ("\u{1f600}", 2), ("\u{1f600}", 3)]
+    {
+        recorder.clear();
+        let text = format!("{}{character}tail", "a".repeat(MAX_PAYLOAD - inside));
+        recorder.log(&Draft::text(Level::Info, text.as_bytes()), Entry::MayWait);
+        let (records, _) = read_all(recorder, 0, start_id);
+        assert_eq!(records[0].1.len(), MAX_PAYLOAD - inside, "{character} cut after {inside} bytes");
+    }
+    // And a whole one at the end stays.
+    for character in ["\u{e9}", "\u{20ac}", "\u{1f600}"] {
+        recorder.clear();
+        let text = format!("{}{character}tail", "a".repeat(MAX_PAYLOAD - character.len()));
+        recorder.log(&Draft::text(Level::Info, text.as_bytes()), Entry::MayWait);
+        let (records, _) = read_all(recorder, 0, start_id);
+        assert_eq!(records[0].1.len(), MAX_PAYLOAD, "{character} is whole");
+    }
+}
+
+#[test]
+fn flags_add_up() {
+    let (recorder, memory, machine) = recorder(&SMALL, 1, 1);
+    let start_id = header(memory).start_id.get();
+    machine.irql.set(15);
+    let text = "a".repeat(MAX_PAYLOAD + 1);
+    let draft = Draft::text(Level::Info, text.as_bytes()).with_flags(flags::USER).with_flags(flags::OWN);
+    recorder.log(&draft, Entry::NeverWaits);
+    let (records, _) = read_all(recorder, 0, start_id);
+    let all = flags::TRUNCATED | flags::USER | flags::OWN | flags::NO_THREAD | flags::NEVER_WAITS;
+    assert_eq!(records[0].0.flags.get(), all);
+}
+
+#[test]
+fn find_gives_a_record_while_it_is_there() {
+    let (recorder, _, _) = recorder(&SMALL, 1, 1);
+    let seqs: Vec<_> = (0..3)
+        .map(|_| match recorder.log(&Draft::text(Level::Warn, b"look for me"), Entry::MayWait) {
+            Outcome::Written { lane, seq } => (lane, seq),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    for (lane, seq) in seqs {
+        let header = recorder.find(lane, seq).expect("it is there");
+        assert_eq!((header.seq.get(), header.level), (seq, Level::Warn.0));
+    }
+    assert!(recorder.find(0, 3).is_none(), "not written yet");
+    assert!(recorder.find(9, 0).is_none(), "no such lane");
+}
+
+/// Whoever has only the memory finds everything: each lane is where its control says, of the size and the kind that it
+/// says, and the lanes fill the image to its end.
+#[test]
+fn the_image_describes_itself() {
+    for (engine, processors, active) in [(Engine::Shared, 4, 3), (Engine::PerCpu, 5, 2), (Engine::PerCpu, 1, 1)] {
+        let config = Config { engine, ring_kib: 64, ..SMALL };
+        let (recorder, memory, machine) = recorder(&config, processors, active);
+        let layout = Layout::new(&config, processors, active);
+        assert_eq!((layout.active(), layout.processors()), (active, processors));
+        // One record into each main lane, and, by a call at HIGH_LEVEL that does not get the lock, into an NMI lane.
+        for processor in 0..active as u32 {
+            machine.processor.set(processor);
+            recorder.log(&Draft::text(Level::Info, format!("main {processor}").as_bytes()), Entry::MayWait);
+        }
+        if engine == Engine::Shared {
+            machine.lock_taken.set(true);
+            for processor in 0..active as u32 {
+                machine.processor.set(processor);
+                recorder.log(&Draft::text(Level::Info, format!("nmi {processor}").as_bytes()), Entry::NeverWaits);
+            }
+        }
+        let (bytes, header) = (common::bytes(memory), header(memory));
+        assert_eq!(header.total_size.get() as usize, bytes.len());
+        let tables = 512 + processors * 128 + header.lane_count.get() as usize * 256;
+        assert_eq!(layout.tables_words() * 8, tables);
+        assert_eq!((header.header_size.get(), header.processors_offset.get()), (512, 512));
+        assert_eq!((header.processor_size.get(), header.lane_size.get()), (128, 256));
+        assert_eq!(header.lanes_offset.get() as usize, 512 + processors * 128);
+        assert_eq!(
+            (header.processor_count.get() as usize, header.active_processors.get() as usize),
+            (processors, active)
+        );
+        let main_lanes = if engine == Engine::PerCpu { processors } else { 1 };
+        assert_eq!(header.lane_count.get() as usize, main_lanes + processors);
+        let mut end = tables;
+        for index in 0..header.lane_count.get() as usize {
+            let at = header.lanes_offset.get() as usize + index * 256;
+            let lane = LaneControl::read_from_prefix(&bytes[at..]).unwrap().0;
+            let (kind, processor, has_data) = match index.checked_sub(main_lanes) {
+                Some(processor) => (LaneKind::Nmi, processor, processor < active),
+                None if engine == Engine::PerCpu => (LaneKind::Processor, index, index < active),
+                None => (LaneKind::Shared, 0, true),
+            };
+            assert_eq!((lane.kind.get(), lane.processor.get() as usize), (kind.0, processor), "lane {index}");
+            let words = match kind {
+                _ if !has_data => 0,
+                LaneKind::Nmi => 4 * 1024 / 8,
+                LaneKind::Processor => (64 / active).max(16) * 1024 / 8,
+                _ => 64 * 1024 / 8,
+            };
+            assert_eq!(lane.data_words.get(), words as u64, "lane {index}");
+            if has_data {
+                assert_eq!(lane.data_offset.get() as usize, end, "lane {index}");
+                end += words * 8;
+            }
+            if lane.head.get() != 0 {
+                let first = &bytes[lane.data_offset.get() as usize..];
+                let payload = RecordHeader::read_from_prefix(first).unwrap().0.payload_size.get();
+                let text = std::str::from_utf8(&first[40..40 + usize::from(payload)]).unwrap();
+                let expected =
+                    if kind == LaneKind::Nmi { format!("nmi {processor}") } else { format!("main {processor}") };
+                assert_eq!(text, expected, "lane {index}");
+            }
+        }
+        assert_eq!(end, bytes.len());
+    }
 }
 
 #[test]

@@ -111,6 +111,42 @@ proptest! {
 }
 
 #[test]
+fn parameters_have_their_names_and_say_what_they_take() {
+    let all: Vec<_> = Parameter::ALL.iter().map(|parameter| (parameter.name(), parameter.takes())).collect();
+    assert_eq!(
+        all,
+        [
+            ("Engine", "shared or percpu"),
+            ("Lock", "kernel, os-queued, swap or queued"),
+            ("LockBudget", "a DWORD from 0 to 1000000"),
+            ("Policy", "overwrite or keep"),
+            ("Level", "error, warn, info, debug or trace"),
+            ("RingKiB", "a DWORD from 16 to 1048576"),
+            ("NmiLaneKiB", "a DWORD from 4 to 1024"),
+        ]
+    );
+    let mut config = Config::DEFAULT;
+    for name in irqlog_wire::image::Lock::CHOICES {
+        assert_eq!(Parameter::Lock.set_name(&mut config, name), Ok(()), "{name}");
+        assert_eq!(config.lock.name(), Some(name));
+    }
+    for name in irqlog_wire::image::Engine::CHOICES {
+        assert_eq!(Parameter::Engine.set_name(&mut config, name), Ok(()), "{name}");
+    }
+    // The limits themselves are allowed, and nothing beyond them.
+    for (parameter, least, most) in
+        [(Parameter::RingKib, 16, 1 << 20), (Parameter::NmiLaneKib, 4, 1 << 10), (Parameter::LockBudget, 0, 1_000_000)]
+    {
+        assert_eq!(parameter.set_number(&mut config, least), Ok(()));
+        assert_eq!(parameter.set_number(&mut config, most), Ok(()));
+        assert_eq!(parameter.set_number(&mut config, most + 1), Err(BadValue));
+        if let Some(less) = u32::checked_sub(least, 1) {
+            assert_eq!(parameter.set_number(&mut config, less), Err(BadValue));
+        }
+    }
+}
+
+#[test]
 fn parameters_are_limited_and_named() {
     let mut config = Config::DEFAULT;
     assert_eq!(Parameter::Policy.set_name(&mut config, "Keep"), Ok(()));

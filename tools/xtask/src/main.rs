@@ -13,6 +13,7 @@ mod demo;
 mod faults;
 mod host;
 mod irql_comments;
+mod mutants;
 mod rig;
 mod shell;
 mod soak;

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::{
-    faults, rig,
+    faults, mutants, rig,
     shell::{self, root, step, timed},
     verify,
 };
@@ -23,6 +23,7 @@ pub fn run(records: u64, engine: &str, lock: &str) -> Result<()> {
     })?;
     timed("a planted slice index", verify::planted)?;
     timed("planted faults", faults::run)?;
+    timed("mutations", mutants::run_all)?;
     // Not timed: its last line is the command's.
     step(&format!("a storm of {records} calls, engine {engine}, lock {lock}"));
     shell::run(rig::command(&rig::images()).args([

@@ -1,0 +1,50 @@
+//! Mutations, as part of soak: changes to `crates/ring` and `crates/recorder` that their own tests have to notice. What is
+//! mutated and tested stands in `.cargo/mutants.toml`; who survives and why, in docs/testing.md.
+
+use std::{fs, process::Command};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::shell::{root, run, step};
+
+/// The part of the mutants that has to be caught, in percent.
+const CAUGHT: usize = 95;
+
+/// Runs them all; about an hour on two cores.
+///
+/// # Errors
+/// If cargo-mutants cannot be installed, or too many survive.
+pub fn run_all() -> Result<()> {
+    let is_there =
+        Command::new("cargo").args(["mutants", "--version"]).output().is_ok_and(|output| output.status.success());
+    if !is_there {
+        step("installing cargo-mutants");
+        run(Command::new("cargo").args(["install", "--locked", "--quiet", "cargo-mutants"]))?;
+    }
+    let folder = root().join("target/mutants");
+    fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+    // Its status says whether any survived; how many may is decided below.
+    let mut mutants = Command::new("cargo");
+    mutants.current_dir(root()).args([
+        "mutants",
+        "-p",
+        "irqlog-ring",
+        "-p",
+        "irqlog-recorder",
+        "--timeout",
+        "40",
+        "-o",
+    ]);
+    let status = mutants.arg(&folder).status().context("starting cargo-mutants")?;
+    let outcomes = folder.join("mutants.out/outcomes.json");
+    let text = fs::read_to_string(&outcomes)
+        .with_context(|| format!("reading {}; cargo-mutants ended with {status}", outcomes.display()))?;
+    let outcomes: Value = serde_json::from_str(&text).context("its outcomes")?;
+    let count = |name: &str| outcomes[name].as_u64().unwrap_or_default() as usize;
+    let (caught, missed) = (count("caught") + count("timeout"), count("missed"));
+    println!("mutants: {caught} caught, {missed} missed, {} do not build", count("unviable"));
+    ensure!(caught != 0, "no mutant was caught: did the tests run?");
+    ensure!(caught * 100 >= (caught + missed) * CAUGHT, "fewer than {CAUGHT} % of the mutants were caught");
+    Ok(())
+}
