@@ -1,6 +1,8 @@
 //! The lane under loom: every order that the memory model allows, for one writer, for a hand-over between two, and with
 //! one and two readers. Each model is run again with one step of the protocol taken out, and must then fail.
 
+mod common;
+
 use std::{
     cell::Cell,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -8,8 +10,10 @@ use std::{
     sync::Arc as StdArc,
 };
 
+use common::{LoomWord, NoClock};
 use irqlog_ring::{
     lane::{Copied, Cursor, Lane, Record},
+    lock::{RawLock, queued::QueuedLock, swap::SwapLock, word::LockWord},
     word::Word,
 };
 use irqlog_wire::{
@@ -18,7 +22,7 @@ use irqlog_wire::{
 };
 use loom::{
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU64, Ordering, fence},
     },
     thread,
@@ -180,15 +184,42 @@ fn one_writer(writes: u64, readers: usize, without: Without) {
     }
 }
 
-/// Two writers that hand the lane over by a lock, and a reader. The lock is loom's own: it gives what
-/// [`irqlog_ring::lock::RawLock`] promises, mutual exclusion with acquire and release, and nothing more.
-fn hand_over(without: Without) {
+/// What [`RawLock`] promises, mutual exclusion with acquire and release, and nothing more: it stands for the system's locks.
+#[derive(Default)]
+struct SystemLock(LoomWord);
+
+// SAFETY: one exchange takes it, and acquires; one store gives it back, and releases.
+unsafe impl RawLock for SystemLock {
+    type Node = ();
+    fn has_try(&self) -> bool {
+        true
+    }
+    unsafe fn acquire(&self, (): &()) -> bool {
+        while !self.try_acquire() {
+            self.0.pause();
+        }
+        true
+    }
+    fn try_acquire(&self) -> bool {
+        self.0.swap_acquire(1) == 0
+    }
+    unsafe fn release(&self, (): &()) {
+        self.0.store_release(0);
+    }
+}
+
+/// Two writers that hand the lane over by a lock, and a reader.
+fn hand_over<L: RawLock + Send + Sync + 'static>(lock: L, without: Without) {
     let words = memory();
-    let lock = Arc::new(Mutex::new(()));
-    let write = move |words: &Arc<Vec<AtomicU64>>, lock: &Mutex<()>| {
+    let lock = Arc::new(lock);
+    let write = move |words: &Arc<Vec<AtomicU64>>, lock: &L| {
         let view = View::new(words, without);
-        let _held = lock.lock().unwrap();
+        let node = Box::new(L::Node::default());
+        // SAFETY: the node stays in its box until the release.
+        assert!(unsafe { lock.acquire(&node) });
         append(view.lane(), view.lane().next_seq());
+        // SAFETY: acquired above, with that node.
+        unsafe { lock.release(&node) };
     };
     let other = {
         let (words, lock) = (Arc::clone(&words), Arc::clone(&lock));
@@ -248,5 +279,11 @@ fn one_writer_two_readers() {
 
 #[test]
 fn the_lane_is_handed_over() {
-    holds_only_with(deep(1), &[Without::WriterFence], hand_over);
+    holds_only_with(deep(1), &[Without::WriterFence], |without| hand_over(SystemLock::default(), without));
+    holds_only_with(deep(1), &[Without::WriterFence], |without| {
+        hand_over(SwapLock::new(LoomWord::default(), NoClock, 0), without);
+    });
+    holds_only_with(deep(1), &[Without::WriterFence], |without| {
+        hand_over(QueuedLock::<LoomWord, NoClock>::new(LoomWord::default(), NoClock, 0), without);
+    });
 }

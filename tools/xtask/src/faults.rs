@@ -68,7 +68,7 @@ const FAULTS: [Fault; 7] = [
     Fault {
         name: "image-not-freed",
         file: "driver/recorder.rs",
-        change: ("    drop((recorder, image, own));\n", "    core::mem::forget((recorder, image, own));\n"),
+        change: ("    drop((recorder, image_pages, own));\n", "    core::mem::forget((recorder, image_pages, own));\n"),
         notices: Notices::Storm,
     },
     Fault {
