@@ -280,10 +280,11 @@ fn one_writer_two_readers() {
 #[test]
 fn the_lane_is_handed_over() {
     holds_only_with(deep(1), &[Without::WriterFence], |without| hand_over(SystemLock::default(), without));
-    holds_only_with(deep(1), &[Without::WriterFence], |without| {
+    // With our own locks in the model, a preemption more is for soak.
+    holds_only_with(deep(0), &[Without::WriterFence], |without| {
         hand_over(SwapLock::new(LoomWord::default(), NoClock, 0), without);
     });
-    holds_only_with(deep(1), &[Without::WriterFence], |without| {
+    holds_only_with(deep(0), &[Without::WriterFence], |without| {
         hand_over(QueuedLock::<LoomWord, NoClock>::new(LoomWord::default(), NoClock, 0), without);
     });
 }

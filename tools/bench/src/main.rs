@@ -195,6 +195,10 @@ fn main() -> Result<()> {
         .iter()
         .find(|figure| figure.row.group == Group::Floor)
         .map_or(f64::NAN, |figure| figure.percentile(0.5));
+    let single = |figure: &Figures, part: f64| {
+        let ratio = figure.percentile(part) / floor_single;
+        if ratio.is_nan() { "-".to_owned() } else { format!("{ratio:.2}") }
+    };
     println!("cost of a record and writer, over the floor; 48 bytes of payload; the ring is full and overwrites\n");
     println!(
         "{:34} {:>7}   {:>15}   undisturbed   {:>6} {:>6} {:>7}   instructions",
@@ -202,16 +206,16 @@ fn main() -> Result<()> {
     );
     for figure in &figures {
         println!(
-            "{:34} {:7.2}   {:6.2} to {:5.2}   {:3} of {:3}    {:6.2} {:6.2} {:7.2}   {}",
+            "{:34} {:7.2}   {:6.2} to {:5.2}   {:3} of {:3}    {:>6} {:>6} {:>7}   {}",
             figure.row.name,
             figure.median() / floor,
             figure.at(0.25) / floor,
             figure.at(0.75) / floor,
             figure.times.len(),
             figure.tried,
-            figure.percentile(0.5) / floor_single,
-            figure.percentile(0.99) / floor_single,
-            figure.percentile(0.999) / floor_single,
+            single(figure, 0.5),
+            single(figure, 0.99),
+            single(figure, 0.999),
             figure.instructions.map_or_else(|| "-".to_owned(), |count| format!("{count:.0}")),
         );
     }
