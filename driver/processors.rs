@@ -56,7 +56,7 @@ unsafe extern "C" fn on_change(
 ) {
     // SAFETY: the system's, for the duration of the call.
     let change = unsafe { &*change };
-    if change.State as i32 != ADD_START {
+    if change.State != ADD_START {
         return;
     }
     let result = recorder::add_processor(change.NtNumber);
@@ -66,15 +66,11 @@ unsafe extern "C" fn on_change(
     let Some(recorder) = recorder::get() else { return };
     let mut text = Text::new();
     text.push("processor ").number(change.NtNumber);
-    let level = match result {
-        Ok(_) => {
-            text.push(" is coming, and has lanes");
-            Level::Info
-        }
-        Err(_) => {
-            text.push(" is coming, and there is no memory for its lanes: what it logs is dropped and counted");
-            Level::Error
-        }
+    let (level, rest) = if result.is_ok() {
+        (Level::Info, " is coming, and has lanes")
+    } else {
+        (Level::Error, " is coming, and there is no memory for its lanes: what it logs is dropped and counted")
     };
+    text.push(rest);
     recorder.log_own(level, text.bytes());
 }
