@@ -45,7 +45,7 @@
 //! No allocation, no formatting, no panic, no call into Windows but those of [`Platform`](crate::Platform) and the lock.
 
 use irqlog_ring::{
-    lane::{Lane, Record},
+    lane::Record,
     lock::{Held, Raised, RawLock},
     nesting::{Depth, Entered},
     word::Word,
@@ -172,22 +172,7 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
     /// Writes the processor's own lane.
     #[inline]
     fn write_own(&self, record: Record<'_>, processor: u32) -> Result<(u32, u64), DropReason> {
-        // Two ways with the same end, because of a lane in the image the compiler knows that its size is a power of two.
-        if let Some(lane) = self.image.main.lane(processor as usize) {
-            return self.write_own_lane(&lane, record, processor);
-        }
-        let lane = self.image.main_of_piece(processor as usize).ok_or(DropReason::NoLane)?;
-        self.write_own_lane(&lane, record, processor)
-    }
-
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "see `Lane::append`")]
-    fn write_own_lane(
-        &self,
-        lane: &Lane<'m, M::Word>,
-        record: Record<'_>,
-        processor: u32,
-    ) -> Result<(u32, u64), DropReason> {
+        let lane = self.image.main(processor as usize).ok_or(DropReason::NoLane)?;
         // SAFETY: it is this processor's, which we do not leave at HIGH_LEVEL, and we found its nesting count at 0, so
         // nobody on it is inside a write, and whoever interrupts us writes elsewhere.
         let written = unsafe { lane.append(record, || self.platform.tick(), self.policy()) };

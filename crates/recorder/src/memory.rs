@@ -118,10 +118,9 @@ impl<'m, M: Memory + ?Sized> Image<'m, M> {
         self.memory.added(processor.checked_sub(self.layout.active())?)
     }
 
-    /// A main lane that a processor brought which came later.
     #[cold]
     #[inline(never)]
-    pub fn main_of_piece(&self, processor: usize) -> Option<Lane<'m, M::Word>> {
+    fn main_of_piece(&self, processor: usize) -> Option<Lane<'m, M::Word>> {
         let control = self.main.controls.get(processor)?;
         Lane::new(control, self.piece(processor)?.get(..self.layout.piece_main_words())?)
     }
