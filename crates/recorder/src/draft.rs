@@ -190,7 +190,7 @@ fn put_some<'p, 'w, const N: usize>(
 }
 
 /// Stores one. Atomic only so that the compiler does not make a call of memcpy out of a few stores: the call, which goes
-/// to the kernel's export in the driver, would cost more than the rest of the encoding.
+/// to the kernel's export in the driver, would be most of the encoding.
 #[inline]
 fn put_word(place: &mut MaybeUninit<u64>, word: [u8; WORD]) {
     // SAFETY: aligned and ours alone; it is only written.

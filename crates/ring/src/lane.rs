@@ -216,7 +216,7 @@ impl<'m, W: Word> Lane<'m, W> {
     ///
     /// # Safety
     /// The caller is the lane's only writer until this returns, and every earlier writer's stores happened before.
-    // Always: as a call it would be handed the record, and the lane, in memory, which costs more than the rest.
+    // Always: as a call it would be handed the record, and the lane, in memory.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "measured: docs/performance.md")]
     pub unsafe fn append(

@@ -4,8 +4,8 @@
 //! |---|---|---|
 //! | `write:B`, release fence before the words | every copy of `Lane::append` | `dmb ish` |
 //! | `write:D`, release store of `head` | behind each of them | `stlr` |
-//! | `read:A`, acquire load of `head` | whoever reads a lane | `ldar` |
-//! | `read:D`, acquire fence before the second look at `tail` | the same function | `dmb ishld`, then a load |
+//! | `read:A`, acquire load of `head` | `Lane::first_whole` | `ldar` before its `dmb ishld` |
+//! | `read:D`, acquire fence before the second look at `tail` | wherever a record is copied | `dmb ishld`, then a load |
 //! | `swap:A`, acquire of the lock | `Recorder::log` | `ldaxr`, or `swpa` with LSE |
 //! | `swap:B`, release of the lock | the same | `stlr` of zero |
 //!
@@ -32,6 +32,11 @@ pub fn check(code: &Code) -> Vec<String> {
     let readers: Vec<_> = code.all().map(texts).filter(|texts| texts.iter().any(|text| text == "dmb ishld")).collect();
     if readers.is_empty() {
         broken.push("no function has an acquire fence (dmb ishld): readers need one".to_owned());
+    }
+    // By name: other functions have acquiring loads of their own, which are not of `head`.
+    let looks_at_head: Vec<_> = code.named("first_whole").into_iter().map(texts).collect();
+    if looks_at_head.is_empty() || !looks_at_head.iter().all(|texts| acquires_first(texts)) {
+        broken.push("first_whole: no acquiring load (ldar) of `head` before its fence, or it is not there".to_owned());
     }
     broken.extend(readers.iter().flat_map(|texts| check_reader(texts)));
     broken
@@ -64,6 +69,10 @@ fn check_writer(texts: &[String]) -> Vec<String> {
     broken
 }
 
+fn acquires_first(texts: &[String]) -> bool {
+    texts.iter().take_while(|text| *text != "dmb ishld").any(|text| mnemonic(text) == "ldar")
+}
+
 fn check_reader(texts: &[String]) -> Vec<String> {
     let mut broken = Vec::new();
     for fence in (0..texts.len()).filter(|&index| texts[index] == "dmb ishld") {
@@ -76,7 +85,7 @@ fn check_reader(texts: &[String]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{check_reader, check_writer};
+    use super::{acquires_first, check_reader, check_writer};
 
     fn lines(text: &str) -> Vec<String> {
         text.split(';').map(|line| line.trim().to_owned()).collect()
@@ -97,5 +106,7 @@ mod tests {
     fn a_reader_that_looks_at_nothing_behind_its_fence_is_refused() {
         assert!(check_reader(&lines("ldr x1, [x2]; dmb ishld; ldr x3, [x4]")).is_empty());
         assert!(!check_reader(&lines("ldr x1, [x2]; dmb ishld; ret")).is_empty());
+        assert!(acquires_first(&lines("ldar x1, [x2]; dmb ishld; ldr x3, [x4]")));
+        assert!(!acquires_first(&lines("ldr x1, [x2]; dmb ishld; ldar x3, [x4]")));
     }
 }
