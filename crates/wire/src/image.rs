@@ -5,6 +5,7 @@
 //! ProcessorControl[processors]     nesting count and drops, one a processor
 //! LaneControl[lanes]               geometry, head, tail, floor, one a lane
 //! data of lane 0, data of lane 1, ...
+//! site table                       see `site`
 //! ```
 //!
 //! Everything is an array of aligned 64-bit words. The driver reads and writes them atomically through the word indexes
@@ -75,9 +76,9 @@ pub struct ImageHeader {
     pub build_flags: U32,
     /// Zero.
     pub reserved0: U32,
-    /// Offset of the site table; zero if there is none.
+    /// Offset of the site table (see [`site`](crate::site)); zero if there is none.
     pub sites_offset: U64,
-    /// Its size.
+    /// Bytes of it that are used. Only grows.
     pub sites_size: U64,
     /// Records less important than this [`Level`](crate::record::Level) are not written.
     pub level: U64,
@@ -91,8 +92,10 @@ pub struct ImageHeader {
     pub blobs: U64,
     /// Drops on a processor that has no [`ProcessorControl`], by [`DropReason`].
     pub drops: [U64; DROP_REASONS],
+    /// Providers whose registration was refused: no room in the site table, or a table that is malformed. Since 1.1.
+    pub refused_providers: U64,
     /// Zero.
-    pub reserved1: [U64; 35],
+    pub reserved1: [U64; 34],
 }
 
 /// Bits of [`ImageHeader::build_flags`].
@@ -183,7 +186,8 @@ macro_rules! word_indexes {
 word_indexes! {
     /// Word indexes into [`ImageHeader`] of what changes while the driver runs.
     header_word of ImageHeader {
-        TOTAL_SIZE = total_size, LEVEL = level, POLICY = policy, PAUSED = paused, OWN_CALLS = own_calls, BLOBS = blobs, DROPS = drops,
+        TOTAL_SIZE = total_size, SITES_OFFSET = sites_offset, SITES_SIZE = sites_size, LEVEL = level, POLICY = policy, PAUSED = paused,
+        OWN_CALLS = own_calls, BLOBS = blobs, DROPS = drops, REFUSED_PROVIDERS = refused_providers,
     }
 }
 word_indexes! {

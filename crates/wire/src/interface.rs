@@ -2,16 +2,32 @@
 //!
 //! At `PASSIVE_LEVEL` a driver opens the device by name (`IoGetDeviceObjectPointer`), sends
 //! [`CONNECT`](crate::ioctl::CONNECT) as an internal device control request and keeps the reference to the file object
-//! for as long as it logs: that keeps irqlog.sys loaded. Before it drops the reference its ISRs, DPCs and callbacks have
-//! to be quiet. The functions may be called at any IRQL, from any processor, by any number of callers at once.
+//! for as long as it logs: that keeps irqlog.sys loaded. The functions that write may be called at any IRQL, from any
+//! processor, by any number of callers at once.
 //!
-//! Text and blobs are read before the IRQL is raised; they may be pageable only if the caller is at `APC_LEVEL` or
+//! One that logs events registers its [sites](crate::site) first. irqlog.sys copies them, tells the id of the first, and
+//! from then on changes the provider's level word as the user wants it.
+//!
+//! # The contract of disconnect
+//!
+//! Before a driver drops the reference, and before it unloads:
+//!
+//! 1. it has unregistered, so that irqlog.sys does not write its level word any more;
+//! 2. its ISRs, DPCs, timers, threads and callbacks are quiet: none of them is inside a function of this table, or will
+//!    call one.
+//!
+//! One that breaks the first lets irqlog.sys write to memory that is no longer the driver's; one that breaks the second
+//! calls code that may not be there any more.
+//!
+//! Text, blobs and strings are read before the IRQL is raised; they may be pageable only if the caller is at `APC_LEVEL` or
 //! below, like any memory a driver touches.
+
+use core::sync::atomic::AtomicU32;
 
 use crate::{Version, open_enum};
 
 /// Version of this table. A field is only ever added at the end; `size` tells which are there.
-pub const INTERFACE_VERSION: Version = Version { major: 1, minor: 0 };
+pub const INTERFACE_VERSION: Version = Version { major: 1, minor: 1 };
 
 /// Writes a text record. `text` points to `length` bytes of UTF-8; what does not fit is cut and flagged.
 ///
@@ -28,6 +44,50 @@ pub type WriteText = unsafe extern "system" fn(level: u8, text: *const u8, lengt
 /// # Safety
 /// `bytes` is valid for `length` bytes at the caller's IRQL.
 pub type WriteBlob = unsafe extern "system" fn(level: u8, tag: u32, bytes: *const u8, length: usize) -> u32;
+
+/// Writes an event. `words` points to `count` words in the form of [`event`](crate::event) that a provider hands over.
+///
+/// IRQL: any. The result is an [`Outcome`].
+///
+/// # Safety
+/// `words` is valid for `count` words, and each string in it for its length, at the caller's IRQL.
+pub type WriteEvent = unsafe extern "system" fn(site: u32, level: u8, words: *const u64, count: usize) -> u32;
+
+/// Registers a provider's sites. The result is a [`Registered`].
+///
+/// IRQL: PASSIVE_LEVEL.
+///
+/// # Safety
+/// The registration describes memory that is there: the name and the section for the call, `base` and `level` until the
+/// provider has unregistered.
+pub type Register = unsafe extern "system" fn(registration: *const Registration) -> u32;
+
+/// Takes a registration back: after it irqlog.sys does not touch the level word any more. One that is not there is
+/// ignored.
+///
+/// IRQL: PASSIVE_LEVEL.
+pub type Unregister = unsafe extern "system" fn(level: *const AtomicU32);
+
+/// What a provider registers.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Registration {
+    /// Size of this structure.
+    pub size: u32,
+    /// Bytes of the name, at most [`MAX_PROVIDER_NAME`](crate::site::MAX_PROVIDER_NAME).
+    pub name_length: u32,
+    /// The provider's name: UTF-8.
+    pub name: *const u8,
+    /// First byte of its section of sites; aligned to eight.
+    pub sites: *const u8,
+    /// Bytes of it, a multiple of eight.
+    pub sites_length: usize,
+    /// Gets the id of the section's first word, before the level is set.
+    pub base: *const AtomicU32,
+    /// The least important [`Level`](crate::record::Level) that the provider's events are written at; 0 for none. Changes
+    /// for as long as it is registered, and is the registration's identity.
+    pub level: *const AtomicU32,
+}
 
 /// What irqlog.sys hands to a driver that connects.
 #[derive(Clone, Copy, Debug)]
@@ -47,9 +107,41 @@ pub struct Interface {
     pub write_text_never_waits: WriteText,
     /// For NMI and machine-check callbacks.
     pub write_blob_never_waits: WriteBlob,
+    /// Since 1.1.
+    pub register: Register,
+    /// Since 1.1.
+    pub unregister: Unregister,
+    /// Since 1.1. For every caller but NMI and machine-check callbacks.
+    pub write_event: WriteEvent,
+    /// Since 1.1. For NMI and machine-check callbacks.
+    pub write_event_never_waits: WriteEvent,
 }
 
-const _: () = assert!(size_of::<Interface>() == 8 + 4 * size_of::<usize>());
+/// Size of the table of version 1.0, the least that a driver may ask for.
+pub const MIN_INTERFACE: usize = core::mem::offset_of!(Interface, register);
+
+const _: () = {
+    assert!(MIN_INTERFACE == 8 + 4 * size_of::<usize>());
+    assert!(size_of::<Interface>() == MIN_INTERFACE + 4 * size_of::<usize>());
+};
+
+open_enum! {
+    /// What became of a registration.
+    Registered: u32 {
+        /// The provider may log.
+        Accepted = 0 "accepted",
+        /// The name is empty, too long or no UTF-8, or a pointer is null.
+        BadName = 1 "bad name",
+        /// What lies in the section is no run of sites.
+        Malformed = 2 "malformed table of sites",
+        /// The site table has no room for it: see the service parameter `SitesKiB`.
+        NoRoom = 3 "no room in the site table",
+        /// Too many providers are registered at once.
+        TooMany = 4 "too many providers at once",
+        /// irqlog.sys is stopping.
+        Stopping = 5 "irqlog is stopping",
+    }
+}
 
 open_enum! {
     /// What became of a log call.

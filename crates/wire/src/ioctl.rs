@@ -34,6 +34,8 @@ pub const INFO: u32 = ctl_code(0x800, METHOD_BUFFERED, FILE_READ_DATA);
 pub const READ: u32 = ctl_code(0x801, METHOD_OUT_DIRECT, FILE_READ_DATA);
 /// [`WaitRequest`] in, [`WaitAnswer`] out when something was written since.
 pub const WAIT: u32 = ctl_code(0x802, METHOD_BUFFERED, FILE_READ_DATA);
+/// [`SitesRequest`] in, [`SitesHeader`] and bytes of the site table out.
+pub const SITES: u32 = ctl_code(0x803, METHOD_OUT_DIRECT, FILE_READ_DATA);
 /// [`ConfigureRequest`] in.
 pub const CONFIGURE: u32 = ctl_code(0x804, METHOD_BUFFERED, FILE_WRITE_DATA);
 /// Nothing in: clears every lane.
@@ -42,6 +44,8 @@ pub const CLEAR: u32 = ctl_code(0x805, METHOD_BUFFERED, FILE_WRITE_DATA);
 pub const MARK: u32 = ctl_code(0x806, METHOD_BUFFERED, FILE_WRITE_DATA);
 /// [`SelftestAnswer`] out.
 pub const SELFTEST: u32 = ctl_code(0x807, METHOD_BUFFERED, FILE_READ_DATA | FILE_WRITE_DATA);
+/// [`ProviderLevelRequest`] in.
+pub const PROVIDER_LEVEL: u32 = ctl_code(0x808, METHOD_BUFFERED, FILE_WRITE_DATA);
 /// Internal and from kernel mode only: [`Interface`](crate::interface::Interface) out.
 pub const CONNECT: u32 = ctl_code(0x880, METHOD_BUFFERED, 0);
 
@@ -138,6 +142,44 @@ pub struct WaitAnswer {
     pub written: U64,
 }
 
+/// Input of [`SITES`].
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct SitesRequest {
+    /// Offset in the site table from which on its bytes are wanted, a multiple of eight.
+    pub offset: U64,
+}
+
+/// Start of the answer to [`SITES`]; `bytes` bytes of the table follow.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct SitesHeader {
+    /// `major` of [`crate::VERSION`].
+    pub major: U16,
+    /// `minor` of [`crate::VERSION`].
+    pub minor: U16,
+    /// Bytes that follow.
+    pub bytes: U32,
+    /// Identity of this start of the driver.
+    pub start_id: U64,
+    /// Bytes of the whole table that are used.
+    pub size: U64,
+}
+
+/// Input of [`PROVIDER_LEVEL`].
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct ProviderLevelRequest {
+    /// The start of the driver that the offset belongs to.
+    pub start_id: U64,
+    /// Offset of the provider's entry in the site table.
+    pub entry: U64,
+    /// A [`Level`](crate::record::Level).
+    pub level: U32,
+    /// Zero.
+    pub reserved: U32,
+}
+
 /// Input of [`CONFIGURE`]; a field that equals [`KEEP`](Self::KEEP) stays as it is.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
@@ -207,5 +249,8 @@ const _: () = {
     assert!(size_of::<BatchHeader>() == 88);
     assert!(size_of::<ConfigureRequest>() == 16);
     assert!(size_of::<MarkHeader>() == 8);
+    assert!(size_of::<SitesRequest>() == 8);
+    assert!(size_of::<SitesHeader>() == 24);
+    assert!(size_of::<ProviderLevelRequest>() == 24);
     assert!(size_of::<SelftestAnswer>() == 104);
 };

@@ -7,6 +7,9 @@
 //! | Module | Bytes |
 //! |---|---|
 //! | [`record`] | one record, as it lies in a ring, in a batch and in a file |
+//! | [`event`] | the payload of an event: raw arguments and their kinds |
+//! | [`site`] | what is known of a log call before it is made, and the table of all sites |
+//! | [`format`] | the grammar of the format strings in sites |
 //! | [`image`] | the ring image: in non-paged memory, in a saved file and in a crash dump |
 //! | [`ioctl`] | control codes, requests and answers of the control device |
 //! | [`interface`] | the function table that other drivers get |
@@ -21,15 +24,18 @@
 #![forbid(unsafe_code)]
 
 pub mod bugcheck;
+pub mod event;
+pub mod format;
 pub mod image;
 pub mod interface;
 pub mod ioctl;
 pub mod irql;
 pub mod record;
+pub mod site;
 
 /// Version of everything in this crate. A reader takes an image or a batch whose `major` is its own and whose `minor`
 /// is not above its own.
-pub const VERSION: Version = Version { major: 1, minor: 0 };
+pub const VERSION: Version = Version { major: 1, minor: 1 };
 
 /// A version of the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

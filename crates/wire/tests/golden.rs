@@ -1,7 +1,9 @@
 //! Numbers that are on disks and in dumps: a change here breaks readers, so it has to be meant.
 
 use irqlog_wire::{
-    Upgrade, VERSION, Version, image, ioctl,
+    Upgrade, VERSION, Version,
+    event::ArgumentKind,
+    image, ioctl,
     record::{BlobHeader, HEADER_SIZE, Kind, Level, MAX_PAYLOAD, RecordHeader, flags, size_for_payload},
 };
 use zerocopy::{FromBytes, IntoBytes};
@@ -65,6 +67,33 @@ fn enumerations_have_these_values() {
         image::LaneKind::KNOWN.iter().map(|k| (k.0, k.name().unwrap())).collect::<Vec<_>>(),
         [(1, "shared"), (2, "processor"), (3, "nmi")]
     );
+    assert_eq!(
+        ArgumentKind::KNOWN.iter().map(|kind| (kind.0, kind.name().unwrap())).collect::<Vec<_>>(),
+        [
+            (1, "u8"),
+            (2, "u16"),
+            (3, "u32"),
+            (4, "u64"),
+            (5, "u128"),
+            (6, "usize"),
+            (7, "i8"),
+            (8, "i16"),
+            (9, "i32"),
+            (10, "i64"),
+            (11, "i128"),
+            (12, "isize"),
+            (13, "bool"),
+            (14, "char"),
+            (15, "f32"),
+            (16, "f64"),
+            (17, "pointer"),
+            (18, "status"),
+            (19, "guid"),
+            (20, "str"),
+            (21, "bytes"),
+            (22, "utf16"),
+        ]
+    );
     assert_eq!(Level(9).name(), None, "an unknown value stays what it is");
     assert_eq!(Level::from_name("WARN"), Some(Level::Warn));
     assert_eq!(Level::from_name("loud"), None);
@@ -80,6 +109,8 @@ fn control_codes_have_these_values() {
     assert_eq!(ioctl::CLEAR, 0x0022_a014);
     assert_eq!(ioctl::MARK, 0x0022_a018);
     assert_eq!(ioctl::SELFTEST, 0x0022_e01c);
+    assert_eq!(ioctl::SITES, 0x0022_600e);
+    assert_eq!(ioctl::PROVIDER_LEVEL, 0x0022_a020);
     assert_eq!(ioctl::CONNECT, 0x0022_2200);
 }
 
@@ -93,6 +124,10 @@ fn image_words_lie_where_the_structures_say() {
     assert_eq!([image::processor_word::NESTING, image::processor_word::DROPS], [0, 1]);
     assert_eq!([image::lane_word::FLOOR, image::lane_word::HEAD, image::lane_word::TAIL], [5, 16, 17]);
     assert_eq!(image::lane_word::NEXT_SEQ, 18);
+    assert_eq!([image::header_word::SITES_OFFSET, image::header_word::SITES_SIZE], [14, 15]);
+    assert_eq!(image::header_word::REFUSED_PROVIDERS, 29);
+    use irqlog_wire::site::provider_word::{LEVEL, REGISTERED, REGISTRATIONS};
+    assert_eq!([LEVEL, REGISTERED, REGISTRATIONS], [3, 4, 5]);
 }
 
 #[test]

@@ -1,0 +1,202 @@
+//! Sites: what is known of a log call before it is made.
+//!
+//! A **site** is a static of the call: format, names of arguments, module, file, line, level. It lies in a section of its
+//! own of the provider's image, all in one piece and without a pointer, so that the section can be copied as it is:
+//!
+//! ```text
+//! SiteHeader, format, names, module, file, zeros up to a multiple of eight bytes
+//! ```
+//!
+//! Between sites there may be zero words, which a linker puts there. The section's name is [`SECTION`]; linkers sort its
+//! contributions by what stands behind the `$` (PE format, "Grouped Sections"), so a first one `$a` and a last one `$z`
+//! bound it.
+//!
+//! When a provider registers, the section is copied into the **site table** of the ring image, behind a
+//! [`ProviderHeader`] and the provider's name:
+//!
+//! ```text
+//! ProviderHeader, name, zeros | sites as they lay in the section | next ProviderHeader, ...
+//! ```
+//!
+//! The **id** of a site is the index of its first word in the table; the provider gets the id of the first word of its
+//! section, and adds to it the words between that and the site. An entry never moves and never goes.
+
+use zerocopy::{
+    FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned,
+    little_endian::{U16, U32, U64},
+};
+
+/// The section that sites lie in, without the part that linkers sort by.
+pub const SECTION: &str = ".irqs";
+/// First four bytes of a site.
+pub const SITE_MAGIC: u32 = u32::from_le_bytes(*b"IrqS");
+/// First four bytes of a provider's entry.
+pub const PROVIDER_MAGIC: u32 = u32::from_le_bytes(*b"IrqP");
+/// The longest name of a provider, in bytes of UTF-8.
+pub const MAX_PROVIDER_NAME: usize = 64;
+
+/// Start of a site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct SiteHeader {
+    /// [`SITE_MAGIC`].
+    pub magic: U32,
+    /// Bytes of the whole site, a multiple of eight.
+    pub size: U32,
+    /// Line in the file.
+    pub line: U32,
+    /// A [`Level`](crate::record::Level).
+    pub level: u8,
+    /// Number of arguments.
+    pub arguments: u8,
+    /// Zero.
+    pub reserved: U16,
+    /// Bytes of the format: UTF-8, zeros at its end do not count. So with the others.
+    pub format: U16,
+    /// Bytes of the arguments' names, separated by commas; empty for one without a name.
+    pub names: U16,
+    /// Bytes of the module's path.
+    pub module: U16,
+    /// Bytes of the file's name.
+    pub file: U16,
+}
+
+/// Start of a provider's entry in the site table.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct ProviderHeader {
+    /// [`PROVIDER_MAGIC`].
+    pub magic: U32,
+    /// Bytes of the whole entry, a multiple of eight.
+    pub size: U32,
+    /// Bytes of the name behind this header: UTF-8.
+    pub name_size: U32,
+    /// Offset of the sites from the start of the entry, a multiple of eight.
+    pub sites_offset: U32,
+    /// Bytes of the sites, a multiple of eight.
+    pub sites_size: U32,
+    /// Number of sites.
+    pub site_count: U32,
+    /// The least important [`Level`](crate::record::Level) that its events are written at; changes.
+    pub level: U64,
+    /// Drivers that are registered with this table now; changes.
+    pub registered: U64,
+    /// Registrations so far; changes.
+    pub registrations: U64,
+    /// Zero.
+    pub reserved: [U64; 2],
+}
+
+const _: () = {
+    assert!(size_of::<SiteHeader>() == 24);
+    assert!(size_of::<ProviderHeader>() == 64);
+};
+
+/// Word indexes into [`ProviderHeader`] of what changes.
+pub mod provider_word {
+    use super::ProviderHeader;
+    use crate::record::WORD;
+
+    /// Word of [`ProviderHeader::level`].
+    pub const LEVEL: usize = core::mem::offset_of!(ProviderHeader, level) / WORD;
+    /// Word of [`ProviderHeader::registered`].
+    pub const REGISTERED: usize = core::mem::offset_of!(ProviderHeader, registered) / WORD;
+    /// Word of [`ProviderHeader::registrations`].
+    pub const REGISTRATIONS: usize = core::mem::offset_of!(ProviderHeader, registrations) / WORD;
+    /// Words of the whole structure.
+    pub const COUNT: usize = size_of::<ProviderHeader>() / WORD;
+}
+
+/// A site, where it lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Site<'a> {
+    /// Its fixed part.
+    pub header: SiteHeader,
+    /// The format, with `core::fmt`'s grammar: see [`format`](crate::format).
+    pub format: &'a [u8],
+    /// Names of arguments, separated by commas.
+    pub names: &'a [u8],
+    /// Path of the module.
+    pub module: &'a [u8],
+    /// Name of the file.
+    pub file: &'a [u8],
+}
+
+/// The section, or its copy, is no run of sites and zeros.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// Offset of what is no site.
+    pub offset: usize,
+}
+
+impl<'a> Site<'a> {
+    /// The site at the start of `bytes`, if one is there.
+    #[must_use]
+    pub fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let (header, _) = SiteHeader::read_from_prefix(bytes).ok()?;
+        let size = header.size.get() as usize;
+        if header.magic.get() != SITE_MAGIC || !size.is_multiple_of(8) {
+            return None;
+        }
+        let mut rest = bytes.get(size_of::<SiteHeader>()..size)?;
+        let mut part = |length: U16| {
+            let (part, behind) = rest.split_at_checked(usize::from(length.get()))?;
+            rest = behind;
+            Some(without_zeros(part))
+        };
+        let (format, names) = (part(header.format)?, part(header.names)?);
+        let (module, file) = (part(header.module)?, part(header.file)?);
+        let is_known = crate::record::Level(header.level).name().is_some();
+        (is_known && usize::from(header.arguments) <= crate::event::MAX_ARGUMENTS).then_some(Self {
+            header,
+            format,
+            names,
+            module,
+            file,
+        })
+    }
+}
+
+/// C string literals bring their zero along.
+fn without_zeros(mut bytes: &[u8]) -> &[u8] {
+    while let Some((0, before)) = bytes.split_last() {
+        bytes = before;
+    }
+    bytes
+}
+
+/// The sites of a section, each with its offset.
+#[derive(Clone, Copy, Debug)]
+pub struct Sites<'a> {
+    bytes: &'a [u8],
+    offset: usize,
+}
+
+/// Looks at the sites of a section.
+#[must_use]
+pub const fn sites(section: &[u8]) -> Sites<'_> {
+    Sites { bytes: section, offset: 0 }
+}
+
+impl<'a> Iterator for Sites<'a> {
+    type Item = Result<(usize, Site<'a>), Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let rest = self.bytes.get(self.offset..)?;
+            match rest.first_chunk::<8>() {
+                None if rest.is_empty() => return None,
+                Some([0, 0, 0, 0, 0, 0, 0, 0]) => self.offset += 8,
+                _ => break,
+            }
+        }
+        let offset = self.offset;
+        let Some(site) = self.bytes.get(offset..).and_then(Site::parse) else {
+            // Behind it nothing can be told apart any more.
+            self.offset = self.bytes.len();
+            return Some(Err(Malformed { offset }));
+        };
+        self.offset += site.header.size.get() as usize;
+        Some(Ok((offset, site)))
+    }
+}
