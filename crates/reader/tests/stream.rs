@@ -44,7 +44,8 @@ impl Source for Direct<'_> {
                 self.recorder.mark(level, text);
                 0
             }
-            Request::Wait { .. } | Request::Selftest | Request::Connect => {
+            Request::Sites { offset } => self.recorder.sites(offset, &mut bytes).map_err(refused)?,
+            Request::Wait { .. } | Request::Selftest | Request::Connect | Request::ProviderLevel(_) => {
                 return Err(SessionError::Refused { what, status: 1 });
             }
         };

@@ -26,6 +26,10 @@ pub struct Config {
     pub level: Level,
     /// `Policy`: what happens when a lane is full.
     pub policy: Policy,
+    /// `SitesKiB`: the site table.
+    pub sites_kib: u32,
+    /// `RawPointers`: pointers in events are written as they are, and not hashed.
+    pub raw_pointers: bool,
 }
 
 impl Config {
@@ -40,6 +44,8 @@ impl Config {
         nmi_lane_kib: 16,
         level: Level::Trace,
         policy: Policy::Overwrite,
+        sites_kib: 256,
+        raw_pointers: false,
     };
 }
 
@@ -66,6 +72,10 @@ pub enum Parameter {
     RingKib,
     /// `NmiLaneKiB`, REG_DWORD: 4 to 1024, rounded down to a power of two.
     NmiLaneKib,
+    /// `SitesKiB`, REG_DWORD: 4 to 16384.
+    SitesKib,
+    /// `RawPointers`, REG_DWORD: 0 or 1.
+    RawPointers,
 }
 
 /// The type and the limits of a parameter.
@@ -79,8 +89,17 @@ pub enum Shape {
 
 impl Parameter {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Engine, Self::Lock, Self::LockBudget, Self::Policy, Self::Level, Self::RingKib, Self::NmiLaneKib];
+    pub const ALL: [Self; 9] = [
+        Self::Engine,
+        Self::Lock,
+        Self::LockBudget,
+        Self::Policy,
+        Self::Level,
+        Self::RingKib,
+        Self::NmiLaneKib,
+        Self::SitesKib,
+        Self::RawPointers,
+    ];
 
     /// The name of the registry value.
     pub const fn name(self) -> &'static str {
@@ -92,6 +111,8 @@ impl Parameter {
             Self::Level => "Level",
             Self::RingKib => "RingKiB",
             Self::NmiLaneKib => "NmiLaneKiB",
+            Self::SitesKib => "SitesKiB",
+            Self::RawPointers => "RawPointers",
         }
     }
 
@@ -99,7 +120,7 @@ impl Parameter {
     pub const fn shape(self) -> Shape {
         match self {
             Self::Engine | Self::Lock | Self::Policy | Self::Level => Shape::Name,
-            Self::LockBudget | Self::RingKib | Self::NmiLaneKib => Shape::Number,
+            Self::LockBudget | Self::RingKib | Self::NmiLaneKib | Self::SitesKib | Self::RawPointers => Shape::Number,
         }
     }
 
@@ -113,6 +134,8 @@ impl Parameter {
             Self::Level => "error, warn, info, debug or trace",
             Self::RingKib => "a DWORD from 16 to 1048576",
             Self::NmiLaneKib => "a DWORD from 4 to 1024",
+            Self::SitesKib => "a DWORD from 4 to 16384",
+            Self::RawPointers => "0 or 1",
         }
     }
 
@@ -126,7 +149,7 @@ impl Parameter {
             Self::Lock => Lock::from_name(name).filter(|&lock| lock != Lock::None).map(|lock| config.lock = lock),
             Self::Policy => Policy::from_name(name).map(|policy| config.policy = policy),
             Self::Level => Level::from_name(name).map(|level| config.level = level),
-            Self::LockBudget | Self::RingKib | Self::NmiLaneKib => None,
+            Self::LockBudget | Self::RingKib | Self::NmiLaneKib | Self::SitesKib | Self::RawPointers => None,
         }
         .ok_or(BadValue)
     }
@@ -136,11 +159,20 @@ impl Parameter {
     /// # Errors
     /// [`BadValue`] if it is out of range; `config` is then unchanged.
     pub fn set_number(self, config: &mut Config, number: u32) -> Result<(), BadValue> {
+        if self == Self::RawPointers {
+            config.raw_pointers = match number {
+                0 => false,
+                1 => true,
+                _ => return Err(BadValue),
+            };
+            return Ok(());
+        }
         let (field, range) = match self {
             Self::LockBudget => (&mut config.lock_budget, 0..=1_000_000),
             Self::RingKib => (&mut config.ring_kib, 16..=1 << 20),
             Self::NmiLaneKib => (&mut config.nmi_lane_kib, 4..=1 << 10),
-            Self::Engine | Self::Lock | Self::Policy | Self::Level => return Err(BadValue),
+            Self::SitesKib => (&mut config.sites_kib, 4..=1 << 14),
+            Self::Engine | Self::Lock | Self::Policy | Self::Level | Self::RawPointers => return Err(BadValue),
         };
         if range.contains(&number) {
             *field = number;

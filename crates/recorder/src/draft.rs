@@ -16,15 +16,20 @@ use irqlog_wire::{
 };
 use zerocopy::IntoBytes;
 
+use crate::{event, pointers::Pointers};
+
 /// What a caller wants to write. The parts of the payload follow each other.
 #[derive(Clone, Copy, Debug)]
 pub struct Draft<'a> {
     kind: Kind,
     level: Level,
     flags: u16,
+    site: u32,
     /// In whole words, so that what follows starts at one.
     head: &'a [[u8; WORD]],
     body: &'a [u8],
+    /// An event that has to be looked at; then there is nothing else.
+    event: &'a [u64],
 }
 
 impl<'a> Draft<'a> {
@@ -32,7 +37,7 @@ impl<'a> Draft<'a> {
     #[inline]
     pub fn text(level: Level, text: &'a [u8]) -> Self {
         let (body, flags) = if text.len() > MAX_PAYLOAD { (cut(text), flags::TRUNCATED) } else { (text, 0) };
-        Self { kind: Kind::Text, level, flags, head: &[], body }
+        Self { kind: Kind::Text, level, flags, body, ..Self::EMPTY }
     }
 
     /// One piece of a blob.
@@ -43,8 +48,21 @@ impl<'a> Draft<'a> {
         if piece.len() > MAX_BLOB_PIECE {
             return Err(DropReason::TooLarge);
         }
-        Ok(Self { kind: Kind::Blob, level, flags: 0, head: header.as_bytes().as_chunks().0, body: piece })
+        Ok(Self { kind: Kind::Blob, level, head: header.as_bytes().as_chunks().0, body: piece, ..Self::EMPTY })
     }
+
+    /// An event, in the form in which a [provider hands it over](irqlog_wire::event).
+    ///
+    /// # Safety
+    /// Each string that the words name is valid for its length for as long as the draft is used.
+    #[inline]
+    pub unsafe fn event(level: Level, site: u32, words: &'a [u64]) -> Self {
+        let (body, event) = if event::needs_driver(words) { (&[][..], words) } else { (words.as_bytes(), &[][..]) };
+        Self { kind: Kind::Event, level, site, body, event, ..Self::EMPTY }
+    }
+
+    const EMPTY: Self =
+        Self { kind: Kind::Text, level: Level::Trace, flags: 0, site: 0, head: &[], body: &[], event: &[] };
 
     /// The same with more [`flags`].
     #[must_use]
@@ -67,7 +85,7 @@ fn cut(text: &[u8]) -> &[u8] {
 }
 
 /// Drops the bytes of a character that was cut at the end of UTF-8 text; at most three.
-fn whole_characters(text: &[u8]) -> &[u8] {
+pub(crate) fn whole_characters(text: &[u8]) -> &[u8] {
     let is_start = |byte: &u8| *byte & 0xc0 != 0x80;
     match text.iter().rev().take(4).position(is_start) {
         Some(back) => {
@@ -86,7 +104,7 @@ fn whole_characters(text: &[u8]) -> &[u8] {
 
 /// The `rest` of `body` that fills no word, with zeros behind it.
 #[inline]
-fn last_word(body: &[u8], rest: &[u8]) -> u64 {
+pub(crate) fn last_word(body: &[u8], rest: &[u8]) -> u64 {
     match body.last_chunk::<WORD>() {
         // The last eight bytes in one load: the rest is on top of them.
         Some(&last) => u64::from_le_bytes(last) >> ((8 * (WORD - rest.len())) & 63),
@@ -120,26 +138,15 @@ impl Room {
         clippy::inline_always,
         reason = "as a call it is handed draft and record in memory; measured: docs/performance.md"
     )]
-    pub fn encode(&mut self, draft: &Draft<'_>, origin: Origin) -> Option<Record<'_>> {
+    pub fn encode(&mut self, draft: &Draft<'_>, origin: Origin, pointers: &Pointers) -> Option<Record<'_>> {
+        if !draft.event.is_empty() {
+            return self.encode_event(draft, origin, pointers);
+        }
         let payload_size = draft.head.as_flattened().len() + draft.body.len();
         // `div_ceil` would look at the remainder; no slice is long enough for this to wrap.
         let length = payload_size.wrapping_add(WORD - 1) / WORD;
         let room = self.0.get_mut(..length)?;
-        let header = RecordHeader {
-            size: ((HEADER_SIZE + length * WORD) as u16).into(),
-            kind: draft.kind.0,
-            level: draft.level.0,
-            flags: (draft.flags | origin.flags).into(),
-            irql: origin.irql,
-            reserved: 0,
-            processor: 0.into(),
-            payload_size: (payload_size as u16).into(),
-            site: 0.into(),
-            seq: 0.into(),
-            tick: 0.into(),
-            thread: origin.thread.into(),
-            process: origin.process.into(),
-        };
+        let header = header(draft, origin, length, payload_size);
         let (head, body) = room.split_at_mut_checked(draft.head.len())?;
         put(head, draft.head);
         let (words, rest) = draft.body.as_chunks::<WORD>();
@@ -152,6 +159,38 @@ impl Room {
         // the draft are as long as they. Same layout, and the borrow of `self` goes over.
         let payload = unsafe { core::slice::from_raw_parts(self.0.as_ptr().cast(), length) };
         Some(Record { header: header.to_words(), payload })
+    }
+
+    /// The same for an event with strings or pointers.
+    #[inline(never)]
+    fn encode_event(&mut self, draft: &Draft<'_>, origin: Origin, pointers: &Pointers) -> Option<Record<'_>> {
+        // SAFETY: as the one who made the draft has promised.
+        let (length, flagged) = unsafe { event::expand(draft.event, &mut self.0, pointers) }?;
+        let header = header(&draft.with_flags(flagged), origin, length, length * WORD);
+        // SAFETY: so many words were written, from the first on. Same layout, and the borrow of `self` goes over.
+        let payload = unsafe { core::slice::from_raw_parts(self.0.as_ptr().cast(), length) };
+        Some(Record { header: header.to_words(), payload })
+    }
+}
+
+/// The header of a record with so many words of payload.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "it becomes the words of the record")]
+fn header(draft: &Draft<'_>, origin: Origin, length: usize, payload_size: usize) -> RecordHeader {
+    RecordHeader {
+        size: ((HEADER_SIZE + length * WORD) as u16).into(),
+        kind: draft.kind.0,
+        level: draft.level.0,
+        flags: (draft.flags | origin.flags).into(),
+        irql: origin.irql,
+        reserved: 0,
+        processor: 0.into(),
+        payload_size: (payload_size as u16).into(),
+        site: draft.site.into(),
+        seq: 0.into(),
+        tick: 0.into(),
+        thread: origin.thread.into(),
+        process: origin.process.into(),
     }
 }
 
@@ -192,7 +231,7 @@ fn put_some<'p, 'w, const N: usize>(
 /// Stores one. Atomic only so that the compiler does not make a call of memcpy out of a few stores: the call, which goes
 /// to the kernel's export in the driver, would be most of the encoding.
 #[inline]
-fn put_word(place: &mut MaybeUninit<u64>, word: [u8; WORD]) {
+pub(crate) fn put_word(place: &mut MaybeUninit<u64>, word: [u8; WORD]) {
     // SAFETY: aligned and ours alone; it is only written.
     let place = unsafe { AtomicU64::from_ptr(place.as_mut_ptr()) };
     place.store(u64::from_le_bytes(word), Ordering::Relaxed);

@@ -39,6 +39,7 @@ pub struct Layout {
     /// Words of the shared lane, or of each processor lane: 2 to the power of this. So with the NMI lanes.
     main_bits: u32,
     nmi_bits: u32,
+    sites_words: usize,
 }
 
 /// The smallest lane that a processor gets, however small the budget and however many there are.
@@ -80,12 +81,23 @@ impl Layout {
             main_lanes_with_data,
             main_bits: bits_of_words(main_kib),
             nmi_bits: bits_of_words(config.nmi_lane_kib),
+            sites_words: config.sites_kib as usize * (1024 / WORD),
         }
     }
 
     /// Words of the whole image.
     pub const fn words(&self) -> usize {
+        self.sites() + self.sites_words
+    }
+
+    /// First word of the site table: behind everything else that was allocated at the start.
+    const fn sites(&self) -> usize {
         self.tables_words() + self.main_data_words() + self.nmi_data_words()
+    }
+
+    /// Words of the site table.
+    pub const fn sites_words(&self) -> usize {
+        self.sites_words
     }
 
     /// Words of header and control tables, which INFO answers.
@@ -225,7 +237,10 @@ impl Layout {
         for (field, part) in header.driver_version.iter_mut().zip(identity.version) {
             *field = part.into();
         }
-        header.build_flags = if cfg!(feature = "checked") { build_flags::CHECKED } else { 0 }.into();
+        let checked = if cfg!(feature = "checked") { build_flags::CHECKED } else { 0 };
+        let raw_pointers = if config.raw_pointers { build_flags::RAW_POINTERS } else { 0 };
+        header.build_flags = (checked | raw_pointers).into();
+        header.sites_offset = ((self.sites() * WORD) as u64).into();
         header.level = u64::from(config.level.0).into();
         header.policy = u64::from(config.policy.0).into();
         header

@@ -6,6 +6,8 @@
 //! | [`layout`] | where everything lies in the ring image, and its first initialisation |
 //! | [`memory`] | the words of the image, and the pieces that come later |
 //! | [`draft`] | a record as it is encoded on the caller's stack |
+//! | [`event`], [`pointers`] | the arguments of events |
+//! | [`sites`] | the site table, and the providers that run |
 //! | [`log`] | the record path: raise, choose a lane, stamp, publish, lower |
 //! | [`request`] | the control device's requests, parsed before anything is done |
 //! | [`answer`] | what is done for them |
@@ -19,10 +21,13 @@
 pub mod answer;
 pub mod config;
 pub mod draft;
+mod event;
 pub mod layout;
 pub mod log;
 pub mod memory;
+pub mod pointers;
 pub mod request;
+pub mod sites;
 
 pub use log::Recorder;
 

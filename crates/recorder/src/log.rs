@@ -61,6 +61,7 @@ use crate::{
     draft::{Draft, Origin, Room, set_processor},
     layout::Layout,
     memory::{Image, Memory},
+    pointers::Pointers,
 };
 
 /// The hold time is measured on every record whose seq is a multiple of this; on each in a checked build.
@@ -100,13 +101,21 @@ pub struct Recorder<'m, M: Memory + ?Sized, P, L> {
     pub(crate) platform: P,
     lock: L,
     pub(crate) start_id: u64,
+    pointers: Pointers,
 }
 
 impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
     /// A recorder over an image that [`Layout::initialise`] has filled; `None` if it is too small for that layout.
-    pub fn new(memory: &'m M, layout: &Layout, platform: P, lock: L, start_id: u64) -> Option<Self> {
+    pub fn new(
+        memory: &'m M,
+        layout: &Layout,
+        platform: P,
+        lock: L,
+        start_id: u64,
+        pointers: Pointers,
+    ) -> Option<Self> {
         let image = Image::new(memory, layout)?;
-        Some(Self { image, engine: layout.engine(), platform, lock, start_id })
+        Some(Self { image, engine: layout.engine(), platform, lock, start_id, pointers })
     }
 
     /// Writes one record. IRQL: any; see the module for what each caller may have to wait for.
@@ -126,7 +135,7 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
             return self.drop_here(DropReason::Paused);
         }
         let mut room = Room::new();
-        let Some(mut record) = room.encode(draft, self.origin(entry)) else {
+        let Some(mut record) = room.encode(draft, self.origin(entry), &self.pointers) else {
             return self.drop_here(DropReason::TooLarge);
         };
         let raised = Raised::new(&self.platform);

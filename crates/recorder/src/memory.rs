@@ -44,6 +44,7 @@ pub(crate) struct Image<'m, M: Memory + ?Sized> {
     pub processors: &'m [[M::Word; processor_word::COUNT]],
     pub main: Group<'m, M::Word>,
     pub nmi: Group<'m, M::Word>,
+    pub sites: &'m [M::Word],
     layout: Layout,
 }
 
@@ -90,13 +91,15 @@ impl<'m, M: Memory + ?Sized> Image<'m, M> {
         let (main, rest) = rest.split_at_checked(layout.main_lanes() * lane_word::COUNT)?;
         let (nmi, rest) = rest.split_at_checked(layout.processors() * lane_word::COUNT)?;
         let (main_data, rest) = rest.split_at_checked(layout.main_data_words())?;
-        let nmi_data = rest.get(..layout.nmi_data_words())?;
+        let (nmi_data, rest) = rest.split_at_checked(layout.nmi_data_words())?;
+        let sites = rest.get(..layout.sites_words())?;
         Some(Self {
             memory,
             header,
             processors: processors.as_chunks().0,
             main: Group::new(main.as_chunks().0, main_data, layout.main_bits())?,
             nmi: Group::new(nmi.as_chunks().0, nmi_data, layout.nmi_bits())?,
+            sites,
             layout: *layout,
         })
     }

@@ -7,10 +7,10 @@ use irqlog_ring::lane::Cursor;
 use irqlog_wire::{
     image::{ImageHeader, Policy},
     ioctl::{
-        self, BatchHeader, ConfigureRequest, MarkHeader, ReadRequest, SelftestAnswer, WaitAnswer, WaitRequest,
-        read_flags,
+        self, BatchHeader, ConfigureRequest, MarkHeader, ProviderLevelRequest, ReadRequest, SelftestAnswer,
+        SitesHeader, SitesRequest, WaitAnswer, WaitRequest, read_flags,
     },
-    record::{Level, MAX_SIZE},
+    record::{Level, MAX_SIZE, WORD},
 };
 use zerocopy::FromBytes;
 
@@ -54,6 +54,24 @@ pub enum Request<'a> {
     Selftest,
     /// Hand out the function table.
     Connect,
+    /// Bytes of the site table.
+    Sites {
+        /// From where on.
+        offset: u64,
+    },
+    /// A level for a provider.
+    ProviderLevel(ProviderLevel),
+}
+
+/// What PROVIDER_LEVEL asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProviderLevel {
+    /// The start that the entry belongs to.
+    pub start_id: u64,
+    /// Offset of the provider's entry in the site table.
+    pub entry: u64,
+    /// The least important level that is written.
+    pub level: Level,
 }
 
 /// What READ asks for.
@@ -120,9 +138,15 @@ pub fn parse(code: u32, internal: bool, input: &[u8], output_length: usize) -> R
         }
         ioctl::CONNECT => {
             no_input(input)?;
-            room(size_of::<irqlog_wire::interface::Interface>())?;
+            room(irqlog_wire::interface::MIN_INTERFACE)?;
             Ok(Request::Connect)
         }
+        ioctl::SITES => {
+            let request: SitesRequest = exactly(input)?;
+            room(size_of::<SitesHeader>() + WORD)?;
+            Ok(Request::Sites { offset: request.offset.get() })
+        }
+        ioctl::PROVIDER_LEVEL => provider_level(&exactly(input)?),
         _ => Err(Refusal::UnknownCode),
     }
 }
@@ -169,6 +193,15 @@ fn configure(request: &ConfigureRequest) -> Result<Request<'static>, Refusal> {
         configure.paused = Some(paused == 1);
     }
     Ok(Request::Configure(configure))
+}
+
+fn provider_level(request: &ProviderLevelRequest) -> Result<Request<'static>, Refusal> {
+    let level = u8::try_from(request.level.get()).map_or(Level(0), Level);
+    if request.reserved.get() != 0 || level.name().is_none() {
+        return Err(Refusal::InvalidParameter);
+    }
+    let (start_id, entry) = (request.start_id.get(), request.entry.get());
+    Ok(Request::ProviderLevel(ProviderLevel { start_id, entry, level }))
 }
 
 fn mark(input: &[u8]) -> Result<Request<'_>, Refusal> {

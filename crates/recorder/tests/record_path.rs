@@ -174,6 +174,9 @@ fn the_image_describes_itself() {
                 _ => 64 * 1024 / 8,
             };
             assert_eq!(lane.data_words.get(), words as u64, "lane {index}");
+            if !has_data {
+                assert_eq!(lane.data_offset.get(), 0, "lane {index}");
+            }
             if has_data {
                 assert_eq!(lane.data_offset.get() as usize, end, "lane {index}");
                 end += words * 8;
@@ -187,7 +190,9 @@ fn the_image_describes_itself() {
                 assert_eq!(text, expected, "lane {index}");
             }
         }
-        assert_eq!(end, bytes.len());
+        assert_eq!((header.sites_offset.get() as usize, header.sites_size.get()), (end, 0));
+        assert_eq!(end + layout.sites_words() * 8, bytes.len());
+        assert_eq!(layout.sites_words(), 4 * 1024 / 8);
     }
 }
 
@@ -212,6 +217,9 @@ fn a_blob_is_split_and_can_be_put_together() {
         }
         assert_eq!(together, bytes);
     }
+    recorder.clear();
+    let largest = vec![0; MAX_BLOB];
+    assert!(matches!(recorder.log_blob(Level::Info, 1, &largest, Entry::MayWait), Outcome::Written { .. }));
     let too_large = vec![0; MAX_BLOB + 1];
     assert_eq!(recorder.log_blob(Level::Info, 1, &too_large, Entry::MayWait), Outcome::Dropped(DropReason::TooLarge));
     assert_eq!(drops(memory), 1);
@@ -228,6 +236,27 @@ fn levels_filter_and_pause_drops() {
     recorder.configure(&Configure { paused: Some(false), ..Configure::default() });
     assert!(matches!(log(Level::Info), Outcome::Written { .. }));
     assert_eq!((recorder.written(), drops(memory)), (2, 1));
+    // A blob by the same rules.
+    let blob = |level| recorder.log_blob(level, 1, b"x", Entry::MayWait);
+    assert_eq!((blob(Level::Debug), recorder.written()), (Outcome::Filtered, 2));
+    assert!(matches!((blob(Level::Info), blob(Level::Warn)), (Outcome::Written { .. }, Outcome::Written { .. })));
+    assert_eq!(recorder.written(), 4);
+}
+
+/// The outcome of a blob is that of its first piece that was not written, whatever became of the others.
+#[test]
+fn a_blob_tells_of_the_piece_that_was_dropped() {
+    let (recorder, memory, machine) = recorder(&Config { policy: Policy::Keep, ..SMALL }, 1, 1);
+    let pieces = vec![0; 20 * MAX_BLOB_PIECE + 1];
+    // Of 21 pieces 16 fit into the lane, and the last one, which is small, too.
+    let outcome = recorder.log_blob(Level::Info, 1, &pieces, Entry::MayWait);
+    assert_eq!(outcome, Outcome::Dropped(DropReason::Refused));
+    assert_eq!(drops(memory), 21 - recorder.written());
+    assert!(matches!(recorder.log_blob(Level::Info, 1, &[], Entry::MayWait), Outcome::Dropped(_)));
+    machine.lock_taken.set(true);
+    let outcome = recorder.log_blob(Level::Info, 1, &pieces[..10], Entry::NeverWaits);
+    assert_eq!(outcome, Outcome::Written { lane: 1, seq: 0 }, "in the NMI lane there is room");
+    assert_eq!(recorder.written() + drops(memory), 21 + 2);
 }
 
 #[test]
@@ -270,6 +299,7 @@ fn a_processor_that_comes_later_has_lanes_once_its_piece_is_there() {
         let log = || recorder.log(&Draft::text(Level::Info, b"late comer"), Entry::MayWait);
         assert_eq!(log(), Outcome::Dropped(DropReason::NoLane));
         assert!(!recorder.processor_came(2), "without a piece");
+        assert_eq!(header(memory).total_size.get() as usize, layout.words() * 8);
         memory.add(1, layout.piece_words());
         assert!(recorder.processor_came(2));
         assert!(!recorder.processor_came(0), "it was there at the start");
@@ -285,6 +315,22 @@ fn a_processor_that_comes_later_has_lanes_once_its_piece_is_there() {
         let control = LaneControl::read_from_prefix(&bytes[at..]).unwrap().0;
         assert_eq!(control.data_offset.get() as usize, (layout.words() + layout.piece_words()) * 8);
         assert_eq!(control.processor.get(), 2);
+        // Its NMI lane is the last lane that there is, and lies behind its main lane.
+        let last = header.lane_count.get() as usize - 1;
+        let at = header.lanes_offset.get() as usize + last * size_of::<LaneControl>();
+        let nmi = LaneControl::read_from_prefix(&bytes[at..]).unwrap().0;
+        let behind = layout.words() + layout.piece_words() + layout.piece_main_words();
+        assert_eq!((nmi.data_offset.get() as usize, nmi.processor.get()), (behind * 8, 2));
+        let before = recorder.written();
+        machine.irql.set(0);
+        machine.lock_taken.set(true);
+        if engine == Engine::Shared {
+            assert!(matches!(
+                recorder.log(&Draft::text(Level::Info, b"x"), Entry::NeverWaits),
+                Outcome::Written { .. }
+            ));
+            assert_eq!(recorder.written(), before + 1, "the last lane counts");
+        }
         let present = control.data_words.get() as usize;
         assert_eq!(present, if engine == Engine::PerCpu { layout.piece_main_words() } else { layout.piece_words() });
     }

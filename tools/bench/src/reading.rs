@@ -13,6 +13,7 @@ use irqlog_recorder::{
     draft::Draft,
     layout::{Identity, Layout},
     log::Entry,
+    pointers::Pointers,
 };
 use irqlog_ring::lock::swap::SwapLock;
 use irqlog_wire::{irql, record::Level};
@@ -32,7 +33,7 @@ fn image() -> Vec<u8> {
     let identity = Identity { machine: 0x8664, tick_frequency: 10_000_000, tick: 0, time: 0, version: [0, 1, 0] };
     layout.initialise(words, &config, &identity);
     let lock = SwapLock::new(AtomicU64::new(0), Host, 0);
-    let recorder = Recorder::new(words, &layout, Host, lock, 0).expect("an image of that layout");
+    let recorder = Recorder::new(words, &layout, Host, lock, 0, Pointers::Raw).expect("an image of that layout");
     for number in 0..900_000 {
         let text = format!("request {number:8} of port 3 ended with status 0x0");
         recorder.log(&Draft::text(Level::Info, text.as_bytes()), Entry::MayWait);

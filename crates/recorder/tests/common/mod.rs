@@ -12,6 +12,7 @@ use irqlog_recorder::{
     config::Config,
     layout::{Identity, Layout},
     memory::Memory as _,
+    pointers::Pointers,
     request::{MIN_READ_OUTPUT, Read},
 };
 use irqlog_ring::{
@@ -203,7 +204,10 @@ unsafe impl RawLock for &Machine {
 
 pub type TestRecorder<'m> = Recorder<'m, Memory, &'m Machine, &'m Machine>;
 
-pub const SMALL: Config = Config { ring_kib: 16, nmi_lane_kib: 4, ..Config::DEFAULT };
+pub const SMALL: Config = Config { ring_kib: 16, nmi_lane_kib: 4, sites_kib: 4, ..Config::DEFAULT };
+
+/// How pointers are written.
+pub const POINTERS: Pointers = Pointers::Hashed([0x0706_0504_0302_0100, 0x0f0e_0d0c_0b0a_0908]);
 
 /// A recorder on leaked memory: interruptions are closures that need it for ever.
 pub fn recorder(
@@ -217,7 +221,11 @@ pub fn recorder(
     let identity = Identity { machine: 0x8664, tick_frequency: 10_000_000, tick: 5, time: 7, version: [0, 1, 0] };
     layout.initialise(memory.image(), config, &identity);
     let start_id = header(memory).start_id.get();
-    (Box::leak(Box::new(Recorder::new(memory, &layout, machine, machine, start_id).unwrap())), memory, machine)
+    (
+        Box::leak(Box::new(Recorder::new(memory, &layout, machine, machine, start_id, POINTERS).unwrap())),
+        memory,
+        machine,
+    )
 }
 
 pub fn bytes(memory: &Memory) -> Vec<u8> {

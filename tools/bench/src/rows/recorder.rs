@@ -14,6 +14,7 @@ use irqlog_recorder::{
     draft::Draft,
     layout::{Identity, Layout},
     log::Entry,
+    pointers::Pointers,
     request::Read,
 };
 use irqlog_ring::lock::{RawLock, queued::QueuedLock, swap::SwapLock, word::Alone};
@@ -77,7 +78,7 @@ fn library<L: RawLock>(engine: Engine, writers: u32, lock: L) -> Library<L> {
     let words = memory(layout.words());
     let identity = Identity { machine: 0, tick_frequency: 1, tick: 0, time: 0, version: [0; 3] };
     layout.initialise(words, &config, &identity);
-    Recorder::new(words, &layout, Host, lock, 0).expect("an image of that layout")
+    Recorder::new(words, &layout, Host, lock, 0, Pointers::Raw).expect("an image of that layout")
 }
 
 /// The lock of an engine that has none.

@@ -1,0 +1,127 @@
+//! Events: from what a provider hands over to the payload of a record.
+//!
+//! Most have numbers only and are copied as they are. Strings are copied behind their lengths, as far as they fit: room
+//! for everything else is kept free first, and who comes first gets what is left.
+
+use core::mem::MaybeUninit;
+
+use irqlog_wire::{
+    event::{ArgumentKind, MAX_ARGUMENTS, MAX_EVENT_WORDS, NEEDS_DRIVER, head_words, string_word},
+    record::{WORD, flags},
+};
+
+use crate::{
+    draft::{last_word, put_word, whole_characters},
+    pointers::Pointers,
+};
+
+/// Whether the words have to be looked at one by one.
+#[inline]
+pub(crate) fn needs_driver(words: &[u64]) -> bool {
+    words.first().is_some_and(|head| head & NEEDS_DRIVER != 0)
+}
+
+/// Room for a payload, filled from its start.
+struct Output<'r> {
+    room: &'r mut [MaybeUninit<u64>],
+    used: usize,
+}
+
+impl Output<'_> {
+    #[inline]
+    fn push(&mut self, word: u64) {
+        if let Some(place) = self.room.get_mut(self.used) {
+            put_word(place, word.to_le_bytes());
+            self.used += 1;
+        }
+    }
+
+    fn push_bytes(&mut self, bytes: &[u8]) {
+        let (words, rest) = bytes.as_chunks::<WORD>();
+        for word in words {
+            self.push(u64::from_le_bytes(*word));
+        }
+        if !rest.is_empty() {
+            self.push(last_word(bytes, rest));
+        }
+    }
+}
+
+/// The number of arguments, if there can be so many and their kinds are there.
+fn count(words: &[u64]) -> Option<usize> {
+    let count = (words.first()? & !NEEDS_DRIVER) as usize & 0xff;
+    (count <= MAX_ARGUMENTS && head_words(count) <= words.len()).then_some(count)
+}
+
+/// The kind of an argument.
+fn kind(words: &[u64], argument: usize) -> ArgumentKind {
+    let byte = 1 + argument;
+    let word = words.get(byte / WORD).copied().unwrap_or_default();
+    ArgumentKind((word >> (8 * (byte % WORD))) as u8)
+}
+
+/// Fills a payload; gives its words and what has to be flagged. Nothing if the words are no event.
+///
+/// # Safety
+/// Each string that the words name is valid for its length.
+#[inline(never)]
+pub(crate) unsafe fn expand(words: &[u64], room: &mut [MaybeUninit<u64>], pointers: &Pointers) -> Option<(usize, u16)> {
+    let count = count(words)?;
+    let head = head_words(count);
+    let mut fixed = head;
+    for argument in 0..count {
+        let kind = kind(words, argument);
+        fixed += if kind.is_string() { 1 } else { kind.words() };
+    }
+    let mut free = MAX_EVENT_WORDS.checked_sub(fixed)?;
+    let (mut output, mut flagged) = (Output { room, used: 0 }, 0);
+    let (heads, mut rest) = words.split_at_checked(head)?;
+    for (index, word) in heads.iter().enumerate() {
+        output.push(if index == 0 { word & !NEEDS_DRIVER } else { *word });
+    }
+    for index in 0..count {
+        let kind = kind(words, index);
+        let (argument, behind) = rest.split_at_checked(kind.call_words())?;
+        rest = behind;
+        match (kind, argument) {
+            (ArgumentKind::Pointer, &[address]) => {
+                flagged |= if matches!(pointers, Pointers::Raw) { flags::POINTERS_RAW } else { flags::POINTERS_HASHED };
+                output.push(pointers.written(address));
+            }
+            (_, &[address, length]) if kind.is_string() => {
+                // SAFETY: as the caller promises.
+                let whole = unsafe { string(address, length) };
+                let kept = cut(kind, whole, free * WORD);
+                free -= kept.len().div_ceil(WORD);
+                if kept.len() != whole.len() {
+                    flagged |= flags::TRUNCATED;
+                }
+                output.push(string_word(kept.len() as u32, length.min(u32::MAX.into()) as u32));
+                output.push_bytes(kept);
+            }
+            _ => argument.iter().for_each(|word| output.push(*word)),
+        }
+    }
+    Some((output.used, flagged))
+}
+
+/// # Safety
+/// Valid for its length.
+unsafe fn string<'a>(address: u64, length: u64) -> &'a [u8] {
+    let start = core::ptr::with_exposed_provenance::<u8>(address as usize);
+    if start.is_null() || length == 0 {
+        return &[];
+    }
+    // SAFETY: as the caller promises; not null.
+    unsafe { core::slice::from_raw_parts(start, length as usize) }
+}
+
+/// As much of a string as goes into so many bytes, without half a character.
+fn cut(kind: ArgumentKind, string: &[u8], most: usize) -> &[u8] {
+    match string.get(..most) {
+        None => string,
+        Some(kept) if kind == ArgumentKind::Str && kept.len() < string.len() => whole_characters(kept),
+        // Words, so whole units of UTF-16 too.
+        Some(kept) => kept,
+    }
+}

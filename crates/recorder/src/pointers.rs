@@ -1,0 +1,35 @@
+//! What becomes of pointers in the arguments of events.
+//!
+//! A kernel address in a log that is sent around tells where the kernel lies. So a pointer is replaced by a hash under a
+//! key of this start of the driver: equal pointers stay equal, and nobody without the key finds the address.
+
+use core::hash::Hasher;
+
+/// How pointers are written.
+#[derive(Clone, Copy, Debug)]
+pub enum Pointers {
+    /// As they are: the service parameter `RawPointers` is 1.
+    Raw,
+    /// Hashed under this key. Null stays null.
+    Hashed([u64; 2]),
+}
+
+impl Pointers {
+    /// What is written for an address. IRQL: any.
+    #[must_use]
+    #[expect(
+        deprecated,
+        reason = "std deprecates it in favour of its own hasher for tables; it is SipHash-2-4 under a key, which is meant"
+    )]
+    pub fn written(&self, address: u64) -> u64 {
+        match self {
+            Self::Raw => address,
+            Self::Hashed(_) if address == 0 => 0,
+            Self::Hashed([first, second]) => {
+                let mut hasher = core::hash::SipHasher::new_with_keys(*first, *second);
+                hasher.write(&address.to_le_bytes());
+                hasher.finish()
+            }
+        }
+    }
+}

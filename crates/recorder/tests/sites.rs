@@ -1,0 +1,235 @@
+//! Providers: they come, share tables, are refused, change levels and go, and the site table always says what is.
+
+mod common;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use common::{SMALL, TestRecorder, header, recorder};
+use irqlog_recorder::{
+    request::{Configure, ProviderLevel, Refusal},
+    sites::{Provider, Registry},
+};
+use irqlog_wire::{
+    interface::Registered,
+    ioctl::SitesHeader,
+    record::Level,
+    site::{MAX_PROVIDER_NAME, PROVIDER_MAGIC, ProviderHeader, SITE_MAGIC, SiteHeader, sites},
+};
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
+
+/// A section with one site of that format.
+fn section(format: &str) -> Vec<u8> {
+    let size = (size_of::<SiteHeader>() + format.len()).next_multiple_of(8);
+    let header = SiteHeader {
+        magic: SITE_MAGIC.into(),
+        size: (size as u32).into(),
+        line: 1.into(),
+        level: Level::Info.0,
+        arguments: 0,
+        reserved: 0.into(),
+        format: (format.len() as u16).into(),
+        names: 0.into(),
+        module: 0.into(),
+        file: 0.into(),
+    };
+    let mut bytes = [&[0; 8], header.as_bytes(), format.as_bytes()].concat();
+    bytes.resize(8 + size, 0);
+    bytes
+}
+
+/// Nobody runs yet.
+fn registry() -> Registry {
+    Registry::new_zeroed()
+}
+
+/// A driver that runs.
+#[derive(Default)]
+struct Driver {
+    base: AtomicU32,
+    level: AtomicU32,
+}
+
+impl Driver {
+    fn register(&self, recorder: &TestRecorder<'_>, registry: &mut Registry, name: &str, sites: &[u8]) -> Registered {
+        let provider = Provider { name: name.as_bytes(), sites, base: &self.base, level: &self.level };
+        // SAFETY: the tests unregister, or drop the registry before the driver.
+        unsafe { recorder.register(registry, &provider) }
+    }
+
+    fn level(&self) -> u32 {
+        self.level.load(Ordering::Relaxed)
+    }
+}
+
+/// The whole table, as SITES gives it piece by piece.
+fn table(recorder: &TestRecorder<'_>) -> Vec<u8> {
+    let mut table = Vec::new();
+    loop {
+        let mut output = [0; size_of::<SitesHeader>() + 40];
+        let written = recorder.sites(table.len() as u64, &mut output).unwrap();
+        let (header, bytes) = SitesHeader::read_from_prefix(&output[..written]).unwrap();
+        assert_eq!(bytes.len(), header.bytes.get() as usize);
+        table.extend_from_slice(bytes);
+        if table.len() as u64 == header.size.get() {
+            return table;
+        }
+    }
+}
+
+/// Name, sites, level, registered and registrations of each entry, with the id of its first word.
+fn entries(recorder: &TestRecorder<'_>) -> Vec<(String, Vec<u8>, u64, u64, u64, u32)> {
+    let table = table(recorder);
+    let (mut found, mut at) = (Vec::new(), 0);
+    while at < table.len() {
+        let (header, rest) = ProviderHeader::read_from_prefix(&table[at..]).unwrap();
+        assert_eq!(header.magic.get(), PROVIDER_MAGIC);
+        let name = std::str::from_utf8(&rest[..header.name_size.get() as usize]).unwrap().to_owned();
+        let first = at + header.sites_offset.get() as usize;
+        let section = table[first..first + header.sites_size.get() as usize].to_vec();
+        assert_eq!(sites(&section).count(), header.site_count.get() as usize);
+        let (level, live, ever) = (header.level.get(), header.registered.get(), header.registrations.get());
+        found.push((name, section, level, live, ever, (first / 8) as u32));
+        at += header.size.get() as usize;
+    }
+    found
+}
+
+#[test]
+fn a_table_is_copied_once_and_its_ids_stay() {
+    let (recorder, memory, _) = recorder(&SMALL, 1, 1);
+    let mut registry = registry();
+    let (first, twin, other, next) = (Driver::default(), Driver::default(), Driver::default(), Driver::default());
+    let (one, two) = (section("one {}"), section("two"));
+    assert_eq!(first.register(recorder, &mut registry, "a driver", &one), Registered::Accepted);
+    assert_eq!(twin.register(recorder, &mut registry, "a driver", &one), Registered::Accepted);
+    assert_eq!(other.register(recorder, &mut registry, "a driver", &two), Registered::Accepted, "another version");
+    assert_eq!(next.register(recorder, &mut registry, "b", &one), Registered::Accepted, "another name");
+    let found = entries(recorder);
+    let name = |index: usize| found[index].0.as_str();
+    assert_eq!((found.len(), name(0), name(1), name(2)), (3, "a driver", "a driver", "b"));
+    assert_eq!((&found[0].1, &found[1].1, &found[2].1), (&one, &two, &one));
+    assert_eq!((found[0].3, found[0].4, found[1].3, found[2].4), (2, 2, 1, 1));
+    let base = |driver: &Driver| driver.base.load(Ordering::Relaxed);
+    assert_eq!((base(&first), base(&twin)), (found[0].5, found[0].5));
+    assert_eq!((base(&other), base(&next)), (found[1].5, found[2].5));
+    assert_eq!(header(memory).sites_size.get() as usize, table(recorder).len());
+    // It goes and comes again: the same ids, and nothing more in the table.
+    recorder.unregister(&mut registry, &raw const first.level);
+    assert_eq!((first.level(), entries(recorder)[0].3), (0, 1));
+    recorder.unregister(&mut registry, &raw const first.level);
+    assert_eq!(entries(recorder)[0].3, 1, "it was gone already");
+    let again = Driver::default();
+    assert_eq!(again.register(recorder, &mut registry, "a driver", &one), Registered::Accepted);
+    assert_eq!((base(&again), entries(recorder).len()), (found[0].5, 3));
+    assert_eq!((entries(recorder)[0].3, entries(recorder)[0].4), (2, 3));
+    // A prefix of a table or of a name is another one.
+    let longer = Driver::default();
+    assert_eq!(longer.register(recorder, &mut registry, "a drive", &one), Registered::Accepted);
+    let more = [&one[..], &[0; 8]].concat();
+    assert_eq!(longer.register(recorder, &mut registry, "a driver", &more), Registered::Accepted);
+    assert_eq!(entries(recorder).len(), 5);
+    assert_eq!(header(memory).refused_providers.get(), 0);
+}
+
+#[test]
+fn what_is_no_provider_is_refused_and_counted() {
+    let (recorder, memory, _) = recorder(&SMALL, 1, 1);
+    let mut registry = registry();
+    let driver = Driver::default();
+    let good = section("x");
+    let mut refuse = |name: &[u8], sites: &[u8], why| {
+        let provider = Provider { name, sites, base: &driver.base, level: &driver.level };
+        // SAFETY: refused, so nobody keeps it.
+        assert_eq!(unsafe { recorder.register(&mut registry, &provider) }, why);
+        assert_eq!(driver.level(), 0);
+    };
+    refuse(b"", &good, Registered::BadName);
+    refuse(&[b'n'; MAX_PROVIDER_NAME + 1], &good, Registered::BadName);
+    refuse(&[0xff], &good, Registered::BadName);
+    refuse(b"n", &good[..good.len() - 8], Registered::Malformed);
+    refuse(b"n", &[1; 8], Registered::Malformed);
+    // The table has 4 KiB.
+    let large: Vec<u8> = std::iter::repeat_n(section("y"), 120).flatten().collect();
+    refuse(b"n", &large, Registered::NoRoom);
+    assert_eq!(header(memory).refused_providers.get(), 6);
+    assert_eq!(table(recorder), []);
+    // One that just fits, and then nothing does.
+    let room = 4096 - size_of::<ProviderHeader>() - 8 - 8;
+    let site = section("z");
+    let fits: Vec<u8> = site.iter().copied().chain(std::iter::repeat(0)).take(room + 8).collect();
+    assert_eq!(driver.register(recorder, &mut registry, "n", &fits), Registered::Accepted);
+    assert_eq!(table(recorder).len(), 4096);
+    let late = Driver::default();
+    assert_eq!(late.register(recorder, &mut registry, "o", &[]), Registered::NoRoom);
+    assert_eq!(late.register(recorder, &mut registry, "n", &fits), Registered::Accepted, "there already");
+}
+
+#[test]
+fn so_many_providers_and_no_more() {
+    let (recorder, ..) = recorder(&irqlog_recorder::config::Config { sites_kib: 64, ..SMALL }, 1, 1);
+    let mut registry = registry();
+    let drivers: Vec<_> = (0..130).map(|_| Driver::default()).collect();
+    let results: Vec<_> =
+        drivers.iter().map(|driver| driver.register(recorder, &mut registry, "same", &section("x"))).collect();
+    assert!(results[..128].iter().all(|result| *result == Registered::Accepted));
+    assert_eq!(results[128..], [Registered::TooMany; 2]);
+    assert_eq!(entries(recorder)[0].3, 128);
+    recorder.unregister(&mut registry, &raw const drivers[5].level);
+    assert_eq!(drivers[129].register(recorder, &mut registry, "same", &section("x")), Registered::Accepted);
+    // And so many tables.
+    for driver in &drivers {
+        recorder.unregister(&mut registry, &raw const driver.level);
+    }
+    for number in 1..130 {
+        let driver = &drivers[0];
+        let result = driver.register(recorder, &mut registry, &format!("name {number}"), &section("x"));
+        assert_eq!(result, if number < 128 { Registered::Accepted } else { Registered::NoRoom }, "{number}");
+        recorder.unregister(&mut registry, &raw const driver.level);
+    }
+}
+
+#[test]
+fn levels_are_changed_while_providers_run() {
+    let (recorder, memory, _) = recorder(&SMALL, 1, 1);
+    let start_id = header(memory).start_id.get();
+    let mut registry = registry();
+    let (a, b) = (Driver::default(), Driver::default());
+    a.register(recorder, &mut registry, "a", &section("x"));
+    b.register(recorder, &mut registry, "b", &section("x"));
+    assert_eq!((a.level(), b.level()), (5, 5));
+    let second = header(memory).sites_size.get() / 2;
+    let set = |registry: &Registry, entry, level, start_id| {
+        recorder.set_provider_level(registry, &ProviderLevel { start_id, entry, level })
+    };
+    assert_eq!(set(&registry, second, Level::Warn, start_id), Ok(()));
+    assert_eq!((a.level(), b.level()), (5, 2));
+    assert_eq!(entries(recorder)[1].2, 2);
+    assert_eq!(set(&registry, second, Level::Info, start_id ^ 1), Err(Refusal::InvalidParameter));
+    assert_eq!(set(&registry, second + 8, Level::Info, start_id), Err(Refusal::InvalidParameter));
+    // The recorder's own level is a ceiling.
+    recorder.configure(&Configure { level: Some(Level::Info), ..Configure::default() });
+    recorder.pass_levels_on(&registry);
+    assert_eq!((a.level(), b.level()), (3, 2));
+    // It comes again with the level that it had.
+    recorder.unregister(&mut registry, &raw const b.level);
+    assert_eq!(set(&registry, 0, Level::Error, start_id), Ok(()));
+    assert_eq!((a.level(), b.level()), (1, 0), "who has gone is left alone");
+    b.register(recorder, &mut registry, "b", &section("x"));
+    assert_eq!(b.level(), 2);
+}
+
+#[test]
+fn sites_are_asked_for_from_where_they_are() {
+    let (recorder, memory, _) = recorder(&SMALL, 1, 1);
+    let mut registry = registry();
+    let driver = Driver::default();
+    driver.register(recorder, &mut registry, "a", &section("x"));
+    let size = table(recorder).len() as u64;
+    let mut output = [0; 200];
+    assert_eq!(recorder.sites(size, &mut output), Ok(size_of::<SitesHeader>()));
+    assert_eq!(SitesHeader::read_from_prefix(&output).unwrap().0.start_id, header(memory).start_id);
+    assert_eq!(recorder.sites(size + 8, &mut output), Err(Refusal::InvalidParameter));
+    assert_eq!(recorder.sites(4, &mut output), Err(Refusal::InvalidParameter));
+    assert_eq!(recorder.sites(0, &mut output[..23]), Err(Refusal::BufferTooSmall));
+    assert_eq!(recorder.sites(0, &mut output[..24 + 15]), Ok(24 + 8), "whole words");
+}
