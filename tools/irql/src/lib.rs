@@ -82,6 +82,11 @@ const PASSIVE_ONLY: Rule = Rule::at_most(PASSIVE);
 
 /// Every export there is, sorted by name.
 pub const EXPORTS: &[Export] = &[
+    row(
+        "BCryptGenRandom",
+        PASSIVE_ONLY,
+        "bcrypt/nf-bcrypt-bcryptgenrandom: kernel callers at PASSIVE_LEVEL, but for a provider opened for DISPATCH_LEVEL",
+    ),
     row("DbgPrint", Rule::at_most(DIRQL_MAX), "wdm/nf-wdm-dbgprint: <= DIRQL"),
     row("ExAllocatePool2", AT_MOST_DISPATCH, "wdm/nf-wdm-exallocatepool2: <= DISPATCH_LEVEL for non-paged pool"),
     row("ExFreePool", AT_MOST_DISPATCH, "ntddk/nf-ntddk-exfreepool: <= DISPATCH_LEVEL for non-paged pool"),

@@ -117,7 +117,7 @@ fn libraries(source: &Path, root: &Path, arch: Arch, tools: &Tools, includes: &[
     create(&km)?;
     create(&kmdf)?;
     let defs = source.join("def");
-    for (module, folder) in [("ntoskrnl", &km), ("hal", &km), ("wmilib", &km), ("WdfLdr", &kmdf)] {
+    for (module, folder) in [("ntoskrnl", &km), ("hal", &km), ("wmilib", &km), ("cng", &km), ("WdfLdr", &kmdf)] {
         let mut def = read(&defs.join(format!("{module}.def")))?;
         let more = defs.join(format!("{module}.{}.def", arch.name()));
         if more.exists() {

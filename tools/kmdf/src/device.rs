@@ -8,8 +8,8 @@ use core::{
 
 use irqlog_ntabi::{
     DO_DEVICE_INITIALIZING, DeviceObject, DriverObject, FileObject, IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE,
-    IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL, Irp, NtStatus, SL_PENDING_RETURNED, STATUS_PENDING,
-    STATUS_SUCCESS, UnicodeString,
+    IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL, Irp, NtStatus, SL_PENDING_RETURNED,
+    STATUS_INVALID_DEVICE_REQUEST, STATUS_PENDING, STATUS_SUCCESS, UnicodeString,
 };
 
 use crate::{
@@ -297,6 +297,10 @@ unsafe extern "system" fn dispatch(wdm: *mut DeviceObject, irp: *mut Irp) -> NtS
                 object::delete(file);
                 finish(irp, STATUS_SUCCESS)
             }
+            // Ours are required: FileObjectClass is neither WdfFileObjectNotRequired nor WdfFileObjectCanBeOptional, and
+            // the framework refuses a request without one (WDF_FILEOBJECT_CLASS, wdfdevice.h). One that
+            // IoBuildDeviceIoControlRequest made has none until its sender says which.
+            _ if file_wdm.is_null() => finish(irp, STATUS_INVALID_DEVICE_REQUEST),
             _ => {
                 let file = object::device(object).file(file_wdm);
                 (*location).Control |= SL_PENDING_RETURNED;

@@ -11,7 +11,7 @@
 //! | [`device`] | driver, control device, files |
 //! | [`queue`] | parallel and manual queues, cancellation |
 //! | [`request`] | requests: buffers, completion |
-//! | [`timer`], [`registry`] | timers, registry keys |
+//! | [`timer`], [`waitlock`], [`registry`] | timers, wait locks, registry keys |
 //!
 //! One spin lock ([`object::Locked`]) guards all of its lists; it is never held while a driver's callback runs or a
 //! request is completed.
@@ -36,6 +36,7 @@ mod registry;
 mod request;
 mod table;
 mod timer;
+mod waitlock;
 
 use core::alloc::{GlobalAlloc, Layout};
 

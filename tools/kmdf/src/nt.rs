@@ -2,7 +2,9 @@
 
 use core::ffi::{c_char, c_void};
 
-use irqlog_ntabi::{DeviceObject, DriverObject, Irp, Kdpc, Ktimer, Mdl, NtStatus, ObjectAttributes, UnicodeString};
+use irqlog_ntabi::{
+    DeviceObject, DriverObject, Irp, Kdpc, Kevent, Ktimer, Mdl, NtStatus, ObjectAttributes, UnicodeString,
+};
 
 unsafe extern "system" {
     pub fn DbgPrint(format: *const c_char, ...) -> u32;
@@ -29,9 +31,18 @@ unsafe extern "system" {
     pub fn KeCancelTimer(timer: *mut Ktimer) -> u8;
     pub fn KeFlushQueuedDpcs();
     pub fn KeInitializeDpc(dpc: *mut Kdpc, routine: irqlog_ntabi::DeferredRoutine, context: *mut c_void);
+    pub fn KeInitializeEvent(event: *mut Kevent, kind: u32, state: u8);
     pub fn KeInitializeTimerEx(timer: *mut Ktimer, kind: u32);
     pub fn KeReleaseSpinLock(lock: *mut usize, irql: u8);
+    pub fn KeSetEvent(event: *mut Kevent, increment: i32, wait: u8) -> i32;
     pub fn KeSetTimerEx(timer: *mut Ktimer, due: i64, period: i32, dpc: *mut Kdpc) -> u8;
+    pub fn KeWaitForSingleObject(
+        object: *mut c_void,
+        reason: u32,
+        mode: i8,
+        alertable: u8,
+        timeout: *const i64,
+    ) -> NtStatus;
     pub fn MmMapLockedPagesSpecifyCache(
         mdl: *mut Mdl,
         mode: i8,

@@ -16,6 +16,7 @@ use crate::{
     request::Request,
     table::{Globals, WDF_VIOLATION},
     timer::Timer,
+    waitlock::WaitLock,
 };
 
 /// `irqlogKO`: what a live object starts with.
@@ -29,6 +30,7 @@ pub enum Body {
     Request(Request),
     Timer(Timer),
     Key(Key),
+    WaitLock(WaitLock),
 }
 
 /// The fields of WDF_OBJECT_ATTRIBUTES.
@@ -149,6 +151,7 @@ body_of! {
     request: Request(Request),
     timer: Timer(Timer),
     key: Key(Key),
+    wait_lock: WaitLock(WaitLock),
 }
 
 pub fn reference(object: *mut Object) {
@@ -195,6 +198,7 @@ pub fn delete(object: *mut Object) {
             Body::Device(device) => device.dispose(),
             Body::Timer(timer) => timer.dispose(),
             Body::Key(key) => key.dispose(),
+            Body::WaitLock(lock) => lock.dispose(),
             Body::Driver | Body::File(_) | Body::Queue(_) | Body::Request(_) => {}
         }
     }

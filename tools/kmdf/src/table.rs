@@ -4,7 +4,7 @@ use core::ffi::c_void;
 
 use irqlog_ntabi::{DriverObject, NtStatus, STATUS_INVALID_PARAMETER, STATUS_SUCCESS, UnicodeString};
 
-use crate::{device, nt, object, queue, registry, request, timer};
+use crate::{device, nt, object, queue, registry, request, timer, waitlock};
 
 pub type Function = unsafe extern "system" fn();
 
@@ -94,6 +94,9 @@ fn fill() {
         WDFREQUESTGETFILEOBJECT = request::request_get_file_object,
         WDFREQUESTGETREQUESTORMODE = request::request_get_requestor_mode,
         WDFREQUESTFORWARDTOIOQUEUE = queue::request_forward_to_io_queue,
+        WDFWAITLOCKCREATE = waitlock::wait_lock_create,
+        WDFWAITLOCKACQUIRE = waitlock::wait_lock_acquire,
+        WDFWAITLOCKRELEASE = waitlock::wait_lock_release,
         WDFTIMERCREATE = timer::timer_create,
         WDFTIMERSTART = timer::timer_start,
         WDFTIMERSTOP = timer::timer_stop,

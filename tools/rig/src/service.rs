@@ -44,7 +44,7 @@ pub fn load_library(path: &Path) -> Result<Arc<Image>> {
 }
 
 fn resolve(module: &str, name: &str) -> Option<usize> {
-    let is_kernel = ["ntoskrnl.exe", "hal.dll"].iter().any(|kernel| kernel.eq_ignore_ascii_case(module));
+    let is_kernel = ["ntoskrnl.exe", "hal.dll", "cng.sys"].iter().any(|kernel| kernel.eq_ignore_ascii_case(module));
     if is_kernel { exports::find(name) } else { images::find(module)?.export(name) }
 }
 

@@ -258,6 +258,8 @@ unsafe fn connect() -> NtStatus {
             &raw mut event,
             &raw mut block,
         );
+        // IoGetNextIrpStackLocation: the framework refuses a request that belongs to no file.
+        (*(*irp).CurrentStackLocation.sub(1)).FileObject = file;
         let mut status = nt::IofCallDriver(device, irp);
         if status == STATUS_PENDING {
             nt::KeWaitForSingleObject((&raw mut event).cast(), 0, 0, 0, null());

@@ -15,7 +15,7 @@
 #endif
 
 typedef PVOID WDFOBJECT;
-typedef PVOID WDFDRIVER, WDFDEVICE, WDFQUEUE, WDFREQUEST, WDFFILEOBJECT, WDFTIMER, WDFKEY, WDFSPINLOCK;
+typedef PVOID WDFDRIVER, WDFDEVICE, WDFQUEUE, WDFREQUEST, WDFFILEOBJECT, WDFTIMER, WDFKEY, WDFSPINLOCK, WDFWAITLOCK;
 typedef struct WDFDEVICE_INIT WDFDEVICE_INIT, *PWDFDEVICE_INIT;
 
 typedef enum _WDF_TRI_STATE { WdfFalse = 0, WdfTrue = 1, WdfUseDefault = 2 } WDF_TRI_STATE;
@@ -220,6 +220,9 @@ typedef enum _WDFFUNCENUM {
     WdfRequestGetFileObjectTableIndex = 277,
     WdfRequestGetRequestorModeTableIndex = 280,
     WdfRequestForwardToIoQueueTableIndex = 281,
+    WdfWaitLockCreateTableIndex = 312,
+    WdfWaitLockAcquireTableIndex = 313,
+    WdfWaitLockReleaseTableIndex = 314,
     WdfSpinLockCreateTableIndex = 315,
     WdfSpinLockAcquireTableIndex = 316,
     WdfSpinLockReleaseTableIndex = 317,
@@ -287,6 +290,12 @@ typedef WDFFILEOBJECT(NTAPI *PFN_WDFREQUESTGETFILEOBJECT)(PWDF_DRIVER_GLOBALS Dr
 typedef KPROCESSOR_MODE(NTAPI *PFN_WDFREQUESTGETREQUESTORMODE)(PWDF_DRIVER_GLOBALS DriverGlobals, WDFREQUEST Request);
 /* IRQL: at most DISPATCH_LEVEL. DDI wdfrequest/nf-wdfrequest-wdfrequestforwardtoioqueue */
 typedef NTSTATUS(NTAPI *PFN_WDFREQUESTFORWARDTOIOQUEUE)(PWDF_DRIVER_GLOBALS DriverGlobals, WDFREQUEST Request, WDFQUEUE DestinationQueue);
+/* IRQL: at most DISPATCH_LEVEL. DDI wdfsync/nf-wdfsync-wdfwaitlockcreate */
+typedef NTSTATUS(NTAPI *PFN_WDFWAITLOCKCREATE)(PWDF_DRIVER_GLOBALS DriverGlobals, PWDF_OBJECT_ATTRIBUTES LockAttributes, WDFWAITLOCK *Lock);
+/* IRQL: PASSIVE_LEVEL without a timeout. DDI wdfsync/nf-wdfsync-wdfwaitlockacquire */
+typedef NTSTATUS(NTAPI *PFN_WDFWAITLOCKACQUIRE)(PWDF_DRIVER_GLOBALS DriverGlobals, WDFWAITLOCK Lock, LONGLONG *Timeout);
+/* IRQL: at most DISPATCH_LEVEL. DDI wdfsync/nf-wdfsync-wdfwaitlockrelease */
+typedef VOID(NTAPI *PFN_WDFWAITLOCKRELEASE)(PWDF_DRIVER_GLOBALS DriverGlobals, WDFWAITLOCK Lock);
 /* IRQL: at most DISPATCH_LEVEL. DDI wdfsync/nf-wdfsync-wdfspinlockcreate */
 typedef NTSTATUS(NTAPI *PFN_WDFSPINLOCKCREATE)(PWDF_DRIVER_GLOBALS DriverGlobals, PWDF_OBJECT_ATTRIBUTES SpinLockAttributes, WDFSPINLOCK *SpinLock);
 /* IRQL: at most DISPATCH_LEVEL. DDI wdfsync/nf-wdfsync-wdfspinlockacquire */

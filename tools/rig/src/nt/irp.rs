@@ -355,6 +355,10 @@ routines! {
         let control = Control { code, internal: internal != 0, input, output: output_length as usize };
         let major = if control.internal { IRP_MJ_INTERNAL_DEVICE_CONTROL } else { IRP_MJ_DEVICE_CONTROL };
         let mut packet = Packet::new(device, null_mut(), major, Some(control), 0);
+        // The current location is that of nobody yet: IofCallDriver goes on to the next one, below it, which the sender
+        // may change until then (IoGetNextIrpStackLocation).
+        packet.irp.CurrentStackLocation = packet.irp.CurrentStackLocation.wrapping_add(1);
+        packet.irp.CurrentLocation += 1;
         let irp = &raw mut *packet.irp;
         let completion = Completion::Driver { event, status, output: output as usize };
         lock(&IRPS).insert(irp as usize, completion);
@@ -363,6 +367,12 @@ routines! {
     }
 
     fn IofCallDriver(device: *mut DeviceObject, irp: *mut Irp) -> NtStatus {
+        // SAFETY: an IRP that IoBuildDeviceIoControlRequest made, whose next location is its only one.
+        unsafe {
+            (*irp).CurrentStackLocation = (*irp).CurrentStackLocation.wrapping_sub(1);
+            (*irp).CurrentLocation -= 1;
+            (*(*irp).CurrentStackLocation).DeviceObject = device;
+        }
         call_driver(device, irp)
     }
 }

@@ -22,6 +22,17 @@ pub fn running() -> usize {
 }
 
 routines! {
+    /// Only as irqlog calls it: the system's own generator.
+    fn BCryptGenRandom(provider: usize, buffer: *mut u8, length: u32, flags: u32) -> NtStatus {
+        const USE_SYSTEM_PREFERRED_RNG: u32 = 2;
+        if provider != 0 || flags != USE_SYSTEM_PREFERRED_RNG {
+            return irqlog_ntabi::STATUS_INVALID_PARAMETER;
+        }
+        // SAFETY: memory of the driver's, of the length it gives.
+        let filled = unsafe { libc::getrandom(buffer.cast(), length as usize, 0) };
+        if filled == length as isize { STATUS_SUCCESS } else { report::broken("getrandom gave too little") }
+    }
+
     fn PsGetCurrentThreadId() -> usize {
         current().map_or(0, |thread| thread.id as usize)
     }
