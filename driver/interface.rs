@@ -1,16 +1,18 @@
 //! The function table for other drivers. Its functions are the roots of the record path: `cargo xtask verify-sys` finds
 //! them by name in the linked image and follows every call from there, so they are never inlined.
 
+use core::sync::atomic::AtomicU32;
 use irqlog_recorder::{
     draft::Draft,
     log::{Entry, Outcome},
 };
+
 use irqlog_wire::{
-    interface::{INTERFACE_VERSION, Interface, Outcome as Answer},
+    interface::{INTERFACE_VERSION, Interface, Outcome as Answer, Registered, Registration},
     record::Level,
 };
 
-use crate::recorder;
+use crate::{recorder, text::Text};
 
 /// What CONNECT hands out. IRQL: any.
 pub const fn table() -> Interface {
@@ -22,6 +24,10 @@ pub const fn table() -> Interface {
         write_blob: irqlog_write_blob,
         write_text_never_waits: irqlog_write_text_never_waits,
         write_blob_never_waits: irqlog_write_blob_never_waits,
+        register: irqlog_register,
+        unregister: irqlog_unregister,
+        write_event: irqlog_write_event,
+        write_event_never_waits: irqlog_write_event_never_waits,
     }
 }
 
@@ -68,6 +74,52 @@ unsafe extern "system" fn irqlog_write_blob_never_waits(level: u8, tag: u32, byt
 /// IRQL: any.
 ///
 /// # Safety
+/// As [`irqlog_wire::interface::WriteEvent`] says.
+#[inline(never)]
+unsafe extern "system" fn irqlog_write_event(site: u32, level: u8, words: *const u64, count: usize) -> u32 {
+    // SAFETY: as the caller promises.
+    unsafe { write_event(site, level, words, count, Entry::MayWait) }
+}
+
+/// IRQL: any.
+///
+/// # Safety
+/// As [`irqlog_wire::interface::WriteEvent`] says.
+#[inline(never)]
+unsafe extern "system" fn irqlog_write_event_never_waits(site: u32, level: u8, words: *const u64, count: usize) -> u32 {
+    // SAFETY: as the caller promises.
+    unsafe { write_event(site, level, words, count, Entry::NeverWaits) }
+}
+
+/// IRQL: PASSIVE_LEVEL.
+///
+/// # Safety
+/// As [`irqlog_wire::interface::Register`] says.
+unsafe extern "system" fn irqlog_register(registration: *const Registration) -> u32 {
+    let Some((recorder, providers)) = recorder::with_providers() else { return Registered::Stopping.0 };
+    // SAFETY: as the caller promises.
+    let registered = unsafe { providers.register(recorder, registration) };
+    if registered != Registered::Accepted {
+        let mut text = Text::new();
+        text.push("a provider was refused: ").push(registered.name().unwrap_or_default());
+        recorder.log_own(Level::Error, text.bytes());
+    }
+    registered.0
+}
+
+/// IRQL: PASSIVE_LEVEL.
+///
+/// # Safety
+/// None: what is not registered is ignored.
+unsafe extern "system" fn irqlog_unregister(level: *const AtomicU32) {
+    if let Some((recorder, providers)) = recorder::with_providers() {
+        providers.unregister(recorder, level);
+    }
+}
+
+/// IRQL: any.
+///
+/// # Safety
 /// `text` is valid for `length` bytes.
 #[inline]
 unsafe fn write_text(level: u8, text: *const u8, length: usize, entry: Entry) -> u32 {
@@ -87,6 +139,23 @@ unsafe fn write_blob(level: u8, tag: u32, bytes: *const u8, length: usize, entry
     // SAFETY: as the caller promises.
     let bytes = unsafe { slice(bytes, length) };
     answer(recorder.log_blob(Level(level), tag, bytes, entry))
+}
+
+/// IRQL: any.
+///
+/// # Safety
+/// As [`irqlog_wire::interface::WriteEvent`] says.
+#[inline]
+unsafe fn write_event(site: u32, level: u8, words: *const u64, count: usize, entry: Entry) -> u32 {
+    let Some(recorder) = recorder::get() else { return Answer::Filtered.0 };
+    if words.is_null() {
+        return Answer::Filtered.0;
+    }
+    // SAFETY: as the caller promises; not null.
+    let words = unsafe { core::slice::from_raw_parts(words, count) };
+    // SAFETY: as the caller promises.
+    let draft = unsafe { Draft::event(Level(level), site, words) };
+    answer(recorder.log(&draft, entry))
 }
 
 /// IRQL: any.

@@ -7,6 +7,7 @@
 //! | [`recorder`] | the one recorder: its memory, its start and its end |
 //! | [`image`] | its memory: what was allocated at the start, and what processors that came later brought |
 //! | [`processors`] | processors that come while the system runs |
+//! | [`providers`] | drivers that log events: the registry of those that run |
 //! | [`interface`] | the function table for other drivers: the roots of the record path |
 //! | [`system`] | IRQL, processor, clock and ids, as the recorder asks for them |
 //! | [`locks`] | the locks of the shared lane |
@@ -32,6 +33,7 @@ mod locks;
 mod parameters;
 mod pool;
 mod processors;
+mod providers;
 mod queue;
 mod recorder;
 mod selftest;

@@ -55,6 +55,8 @@ fn value_name(parameter: Parameter) -> UNICODE_STRING {
         Parameter::Level => wide!(Parameter::Level.name()),
         Parameter::RingKib => wide!(Parameter::RingKib.name()),
         Parameter::NmiLaneKib => wide!(Parameter::NmiLaneKib.name()),
+        Parameter::SitesKib => wide!(Parameter::SitesKib.name()),
+        Parameter::RawPointers => wide!(Parameter::RawPointers.name()),
     }
 }
 

@@ -1,7 +1,10 @@
 //! What the control device's requests do. Each is parsed whole by `irqlog_recorder::request` before anything happens.
 
 use irqlog_recorder::request::{Refusal, Request, parse};
-use irqlog_wire::{interface::Interface, record::Level};
+use irqlog_wire::{
+    interface::{Interface, MIN_INTERFACE},
+    record::Level,
+};
 use wdk_sys::{
     NTSTATUS, PVOID, STATUS_DEVICE_NOT_READY, STATUS_SUCCESS, WDFQUEUE, WDFREQUEST, call_unsafe_wdf_function_binding,
 };
@@ -61,7 +64,7 @@ pub fn complete(request: WDFREQUEST, status: NTSTATUS, bytes: usize) {
 
 /// IRQL: PASSIVE_LEVEL.
 fn handle(request: WDFREQUEST, code: u32, internal: bool, input: usize, output: usize) -> Result<Done, NTSTATUS> {
-    let recorder = recorder::get().ok_or(STATUS_DEVICE_NOT_READY)?;
+    let (recorder, providers) = recorder::with_providers().ok_or(STATUS_DEVICE_NOT_READY)?;
     let input = input_buffer(request, input)?;
     let parsed = parse(code, internal, input, output).map_err(status::of)?;
     let answered = |bytes| Ok(Done::Answered(bytes));
@@ -78,6 +81,9 @@ fn handle(request: WDFREQUEST, code: u32, internal: bool, input: usize, output: 
                 recorder.log_own(Level::Info, b"configured: paused");
             }
             recorder.configure(&configure);
+            if configure.level.is_some() {
+                providers.pass_levels_on(recorder);
+            }
             if configure.paused != Some(true) {
                 recorder.log_own(Level::Info, b"configured");
             }
@@ -96,6 +102,15 @@ fn handle(request: WDFREQUEST, code: u32, internal: bool, input: usize, output: 
             let answer = selftest::run(recorder)?;
             store(output_buffer(request, output)?, answer.as_bytes()).map(Done::Answered)
         }
+        Request::Sites { offset } => {
+            let buffer = output_buffer(request, output)?;
+            recorder.sites(offset, buffer).map(Done::Answered).map_err(status::of)
+        }
+        Request::ProviderLevel(change) => {
+            providers.set_level(recorder, &change)?;
+            recorder.log_own(Level::Info, b"configured: the level of a provider");
+            answered(0)
+        }
         Request::Connect => {
             let buffer = output_buffer(request, output)?;
             connect(buffer).map(Done::Answered)
@@ -105,13 +120,18 @@ fn handle(request: WDFREQUEST, code: u32, internal: bool, input: usize, output: 
 
 /// IRQL: any.
 fn connect(output: &mut [u8]) -> Result<usize, NTSTATUS> {
-    let place: *mut Interface = output.as_mut_ptr().cast();
-    if output.len() < size_of::<Interface>() {
-        return Err(status::of(Refusal::BufferTooSmall));
+    let table = interface::table();
+    // SAFETY: a structure without padding, as its asserted size says.
+    let bytes = unsafe { core::slice::from_raw_parts((&raw const table).cast::<u8>(), size_of::<Interface>()) };
+    // A driver that knows less gets what it knows; `size` in it says that there is more.
+    let length = output.len().min(bytes.len());
+    match (output.get_mut(..length), bytes.get(..length)) {
+        (Some(target), Some(known)) if length >= MIN_INTERFACE => {
+            target.copy_from_slice(known);
+            Ok(length)
+        }
+        _ => Err(status::of(Refusal::BufferTooSmall)),
     }
-    // SAFETY: large enough, as was just checked; the buffer may have any alignment.
-    unsafe { place.write_unaligned(interface::table()) };
-    Ok(size_of::<Interface>())
 }
 
 /// Copies an answer out. IRQL: any that the buffer allows.

@@ -1,7 +1,8 @@
 //! The one recorder: its memory, its start and its end.
 
 use core::{
-    ptr::NonNull,
+    ffi::c_void,
+    ptr::{NonNull, null_mut},
     sync::atomic::{AtomicPtr, AtomicU64, Ordering},
 };
 
@@ -10,6 +11,7 @@ use irqlog_recorder::{
     config::Config,
     layout::{Identity, Layout},
     memory::Memory,
+    pointers::Pointers,
 };
 use wdk_sys::{
     ALL_PROCESSOR_GROUPS, NTSTATUS, STATUS_INSUFFICIENT_RESOURCES,
@@ -20,6 +22,7 @@ use crate::{
     image::Image,
     locks::{self, ChosenLock},
     pool::{PAGE_SIZE, Pages, tag},
+    providers::Providers,
     system::{self, System},
 };
 
@@ -30,6 +33,7 @@ pub type DriverRecorder = Recorder<'static, Image, System, ChosenLock>;
 /// they go.
 struct Owner {
     recorder: DriverRecorder,
+    providers: Providers,
     image: &'static Image,
     /// What `image` lies in.
     image_pages: [Pages; 2],
@@ -45,10 +49,21 @@ static OWNER: AtomicPtr<Owner> = AtomicPtr::new(core::ptr::null_mut());
 /// drivers by their reference to the device, user mode by its handle.
 #[inline]
 pub fn get() -> Option<&'static DriverRecorder> {
+    owner().map(|owner| &owner.recorder)
+}
+
+/// The recorder and the drivers that log events, if it runs. IRQL: any; as for [`get`].
+pub fn with_providers() -> Option<(&'static DriverRecorder, &'static Providers)> {
+    owner().map(|owner| (&owner.recorder, &owner.providers))
+}
+
+/// IRQL: any.
+#[inline]
+fn owner() -> Option<&'static Owner> {
     // Pairs with the Release in `start`.
     let owner = NonNull::new(OWNER.load(Ordering::Acquire))?;
     // SAFETY: published whole, and freed only in `stop`, when nobody can call in any more.
-    Some(unsafe { &(*owner.as_ptr()).recorder })
+    Some(unsafe { owner.as_ref() })
 }
 
 /// Allocates, fills and publishes the recorder. IRQL: PASSIVE_LEVEL.
@@ -64,12 +79,15 @@ pub fn start(config: &Config) -> Result<(), NTSTATUS> {
     let own = Pages::allocate(size_of::<Owner>(), tag::RECORDER)?;
     let (image, image_pages) = Image::allocate(&layout)?;
     layout.initialise(image.image(), config, &identity());
-    let recorder = Recorder::new(image, &layout, System, locks::choose(config), start_id(image.image()))
+    let pointers = if config.raw_pointers { Pointers::Raw } else { Pointers::Hashed(secret()?) };
+    let start_id = start_id(image.image());
+    let recorder = Recorder::new(image, &layout, System, locks::choose(config), start_id, pointers)
         .ok_or(STATUS_INSUFFICIENT_RESOURCES)?;
+    let providers = Providers::new()?;
     const { assert!(align_of::<Owner>() <= PAGE_SIZE) };
     let place = own.start().cast::<Owner>();
     // SAFETY: page-aligned memory of at least that size, which nobody else knows.
-    unsafe { place.write(Owner { recorder, image, image_pages, own }) };
+    unsafe { place.write(Owner { recorder, providers, image, image_pages, own }) };
     // Pairs with the Acquire in `get`.
     OWNER.store(place.as_ptr(), Ordering::Release);
     Ok(())
@@ -80,9 +98,9 @@ pub fn start(config: &Config) -> Result<(), NTSTATUS> {
 pub fn stop() {
     let Some(owner) = NonNull::new(OWNER.swap(core::ptr::null_mut(), Ordering::AcqRel)) else { return };
     // SAFETY: written whole in `start`, and taken out of the static by us alone.
-    let Owner { recorder, image, image_pages, own } = unsafe { owner.read() };
+    let Owner { recorder, providers, image, image_pages, own } = unsafe { owner.read() };
     image.free_pieces();
-    drop((recorder, image_pages, own));
+    drop((recorder, providers, image_pages, own));
 }
 
 /// Brings the piece of the image for a processor that is about to come, and enters it. IRQL: PASSIVE_LEVEL.
@@ -90,9 +108,7 @@ pub fn stop() {
 /// # Errors
 /// STATUS_INSUFFICIENT_RESOURCES; the processor's records are counted drops then.
 pub fn add_processor(processor: u32) -> Result<Added, NTSTATUS> {
-    let Some(owner) = NonNull::new(OWNER.load(Ordering::Acquire)) else { return Ok(Added::Nothing) };
-    // SAFETY: as in `get`.
-    let owner = unsafe { owner.as_ref() };
+    let Some(owner) = owner() else { return Ok(Added::Nothing) };
     if !owner.image.add(processor)? {
         return Ok(Added::Nothing);
     }
@@ -106,6 +122,25 @@ pub enum Added {
     Lane,
     /// It was known.
     Nothing,
+}
+
+/// The key that pointers are hashed under: of this start. IRQL: PASSIVE_LEVEL.
+///
+/// # Errors
+/// What the system's generator says.
+fn secret() -> Result<[u64; 2], NTSTATUS> {
+    /// BCRYPT_USE_SYSTEM_PREFERRED_RNG (bcrypt.h).
+    const USE_SYSTEM_PREFERRED_RNG: u32 = 2;
+    #[link(name = "cng")]
+    unsafe extern "system" {
+        /// DDI bcrypt/nf-bcrypt-bcryptgenrandom; "to call this function in kernel mode, use Cng.lib".
+        fn BCryptGenRandom(provider: *mut c_void, buffer: *mut u8, length: u32, flags: u32) -> NTSTATUS;
+    }
+    let mut key = [0; 2];
+    let length = size_of_val(&key) as u32;
+    // SAFETY: writes to our stack, of the length given. PASSIVE_LEVEL.
+    let status = unsafe { BCryptGenRandom(null_mut(), key.as_mut_ptr().cast(), length, USE_SYSTEM_PREFERRED_RNG) };
+    if wdk::nt_success(status) { Ok(key) } else { Err(status) }
 }
 
 /// IRQL: any.

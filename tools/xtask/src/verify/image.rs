@@ -9,7 +9,8 @@ use object::{
 };
 
 /// Everything that irqlog.sys may import: documented exports, each with a row in `tools/irql`.
-const IMPORTS: [&str; 32] = [
+const IMPORTS: [&str; 33] = [
+    "BCryptGenRandom",
     "ExAllocatePool2",
     "ExFreePool",
     "ExFreePoolWithTag",

@@ -14,8 +14,14 @@ use super::{
 };
 
 /// The functions of the table that other drivers get (`driver/interface.rs`).
-const ROOTS: [&str; 4] =
-    ["irqlog_write_text", "irqlog_write_blob", "irqlog_write_text_never_waits", "irqlog_write_blob_never_waits"];
+const ROOTS: [&str; 6] = [
+    "irqlog_write_text",
+    "irqlog_write_blob",
+    "irqlog_write_event",
+    "irqlog_write_text_never_waits",
+    "irqlog_write_blob_never_waits",
+    "irqlog_write_event_never_waits",
+];
 
 /// What may be called from there: allowed at any IRQL, or at least from DISPATCH_LEVEL up, or asked for only below it.
 const IMPORTS: [&str; 17] = [

@@ -1,0 +1,106 @@
+//! Drivers that log events: the registry of those that run, changed by one thread at a time.
+//!
+//! The lock is the framework's wait lock: its owner may be moved and preempted, but not suspended, at PASSIVE_LEVEL. Whoever
+//! writes an event never comes here.
+
+use core::cell::UnsafeCell;
+
+use irqlog_recorder::{
+    request::ProviderLevel,
+    sites::{Provider, Registry},
+};
+use irqlog_wire::interface::{Registered, Registration};
+use wdk_sys::{NTSTATUS, WDF_NO_OBJECT_ATTRIBUTES, WDFWAITLOCK, call_unsafe_wdf_function_binding};
+
+use crate::{
+    control_device::check,
+    pool::{PAGE_SIZE, Pages, tag},
+    recorder::DriverRecorder,
+    status,
+};
+
+/// The registry, and the lock that it is changed under.
+pub struct Providers {
+    lock: WDFWAITLOCK,
+    registry: &'static UnsafeCell<Registry>,
+    /// What `registry` lies in.
+    _pages: Pages,
+}
+
+// SAFETY: the registry is only touched by who holds the lock.
+unsafe impl Sync for Providers {}
+
+impl Providers {
+    /// None yet. The lock goes with the driver object. IRQL: PASSIVE_LEVEL.
+    ///
+    /// # Errors
+    /// What the framework says, or STATUS_INSUFFICIENT_RESOURCES.
+    pub fn new() -> Result<Self, NTSTATUS> {
+        let mut lock: WDFWAITLOCK = core::ptr::null_mut();
+        // SAFETY: the handle is written to our stack. Without attributes its parent is the driver object.
+        check(unsafe {
+            call_unsafe_wdf_function_binding!(WdfWaitLockCreate, WDF_NO_OBJECT_ATTRIBUTES, &raw mut lock)
+        })?;
+        const { assert!(align_of::<Registry>() <= PAGE_SIZE) };
+        let pages = Pages::allocate(size_of::<Registry>(), tag::RECORDER)?;
+        // SAFETY: page-aligned, that large, and zeroed, which is a registry (it is `FromZeros`); kept for as long as this.
+        let registry = unsafe { pages.start().cast().as_ref() };
+        Ok(Self { lock, registry, _pages: pages })
+    }
+
+    /// IRQL: PASSIVE_LEVEL.
+    fn locked<T>(&self, what: impl FnOnce(&mut Registry) -> T) -> T {
+        // SAFETY: created in `new`; PASSIVE_LEVEL. Without a timeout it always succeeds.
+        let _status =
+            unsafe { call_unsafe_wdf_function_binding!(WdfWaitLockAcquire, self.lock, core::ptr::null_mut()) };
+        // SAFETY: we hold the lock, and nobody keeps a reference beyond his turn.
+        let result = what(unsafe { &mut *self.registry.get() });
+        // SAFETY: acquired above.
+        unsafe { call_unsafe_wdf_function_binding!(WdfWaitLockRelease, self.lock) };
+        result
+    }
+
+    /// Registers a driver. IRQL: PASSIVE_LEVEL.
+    ///
+    /// # Safety
+    /// As [`irqlog_wire::interface::Register`] says.
+    pub unsafe fn register(&self, recorder: &DriverRecorder, registration: *const Registration) -> Registered {
+        // SAFETY: as the caller promises.
+        let Some(registration) = (unsafe { registration.as_ref() }) else { return Registered::BadName };
+        let is_whole = registration.size as usize >= size_of::<Registration>() && !registration.name.is_null();
+        // SAFETY: null or valid, as the caller promises.
+        let base = unsafe { registration.base.as_ref() };
+        // SAFETY: as above.
+        let level = unsafe { registration.level.as_ref() };
+        let (Some(base), Some(level), true) = (base, level, is_whole) else { return Registered::BadName };
+        let sites = if registration.sites.is_null() {
+            &[]
+        } else {
+            // SAFETY: valid for that length, as the caller promises; not null.
+            unsafe { core::slice::from_raw_parts(registration.sites, registration.sites_length) }
+        };
+        // SAFETY: as above.
+        let name = unsafe { core::slice::from_raw_parts(registration.name, registration.name_length as usize) };
+        let provider = Provider { name, sites, base, level };
+        // SAFETY: the level word stays until it is unregistered, as the caller promises.
+        self.locked(|registry| unsafe { recorder.register(registry, &provider) })
+    }
+
+    /// Takes a registration back. IRQL: PASSIVE_LEVEL.
+    pub fn unregister(&self, recorder: &DriverRecorder, level: *const core::sync::atomic::AtomicU32) {
+        self.locked(|registry| recorder.unregister(registry, level));
+    }
+
+    /// Changes the level of one. IRQL: PASSIVE_LEVEL.
+    ///
+    /// # Errors
+    /// STATUS_INVALID_PARAMETER if it is not there.
+    pub fn set_level(&self, recorder: &DriverRecorder, request: &ProviderLevel) -> Result<(), NTSTATUS> {
+        self.locked(|registry| recorder.set_provider_level(registry, request)).map_err(status::of)
+    }
+
+    /// Tells all of them that the recorder's own level has changed. IRQL: PASSIVE_LEVEL.
+    pub fn pass_levels_on(&self, recorder: &DriverRecorder) {
+        self.locked(|registry| recorder.pass_levels_on(registry));
+    }
+}
