@@ -7,7 +7,10 @@ use irqlog_wire::{
 };
 use zerocopy::{FromBytes, IntoBytes};
 
-use crate::record::{Damage, Record, RecordView, view};
+use crate::{
+    record::{Damage, Record, RecordView, view},
+    sites::SiteTable,
+};
 
 /// Why bytes are no image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +59,8 @@ pub struct Tables {
     pub processors: Vec<ProcessorControl>,
     /// One for each lane there can be; those without data have no `data_words`.
     pub lanes: Vec<LaneControl>,
+    /// The site table; empty in what INFO answers, which does not have it.
+    pub sites: SiteTable,
 }
 
 impl Tables {
@@ -77,7 +82,7 @@ impl Tables {
             header.processor_count.get(),
         )?;
         let lanes = table(bytes, "lanes", header.lanes_offset.get(), header.lane_size.get(), header.lane_count.get())?;
-        Ok(Self { header, processors, lanes })
+        Ok(Self { header, processors, lanes, sites: sites(bytes, &header) })
     }
 
     /// The lanes that are there, by index.
@@ -102,6 +107,14 @@ impl Tables {
         let ticks = tick.wrapping_sub(self.header.tick_base.get());
         ticks as f64 / self.header.tick_frequency.get().max(1) as f64
     }
+}
+
+/// The site table of an image, as far as it is there.
+fn sites(bytes: &[u8], header: &ImageHeader) -> SiteTable {
+    let at = usize::try_from(header.sites_offset.get()).unwrap_or(usize::MAX);
+    let size = usize::try_from(header.sites_size.get()).unwrap_or(usize::MAX);
+    let table = bytes.get(at..).filter(|_| at != 0).and_then(|rest| rest.get(..size));
+    SiteTable::parse(table.unwrap_or_default().to_vec())
 }
 
 fn table<T: FromBytes>(
@@ -233,10 +246,14 @@ pub fn build(tables: &Tables, records: &[Vec<Record>]) -> Vec<u8> {
     header.processor_size.set(size_of::<ProcessorControl>() as u32);
     header.lanes_offset.set(lanes_at as u32);
     header.lane_size.set(size_of::<LaneControl>() as u32);
-    header.total_size.set((data_at + data.len()) as u64);
+    let sites = tables.sites.bytes();
+    header.sites_offset.set((data_at + data.len()) as u64);
+    header.sites_size.set(sites.len() as u64);
+    header.total_size.set((data_at + data.len() + sites.len()) as u64);
     let mut image = header.as_bytes().to_vec();
     image.extend(tables.processors.iter().flat_map(|processor| processor.as_bytes().to_vec()));
     image.extend(lanes.iter().flat_map(|lane| lane.as_bytes().to_vec()));
     image.extend(data);
+    image.extend(sites);
     image
 }

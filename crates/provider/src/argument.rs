@@ -1,0 +1,303 @@
+//! What can be an argument of an event, and how it is handed over.
+
+use core::{mem::MaybeUninit, ptr::NonNull};
+
+use irqlog_wire::event::{ArgumentKind, head_word, head_words};
+
+/// The words of an event, as they are handed over: on the caller's stack, and not cleared first.
+#[derive(Debug)]
+pub struct Words<const N: usize> {
+    words: [MaybeUninit<u64>; N],
+    used: usize,
+}
+
+impl<const N: usize> Words<N> {
+    /// None yet.
+    #[inline(always)]
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { words: [MaybeUninit::uninit(); N], used: 0 }
+    }
+
+    /// Number and kinds of the arguments: a constant, after inlining.
+    #[inline(always)]
+    pub fn head(&mut self, kinds: &[ArgumentKind]) {
+        let mut word = 0;
+        while word < head_words(kinds.len()) {
+            self.push(head_word(kinds, word));
+            word += 1;
+        }
+    }
+
+    /// One more.
+    #[inline(always)]
+    pub fn push(&mut self, word: u64) {
+        if let Some(place) = self.words.get_mut(self.used) {
+            place.write(word);
+            self.used += 1;
+        }
+    }
+
+    /// Those that there are.
+    #[inline(always)]
+    pub fn as_slice(&self) -> &[u64] {
+        // SAFETY: `push` has written so many, and never more than there is room for.
+        unsafe { core::slice::from_raw_parts(self.words.as_ptr().cast(), self.used) }
+    }
+}
+
+impl<const N: usize> Default for Words<N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What can be an argument.
+///
+/// # Safety
+/// [`put`](Self::put) pushes as many words as [`KIND`](Self::KIND) has, and for a string the address and the length of
+/// bytes that live as long as `self`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an argument of an event",
+    note = "there are integers, bool, char, f32, f64, pointers, &str, &[u8], &[u16] as UTF-16, Utf16, Status and Guid"
+)]
+pub unsafe trait Argument {
+    /// What it is.
+    const KIND: ArgumentKind;
+    /// Hands it over.
+    fn put<const N: usize>(&self, words: &mut Words<N>);
+}
+
+// SAFETY: the same argument.
+unsafe impl<T: Argument + ?Sized> Argument for &T {
+    const KIND: ArgumentKind = T::KIND;
+    #[inline(always)]
+    fn put<const N: usize>(&self, words: &mut Words<N>) {
+        T::put(self, words);
+    }
+}
+
+// SAFETY: the same argument.
+unsafe impl<T: Argument + ?Sized> Argument for &mut T {
+    const KIND: ArgumentKind = T::KIND;
+    #[inline(always)]
+    fn put<const N: usize>(&self, words: &mut Words<N>) {
+        T::put(self, words);
+    }
+}
+
+macro_rules! arguments {
+    ($($type:ty = $kind:ident: |$value:ident| $word:expr,)+) => {$(
+        // SAFETY: one word.
+        unsafe impl Argument for $type {
+            const KIND: ArgumentKind = ArgumentKind::$kind;
+            #[inline(always)]
+            fn put<const N: usize>(&self, words: &mut Words<N>) {
+                let $value = *self;
+                words.push($word);
+            }
+        }
+    )+};
+}
+
+arguments! {
+    u8 = U8: |value| u64::from(value),
+    u16 = U16: |value| u64::from(value),
+    u32 = U32: |value| u64::from(value),
+    u64 = U64: |value| value,
+    usize = Usize: |value| value as u64,
+    i8 = I8: |value| i64::from(value) as u64,
+    i16 = I16: |value| i64::from(value) as u64,
+    i32 = I32: |value| i64::from(value) as u64,
+    i64 = I64: |value| value as u64,
+    isize = Isize: |value| value as u64,
+    bool = Bool: |value| u64::from(value),
+    char = Char: |value| u64::from(value),
+    f32 = F32: |value| u64::from(value.to_bits()),
+    f64 = F64: |value| value.to_bits(),
+    Status = Status: |value| u64::from(value.0.cast_unsigned()),
+}
+
+macro_rules! wide_arguments {
+    ($($type:ty = $kind:ident: |$value:ident| $number:expr,)+) => {$(
+        // SAFETY: two words.
+        unsafe impl Argument for $type {
+            const KIND: ArgumentKind = ArgumentKind::$kind;
+            #[inline(always)]
+            fn put<const N: usize>(&self, words: &mut Words<N>) {
+                let $value = *self;
+                let number: u128 = $number;
+                words.push(number as u64);
+                words.push((number >> 64) as u64);
+            }
+        }
+    )+};
+}
+
+wide_arguments! {
+    u128 = U128: |value| value,
+    i128 = I128: |value| value.cast_unsigned(),
+    Guid = Guid: |value| u128::from_le_bytes(value.0),
+}
+
+macro_rules! pointers {
+    ($($type:ty: |$value:ident| $address:expr,)+) => {$(
+        // SAFETY: one word.
+        unsafe impl<T: ?Sized> Argument for $type {
+            const KIND: ArgumentKind = ArgumentKind::Pointer;
+            #[inline(always)]
+            fn put<const N: usize>(&self, words: &mut Words<N>) {
+                let $value = *self;
+                words.push($address as u64);
+            }
+        }
+    )+};
+}
+
+pointers! {
+    *const T: |value| value.cast::<()>().addr(),
+    *mut T: |value| value.cast::<()>().addr(),
+    NonNull<T>: |value| value.cast::<()>().addr().get(),
+}
+
+macro_rules! strings {
+    ($($type:ty = $kind:ident,)+) => {$(
+        // SAFETY: address and length of what `self` borrows.
+        unsafe impl Argument for $type {
+            const KIND: ArgumentKind = ArgumentKind::$kind;
+            #[inline(always)]
+            fn put<const N: usize>(&self, words: &mut Words<N>) {
+                words.push(self.as_ptr().expose_provenance() as u64);
+                words.push(size_of_val(self) as u64);
+            }
+        }
+    )+};
+}
+
+strings! {
+    str = Str,
+    [u8] = Bytes,
+    [u16] = Utf16,
+}
+
+// SAFETY: as that of a slice.
+unsafe impl<const M: usize> Argument for [u8; M] {
+    const KIND: ArgumentKind = ArgumentKind::Bytes;
+    #[inline(always)]
+    fn put<const N: usize>(&self, words: &mut Words<N>) {
+        self.as_slice().put(words);
+    }
+}
+
+// SAFETY: as that of a slice.
+unsafe impl<const M: usize> Argument for [u16; M] {
+    const KIND: ArgumentKind = ArgumentKind::Utf16;
+    #[inline(always)]
+    fn put<const N: usize>(&self, words: &mut Words<N>) {
+        self.as_slice().put(words);
+    }
+}
+
+// SAFETY: as that of a slice.
+unsafe impl Argument for Utf16<'_> {
+    const KIND: ArgumentKind = ArgumentKind::Utf16;
+    #[inline(always)]
+    fn put<const N: usize>(&self, words: &mut Words<N>) {
+        self.0.put(words);
+    }
+}
+
+/// An NTSTATUS: shown by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status(pub i32);
+
+/// A GUID, as it lies in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guid(pub [u8; 16]);
+
+impl Guid {
+    /// Out of the fields of the C structure.
+    #[inline]
+    #[must_use]
+    pub const fn new(data1: u32, data2: u16, data3: u16, data4: [u8; 8]) -> Self {
+        let ([a, b, c, d], [e, f], [g, h], [i, j, k, l, m, n, o, p]) =
+            (data1.to_le_bytes(), data2.to_le_bytes(), data3.to_le_bytes(), data4);
+        Self([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p])
+    }
+}
+
+/// UTF-16, such as a UNICODE_STRING has.
+#[derive(Clone, Copy, Debug)]
+pub struct Utf16<'a>(pub &'a [u16]);
+
+impl Utf16<'_> {
+    /// What a UNICODE_STRING describes by its `Buffer` and its `Length` in bytes.
+    ///
+    /// # Safety
+    /// The buffer is null, or valid for so many bytes, at the IRQL of the call, for as long as this is used.
+    #[inline]
+    #[must_use]
+    pub const unsafe fn from_unicode_string(buffer: *const u16, length: u16) -> Self {
+        if buffer.is_null() {
+            return Self(&[]);
+        }
+        // SAFETY: as the caller promises; not null.
+        Self(unsafe { core::slice::from_raw_parts(buffer, length as usize / 2) })
+    }
+}
+
+/// Defines what can be shown how.
+macro_rules! styles {
+    ($($(#[$meta:meta])* $trait:ident by $check:ident, $message:literal: $($type:ty),+;)+) => {$(
+        $(#[$meta])*
+        #[diagnostic::on_unimplemented(message = $message)]
+        pub trait $trait {}
+        impl<T: $trait + ?Sized> $trait for &T {}
+        impl<T: $trait + ?Sized> $trait for &mut T {}
+        $(impl $trait for $type {})+
+
+        /// Only takes what can be shown so.
+        #[inline(always)]
+        pub const fn $check<T: $trait + ?Sized>(_: &T) {}
+    )+};
+}
+
+styles! {
+    /// What `{}` shows.
+    Display by display, "`{Self}` cannot be shown as `{{}}`":
+        u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, bool, char, f32, f64, str, [u16], Utf16<'_>, Status, Guid;
+    /// What `{:?}` shows.
+    Debug by debug, "`{Self}` cannot be shown as `{{:?}}`":
+        u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, bool, char, f32, f64, str, [u8], [u16], Utf16<'_>, Status,
+        Guid;
+    /// What `{:x}`, `{:X}`, `{:o}` and `{:b}` show.
+    Radix by radix, "`{Self}` cannot be shown as `{{:x}}`, `{{:X}}`, `{{:o}}` or `{{:b}}`":
+        u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, Status;
+    /// What `{:e}` and `{:E}` show.
+    Exponent by exponent, "`{Self}` cannot be shown as `{{:e}}` or `{{:E}}`":
+        u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, f32, f64;
+    /// What can be a width or a precision.
+    Count by count, "a width or a precision is a usize, not a `{Self}`":
+        usize;
+}
+
+impl<const M: usize> Debug for [u8; M] {}
+impl<const M: usize> Debug for [u16; M] {}
+impl<const M: usize> Display for [u16; M] {}
+impl<T: ?Sized> Debug for *const T {}
+impl<T: ?Sized> Debug for *mut T {}
+impl<T: ?Sized> Debug for NonNull<T> {}
+
+/// What `{:p}` shows.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be shown as `{{:p}}`",
+    note = "a reference can as `&raw const *it`"
+)]
+pub trait Pointer {}
+impl<T: ?Sized> Pointer for *const T {}
+impl<T: ?Sized> Pointer for *mut T {}
+impl<T: ?Sized> Pointer for NonNull<T> {}
+
+/// Only takes pointers.
+#[inline(always)]
+pub const fn pointer<T: Pointer>(_: &T) {}

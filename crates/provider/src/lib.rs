@@ -1,0 +1,178 @@
+//! Logging from kernel drivers, at any IRQL, into irqlog's flight recorder.
+//!
+//! ```
+//! # let (port, status) = (3_u16, irqlog_provider::Status(0));
+//! irqlog_provider::info!("port {port} status {}", status);
+//! irqlog_provider::error!(never_waits, "machine check in bank {:#x}", 4);
+//! ```
+//!
+//! A call stores the id of its **site** and the raw arguments; the text is made by whoever reads. The format is that of
+//! `core::fmt`, checked when the driver is compiled: every integer, `bool`, `char`, `f32`, `f64`, pointers (hashed by
+//! irqlog.sys unless its parameter `RawPointers` is 1), `&str`, `&[u8]`, UTF-16 ([`Utf16`], `&[u16]`), [`Status`] and
+//! [`Guid`]. What does not fit into a record is cut, and flagged.
+//!
+//! A call whose level is not enabled costs a load and a branch, and its arguments are not evaluated. There is no
+//! allocation, no formatting and no panic in any.
+//!
+//! | Call | IRQL |
+//! |---|---|
+//! | [`error!`], [`warn!`], [`info!`], [`debug!`], [`trace!`], [`event!`] | any; strings are read at the caller's IRQL |
+//! | the same with `never_waits,` first | for NMI and machine-check callbacks |
+//! | [`connect`], [`disconnect`] | PASSIVE_LEVEL |
+//!
+//! Until a driver has [connected](connect), nothing is enabled: a driver runs without irqlog just as well, and may try
+//! again later. How it gets irqlog's function table is some lines in the driver, as this crate knows no kernel: docs/provider.md has
+//! them.
+//!
+//! # What it does not do
+//!
+//! It keeps no record while it is not connected, and it cannot know whether the driver is quiet when it disconnects: that is
+//! the contract of [`disconnect`].
+
+#![no_std]
+// The macros name the crate by its name, and so do its own tests.
+extern crate self as irqlog_provider;
+
+mod argument;
+mod site;
+
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+
+pub use argument::{Argument, Guid, Status, Utf16};
+pub use irqlog_provider_macros::{debug, error, event, info, trace, warn};
+use irqlog_wire::interface::{Register, Registration, Unregister, WriteEvent};
+pub use irqlog_wire::{
+    interface::{Interface, Registered},
+    record::Level,
+};
+
+/// What the macros call.
+#[doc(hidden)]
+pub mod private {
+    use crate::{Argument, argument};
+    pub use crate::{
+        argument::{Words, count, debug, display, exponent, pointer, radix},
+        send,
+        site::{Site, site_size},
+    };
+
+    /// The kind of an argument.
+    #[inline(always)]
+    pub const fn kind<T: Argument + ?Sized>(_: &T) -> irqlog_wire::event::ArgumentKind {
+        T::KIND
+    }
+
+    /// Hands an argument over.
+    #[inline(always)]
+    pub fn put<T: Argument + ?Sized, const N: usize>(argument: &T, words: &mut argument::Words<N>) {
+        argument.put(words);
+    }
+}
+
+/// The least important level that is written; 0 for none. irqlog.sys changes it.
+static LEVEL: AtomicU32 = AtomicU32::new(0);
+/// The id of the section's first word. Set before the level.
+static BASE: AtomicU32 = AtomicU32::new(0);
+/// The functions of irqlog.sys: the one that may wait, and the one that never does. Set before the level.
+static WRITE: [AtomicPtr<()>; 2] = [AtomicPtr::new(core::ptr::null_mut()), AtomicPtr::new(core::ptr::null_mut())];
+/// How to take the registration back; null if there is none.
+static UNREGISTER: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
+
+/// Whether events of that level are written. IRQL: any.
+#[inline(always)]
+#[must_use]
+pub fn is_enabled(level: Level) -> bool {
+    // Pairs with the release in irqlog.sys: who sees the level sees base and functions. On x64 it is a plain load.
+    u32::from(level.0) <= LEVEL.load(Ordering::Acquire)
+}
+
+/// Hands an event over. Only after [`is_enabled`].
+#[doc(hidden)]
+#[inline(always)]
+pub fn send<const N: usize>(site: *const u8, level: Level, words: &argument::Words<N>, never_waits: bool) {
+    let function = WRITE[usize::from(never_waits)].load(Ordering::Relaxed);
+    // SAFETY: null, or what `connect` has stored: a function of this type.
+    let Some(write) = (unsafe { core::mem::transmute::<*mut (), Option<WriteEvent>>(function) }) else { return };
+    let id = BASE.load(Ordering::Relaxed).wrapping_add(((site.addr() - site::start().addr()) / 8) as u32);
+    let words = words.as_slice();
+    // SAFETY: the words of an event, whose strings are borrowed by the caller; the function is there, as the contract of
+    // `disconnect` says.
+    unsafe { write(id, level.0, words.as_ptr(), words.len()) };
+}
+
+/// Why a provider was not registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// irqlog.sys is older than events: its interface is 1.0.
+    TooOld,
+    /// It is connected already.
+    Connected,
+    /// irqlog.sys says no.
+    Registration(Registered),
+}
+
+/// Registers the sites of this image under a name of at most 64 bytes, and begins to log.
+///
+/// IRQL: PASSIVE_LEVEL. One caller at a time, as also with [`disconnect`]: DriverEntry, or a work item that tries again.
+///
+/// # Errors
+/// See [`Refused`]; nothing is logged then, and it may be tried again.
+///
+/// # Safety
+/// `interface` is what irqlog.sys has answered to CONNECT, and the file object that it was asked through is referenced
+/// until [`disconnect`] has returned.
+pub unsafe fn connect(name: &str, interface: &Interface) -> Result<(), Refused> {
+    if (interface.size as usize) < size_of::<Interface>() {
+        return Err(Refused::TooOld);
+    }
+    if !UNREGISTER.load(Ordering::Relaxed).is_null() {
+        return Err(Refused::Connected);
+    }
+    let (first, second): (WriteEvent, WriteEvent) = (interface.write_event, interface.write_event_never_waits);
+    WRITE[0].store(first as *mut (), Ordering::Relaxed);
+    WRITE[1].store(second as *mut (), Ordering::Relaxed);
+    let section = site::section();
+    let registration = Registration {
+        size: size_of::<Registration>() as u32,
+        name_length: name.len() as u32,
+        name: name.as_ptr(),
+        sites: section.as_ptr(),
+        sites_length: section.len(),
+        base: &raw const BASE,
+        level: &raw const LEVEL,
+    };
+    let register: Register = interface.register;
+    // SAFETY: name and section are borrowed for the call, base and level are static; irqlog.sys is kept loaded, as the caller
+    // promises.
+    let registered = Registered(unsafe { register(&raw const registration) });
+    if registered != Registered::Accepted {
+        return Err(Refused::Registration(registered));
+    }
+    let unregister: Unregister = interface.unregister;
+    UNREGISTER.store(unregister as *mut (), Ordering::Relaxed);
+    Ok(())
+}
+
+/// Ends logging, and takes the registration back; nothing if there is none. After it the reference to irqlog's file object
+/// may go.
+///
+/// IRQL: PASSIVE_LEVEL.
+///
+/// # Contract
+/// The driver's ISRs, DPCs, timers, threads and callbacks are quiet, so that none of them is in the middle of an event: what
+/// comes later is not written, but what has begun runs in irqlog.sys, which may be unloaded as soon as the reference is gone.
+pub fn disconnect() {
+    LEVEL.store(0, Ordering::Relaxed);
+    let unregister = UNREGISTER.swap(core::ptr::null_mut(), Ordering::Relaxed);
+    // SAFETY: null, or what `connect` has stored: a function of this type.
+    if let Some(unregister) = unsafe { core::mem::transmute::<*mut (), Option<Unregister>>(unregister) } {
+        // SAFETY: irqlog.sys is still referenced.
+        unsafe { unregister(&raw const LEVEL) };
+    }
+}
+
+/// Whether a registration is there. IRQL: any.
+#[must_use]
+pub fn is_connected() -> bool {
+    !UNREGISTER.load(Ordering::Relaxed).is_null()
+}

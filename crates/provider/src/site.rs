@@ -1,0 +1,129 @@
+//! Sites: made at compile time, each in one piece, in a section of their own.
+
+use irqlog_wire::{
+    record::Level,
+    site::{SITE_MAGIC, SiteHeader},
+};
+
+/// A site, as it lies in the section.
+#[derive(Debug)]
+#[repr(C, align(8))]
+pub struct Site<const SIZE: usize>([u8; SIZE]);
+
+/// Bytes of a site with these parts: format, names, module, file.
+#[must_use]
+pub const fn site_size(parts: [&str; 4]) -> usize {
+    let mut size = size_of::<SiteHeader>();
+    let mut at = 0;
+    while at < parts.len() {
+        size += parts[at].len();
+        at += 1;
+    }
+    size.next_multiple_of(8)
+}
+
+impl<const SIZE: usize> Site<SIZE> {
+    /// With these parts: format, names, module, file.
+    ///
+    /// # Panics
+    /// At compile time, if one of them is longer than 65535 bytes, or the level is none.
+    #[must_use]
+    pub const fn new(level: Level, arguments: u8, line: u32, parts: [&str; 4]) -> Self {
+        assert!(level.name().is_some(), "the level is error, warn, info, debug or trace");
+        let mut bytes = [0; SIZE];
+        let mut at = put(&mut bytes, 0, &SITE_MAGIC.to_le_bytes());
+        at = put(&mut bytes, at, &(SIZE as u32).to_le_bytes());
+        at = put(&mut bytes, at, &line.to_le_bytes());
+        at = put(&mut bytes, at, &[level.0, arguments, 0, 0]);
+        let mut part = 0;
+        while part < parts.len() {
+            assert!(parts[part].len() <= u16::MAX as usize, "a format, a module or a file with more than 65535 bytes");
+            at = put(&mut bytes, at, &(parts[part].len() as u16).to_le_bytes());
+            part += 1;
+        }
+        part = 0;
+        while part < parts.len() {
+            at = put(&mut bytes, at, parts[part].as_bytes());
+            part += 1;
+        }
+        Self(bytes)
+    }
+
+    /// Its first byte.
+    #[inline(always)]
+    #[must_use]
+    pub const fn start(&'static self) -> *const u8 {
+        self.0.as_ptr()
+    }
+}
+
+/// Copies bytes in; where the next ones go.
+const fn put(bytes: &mut [u8], mut at: usize, from: &[u8]) -> usize {
+    let mut index = 0;
+    while index < from.len() {
+        bytes[at] = from[index];
+        at += 1;
+        index += 1;
+    }
+    at
+}
+
+/// A zero word at each end of the section: linkers sort its parts by what stands behind the `$`.
+#[cfg(not(unix))]
+mod bounds {
+    #[used]
+    #[unsafe(link_section = ".irqs$a")]
+    static FIRST: u64 = 0;
+    #[used]
+    #[unsafe(link_section = ".irqs$z")]
+    static LAST: u64 = 0;
+
+    /// Of the section.
+    #[inline(always)]
+    pub fn start() -> *const u8 {
+        (&raw const FIRST).cast()
+    }
+
+    /// Behind the section.
+    #[inline(always)]
+    pub fn end() -> *const u8 {
+        (&raw const LAST).wrapping_add(1).cast()
+    }
+}
+
+/// On a host the linker gives both ends of a section a name: for tests and benchmarks.
+#[cfg(unix)]
+mod bounds {
+    #[used]
+    #[unsafe(link_section = "irqlog_sites")]
+    static SOMETHING: u64 = 0;
+
+    unsafe extern "C" {
+        #[link_name = "__start_irqlog_sites"]
+        static FIRST: u8;
+        #[link_name = "__stop_irqlog_sites"]
+        static BEHIND: u8;
+    }
+
+    /// Of the section.
+    #[inline(always)]
+    pub fn start() -> *const u8 {
+        &raw const FIRST
+    }
+
+    /// Behind the section.
+    #[inline(always)]
+    pub fn end() -> *const u8 {
+        &raw const BEHIND
+    }
+}
+
+pub use bounds::start;
+
+/// All sites of this image, with zeros between.
+#[must_use]
+pub fn section() -> &'static [u8] {
+    let (start, length) = (bounds::start(), bounds::end().addr() - bounds::start().addr());
+    // SAFETY: the section of the image from its first byte to its last, which is never written.
+    unsafe { core::slice::from_raw_parts(start, length) }
+}

@@ -1,0 +1,201 @@
+//! irqlog as a library on the host: the recorder behind the function table that irqlog.sys hands out, and the reader.
+
+#![allow(dead_code, reason = "each test uses its own part")]
+
+use std::sync::{
+    Mutex, MutexGuard, OnceLock, PoisonError,
+    atomic::{AtomicU32, AtomicU64, Ordering},
+};
+
+use irqlog_reader::{
+    event,
+    image::{self, Tables},
+    record::Record,
+};
+use irqlog_recorder::{
+    Platform, Recorder,
+    config::Config,
+    draft::Draft,
+    layout::{Identity, Layout},
+    log::{Entry, Outcome},
+    pointers::Pointers,
+    sites::{Provider, Registry},
+};
+use irqlog_ring::lock::{Irql, RawLock};
+use irqlog_wire::{
+    interface::{INTERFACE_VERSION, Interface, Registration},
+    record::Level,
+};
+use zerocopy::FromZeros;
+
+/// One processor, at whatever level.
+struct Host;
+
+// SAFETY: one thread at a time, see `lock`; nothing interrupts it.
+unsafe impl Irql for Host {
+    fn raise(&self) -> u8 {
+        0
+    }
+    unsafe fn lower(&self, _: u8) {}
+}
+
+impl Platform for Host {
+    fn irql(&self) -> u8 {
+        0
+    }
+    fn processor(&self) -> u32 {
+        0
+    }
+    fn tick(&self) -> u64 {
+        static TICK: AtomicU64 = AtomicU64::new(0);
+        TICK.fetch_add(1, Ordering::Relaxed)
+    }
+    fn thread_and_process(&self) -> (u32, u32) {
+        (1, 2)
+    }
+}
+
+struct NoLock;
+
+// SAFETY: one thread at a time, see `lock`.
+unsafe impl RawLock for NoLock {
+    type Node = ();
+    fn has_try(&self) -> bool {
+        true
+    }
+    unsafe fn acquire(&self, (): &()) -> bool {
+        true
+    }
+    fn try_acquire(&self) -> bool {
+        true
+    }
+    unsafe fn release(&self, (): &()) {}
+}
+
+type HostRecorder = Recorder<'static, [AtomicU64], Host, NoLock>;
+
+struct Machine {
+    words: &'static [AtomicU64],
+    recorder: HostRecorder,
+    registry: Mutex<Box<Registry>>,
+}
+
+fn machine() -> &'static Machine {
+    static MACHINE: OnceLock<Machine> = OnceLock::new();
+    MACHINE.get_or_init(|| {
+        // Small, as it is read as a whole after each record.
+        let config = Config { ring_kib: 16, nmi_lane_kib: 4, sites_kib: 128, ..Config::DEFAULT };
+        let layout = Layout::new(&config, 1, 1);
+        let words: &[AtomicU64] = (0..layout.words()).map(|_| AtomicU64::new(0)).collect::<Vec<_>>().leak();
+        let identity = Identity { machine: 0, tick_frequency: 1, tick: 0, time: 0, version: [0; 3] };
+        layout.initialise(words, &config, &identity);
+        let recorder = Recorder::new(words, &layout, Host, NoLock, 0, Pointers::Raw).unwrap();
+        Machine { words, recorder, registry: Mutex::new(Box::new(Registry::new_zeroed())) }
+    })
+}
+
+unsafe extern "system" fn register(registration: *const Registration) -> u32 {
+    // SAFETY: what `connect` hands over.
+    unsafe {
+        let registration = &*registration;
+        let provider = Provider {
+            name: std::slice::from_raw_parts(registration.name, registration.name_length as usize),
+            sites: std::slice::from_raw_parts(registration.sites, registration.sites_length),
+            base: &*registration.base,
+            level: &*registration.level,
+        };
+        machine().recorder.register(&mut machine().registry.lock().unwrap(), &provider).0
+    }
+}
+
+unsafe extern "system" fn unregister(level: *const AtomicU32) {
+    machine().recorder.unregister(&mut machine().registry.lock().unwrap(), level);
+}
+
+fn write(site: u32, level: u8, words: *const u64, count: usize, entry: Entry) -> u32 {
+    // SAFETY: what the macros hand over.
+    let draft = unsafe { Draft::event(Level(level), site, std::slice::from_raw_parts(words, count)) };
+    match machine().recorder.log(&draft, entry) {
+        Outcome::Written { .. } => 0,
+        Outcome::Filtered => 1,
+        Outcome::Dropped(_) => 2,
+    }
+}
+
+unsafe extern "system" fn write_event(site: u32, level: u8, words: *const u64, count: usize) -> u32 {
+    write(site, level, words, count, Entry::MayWait)
+}
+
+unsafe extern "system" fn write_event_never_waits(site: u32, level: u8, words: *const u64, count: usize) -> u32 {
+    write(site, level, words, count, Entry::NeverWaits)
+}
+
+unsafe extern "system" fn no_text(_: u8, _: *const u8, _: usize) -> u32 {
+    1
+}
+
+unsafe extern "system" fn no_blob(_: u8, _: u32, _: *const u8, _: usize) -> u32 {
+    1
+}
+
+/// The function table.
+pub fn interface() -> Interface {
+    Interface {
+        major: INTERFACE_VERSION.major,
+        minor: INTERFACE_VERSION.minor,
+        size: size_of::<Interface>() as u32,
+        write_text: no_text,
+        write_blob: no_blob,
+        write_text_never_waits: no_text,
+        write_blob_never_waits: no_blob,
+        register,
+        unregister,
+        write_event,
+        write_event_never_waits,
+    }
+}
+
+/// One test at a time: there is one recorder, and a provider is one for its image.
+pub fn lock() -> MutexGuard<'static, ()> {
+    static LOCK: Mutex<()> = Mutex::new(());
+    LOCK.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Connects, and clears the log.
+pub fn connect() {
+    // SAFETY: the table is for ever.
+    let connected = unsafe { irqlog_provider::connect("test", &interface()) };
+    assert!(connected.is_ok() || connected == Err(irqlog_provider::Refused::Connected), "{connected:?}");
+    machine().recorder.clear();
+}
+
+/// The image as a reader finds it.
+pub fn read() -> (Tables, Vec<Record>) {
+    let bytes: Vec<u8> = machine().words.iter().flat_map(|word| word.load(Ordering::Relaxed).to_le_bytes()).collect();
+    let (tables, lanes) = image::read(&bytes).unwrap();
+    (tables, lanes.into_iter().flat_map(|lane| lane.records).collect())
+}
+
+/// The last record, and its text.
+pub fn last() -> (Record, String) {
+    let (tables, mut records) = read();
+    let record = records.pop().expect("a record");
+    let (_, site) = tables.sites.find(record.header.site.get()).expect("its site");
+    let [format, names] = [site.format, site.names].map(|part| std::str::from_utf8(part).unwrap());
+    let text = event::text(format, names, &event::arguments(&record.payload));
+    (record, text)
+}
+
+/// Sets the level as PROVIDER_LEVEL does.
+pub fn set_level(level: Level) {
+    let (tables, _) = read();
+    let entry = tables.sites.providers().iter().find(|provider| provider.name == "test").unwrap().entry;
+    let request = irqlog_recorder::request::ProviderLevel { start_id: 0, entry, level };
+    machine().recorder.set_provider_level(&machine().registry.lock().unwrap(), &request).unwrap();
+}
+
+/// The registry of drivers that run: how many with the table of this test.
+pub fn registered() -> u64 {
+    let (tables, _) = read();
+    tables.sites.providers().iter().map(|provider| provider.registered).sum()
+}

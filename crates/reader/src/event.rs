@@ -1,0 +1,246 @@
+//! An event: its arguments, and its text by the format of its site.
+
+use std::borrow::Cow;
+
+use irqlog_wire::{
+    event::{ArgumentKind, MAX_ARGUMENTS, NEEDS_DRIVER, head_words},
+    format::{Align, Count, Hole, Piece, Style, Which, pieces},
+    record::WORD,
+};
+
+use crate::{render, status};
+
+/// The widest that a field gets: more is damage, or nobody's wish.
+const WIDEST: usize = 4096;
+
+/// An argument.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// An unsigned number.
+    Unsigned(u128),
+    /// A signed one, of so many bits.
+    Signed(i128, u32),
+    /// true or false.
+    Bool(bool),
+    /// A character; what was none is replaced.
+    Char(char),
+    /// An f32.
+    F32(f32),
+    /// An f64.
+    F64(f64),
+    /// An address, or the hash of one.
+    Pointer(u64),
+    /// NTSTATUS.
+    Status(u32),
+    /// A GUID as it lies in memory.
+    Guid([u8; 16]),
+    /// Text; what was none is replaced.
+    Text(Cow<'a, str>),
+    /// Bytes.
+    Bytes(&'a [u8]),
+    /// A word of a kind that this version does not know.
+    Unknown(u64),
+}
+
+/// An argument with its kind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Argument<'a> {
+    /// Its kind.
+    pub kind: ArgumentKind,
+    /// Its value.
+    pub value: Value<'a>,
+    /// Bytes that a string had beyond those that were kept.
+    pub cut: u32,
+}
+
+/// The arguments of an event's payload, as far as they are there.
+#[must_use]
+pub fn arguments(payload: &[u8]) -> Vec<Argument<'_>> {
+    let count = payload.first().map_or(0, |&count| usize::from(count & !(NEEDS_DRIVER as u8)));
+    let kinds = payload.get(1..=count).unwrap_or_default();
+    let mut rest = payload.get(head_words(count) * WORD..).unwrap_or_default();
+    let mut arguments = Vec::new();
+    for &kind in kinds.iter().take(MAX_ARGUMENTS) {
+        let Some((argument, behind)) = take(ArgumentKind(kind), rest) else { break };
+        arguments.push(argument);
+        rest = behind;
+    }
+    arguments
+}
+
+/// The argument at the start of `bytes`, and what is behind it.
+fn take(kind: ArgumentKind, bytes: &[u8]) -> Option<(Argument<'_>, &[u8])> {
+    let (word, behind) = bytes.split_first_chunk().map(|(word, behind)| (u64::from_le_bytes(*word), behind))?;
+    if kind.is_string() {
+        let (kept, had) = (word as u32 as usize, (word >> 32) as u32);
+        let string = behind.get(..kept)?;
+        let behind = behind.get(kept.next_multiple_of(WORD)..)?;
+        let value = match kind {
+            ArgumentKind::Bytes => Value::Bytes(string),
+            ArgumentKind::Utf16 => {
+                let units = string.as_chunks().0.iter().map(|unit| u16::from_le_bytes(*unit));
+                let text: String =
+                    char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+                Value::Text(text.into())
+            }
+            _ => Value::Text(String::from_utf8_lossy(string)),
+        };
+        return Some((Argument { kind, value, cut: had.saturating_sub(kept as u32) }, behind));
+    }
+    let (number, behind) = if kind.words() == 2 {
+        let (number, behind) = bytes.split_first_chunk()?;
+        (u128::from_le_bytes(*number), behind)
+    } else {
+        (u128::from(word), behind)
+    };
+    let value = match kind {
+        ArgumentKind::U8
+        | ArgumentKind::U16
+        | ArgumentKind::U32
+        | ArgumentKind::U64
+        | ArgumentKind::U128
+        | ArgumentKind::Usize => Value::Unsigned(number),
+        ArgumentKind::I8 => Value::Signed(i128::from(word as i8), 8),
+        ArgumentKind::I16 => Value::Signed(i128::from(word as i16), 16),
+        ArgumentKind::I32 => Value::Signed(i128::from(word as i32), 32),
+        ArgumentKind::I64 | ArgumentKind::Isize => Value::Signed(i128::from(word as i64), 64),
+        ArgumentKind::I128 => Value::Signed(number as i128, 128),
+        ArgumentKind::Bool => Value::Bool(word != 0),
+        ArgumentKind::Char => Value::Char(char::from_u32(word as u32).unwrap_or(char::REPLACEMENT_CHARACTER)),
+        ArgumentKind::F32 => Value::F32(f32::from_bits(word as u32)),
+        ArgumentKind::F64 => Value::F64(f64::from_bits(word)),
+        ArgumentKind::Pointer => Value::Pointer(word),
+        ArgumentKind::Status => Value::Status(word as u32),
+        ArgumentKind::Guid => Value::Guid(number.to_le_bytes()),
+        _ => Value::Unknown(word),
+    };
+    Some((Argument { kind, value, cut: 0 }, behind))
+}
+
+/// The text of an event: what `format!` would have given. A hole without its argument is `{?}`; a format that is wrong is
+/// shown as it is, with the arguments behind it.
+#[must_use]
+pub fn text(format: &str, names: &str, arguments: &[Argument<'_>]) -> String {
+    let mut given = Given { names, arguments, next: 0 };
+    let mut text = String::with_capacity(format.len() + 8 * arguments.len());
+    for piece in pieces(format) {
+        match piece {
+            Ok(Piece::Literal(literal)) => text.push_str(literal),
+            Ok(Piece::Hole(hole)) => {
+                // `.*` takes its precision before the value.
+                let precision = given.count(hole.precision);
+                let width = given.count(hole.width);
+                match given.find(hole.argument) {
+                    Some(argument) => value(&mut text, &argument.value, &Spec::new(&hole, width, precision)),
+                    None => text.push_str("{?}"),
+                }
+            }
+            Err(_) => {
+                format.clone_into(&mut text);
+                for argument in arguments {
+                    text.push(' ');
+                    value(&mut text, &argument.value, &Spec::default());
+                }
+                return text;
+            }
+        }
+    }
+    text
+}
+
+/// The arguments that a format is given.
+struct Given<'a> {
+    names: &'a str,
+    arguments: &'a [Argument<'a>],
+    /// The one that the next hole takes that says nothing.
+    next: usize,
+}
+
+impl<'a> Given<'a> {
+    fn find(&mut self, which: Which<'_>) -> Option<&'a Argument<'a>> {
+        let index = match which {
+            Which::Next => {
+                self.next += 1;
+                self.next - 1
+            }
+            Which::Index(index) => index,
+            Which::Name(name) => self.names.split(',').position(|own| own == name)?,
+        };
+        self.arguments.get(index)
+    }
+
+    fn count(&mut self, count: Option<Count<'_>>) -> Option<usize> {
+        let number = match count? {
+            Count::Number(number) => number,
+            Count::Argument(which) => match self.find(which)?.value {
+                Value::Unsigned(number) => usize::try_from(number).unwrap_or(usize::MAX),
+                _ => return None,
+            },
+        };
+        Some(number.min(WIDEST))
+    }
+}
+
+/// A hole whose width and precision are known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spec {
+    pub fill: char,
+    pub align: Option<Align>,
+    pub plus: bool,
+    pub alternate: bool,
+    pub zero: bool,
+    pub width: Option<usize>,
+    pub precision: Option<usize>,
+    pub style: Style,
+}
+
+impl Spec {
+    const fn new(hole: &Hole<'_>, width: Option<usize>, precision: Option<usize>) -> Self {
+        let Hole { fill, align, plus, alternate, zero, style, .. } = *hole;
+        Self { fill, align, plus, alternate, zero, width, precision, style }
+    }
+}
+
+impl Default for Spec {
+    fn default() -> Self {
+        Self {
+            fill: ' ',
+            align: None,
+            plus: false,
+            alternate: false,
+            zero: false,
+            width: None,
+            precision: None,
+            style: Style::Display,
+        }
+    }
+}
+
+/// A value as the specification says, or, where they do not fit each other, as it shows best.
+fn value(text: &mut String, value: &Value<'_>, spec: &Spec) {
+    let is_debug = matches!(spec.style, Style::Debug | Style::DebugLowerHex | Style::DebugUpperHex);
+    match value {
+        Value::Unsigned(number) => render::unsigned(text, *number, spec),
+        Value::Signed(number, bits) => render::signed(text, *number, *bits, spec),
+        Value::Bool(value) => render::text(text, if *value { "true" } else { "false" }, spec),
+        Value::Char(character) if is_debug => text.push_str(&format!("{character:?}")),
+        Value::Char(character) => render::text(text, character.encode_utf8(&mut [0; 4]), spec),
+        Value::F32(number) => render::f32(text, *number, spec),
+        Value::F64(number) => render::f64(text, *number, spec),
+        Value::Pointer(address) => render::pointer(text, *address, spec),
+        Value::Status(status) => match (spec.style, status::name(*status)) {
+            (Style::LowerHex | Style::UpperHex | Style::Octal | Style::Binary, _) => {
+                render::unsigned(text, (*status).into(), spec);
+            }
+            (_, Some(name)) => render::text(text, name, spec),
+            (_, None) => render::text(text, &format!("{status:#010x}"), spec),
+        },
+        Value::Guid(guid) => render::text(text, &render::guid(guid), spec),
+        Value::Text(string) if is_debug => text.push_str(&format!("{string:?}")),
+        Value::Text(string) => render::text(text, string, spec),
+        Value::Bytes(bytes) => render::bytes(text, bytes, spec),
+        Value::Unknown(word) => {
+            render::unsigned(text, (*word).into(), &Spec { alternate: true, style: Style::LowerHex, ..*spec })
+        }
+    }
+}

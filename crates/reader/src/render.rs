@@ -1,0 +1,139 @@
+//! Values by flags that are only known at run time, as `core::fmt` shows them.
+//!
+//! Digits, signs, prefixes, precision and zeros between sign and digits are made by `format!` itself, with a literal for each
+//! combination; only the fill to a width, whose character a literal would have to have, is made here.
+
+use std::fmt::Write;
+
+use irqlog_wire::format::{Align, Style};
+
+use crate::event::Spec;
+
+/// `format!` of one value in one style, by the flags of a specification. The width is only taken with the flag `0`.
+macro_rules! styled {
+    ($out:expr, $value:expr, $spec:expr, $style:literal) => {{
+        let zeros = $spec.width.filter(|_| $spec.zero);
+        match (zeros, $spec.precision) {
+            (None, None) => styled!(@ $out, $spec, "", $style, $value),
+            (Some(w), None) => styled!(@ $out, $spec, "0w$", $style, $value, w = w),
+            (None, Some(p)) => styled!(@ $out, $spec, ".p$", $style, $value, p = p),
+            (Some(w), Some(p)) => styled!(@ $out, $spec, "0w$.p$", $style, $value, w = w, p = p),
+        }
+    }};
+    (@ $out:expr, $spec:expr, $counts:literal, $style:literal, $($arguments:tt)+) => {
+        match ($spec.plus, $spec.alternate) {
+            (false, false) => write!($out, concat!("{:", $counts, $style, "}"), $($arguments)+),
+            (true, false) => write!($out, concat!("{:+", $counts, $style, "}"), $($arguments)+),
+            (false, true) => write!($out, concat!("{:#", $counts, $style, "}"), $($arguments)+),
+            (true, true) => write!($out, concat!("{:+#", $counts, $style, "}"), $($arguments)+),
+        }
+    };
+}
+
+/// A number in the style of the specification, into a text of its own: then filled up to the width.
+macro_rules! number {
+    ($text:expr, $value:expr, $spec:expr, $($style:pat => $letter:literal),+ ; else $other:literal) => {{
+        let mut digits = String::new();
+        // Writing to a String cannot fail.
+        let _ = match $spec.style {
+            $($style => styled!(digits, $value, $spec, $letter),)+
+            _ => styled!(digits, $value, $spec, $other),
+        };
+        pad($text, &digits, $spec, Align::Right);
+    }};
+}
+
+/// An unsigned number.
+pub(crate) fn unsigned(text: &mut String, value: u128, spec: &Spec) {
+    number!(text, value, spec,
+        Style::LowerHex | Style::DebugLowerHex => "x", Style::UpperHex | Style::DebugUpperHex => "X",
+        Style::Octal => "o", Style::Binary => "b", Style::LowerExp => "e", Style::UpperExp => "E"; else "");
+}
+
+/// A signed number of so many bits: hexadecimal digits and their like are those of its two's complement.
+pub(crate) fn signed(text: &mut String, value: i128, bits: u32, spec: &Spec) {
+    let is_radix = matches!(
+        spec.style,
+        Style::LowerHex | Style::DebugLowerHex | Style::UpperHex | Style::DebugUpperHex | Style::Octal | Style::Binary
+    );
+    if is_radix {
+        return unsigned(text, value as u128 & (u128::MAX >> (128 - bits)), spec);
+    }
+    number!(text, value, spec, Style::LowerExp => "e", Style::UpperExp => "E"; else "");
+}
+
+/// An f32.
+pub(crate) fn f32(text: &mut String, value: f32, spec: &Spec) {
+    number!(text, value, spec, Style::LowerExp => "e", Style::UpperExp => "E",
+        Style::Debug | Style::DebugLowerHex | Style::DebugUpperHex => "?"; else "");
+}
+
+/// An f64.
+pub(crate) fn f64(text: &mut String, value: f64, spec: &Spec) {
+    number!(text, value, spec, Style::LowerExp => "e", Style::UpperExp => "E",
+        Style::Debug | Style::DebugLowerHex | Style::DebugUpperHex => "?"; else "");
+}
+
+/// An address: hexadecimal with `0x`; in the alternate form with all of its digits.
+pub(crate) fn pointer(text: &mut String, address: u64, spec: &Spec) {
+    const DIGITS: usize = 2 + 16;
+    let width = if spec.alternate { spec.width.or(Some(DIGITS)) } else { spec.width };
+    let zero = spec.zero || spec.alternate;
+    unsigned(
+        text,
+        address.into(),
+        &Spec { alternate: true, zero, width, precision: None, style: Style::LowerHex, ..*spec },
+    );
+}
+
+/// A text: the precision is the most characters, and it goes to the left.
+pub(crate) fn text(out: &mut String, value: &str, spec: &Spec) {
+    let end = spec.precision.and_then(|most| value.char_indices().nth(most)).map_or(value.len(), |(at, _)| at);
+    pad(out, &value[..end], &Spec { zero: false, ..*spec }, Align::Left);
+}
+
+/// Bytes, as a slice of them is shown by `{:?}`: each by the same flags.
+pub(crate) fn bytes(out: &mut String, bytes: &[u8], spec: &Spec) {
+    let style =
+        if matches!(spec.style, Style::DebugLowerHex | Style::DebugUpperHex) { spec.style } else { Style::Debug };
+    let element = Spec { style, ..*spec };
+    let (before, behind) = if spec.alternate { ("\n    ", ",") } else { ("", "") };
+    out.push('[');
+    for (index, &byte) in bytes.iter().enumerate() {
+        if index != 0 && !spec.alternate {
+            out.push_str(", ");
+        }
+        out.push_str(before);
+        unsigned(out, byte.into(), &element);
+        out.push_str(behind);
+    }
+    if spec.alternate && !bytes.is_empty() {
+        out.push('\n');
+    }
+    out.push(']');
+}
+
+/// A GUID in the registry's form, without braces.
+pub(crate) fn guid(guid: &[u8; 16]) -> String {
+    let [a, b, c, d, e, f, g, h, i, j, rest @ ..] = *guid;
+    let (first, second, third) =
+        (u32::from_le_bytes([a, b, c, d]), u16::from_le_bytes([e, f]), u16::from_le_bytes([g, h]));
+    let mut text = format!("{first:08x}-{second:04x}-{third:04x}-{i:02x}{j:02x}-");
+    for byte in rest {
+        text.push_str(&format!("{byte:02x}"));
+    }
+    text
+}
+
+/// Fills a value up to the width.
+fn pad(out: &mut String, value: &str, spec: &Spec, default: Align) {
+    let missing = spec.width.unwrap_or(0).saturating_sub(value.chars().count());
+    let before = match spec.align.unwrap_or(default) {
+        Align::Left => 0,
+        Align::Center => missing / 2,
+        Align::Right => missing,
+    };
+    out.extend(std::iter::repeat_n(spec.fill, before));
+    out.push_str(value);
+    out.extend(std::iter::repeat_n(spec.fill, missing - before));
+}
