@@ -148,12 +148,12 @@ impl Call {
     fn tokens(&self, format: &str, checks: &[(usize, Ident)]) -> TokenStream {
         let Self { level, never_waits, .. } = self;
         let count = self.arguments.len();
-        let named: Vec<_> = self
+        let each: Vec<_> = self
             .arguments
             .iter()
             .map(|argument| argument.name.as_ref().map(ToString::to_string).unwrap_or_default())
             .collect();
-        let names = if named.iter().all(String::is_empty) { String::new() } else { named.join(",") };
+        let names = if each.iter().all(String::is_empty) { String::new() } else { each.join(",") };
         let values = self.arguments.iter().map(|argument| &argument.value);
         // What is wrong with an argument is said where it stands.
         let bound: Vec<_> = (0..)
@@ -162,7 +162,7 @@ impl Call {
                 Ident::new(&format!("argument_{index}"), argument.value.span().resolved_at(Span::mixed_site()))
             })
             .collect();
-        let checked = checks.iter().map(|(index, check)| {
+        let bounds = checks.iter().map(|(index, check)| {
             let argument = &bound[*index];
             let span = argument.span();
             quote_spanned!(span=> ::irqlog_provider::private::#check(#argument);)
@@ -182,7 +182,7 @@ impl Call {
             if ::irqlog_provider::is_enabled(LEVEL) {
                 match (#(&#values,)*) {
                     (#(#bound,)*) => {
-                        #(#checked)*
+                        #(#bounds)*
                         let mut words = ::irqlog_provider::private::Words::<#words>::new();
                         words.head(&[#(::irqlog_provider::private::kind(#bound)),*]);
                         #(::irqlog_provider::private::put(#bound, &mut words);)*

@@ -220,9 +220,8 @@ impl Guid {
     #[inline]
     #[must_use]
     pub const fn new(data1: u32, data2: u16, data3: u16, data4: [u8; 8]) -> Self {
-        let ([a, b, c, d], [e, f], [g, h], [i, j, k, l, m, n, o, p]) =
-            (data1.to_le_bytes(), data2.to_le_bytes(), data3.to_le_bytes(), data4);
-        Self([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p])
+        let first = data1 as u64 | (data2 as u64) << 32 | (data3 as u64) << 48;
+        Self((first as u128 | (u64::from_le_bytes(data4) as u128) << 64).to_le_bytes())
     }
 }
 

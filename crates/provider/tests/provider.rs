@@ -1,5 +1,7 @@
 //! A provider comes, is told its level, and goes.
 
+#![allow(clippy::literal_string_with_formatting_args, reason = "formats are what this is about")]
+
 mod common;
 
 use std::cell::Cell;

@@ -94,7 +94,7 @@ fn pointers_look_as_format_shows_them() {
 fn arguments_are_found_by_place_name_and_capture() {
     let _held = lock();
     connect();
-    let (port, status, width, precision, pi) = (80_u16, 0x1f_u32, 12_usize, 2_usize, 3.14159_f64);
+    let (port, status, width, precision, pi) = (80_u16, 0x1f_u32, 12_usize, 2_usize, 12.375_f64);
     same!("no arguments");
     same!("{{}} {{{}}}", port);
     same!("{} {} {}", 1_u8, 'x', "y");

@@ -6,9 +6,16 @@ use irqlog_wire::{
     event::{ArgumentKind, MAX_ARGUMENTS, NEEDS_DRIVER, head_words},
     format::{Align, Count, Hole, Piece, Style, Which, pieces},
     record::WORD,
+    site::Site,
 };
 
-use crate::{render, status};
+use crate::{
+    image::Tables,
+    record::{Content, Record},
+    render, status,
+};
+
+pub use crate::render::guid;
 
 /// The widest that a field gets: more is damage, or nobody's wish.
 const WIDEST: usize = 4096;
@@ -51,6 +58,45 @@ pub struct Argument<'a> {
     pub value: Value<'a>,
     /// Bytes that a string had beyond those that were kept.
     pub cut: u32,
+}
+
+/// An event with what is known of its call.
+#[derive(Clone, Debug)]
+pub struct EventView<'a> {
+    /// The provider's name; without its site it is not known.
+    pub provider: Option<&'a str>,
+    /// The site, if it is in the table.
+    pub site: Option<Site<'a>>,
+    /// Its arguments.
+    pub arguments: Vec<Argument<'a>>,
+}
+
+impl<'a> EventView<'a> {
+    /// The event that a record is; `None` if it is something else.
+    #[must_use]
+    pub fn of(tables: &'a Tables, record: &'a Record) -> Option<Self> {
+        let Content::Event(payload) = record.content() else { return None };
+        let found = tables.sites.find(record.header.site.get());
+        let provider = found.and_then(|(index, _)| tables.sites.providers().get(index)).map(|provider| &*provider.name);
+        Some(Self { provider, site: found.map(|(_, site)| site), arguments: arguments(payload) })
+    }
+
+    /// Its text; that of an event whose site is not known is its arguments.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self.site {
+            Some(site) => {
+                text(&String::from_utf8_lossy(site.format), &String::from_utf8_lossy(site.names), &self.arguments)
+            }
+            None => text("(unknown site){", "", &self.arguments).replacen('{', "", 1),
+        }
+    }
+
+    /// The names of the arguments, an empty one for each without.
+    pub fn names(&self) -> impl Iterator<Item = &'a str> {
+        let names = self.site.and_then(|site| std::str::from_utf8(site.names).ok()).unwrap_or_default();
+        names.split(',').chain(std::iter::repeat("")).take(self.arguments.len())
+    }
 }
 
 /// The arguments of an event's payload, as far as they are there.
@@ -240,7 +286,7 @@ fn value(text: &mut String, value: &Value<'_>, spec: &Spec) {
         Value::Text(string) => render::text(text, string, spec),
         Value::Bytes(bytes) => render::bytes(text, bytes, spec),
         Value::Unknown(word) => {
-            render::unsigned(text, (*word).into(), &Spec { alternate: true, style: Style::LowerHex, ..*spec })
+            render::unsigned(text, (*word).into(), &Spec { alternate: true, style: Style::LowerHex, ..*spec });
         }
     }
 }

@@ -1,5 +1,7 @@
 //! A ring image at rest: parsed from a file or a dump, or put together from a running recorder.
 
+use std::sync::Arc;
+
 use irqlog_wire::{
     Upgrade, VERSION, Version,
     image::{ImageHeader, LaneControl, MAGIC, ProcessorControl, build_flags},
@@ -60,7 +62,7 @@ pub struct Tables {
     /// One for each lane there can be; those without data have no `data_words`.
     pub lanes: Vec<LaneControl>,
     /// The site table; empty in what INFO answers, which does not have it.
-    pub sites: SiteTable,
+    pub sites: Arc<SiteTable>,
 }
 
 impl Tables {
@@ -82,7 +84,7 @@ impl Tables {
             header.processor_count.get(),
         )?;
         let lanes = table(bytes, "lanes", header.lanes_offset.get(), header.lane_size.get(), header.lane_count.get())?;
-        Ok(Self { header, processors, lanes, sites: sites(bytes, &header) })
+        Ok(Self { header, processors, lanes, sites: Arc::new(sites(bytes, &header)) })
     }
 
     /// The lanes that are there, by index.

@@ -28,6 +28,8 @@ pub enum Content<'a> {
         /// Its bytes.
         bytes: &'a [u8],
     },
+    /// The arguments of an event: see [`EventView`](crate::event::EventView).
+    Event(&'a [u8]),
     /// A kind that this version cannot show.
     Unknown(&'a [u8]),
 }
@@ -37,6 +39,7 @@ impl Record {
     pub fn content(&self) -> Content<'_> {
         match Kind(self.header.kind) {
             Kind::Text => Content::Text(String::from_utf8_lossy(&self.payload)),
+            Kind::Event => Content::Event(&self.payload),
             Kind::Blob => match BlobHeader::read_from_prefix(&self.payload) {
                 Ok((header, bytes)) => Content::Blob { header, bytes },
                 Err(_) => Content::Unknown(&self.payload),

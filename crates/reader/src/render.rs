@@ -113,16 +113,13 @@ pub(crate) fn bytes(out: &mut String, bytes: &[u8], spec: &Spec) {
     out.push(']');
 }
 
-/// A GUID in the registry's form, without braces.
-pub(crate) fn guid(guid: &[u8; 16]) -> String {
-    let [a, b, c, d, e, f, g, h, i, j, rest @ ..] = *guid;
-    let (first, second, third) =
-        (u32::from_le_bytes([a, b, c, d]), u16::from_le_bytes([e, f]), u16::from_le_bytes([g, h]));
-    let mut text = format!("{first:08x}-{second:04x}-{third:04x}-{i:02x}{j:02x}-");
-    for byte in rest {
-        text.push_str(&format!("{byte:02x}"));
-    }
-    text
+/// A GUID in the registry's form, without braces: its first three fields are numbers, little-endian.
+#[must_use]
+pub fn guid(guid: &[u8; 16]) -> String {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let number = |bytes: &[u8]| hex(&bytes.iter().rev().copied().collect::<Vec<_>>());
+    let (first, second, third) = (number(&guid[..4]), number(&guid[4..6]), number(&guid[6..8]));
+    format!("{first}-{second}-{third}-{}-{}", hex(&guid[8..10]), hex(&guid[10..]))
 }
 
 /// Fills a value up to the width.

@@ -1,10 +1,12 @@
 //! A running recorder, through anything that answers control requests.
 
+use std::sync::Arc;
+
 use irqlog_wire::{
     image::Policy,
     ioctl::{
-        self, BatchHeader, ConfigureRequest, Cursor, MarkHeader, ReadRequest, SelftestAnswer, WaitAnswer, WaitRequest,
-        batch_flags, read_flags,
+        self, BatchHeader, ConfigureRequest, Cursor, MarkHeader, ProviderLevelRequest, ReadRequest, SelftestAnswer,
+        SitesHeader, SitesRequest, WaitAnswer, WaitRequest, batch_flags, read_flags,
     },
     record::Level,
 };
@@ -13,6 +15,7 @@ use zerocopy::{FromBytes, IntoBytes};
 use crate::{
     image::{ImageError, Tables, check_version},
     record::{Record, parse_all},
+    sites::SiteTable,
 };
 
 /// Why a request failed.
@@ -100,12 +103,14 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Session<S> {
     source: S,
+    /// The site table as it was last asked for, and of which start it is.
+    sites: Option<(u64, Arc<SiteTable>)>,
 }
 
 impl<S: Source> Session<S> {
     /// Over a source.
     pub const fn new(source: S) -> Self {
-        Self { source }
+        Self { source, sites: None }
     }
 
     fn ask<T: FromBytes>(&mut self, what: &'static str, code: u32, input: &[u8]) -> Result<T, SessionError> {
@@ -113,14 +118,65 @@ impl<S: Source> Session<S> {
         T::read_from_bytes(&answer).map_err(|_| bad_answer(what, &format!("it has {} bytes", answer.len())))
     }
 
-    /// Header and control tables.
+    /// Header, control tables, and the site table, which is asked for only when it has grown.
     ///
     /// # Errors
     /// See [`SessionError`].
     pub fn info(&mut self) -> Result<Tables, SessionError> {
         // Enough for 2048 processors, the most that Windows has.
         let answer = self.source.control("INFO", ioctl::INFO, &[], 1 << 20)?;
-        Ok(Tables::parse(&answer)?)
+        let mut tables = Tables::parse(&answer)?;
+        let (start_id, size) = (tables.header.start_id.get(), tables.header.sites_size.get());
+        let known = self.sites.take().filter(|(start, table)| *start == start_id && table.bytes().len() as u64 == size);
+        let sites = match known {
+            Some((_, table)) => table,
+            None if size == 0 => Arc::default(),
+            None => Arc::new(self.sites()?),
+        };
+        tables.sites = Arc::clone(&sites);
+        self.sites = Some((start_id, sites));
+        Ok(tables)
+    }
+
+    /// The next [`info`](Self::info) asks for the site table even if it has not grown: levels and counts in it change.
+    pub fn forget_sites(&mut self) {
+        self.sites = None;
+    }
+
+    /// The site table as it is now, levels and counts included.
+    ///
+    /// # Errors
+    /// See [`SessionError`].
+    pub fn sites(&mut self) -> Result<SiteTable, SessionError> {
+        let mut table = Vec::new();
+        loop {
+            let request = SitesRequest { offset: (table.len() as u64).into() };
+            let answer = self.source.control("SITES", ioctl::SITES, request.as_bytes(), BATCH)?;
+            let (header, bytes) = SitesHeader::read_from_prefix(&answer)
+                .map_err(|_| bad_answer("SITES", &format!("it has {} bytes", answer.len())))?;
+            check_version(header.major.get(), header.minor.get())?;
+            if bytes.len() != header.bytes.get() as usize {
+                return Err(bad_answer("SITES", &format!("{} bytes where it says {}", bytes.len(), header.bytes)));
+            }
+            table.extend_from_slice(bytes);
+            if bytes.is_empty() || table.len() as u64 >= header.size.get() {
+                return Ok(SiteTable::parse(table));
+            }
+        }
+    }
+
+    /// Changes at which level a provider logs; `entry` is [`Provider::entry`](crate::sites::Provider::entry).
+    ///
+    /// # Errors
+    /// See [`SessionError`].
+    pub fn set_provider_level(&mut self, start_id: u64, entry: u64, level: Level) -> Result<(), SessionError> {
+        let request = ProviderLevelRequest {
+            start_id: start_id.into(),
+            entry: entry.into(),
+            level: u32::from(level.0).into(),
+            reserved: 0.into(),
+        };
+        self.source.control("PROVIDER_LEVEL", ioctl::PROVIDER_LEVEL, request.as_bytes(), 0).map(drop)
     }
 
     /// Records of a lane from a cursor on; from the first record ever without one.

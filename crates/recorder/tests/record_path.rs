@@ -316,8 +316,8 @@ fn a_processor_that_comes_later_has_lanes_once_its_piece_is_there() {
         assert_eq!(control.data_offset.get() as usize, (layout.words() + layout.piece_words()) * 8);
         assert_eq!(control.processor.get(), 2);
         // Its NMI lane is the last lane that there is, and lies behind its main lane.
-        let last = header.lane_count.get() as usize - 1;
-        let at = header.lanes_offset.get() as usize + last * size_of::<LaneControl>();
+        let at_end = header.lane_count.get() as usize - 1;
+        let at = header.lanes_offset.get() as usize + at_end * size_of::<LaneControl>();
         let nmi = LaneControl::read_from_prefix(&bytes[at..]).unwrap().0;
         let behind = layout.words() + layout.piece_words() + layout.piece_main_words();
         assert_eq!((nmi.data_offset.get() as usize, nmi.processor.get()), (behind * 8, 2));

@@ -166,7 +166,7 @@ fn without_zeros(mut bytes: &[u8]) -> &[u8] {
 }
 
 /// The sites of a section, each with its offset.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Sites<'a> {
     bytes: &'a [u8],
     offset: usize,

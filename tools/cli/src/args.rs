@@ -42,6 +42,15 @@ pub enum Command {
     },
     /// Show counters: records, drops by reason, contention, hold and wait (sampled)
     Stats,
+    /// Show the drivers that log events: their levels, sites, and records in the log
+    Providers {
+        /// Those of a file that `save` wrote, and not those of the running driver
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// Show each of their sites too
+        #[arg(long)]
+        sites: bool,
+    },
     /// Write a text into the log
     Mark {
         /// The text, at most 984 bytes
@@ -57,6 +66,9 @@ pub enum Command {
         /// The least important level that is written
         #[arg(long, value_parser = level)]
         level: Option<Level>,
+        /// The level of that provider only
+        #[arg(long, value_name = "NAME", requires = "level", conflicts_with_all = ["policy", "pause", "resume"])]
+        provider: Option<String>,
         /// What happens when a lane is full
         #[arg(long, value_parser = policy)]
         policy: Option<Policy>,
@@ -98,9 +110,34 @@ pub struct Filter {
     /// Only from so many seconds after the driver's start on
     #[arg(long, value_name = "SECONDS")]
     pub since: Option<f64>,
+    /// Only events of these providers
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub provider: Vec<String>,
+    /// Only those in whose text this regular expression is found
+    #[arg(long, value_name = "REGEX")]
+    pub grep: Option<regex::Regex>,
+    /// Only events of this place: the end of the file's path, and the line
+    #[arg(long, value_name = "FILE:LINE", value_parser = place)]
+    pub site: Option<Place>,
     /// Only the last N
     #[arg(long, value_name = "N")]
     pub last: Option<usize>,
+}
+
+/// The value of `--site`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The end of the file's path.
+    pub file: String,
+    /// The line.
+    pub line: u32,
+}
+
+fn place(text: &str) -> Result<Place, String> {
+    let wrong = || "a site is FILE:LINE, as `--json` shows it".to_owned();
+    let (file, line) = text.rsplit_once(':').ok_or_else(wrong)?;
+    let line = line.parse().map_err(|_| wrong())?;
+    if file.is_empty() { Err(wrong()) } else { Ok(Place { file: file.replace('\\', "/"), line }) }
 }
 
 /// One value of `--irql`.

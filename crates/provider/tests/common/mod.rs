@@ -1,6 +1,7 @@
 //! irqlog as a library on the host: the recorder behind the function table that irqlog.sys hands out, and the reader.
 
 #![allow(dead_code, reason = "each test uses its own part")]
+#![allow(clippy::multiple_unsafe_ops_per_block, reason = "the kernel side of a C interface: what comes in is believed")]
 
 use std::sync::{
     Mutex, MutexGuard, OnceLock, PoisonError,

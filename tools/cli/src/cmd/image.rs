@@ -24,8 +24,10 @@ pub fn save(session: &mut Session<impl Source>, file: &Path) -> Result<Finding> 
         .create_new(true)
         .open(file)
         .with_context(|| format!("creating {}", file.display()))?;
+    let round = Follower::new(session.info()?.present()).round(session, false)?;
+    // Behind the records: every site that they name is in the table then.
+    session.forget_sites();
     let tables = session.info()?;
-    let round = Follower::new(tables.present()).round(session, false)?;
     let mut lanes = vec![Vec::new(); tables.lanes.len()];
     let count = round.records.len();
     for record in round.records {

@@ -2,20 +2,22 @@
 
 mod follow;
 mod image;
+mod providers;
 mod selftest;
 
 use anyhow::{Result, ensure};
 use irqlog_reader::{
+    event::EventView,
     follow::Follower,
     image::Tables,
-    record::Record,
+    record::{Content, Record},
     session::{Session, Settings, Source},
 };
 use irqlog_wire::ioctl::MAX_MARK;
 
 use crate::{
     Finding,
-    args::{Cli, Command, Filter, Form, IrqlFilter},
+    args::{Cli, Command, Filter, Form, IrqlFilter, Place},
     output::{self, Printer, is_nmi},
     source,
 };
@@ -23,8 +25,10 @@ use crate::{
 /// Runs the command.
 pub fn run(cli: &Cli) -> Result<Finding> {
     let form = cli.form();
-    if let Command::Decode { file, filter } = &cli.command {
-        return image::decode(file, filter, form);
+    match &cli.command {
+        Command::Decode { file, filter } => return image::decode(file, filter, form),
+        Command::Providers { file: Some(file), sites } => return providers::of_file(file, *sites, form),
+        _ => {}
     }
     let mut session = source::open(cli.rig.as_deref())?;
     match &cli.command {
@@ -41,7 +45,11 @@ pub fn run(cli: &Cli) -> Result<Finding> {
             session.clear()?;
             Ok(Finding::Good)
         }
-        Command::Configure { level, policy, pause, resume } => {
+        Command::Providers { sites, .. } => providers::live(&mut session, *sites, form),
+        Command::Configure { provider: Some(provider), level: Some(level), .. } => {
+            providers::set_level(&mut session, provider, *level)
+        }
+        Command::Configure { level, policy, pause, resume, .. } => {
             let paused = if *pause { Some(true) } else { resume.then_some(false) };
             let settings = Settings { level: *level, policy: *policy, paused };
             ensure!(
@@ -67,8 +75,9 @@ fn show(form: Form, tables: &Tables, text: fn(&Tables) -> String) -> Result<Find
 }
 
 fn read(session: &mut Session<impl Source>, filter: &Filter, form: Form) -> Result<Finding> {
+    let round = Follower::new(session.info()?.present()).round(session, false)?;
+    // Behind the records: every site that they name is in the table then.
     let tables = session.info()?;
-    let round = Follower::new(tables.present()).round(session, false)?;
     let mut printer = Printer::new(form);
     if round.lost != 0 {
         printer.lost(round.lost)?;
@@ -104,4 +113,32 @@ fn passes(filter: &Filter, tables: &Tables, record: &Record) -> bool {
                 IrqlFilter::Levels(low, high) => (low..=high).contains(&header.irql),
             }))
         && filter.since.is_none_or(|since| tables.seconds(header.tick.get()) >= since)
+        && passes_by_text(filter, tables, record)
+}
+
+/// Whether what it says is wanted.
+fn passes_by_text(filter: &Filter, tables: &Tables, record: &Record) -> bool {
+    if filter.provider.is_empty() && filter.site.is_none() && filter.grep.is_none() {
+        return true;
+    }
+    let event = EventView::of(tables, record);
+    let has_provider = |name: &str| filter.provider.iter().any(|wanted| wanted == name);
+    let is_at = |place: &Place| {
+        event.as_ref().and_then(|event| event.site).is_some_and(|site| {
+            let file = String::from_utf8_lossy(site.file).replace('\\', "/");
+            site.header.line.get() == place.line && is_path_end(&file, &place.file)
+        })
+    };
+    (filter.provider.is_empty() || event.as_ref().and_then(|event| event.provider).is_some_and(has_provider))
+        && filter.site.as_ref().is_none_or(is_at)
+        && filter.grep.as_ref().is_none_or(|wanted| match (&event, record.content()) {
+            (Some(event), _) => wanted.is_match(&event.text()),
+            (None, Content::Text(text)) => wanted.is_match(&text),
+            _ => false,
+        })
+}
+
+/// Whether a path ends with those components.
+fn is_path_end(path: &str, end: &str) -> bool {
+    path.strip_suffix(end).is_some_and(|before| before.is_empty() || before.ends_with('/') || end.starts_with('/'))
 }

@@ -3,6 +3,7 @@
 use std::io::{Result, Write};
 
 use irqlog_reader::{
+    event::{self, EventView},
     image::Tables,
     record::{Content, Record},
 };
@@ -22,6 +23,63 @@ fn name_or(name: Option<&'static str>, number: u64) -> Value {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// An event: its text, where it comes from, and its arguments with their types.
+fn event_fields(fields: &mut Map<String, Value>, site: u32, event: &EventView<'_>) {
+    let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
+    put("text", event.text().into());
+    put("site", site.into());
+    if let Some(provider) = event.provider {
+        put("provider", provider.into());
+    }
+    if let Some(site) = event.site {
+        let lossy = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        put("format", lossy(site.format).into());
+        put("module", lossy(site.module).into());
+        put("file", lossy(site.file).into());
+        put("line", site.header.line.get().into());
+    }
+    let arguments = event.arguments.iter().zip(event.names()).map(|(argument, name)| {
+        let mut object = Map::new();
+        if !name.is_empty() {
+            object.insert("name".into(), name.into());
+        }
+        object.insert("type".into(), name_or(argument.kind.name(), argument.kind.0.into()));
+        object.insert("value".into(), value(&argument.value));
+        if argument.cut != 0 {
+            object.insert("cut".into(), argument.cut.into());
+        }
+        Value::Object(object)
+    });
+    put("arguments", arguments.collect());
+}
+
+/// A value; what JSON has no number for is a text.
+fn value(value: &event::Value<'_>) -> Value {
+    match value {
+        event::Value::Unsigned(number) => u64::try_from(*number).map_or_else(|_| number.to_string().into(), Into::into),
+        event::Value::Signed(number, _) => {
+            i64::try_from(*number).map_or_else(|_| number.to_string().into(), Into::into)
+        }
+        event::Value::Bool(value) => (*value).into(),
+        event::Value::Char(character) => character.to_string().into(),
+        event::Value::F32(number) => float((*number).into()),
+        event::Value::F64(number) => float(*number),
+        event::Value::Pointer(address) => format!("{address:#x}").into(),
+        event::Value::Status(status) => {
+            json!({ "status": format!("{status:#010x}"), "name": irqlog_reader::status::name(*status) })
+        }
+        event::Value::Guid(guid) => event::guid(guid).into(),
+        event::Value::Text(text) => text.as_ref().into(),
+        event::Value::Bytes(bytes) => hex(bytes).into(),
+        event::Value::Unknown(word) => (*word).into(),
+    }
+}
+
+/// NaN and the infinities are no numbers in JSON.
+fn float(number: f64) -> Value {
+    if number.is_finite() { number.into() } else { number.to_string().into() }
 }
 
 /// A record.
@@ -56,6 +114,11 @@ pub fn record(out: &mut impl Write, tables: &Tables, record: &Record) -> Result<
             });
             fields.insert("blob".into(), blob);
         }
+        Content::Event(_) => {
+            if let Some(event) = EventView::of(tables, record) {
+                event_fields(&mut fields, record.header.site.get(), &event);
+            }
+        }
         Content::Unknown(bytes) => {
             fields.insert("bytes".into(), hex(bytes).into());
         }
@@ -65,6 +128,8 @@ pub fn record(out: &mut impl Write, tables: &Tables, record: &Record) -> Result<
         (flags::USER, "user"),
         (flags::OWN, "own"),
         (flags::NEVER_WAITS, "never_waits"),
+        (flags::POINTERS_HASHED, "pointers_hashed"),
+        (flags::POINTERS_RAW, "pointers_raw"),
     ] {
         if record.has(flag) {
             fields.insert(name.into(), true.into());

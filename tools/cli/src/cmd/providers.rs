@@ -1,0 +1,113 @@
+//! `providers`: the drivers that log events; and the level of one.
+
+use std::{collections::BTreeMap, path::Path};
+
+use anyhow::{Context, Result, ensure};
+use irqlog_reader::{
+    follow::Follower,
+    image::{self, Tables},
+    record::Record,
+    session::{Session, Source},
+    sites::{Provider, SiteTable},
+};
+use irqlog_wire::record::{Kind, Level};
+use serde_json::json;
+
+use crate::{Finding, args::Form, output::Printer};
+
+/// Shows those of the running driver.
+pub fn live(session: &mut Session<impl Source>, sites: bool, form: Form) -> Result<Finding> {
+    let round = Follower::new(session.info()?.present()).round(session, false)?;
+    // As it is now, with levels and counts.
+    let table = session.sites()?;
+    let refused = session.info()?.header.refused_providers.get();
+    show(&table, refused, round.records.iter(), sites, form)
+}
+
+/// Shows those of a saved log.
+pub fn of_file(file: &Path, sites: bool, form: Form) -> Result<Finding> {
+    let bytes = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?;
+    let (tables, lanes): (Tables, _) = image::read(&bytes).with_context(|| file.display().to_string())?;
+    let records = lanes.iter().flat_map(|lane| &lane.records);
+    show(&tables.sites, tables.header.refused_providers.get(), records, sites, form)
+}
+
+/// Changes the level of every table of that name: more versions of a driver than one may be loaded.
+pub fn set_level(session: &mut Session<impl Source>, name: &str, level: Level) -> Result<Finding> {
+    let start_id = session.info()?.header.start_id.get();
+    let table = session.sites()?;
+    let mut found = table.providers().iter().filter(|provider| provider.name == name).peekable();
+    let known: Vec<_> = table.providers().iter().map(|provider| &*provider.name).collect();
+    ensure!(found.peek().is_some(), "there is no provider {name}; there are: {}", known.join(", "));
+    for provider in found {
+        session.set_provider_level(start_id, provider.entry, level)?;
+    }
+    Ok(Finding::Good)
+}
+
+fn show<'r>(
+    table: &SiteTable,
+    refused: u64,
+    records: impl Iterator<Item = &'r Record>,
+    with_sites: bool,
+    form: Form,
+) -> Result<Finding> {
+    let mut by_site: BTreeMap<u32, u64> = BTreeMap::new();
+    for record in records.filter(|record| record.header.kind == Kind::Event.0) {
+        *by_site.entry(record.header.site.get()).or_default() += 1;
+    }
+    let mut printer = Printer::new(form);
+    if form == Form::Text {
+        printer.line("provider              level  drivers  loads  sites  records")?;
+    }
+    for provider in table.providers() {
+        let records = table.sites_of(provider).filter_map(|(id, _)| by_site.get(&id)).sum();
+        printer.line(&match form {
+            Form::Text => line(provider, records),
+            Form::Json => json!({
+                "provider": provider.name, "level": provider.level.name(), "drivers": provider.registered,
+                "loads": provider.registrations, "sites": provider.sites, "records": records,
+            })
+            .to_string(),
+        })?;
+        if with_sites {
+            show_sites(&mut printer, table, provider, &by_site, form)?;
+        }
+    }
+    if refused != 0 {
+        printer.line(&match form {
+            Form::Text => format!("{refused} registrations were refused: the log says why"),
+            Form::Json => json!({ "refused": refused }).to_string(),
+        })?;
+    }
+    Ok(Finding::Good)
+}
+
+fn line(provider: &Provider, records: u64) -> String {
+    let Provider { name, level, registered, registrations, sites, .. } = provider;
+    let level = level.name().unwrap_or("?");
+    format!("{name:20}  {level:5}  {registered:7}  {registrations:5}  {sites:5}  {records:7}")
+}
+
+fn show_sites(
+    printer: &mut Printer,
+    table: &SiteTable,
+    provider: &Provider,
+    by_site: &BTreeMap<u32, u64>,
+    form: Form,
+) -> Result<()> {
+    for (id, site) in table.sites_of(provider) {
+        let records = by_site.get(&id).copied().unwrap_or_default();
+        let [format, module, file] = [site.format, site.module, site.file].map(String::from_utf8_lossy);
+        let (level, number) = (Level(site.header.level).name().unwrap_or("?"), site.header.line);
+        printer.line(&match form {
+            Form::Text => format!("  {file}:{number:<5} {level:5} {records:7}  {format:?}"),
+            Form::Json => json!({
+                "site": id, "provider": provider.name, "level": level, "module": module, "file": file, "line": number.get(),
+                "format": format, "records": records,
+            })
+            .to_string(),
+        })?;
+    }
+    Ok(())
+}
