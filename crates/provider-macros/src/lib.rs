@@ -180,7 +180,7 @@ impl Call {
                 LEVEL, #arguments, ::core::line!(), [FORMAT, NAMES, ::core::module_path!(), ::core::file!()],
             );
             if ::irqlog_provider::is_enabled(LEVEL) {
-                match (#(&#values,)*) {
+                match (#(&(#values),)*) {
                     (#(#bound,)*) => {
                         #(#bounds)*
                         let mut words = ::irqlog_provider::private::Words::<#words>::new();

@@ -113,6 +113,11 @@ impl<S: Source> Session<S> {
         Self { source, sites: None }
     }
 
+    /// Gives the source back.
+    pub fn into_source(self) -> S {
+        self.source
+    }
+
     fn ask<T: FromBytes>(&mut self, what: &'static str, code: u32, input: &[u8]) -> Result<T, SessionError> {
         let answer = self.source.control(what, code, input, size_of::<T>())?;
         T::read_from_bytes(&answer).map_err(|_| bad_answer(what, &format!("it has {} bytes", answer.len())))

@@ -1,5 +1,7 @@
 //! Format strings, taken apart.
 
+#![allow(clippy::literal_string_with_formatting_args, reason = "formats are what this is about")]
+
 use irqlog_wire::format::{Align, Count, Hole, Piece, Style, Which, pieces};
 
 fn only(format: &str) -> Hole<'_> {

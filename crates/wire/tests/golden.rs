@@ -5,6 +5,7 @@ use irqlog_wire::{
     event::ArgumentKind,
     image, ioctl,
     record::{BlobHeader, HEADER_SIZE, Kind, Level, MAX_PAYLOAD, RecordHeader, flags, size_for_payload},
+    site::provider_word,
 };
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -126,8 +127,8 @@ fn image_words_lie_where_the_structures_say() {
     assert_eq!(image::lane_word::NEXT_SEQ, 18);
     assert_eq!([image::header_word::SITES_OFFSET, image::header_word::SITES_SIZE], [14, 15]);
     assert_eq!(image::header_word::REFUSED_PROVIDERS, 29);
-    use irqlog_wire::site::provider_word::{LEVEL, REGISTERED, REGISTRATIONS};
-    assert_eq!([LEVEL, REGISTERED, REGISTRATIONS], [3, 4, 5]);
+    let words = [provider_word::LEVEL, provider_word::REGISTERED, provider_word::REGISTRATIONS];
+    assert_eq!(words, [3, 4, 5]);
 }
 
 #[test]

@@ -150,6 +150,7 @@ pub const EXPORTS: &[Export] = &[
     row("KeWaitForSingleObject", AT_MOST_APC, "wdm/nf-wdm-kewaitforsingleobject: <= APC_LEVEL when it may wait"),
     row("KfRaiseIrql", ANY, "wdm/nf-wdm-keraiseirql: the new level is not below the current one"),
     row("MmMapLockedPagesSpecifyCache", AT_MOST_DISPATCH, "wdm/nf-wdm-mmmaplockedpagesspecifycache"),
+    row("ObReferenceObjectByHandle", PASSIVE_ONLY, "wdm/nf-wdm-obreferenceobjectbyhandle"),
     row("ObfDereferenceObject", AT_MOST_DISPATCH, "wdm/nf-wdm-obdereferenceobject"),
     row("PsCreateSystemThread", PASSIVE_ONLY, "wdm/nf-wdm-pscreatesystemthread"),
     row("PsGetCurrentProcessId", ANY, "ntddk/nf-ntddk-psgetcurrentprocessid"),

@@ -7,7 +7,6 @@
  */
 #include "wdf.h"
 
-#define STATUS_SUCCESS ((NTSTATUS)0)
 
 typedef struct _WDF_BIND_INFO {
     ULONG Size;

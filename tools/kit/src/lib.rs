@@ -106,6 +106,11 @@ pub fn assemble(root: &Path, tools: &Tools) -> Result<()> {
     Ok(())
 }
 
+/// Where the kernel's headers lie, for drivers in C.
+pub fn kernel_headers(root: &Path) -> PathBuf {
+    root.join("Include").join(SDK_VERSION).join("km")
+}
+
 /// Where the import library of the kernel lies, for drivers that do not come through wdk-build.
 pub fn kernel_libraries(root: &Path, arch: Arch) -> PathBuf {
     root.join("Lib").join(SDK_VERSION).join("km").join(arch.wdk_folder())

@@ -1,7 +1,7 @@
 //! Wait locks: a synchronization event.
 
 use alloc::boxed::Box;
-use core::ptr::{null, null_mut};
+use core::ptr::null;
 
 use irqlog_ntabi::{Kevent, NtStatus, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
 
@@ -17,14 +17,15 @@ const SYNCHRONIZATION: u32 = 1;
 pub struct WaitLock(*mut Kevent);
 
 pub unsafe extern "system" fn wait_lock_create(
-    _: *mut Globals,
+    globals: *mut Globals,
     attributes: *const Attributes,
     out: *mut *mut Object,
 ) -> NtStatus {
     unsafe {
         let event = Box::into_raw(Box::new(core::mem::zeroed::<Kevent>()));
         nt::KeInitializeEvent(event, SYNCHRONIZATION, 1);
-        *out = object::create(Body::WaitLock(WaitLock(event)), null_mut(), attributes);
+        // Whose attributes name no parent belongs to the driver.
+        *out = object::create(Body::WaitLock(WaitLock(event)), (*globals).driver.cast(), attributes);
     }
     STATUS_SUCCESS
 }

@@ -37,6 +37,25 @@ pub fn add(image: &Arc<Image>) {
     images.push(Arc::clone(image));
 }
 
+/// An image has been unloaded: nobody may touch it any more.
+pub fn retire(image: &Arc<Image>) {
+    let images = lock(&IMAGES);
+    if let Some(index) = images.iter().position(|known| Arc::ptr_eq(known, image)) {
+        CODE[index].end.store(0, Ordering::Release);
+    }
+    image.forbid().expect("own pages");
+}
+
+/// Of which image that was unloaded an address is.
+pub fn unloaded(address: usize) -> Option<String> {
+    let images = lock(&IMAGES);
+    let (image, _) = images.iter().zip(&CODE).find(|(image, slot)| {
+        let is_in = (image.base()..image.base() + image.size()).contains(&address);
+        is_in && slot.end.load(Ordering::Acquire) == 0
+    })?;
+    Some(image.describe(address))
+}
+
 /// An image by its file name.
 pub fn find(name: &str) -> Option<Arc<Image>> {
     lock(&IMAGES).iter().rev().find(|image| image.name.eq_ignore_ascii_case(name)).cloned()

@@ -108,6 +108,7 @@ impl Driver {
         // SAFETY: as above.
         let has_device = unsafe { !(*self.object).DeviceObject.is_null() };
         ensure!(!has_device, "{} left a device behind", self.service);
+        images::retire(&self.image);
         Ok(true)
     }
 
@@ -134,6 +135,9 @@ pub fn check_nothing_is_left() {
     }
     if ps::running() != 0 {
         left.push(format!("{} system threads", ps::running()));
+    }
+    if ps::references() != 0 {
+        left.push(format!("{} references to threads", ps::references()));
     }
     if !left.is_empty() {
         report::broken(&format!("left behind: {}", left.join("; ")));

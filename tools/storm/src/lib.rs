@@ -24,6 +24,9 @@ pub const MISUSE: u32 = ctl_code(0x902);
 /// A word in, as the second of [`MISUSE`]; a word out: the address of the lock.
 pub const LOCK_ADDRESS: u32 = ctl_code(0x903);
 
+/// Drops the reference to irqlog, although interrupts that log stay connected: the contract of disconnect is broken.
+pub const LEAVE: u32 = ctl_code(0x904);
+
 /// What is done to a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
@@ -116,6 +119,16 @@ pub mod counts {
     pub const WORDS: usize = BY_CONTEXT + super::CONTEXTS.len();
 }
 
+/// Every so many records of a writer one is an event, with writer, number and text as arguments, unless it is a blob.
+pub const EVENT_EVERY: u32 = 5;
+/// The name that the test driver registers.
+pub const PROVIDER: &str = "storm";
+
+/// Whether that record is an event.
+pub const fn is_event(number: u32) -> bool {
+    number.is_multiple_of(EVENT_EVERY) && !is_blob(number)
+}
+
 /// Every so many records of a writer one is a blob.
 pub const BLOB_EVERY: u32 = 37;
 /// The largest text.
@@ -167,6 +180,26 @@ pub fn check_text(bytes: &[u8]) -> Option<(u16, u32)> {
     (expected.get(..length)? == bytes).then_some((writer, number))
 }
 
+/// The words that lead an event of the storm: three arguments, u16, u32 and str (`irqlog_wire::event`, typed again here).
+pub const EVENT_HEAD: u64 = u64::from_le_bytes([3, 2, 3, 20, 0, 0, 0, 0]);
+
+/// Who wrote an event, if every word of its payload is as it should be: head, writer, number, length of the text twice,
+/// text, zeros.
+pub fn check_event(payload: &[u8]) -> Option<(u16, u32)> {
+    let word = |index: usize| Some(u64::from_le_bytes(*payload.get(8 * index..)?.first_chunk()?));
+    let (writer, number, length) = (word(1)?, word(2)?, word(3)?);
+    let size = (length & 0xffff_ffff) as usize;
+    let (text, rest) = payload.get(32..)?.split_at_checked(size)?;
+    let (found, how_manieth) = check_text(text)?;
+    let is_whole = word(0)? == EVENT_HEAD
+        && length >> 32 == length & 0xffff_ffff
+        && (u64::from(found), u64::from(how_manieth)) == (writer, number)
+        && payload.len().is_multiple_of(8)
+        && rest.len() < 8
+        && rest.iter().all(|&byte| byte == 0);
+    is_whole.then_some((found, how_manieth))
+}
+
 /// The tag of a blob: its writer and which blob of that writer it is.
 pub const fn blob_tag(writer: u16, number: u32) -> u32 {
     ((writer as u32) << 20) | ((number / BLOB_EVERY) & 0xf_ffff)
@@ -206,6 +239,26 @@ mod tests {
             }
             assert_eq!(check_text(&out[..length - 1]), None);
         }
+    }
+
+    #[test]
+    fn an_event_is_checked_to_the_byte() {
+        let mut out = [0; MAX_TEXT];
+        let length = text(7, 10, &mut out);
+        let mut payload = [0; 32 + MAX_TEXT + 8];
+        for (index, word) in [EVENT_HEAD, 7, 10, length as u64 | (length as u64) << 32].into_iter().enumerate() {
+            payload[8 * index..8 * index + 8].copy_from_slice(&word.to_le_bytes());
+        }
+        payload[32..32 + length].copy_from_slice(&out[..length]);
+        let size = 32 + length.next_multiple_of(8);
+        assert_eq!(check_event(&payload[..size]), Some((7, 10)));
+        for index in 0..size {
+            payload[index] ^= 1;
+            assert_eq!(check_event(&payload[..size]), None, "byte {index}");
+            payload[index] ^= 1;
+        }
+        assert_eq!(check_event(&payload[..size + 8]), None);
+        assert_eq!(check_event(&payload[..20]), None);
     }
 
     #[test]

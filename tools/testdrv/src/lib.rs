@@ -29,8 +29,8 @@ use irqlog_ntabi::{
     STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_DEVICE_REQUEST, STATUS_PENDING, STATUS_SUCCESS, UnicodeString,
 };
 use irqlog_storm::{
-    CONTEXTS, COUNTS, Context, DEVICE_NAME, LOCK_ADDRESS, MAX_BLOB, MAX_TEXT, MISUSE, Misuse, START, Start, WRITERS,
-    blob_byte, blob_length, blob_tag, counts, is_blob, text, writer,
+    CONTEXTS, COUNTS, Context, DEVICE_NAME, LEAVE, LOCK_ADDRESS, MAX_BLOB, MAX_TEXT, MISUSE, Misuse, PROVIDER, START,
+    Start, WRITERS, blob_byte, blob_length, blob_tag, counts, is_blob, is_event, text, writer,
 };
 use irqlog_wire::{
     interface::{Interface, Outcome},
@@ -86,6 +86,8 @@ fn log(context: Context, never_waits: bool) {
         let pieces = length.div_ceil(MAX_BLOB_PIECE).max(1) as u64;
         let write = if never_waits { interface.write_blob_never_waits } else { interface.write_blob };
         (unsafe { write(level, tag, bytes.as_ptr(), length) }, pieces)
+    } else if is_event(number) {
+        (log_event(writer, number, never_waits), 1)
     } else {
         let mut bytes = [0; MAX_TEXT];
         let length = text(writer, number, &mut bytes);
@@ -99,6 +101,22 @@ fn log(context: Context, never_waits: bool) {
     if outcome == Outcome::Dropped.0 {
         DROPPED.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// Logs an event. Whether it was dropped only irqlog.sys knows. IRQL: any.
+fn log_event(writer: u16, number: u32, never_waits: bool) -> u32 {
+    if !irqlog_provider::is_enabled(Level::Info) {
+        return Outcome::Filtered.0;
+    }
+    let mut bytes = [0; MAX_TEXT];
+    let length = text(writer, number, &mut bytes);
+    let text = bytes.get(..length).and_then(|text| core::str::from_utf8(text).ok()).unwrap_or_default();
+    if never_waits {
+        irqlog_provider::info!(never_waits, "writer {writer:#x} number {number}: {text}");
+    } else {
+        irqlog_provider::info!("writer {writer:#x} number {number}: {text}");
+    }
+    Outcome::Written.0
 }
 
 unsafe extern "system" fn on_interrupt(_: *mut c_void, _: *mut c_void) -> u8 {
@@ -213,6 +231,10 @@ unsafe fn control(irp: *mut Irp) -> (NtStatus, usize) {
                 buffer.cast::<u64>().write_unaligned(locks::address(queued) as u64);
                 (STATUS_SUCCESS, 8)
             }
+            LEAVE => {
+                leave();
+                (STATUS_SUCCESS, 0)
+            }
             START | COUNTS | MISUSE | LOCK_ADDRESS => (STATUS_BUFFER_TOO_SMALL, 0),
             _ => (STATUS_INVALID_DEVICE_REQUEST, 0),
         }
@@ -270,7 +292,11 @@ unsafe fn connect() -> NtStatus {
             return status;
         }
         FILE.store(file, Ordering::SeqCst);
-        *INTERFACE.0.get() = Some(interface.assume_init());
+        let interface = interface.assume_init();
+        *INTERFACE.0.get() = Some(interface);
+        if irqlog_provider::connect(PROVIDER, &interface).is_err() {
+            return STATUS_INVALID_DEVICE_REQUEST;
+        }
     }
     STATUS_SUCCESS
 }
@@ -304,6 +330,15 @@ unsafe fn connect_interrupts() -> NtStatus {
     STATUS_SUCCESS
 }
 
+/// Unregisters, and drops the reference. IRQL: PASSIVE_LEVEL.
+unsafe fn leave() {
+    irqlog_provider::disconnect();
+    let file = FILE.swap(null_mut(), Ordering::SeqCst);
+    if !file.is_null() {
+        unsafe { nt::ObfDereferenceObject(file.cast()) };
+    }
+}
+
 unsafe extern "system" fn unload(_: *mut DriverObject) {
     unsafe {
         for object in &LINE_OBJECTS {
@@ -314,7 +349,7 @@ unsafe extern "system" fn unload(_: *mut DriverObject) {
         nt::KeFlushQueuedDpcs();
         // Everyone is quiet: now the reference may go.
         *INTERFACE.0.get() = None;
-        nt::ObfDereferenceObject(FILE.swap(null_mut(), Ordering::SeqCst).cast());
+        leave();
         nt::IoDeleteDevice(DEVICE.swap(null_mut(), Ordering::SeqCst));
     }
 }

@@ -31,7 +31,16 @@ const TESTDRV: Driver = Driver { package: "irqlog-testdrv", output: "irqlog_test
 /// The small KMDF that the rig loads beside it.
 const KMDF: Driver = Driver { package: "irqlog-kmdf", output: "irqlog_kmdf", image: "WDFLDR" };
 
-/// Builds irqlog.sys.
+/// A driver in Rust that logs events.
+const SAMPLE_RUST: Driver =
+    Driver { package: "irqlog-sample-rust", output: "irqlog_sample_rust", image: "sample_rust" };
+/// The packages of all of them.
+const ALL: [&Driver; 4] = [&IRQLOG, &KMDF, &TESTDRV, &SAMPLE_RUST];
+
+/// The image of the driver in C that logs events.
+const SAMPLE_C: &str = "sample_c";
+
+/// Builds irqlog.sys and the samples.
 ///
 /// # Errors
 /// Whatever of the tools fails.
@@ -39,9 +48,13 @@ pub fn drivers(archs: &[Arch]) -> Result<()> {
     let setup = Setup::prepare(archs)?;
     for &arch in archs {
         setup.build(&IRQLOG, arch)?;
+        setup.build(&SAMPLE_RUST, arch)?;
+        setup.build_sample_c(arch)?;
     }
     for &arch in archs {
-        println!("{}", image(arch, IRQLOG.image).display());
+        for name in [IRQLOG.image, SAMPLE_RUST.image, SAMPLE_C] {
+            println!("{}", image(arch, name).display());
+        }
     }
     Ok(())
 }
@@ -52,10 +65,10 @@ pub fn drivers(archs: &[Arch]) -> Result<()> {
 /// Whatever of the tools fails.
 pub fn rig_images(arch: Arch) -> Result<()> {
     let setup = Setup::prepare(&[arch])?;
-    for driver in [&IRQLOG, &KMDF, &TESTDRV] {
+    for driver in ALL {
         setup.build(driver, arch)?;
     }
-    Ok(())
+    setup.build_sample_c(arch)
 }
 
 /// Builds the checked irqlog.sys for both architectures, the one for the rig beside what the rig loads with it. Gives the
@@ -83,7 +96,7 @@ pub fn checked() -> Result<PathBuf> {
 
 /// Copies what the rig loads beside irqlog.sys, as far as it is built.
 fn copy_beside(images: &Path) -> Result<()> {
-    for beside in ["WDFLDR.sys", "testdrv.sys"] {
+    for beside in ["WDFLDR.sys", "testdrv.sys", "sample_rust.sys", "sample_c.sys"] {
         let built = root().join("target/driver/x64").join(beside);
         if built.exists() {
             fs::copy(&built, images.join(beside))?;
@@ -109,7 +122,7 @@ pub fn clippy_drivers() -> Result<()> {
             cargo.env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=core,alloc");
         }
         cargo.arg("--release").arg("--target-dir").arg(root().join("target/driver"));
-        for driver in [&IRQLOG, &KMDF, &TESTDRV] {
+        for driver in ALL {
             cargo.args(["--package", driver.package]);
         }
         run(cargo.args(["--", "-D", "warnings"]))?;
@@ -210,6 +223,42 @@ impl Setup {
             run(self.cargo(driver, arch).arg("--target-dir").arg(root().join("target/driver")))?;
             collect(driver, arch, &image(arch, driver.image))
         })
+    }
+
+    /// `samples/c`, with clang-cl and lld-link, as MSVC's compiler and linker would do it.
+    fn build_sample_c(&self, arch: Arch) -> Result<()> {
+        timed(&format!("building {SAMPLE_C}.sys for {}", arch.name()), || {
+            let to = image(arch, SAMPLE_C);
+            let object = to.with_extension("obj");
+            fs::create_dir_all(to.parent().context("the image has a folder")?)?;
+            let mut compile = self.clang_cl(arch);
+            compile.args(["/O2", "/std:c11"]).arg(format!("/Fo{}", object.display()));
+            // After `--`, or an absolute path would be read as an option.
+            run(compile.arg("--").arg("samples/c/sample_c.c"))?;
+            let mut link = Command::new(host::lld_link());
+            link.args(["-flavor", "link", "/DRIVER", "/NODEFAULTLIB", "/SUBSYSTEM:NATIVE", "/ENTRY:DriverEntry"]);
+            link.args([
+                "/RELEASE",
+                "/DYNAMICBASE",
+                "/NXCOMPAT",
+                "/OPT:REF,ICF",
+                "/DEBUG",
+                "/PDBALTPATH:%_PDB%",
+                "/MAP",
+            ]);
+            link.arg(format!("/OUT:{}", to.display())).arg(&object);
+            run(link.arg(irqlog_kit::kernel_libraries(&self.wdk, arch).join("ntoskrnl.lib")))
+        })
+    }
+
+    /// The compiler for kernel code in C, with the kit's headers and irqlog.h.
+    fn clang_cl(&self, arch: Arch) -> Command {
+        let mut compile = Command::new(&self.tools.clang_cl);
+        compile.current_dir(root()).arg(format!("--target={}", arch.triple()));
+        compile.args(["/c", "/Z7", "/GS-", "/kernel", "/Zl", "/W4", "/WX", "-Wno-nonportable-include-path"]);
+        compile.args(["/D_KERNEL_MODE", if arch == Arch::X64 { "/D_AMD64_" } else { "/D_ARM64_" }]);
+        compile.arg("-imsvc").arg(irqlog_kit::kernel_headers(&self.wdk)).arg("-Icrates/provider/include");
+        compile
     }
 
     fn cargo(&self, driver: &Driver, arch: Arch) -> Command {

@@ -21,7 +21,12 @@ typedef char CHAR, CCHAR, KPROCESSOR_MODE, *PCHAR;
 typedef const char *PCSTR;
 typedef unsigned char UCHAR, BOOLEAN, KIRQL, *PUCHAR, *PBOOLEAN, *PKIRQL;
 typedef short SHORT, CSHORT;
-typedef unsigned short USHORT, WCHAR, *PUSHORT, *PWSTR;
+typedef unsigned short USHORT, *PUSHORT;
+#if defined(__cplusplus)
+typedef wchar_t WCHAR, *PWSTR;
+#else
+typedef unsigned short WCHAR, *PWSTR;
+#endif
 typedef const WCHAR *PCWSTR;
 typedef long LONG, NTSTATUS, *PLONG, *PNTSTATUS;
 typedef unsigned long ULONG, *PULONG, ACCESS_MASK;
@@ -62,11 +67,24 @@ typedef struct _SINGLE_LIST_ENTRY {
     struct _SINGLE_LIST_ENTRY *Next;
 } SINGLE_LIST_ENTRY, *PSINGLE_LIST_ENTRY;
 
-/* Opaque here: the driver reaches these objects through KMDF only. */
-typedef struct _DRIVER_OBJECT DRIVER_OBJECT, *PDRIVER_OBJECT;
+/* Opaque here. */
 typedef struct _DEVICE_OBJECT DEVICE_OBJECT, *PDEVICE_OBJECT;
+typedef struct _FILE_OBJECT FILE_OBJECT, *PFILE_OBJECT;
 typedef struct _MDL MDL, *PMDL;
-typedef struct _IRP IRP, *PIRP;
+
+#define FORCEINLINE static __forceinline
+#ifndef NULL
+#define NULL 0
+#endif
+#define FALSE 0
+#define TRUE 1
+#define NT_SUCCESS(Status) (((NTSTATUS)(Status)) >= 0)
+#define STATUS_SUCCESS ((NTSTATUS)0x00000000L)
+#define STATUS_PENDING ((NTSTATUS)0x00000103L)
+#define STATUS_UNSUCCESSFUL ((NTSTATUS)0xC0000001L)
+#define STATUS_ACCESS_DENIED ((NTSTATUS)0xC0000022L)
+#define STATUS_INSUFFICIENT_RESOURCES ((NTSTATUS)0xC000009AL)
+#define STATUS_REVISION_MISMATCH ((NTSTATUS)0xC0000059L)
 
 #define PASSIVE_LEVEL 0
 #define APC_LEVEL 1
@@ -206,6 +224,251 @@ NTKERNELAPI PVOID NTAPI
 KeRegisterProcessorChangeCallback(PPROCESSOR_CALLBACK_FUNCTION CallbackFunction, PVOID CallbackContext, ULONG Flags);
 /* IRQL: at most APC_LEVEL. DDI wdm/nf-wdm-kederegisterprocessorchangecallback */
 NTKERNELAPI VOID NTAPI KeDeregisterProcessorChangeCallback(PVOID CallbackHandle);
+
+/* IRQL: at most APC_LEVEL. DDI wdm/nf-wdm-keregisternmicallback */
+typedef BOOLEAN(NTAPI NMI_CALLBACK)(PVOID Context, BOOLEAN Handled);
+typedef NMI_CALLBACK *PNMI_CALLBACK;
+NTKERNELAPI PVOID NTAPI KeRegisterNmiCallback(PNMI_CALLBACK CallbackRoutine, PVOID Context);
+/* IRQL: at most APC_LEVEL. DDI wdm/nf-wdm-kederegisternmicallback */
+NTKERNELAPI NTSTATUS NTAPI KeDeregisterNmiCallback(PVOID Handle);
+
+/* --- Events, threads, handles -------------------------------------------------------------------------------------- */
+
+typedef enum _EVENT_TYPE { NotificationEvent, SynchronizationEvent } EVENT_TYPE;
+typedef enum _KWAIT_REASON { Executive } KWAIT_REASON;
+typedef enum _MODE { KernelMode, UserMode } MODE;
+
+/* 24 bytes on 64-bit Windows, opaque by its documentation. */
+typedef struct _KEVENT {
+    ULONG64 Opaque[3];
+} KEVENT, *PKEVENT, *PRKEVENT;
+
+typedef struct _OBJECT_ATTRIBUTES {
+    ULONG Length;
+    HANDLE RootDirectory;
+    PUNICODE_STRING ObjectName;
+    ULONG Attributes;
+    PVOID SecurityDescriptor;
+    PVOID SecurityQualityOfService;
+} OBJECT_ATTRIBUTES, *POBJECT_ATTRIBUTES;
+
+typedef struct _CLIENT_ID *PCLIENT_ID;
+typedef struct _OBJECT_TYPE *POBJECT_TYPE;
+typedef struct _OBJECT_HANDLE_INFORMATION *POBJECT_HANDLE_INFORMATION;
+
+#define OBJ_CASE_INSENSITIVE 0x00000040L
+#define OBJ_KERNEL_HANDLE 0x00000200L
+#define FILE_READ_DATA 0x0001
+#define FILE_WRITE_DATA 0x0002
+#define SYNCHRONIZE (0x00100000L)
+#define THREAD_ALL_ACCESS (0x001FFFFFL)
+#define KEY_QUERY_VALUE (0x0001)
+
+/* IRQL: any. DDI wdm/nf-wdm-keinitializeevent */
+NTKERNELAPI VOID NTAPI KeInitializeEvent(PRKEVENT Event, EVENT_TYPE Type, BOOLEAN State);
+/* IRQL: at most DISPATCH_LEVEL with Wait FALSE. DDI wdm/nf-wdm-kesetevent */
+NTKERNELAPI LONG NTAPI KeSetEvent(PRKEVENT Event, LONG Increment, BOOLEAN Wait);
+/* IRQL: at most APC_LEVEL if it may wait. DDI wdm/nf-wdm-kewaitforsingleobject */
+NTKERNELAPI NTSTATUS NTAPI KeWaitForSingleObject(
+    PVOID Object, KWAIT_REASON WaitReason, KPROCESSOR_MODE WaitMode, BOOLEAN Alertable, PLARGE_INTEGER Timeout);
+/* IRQL: at most APC_LEVEL. DDI wdm/nf-wdm-kedelayexecutionthread */
+NTKERNELAPI NTSTATUS NTAPI KeDelayExecutionThread(KPROCESSOR_MODE WaitMode, BOOLEAN Alertable, PLARGE_INTEGER Interval);
+
+typedef VOID(NTAPI KSTART_ROUTINE)(PVOID StartContext);
+typedef KSTART_ROUTINE *PKSTART_ROUTINE;
+/* IRQL: PASSIVE_LEVEL. DDI wdm/nf-wdm-pscreatesystemthread */
+NTKERNELAPI NTSTATUS NTAPI PsCreateSystemThread(
+    PHANDLE ThreadHandle, ULONG DesiredAccess, POBJECT_ATTRIBUTES ObjectAttributes, HANDLE ProcessHandle, PCLIENT_ID ClientId,
+    PKSTART_ROUTINE StartRoutine, PVOID StartContext);
+/* IRQL: PASSIVE_LEVEL. DDI wdm/nf-wdm-obreferenceobjectbyhandle */
+NTKERNELAPI NTSTATUS NTAPI ObReferenceObjectByHandle(
+    HANDLE Handle, ACCESS_MASK DesiredAccess, POBJECT_TYPE ObjectType, KPROCESSOR_MODE AccessMode, PVOID *Object,
+    POBJECT_HANDLE_INFORMATION HandleInformation);
+/* IRQL: at most DISPATCH_LEVEL. wdm.h: ObDereferenceObject is a macro over it. */
+NTKERNELAPI LONG_PTR FASTCALL ObfDereferenceObject(PVOID Object);
+#define ObDereferenceObject(Object) ObfDereferenceObject(Object)
+/* IRQL: PASSIVE_LEVEL. DDI wdm/nf-wdm-zwclose */
+NTKERNELAPI NTSTATUS NTAPI ZwClose(HANDLE Handle);
+/* IRQL: PASSIVE_LEVEL. DDI wdm/nf-wdm-zwopenkey */
+NTKERNELAPI NTSTATUS NTAPI ZwOpenKey(PHANDLE KeyHandle, ACCESS_MASK DesiredAccess, POBJECT_ATTRIBUTES ObjectAttributes);
+
+typedef enum _KEY_VALUE_INFORMATION_CLASS { KeyValuePartialInformation = 2 } KEY_VALUE_INFORMATION_CLASS;
+typedef struct _KEY_VALUE_PARTIAL_INFORMATION {
+    ULONG TitleIndex;
+    ULONG Type;
+    ULONG DataLength;
+    UCHAR Data[1];
+} KEY_VALUE_PARTIAL_INFORMATION, *PKEY_VALUE_PARTIAL_INFORMATION;
+/* IRQL: PASSIVE_LEVEL. DDI wdm/nf-wdm-zwqueryvaluekey */
+NTKERNELAPI NTSTATUS NTAPI ZwQueryValueKey(
+    HANDLE KeyHandle, PUNICODE_STRING ValueName, KEY_VALUE_INFORMATION_CLASS KeyValueInformationClass,
+    PVOID KeyValueInformation, ULONG Length, PULONG ResultLength);
+
+/* --- Drivers, requests, interrupts --------------------------------------------------------------------------------- */
+
+typedef struct _IO_STATUS_BLOCK {
+    union {
+        NTSTATUS Status;
+        PVOID Pointer;
+    };
+    ULONG_PTR Information;
+} IO_STATUS_BLOCK, *PIO_STATUS_BLOCK;
+
+struct _DRIVER_OBJECT;
+struct _IRP;
+typedef NTSTATUS(NTAPI DRIVER_DISPATCH)(PDEVICE_OBJECT DeviceObject, struct _IRP *Irp);
+typedef DRIVER_DISPATCH *PDRIVER_DISPATCH;
+typedef VOID(NTAPI DRIVER_UNLOAD)(struct _DRIVER_OBJECT *DriverObject);
+typedef DRIVER_UNLOAD *PDRIVER_UNLOAD;
+
+/* wdm.h; what has no member here is not used. */
+typedef struct _DRIVER_OBJECT {
+    CSHORT Type;
+    CSHORT Size;
+    PDEVICE_OBJECT DeviceObject;
+    ULONG Flags;
+    PVOID DriverStart;
+    ULONG DriverSize;
+    PVOID DriverSection;
+    PVOID DriverExtension;
+    UNICODE_STRING DriverName;
+    PUNICODE_STRING HardwareDatabase;
+    PVOID FastIoDispatch;
+    PVOID DriverInit;
+    PVOID DriverStartIo;
+    PDRIVER_UNLOAD DriverUnload;
+    PDRIVER_DISPATCH MajorFunction[28];
+} DRIVER_OBJECT, *PDRIVER_OBJECT;
+
+typedef struct _IO_STACK_LOCATION {
+    UCHAR MajorFunction;
+    UCHAR MinorFunction;
+    UCHAR Flags;
+    UCHAR Control;
+    union {
+        struct {
+            PVOID Argument1;
+            PVOID Argument2;
+            PVOID Argument3;
+            PVOID Argument4;
+        } Others;
+    } Parameters;
+    PDEVICE_OBJECT DeviceObject;
+    PFILE_OBJECT FileObject;
+    PVOID CompletionRoutine;
+    PVOID Context;
+} IO_STACK_LOCATION, *PIO_STACK_LOCATION;
+
+/* wdm.h; the nesting is that of the real one, as bindings name its anonymous parts by their place. */
+typedef struct _IRP {
+    CSHORT Type;
+    USHORT Size;
+    USHORT AllocationProcessorNumber;
+    USHORT Reserved;
+    PMDL MdlAddress;
+    ULONG Flags;
+    union {
+        struct _IRP *MasterIrp;
+        LONG IrpCount;
+        PVOID SystemBuffer;
+    } AssociatedIrp;
+    LIST_ENTRY ThreadListEntry;
+    IO_STATUS_BLOCK IoStatus;
+    KPROCESSOR_MODE RequestorMode;
+    BOOLEAN PendingReturned;
+    CHAR StackCount;
+    CHAR CurrentLocation;
+    BOOLEAN Cancel;
+    KIRQL CancelIrql;
+    CCHAR ApcEnvironment;
+    UCHAR AllocationFlags;
+    PIO_STATUS_BLOCK UserIosb;
+    PKEVENT UserEvent;
+    union {
+        PVOID Pointers[2];
+        LARGE_INTEGER AllocationSize;
+    } Overlay;
+    PVOID CancelRoutine;
+    PVOID UserBuffer;
+    union {
+        struct {
+            union {
+                PVOID DeviceQueueEntry[4];
+                struct {
+                    PVOID DriverContext[4];
+                };
+            };
+            PVOID Thread;
+            PCHAR AuxiliaryBuffer;
+            struct {
+                LIST_ENTRY ListEntry;
+                union {
+                    PIO_STACK_LOCATION CurrentStackLocation;
+                    ULONG PacketType;
+                };
+            };
+            PFILE_OBJECT OriginalFileObject;
+            PVOID IrpExtension;
+        } Overlay;
+        PVOID CompletionKey;
+    } Tail;
+} IRP, *PIRP;
+
+#define IoGetNextIrpStackLocation(Irp) ((Irp)->Tail.Overlay.CurrentStackLocation - 1)
+
+/* IRQL: PASSIVE_LEVEL. DDI wdm/nf-wdm-iogetdeviceobjectpointer */
+NTKERNELAPI NTSTATUS NTAPI IoGetDeviceObjectPointer(
+    PUNICODE_STRING ObjectName, ACCESS_MASK DesiredAccess, PFILE_OBJECT *FileObject, PDEVICE_OBJECT *DeviceObject);
+/* IRQL: PASSIVE_LEVEL. DDI wdm/nf-wdm-iobuilddeviceiocontrolrequest */
+NTKERNELAPI PIRP NTAPI IoBuildDeviceIoControlRequest(
+    ULONG IoControlCode, PDEVICE_OBJECT DeviceObject, PVOID InputBuffer, ULONG InputBufferLength, PVOID OutputBuffer,
+    ULONG OutputBufferLength, BOOLEAN InternalDeviceIoControl, PKEVENT Event, PIO_STATUS_BLOCK IoStatusBlock);
+/* IRQL: at most DISPATCH_LEVEL. wdm.h: IoCallDriver is a macro over it. */
+NTKERNELAPI NTSTATUS FASTCALL IofCallDriver(PDEVICE_OBJECT DeviceObject, PIRP Irp);
+#define IoCallDriver(Device, Irp) IofCallDriver(Device, Irp)
+
+typedef struct _KINTERRUPT *PKINTERRUPT;
+typedef BOOLEAN(NTAPI KSERVICE_ROUTINE)(PKINTERRUPT Interrupt, PVOID ServiceContext);
+typedef KSERVICE_ROUTINE *PKSERVICE_ROUTINE;
+typedef enum _KINTERRUPT_MODE { LevelSensitive, Latched } KINTERRUPT_MODE;
+
+typedef struct _IO_CONNECT_INTERRUPT_FULLY_SPECIFIED_PARAMETERS {
+    PDEVICE_OBJECT PhysicalDeviceObject;
+    PKINTERRUPT *InterruptObject;
+    PKSERVICE_ROUTINE ServiceRoutine;
+    PVOID ServiceContext;
+    PKSPIN_LOCK SpinLock;
+    KIRQL SynchronizeIrql;
+    BOOLEAN FloatingSave;
+    BOOLEAN ShareVector;
+    ULONG Vector;
+    KIRQL Irql;
+    KINTERRUPT_MODE InterruptMode;
+    KAFFINITY ProcessorEnableMask;
+    USHORT Group;
+} IO_CONNECT_INTERRUPT_FULLY_SPECIFIED_PARAMETERS, *PIO_CONNECT_INTERRUPT_FULLY_SPECIFIED_PARAMETERS;
+
+#define CONNECT_FULLY_SPECIFIED 0x1
+
+typedef struct _IO_CONNECT_INTERRUPT_PARAMETERS {
+    ULONG Version;
+    union {
+        IO_CONNECT_INTERRUPT_FULLY_SPECIFIED_PARAMETERS FullySpecified;
+    };
+} IO_CONNECT_INTERRUPT_PARAMETERS, *PIO_CONNECT_INTERRUPT_PARAMETERS;
+
+typedef struct _IO_DISCONNECT_INTERRUPT_PARAMETERS {
+    ULONG Version;
+    union {
+        PVOID Generic;
+        PKINTERRUPT InterruptObject;
+    } ConnectionContext;
+} IO_DISCONNECT_INTERRUPT_PARAMETERS, *PIO_DISCONNECT_INTERRUPT_PARAMETERS;
+
+/* IRQL: PASSIVE_LEVEL. DDI wdm/nf-wdm-ioconnectinterruptex */
+NTKERNELAPI NTSTATUS NTAPI IoConnectInterruptEx(PIO_CONNECT_INTERRUPT_PARAMETERS Parameters);
+/* IRQL: PASSIVE_LEVEL. DDI wdm/nf-wdm-iodisconnectinterruptex */
+NTKERNELAPI VOID NTAPI IoDisconnectInterruptEx(PIO_DISCONNECT_INTERRUPT_PARAMETERS Parameters);
 
 /* --- Pool, debugging --------------------------------------------------------------------------------------------- */
 

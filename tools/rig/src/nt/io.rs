@@ -18,6 +18,7 @@ use super::{
     exports::routines,
     irp,
     machine::{Vector, lock, machine},
+    ps,
     registry::text,
     report,
 };
@@ -272,6 +273,9 @@ routines! {
     }
 
     fn ObfDereferenceObject(object: usize) -> isize {
+        if ps::dereference_thread(object) {
+            return 0;
+        }
         let mut referenced = lock(&REFERENCED);
         let found = referenced.iter().position(|file| file.address() == object).map(|index| referenced.remove(index));
         drop(referenced);
@@ -286,7 +290,12 @@ routines! {
         // SAFETY: memory of the driver's.
         let parameters = unsafe { &mut *parameters };
         match parameters.ServiceRoutine {
-            Some(routine) if parameters.Version == irqlog_ntabi::CONNECT_FULLY_SPECIFIED && (3..=12).contains(&parameters.Irql) => {
+            // On x64 the level of a vector is its upper four bits.
+            Some(routine)
+                if parameters.Version == irqlog_ntabi::CONNECT_FULLY_SPECIFIED
+                    && (3..=12).contains(&parameters.Irql)
+                    && parameters.Vector >> 4 == u32::from(parameters.Irql) =>
+            {
                 let mut vectors = lock(&machine().vectors);
                 let object = vectors.iter().map(|vector| vector.object).max().unwrap_or(0x2000) + 16;
                 vectors.push(Vector { object, routine, context: parameters.ServiceContext as usize, irql: parameters.Irql });

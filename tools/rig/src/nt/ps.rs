@@ -2,16 +2,45 @@
 
 use std::{
     ffi::c_void,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
-use irqlog_ntabi::{NtStatus, STATUS_SUCCESS};
+use irqlog_ntabi::{Kevent, NtStatus, STATUS_SUCCESS};
 
 use super::{
     exports::routines,
-    machine::{current, run_thread},
-    report,
+    machine::{current, lock, run_thread},
+    report, time,
 };
+
+/// Addresses of thread objects: each is like an event that is signalled once its thread has ended, and stays for ever.
+static THREADS: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+/// The handle of the first one; those of other objects are smaller.
+const FIRST_HANDLE: usize = 0x10_0000;
+/// References to thread objects that were not given back.
+static REFERENCES: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether a handle is that of a thread.
+pub fn is_thread(handle: usize) -> bool {
+    handle.checked_sub(FIRST_HANDLE).is_some_and(|offset| offset / 4 < lock(&THREADS).len())
+}
+
+/// Gives a reference to a thread object back, if it is one.
+pub fn dereference_thread(object: usize) -> bool {
+    let is_thread = lock(&THREADS).contains(&object);
+    if is_thread && REFERENCES.fetch_sub(1, Ordering::SeqCst) == 0 {
+        report::broken("a thread object is dereferenced more often than it was referenced");
+    }
+    is_thread
+}
+
+/// References to thread objects that were not given back.
+pub fn references() -> usize {
+    REFERENCES.load(Ordering::SeqCst)
+}
 
 /// System threads that have not ended.
 static RUNNING: AtomicUsize = AtomicUsize::new(0);
@@ -22,6 +51,18 @@ pub fn running() -> usize {
 }
 
 routines! {
+    /// Of a thread.
+    fn ObReferenceObjectByHandle(handle: usize, _access: u32, _kind: usize, _mode: i8, object: *mut usize, _information: usize) -> NtStatus {
+        let offset = handle.checked_sub(FIRST_HANDLE);
+        let Some(thread) = offset.and_then(|offset| lock(&THREADS).get(offset / 4).copied()) else {
+            return irqlog_ntabi::STATUS_INVALID_PARAMETER;
+        };
+        REFERENCES.fetch_add(1, Ordering::SeqCst);
+        // SAFETY: memory of the driver's.
+        unsafe { object.write(thread) };
+        STATUS_SUCCESS
+    }
+
     /// Only as irqlog calls it: the system's own generator.
     fn BCryptGenRandom(provider: usize, buffer: *mut u8, length: u32, flags: u32) -> NtStatus {
         const USE_SYSTEM_PREFERRED_RNG: u32 = 2;
@@ -44,6 +85,13 @@ routines! {
     /// The thread ends when its routine returns, which the documentation allows.
     fn PsCreateSystemThread(handle: *mut *mut c_void, _access: u32, _attributes: usize, _process: usize, _client: usize, start: usize, context: usize) -> NtStatus {
         RUNNING.fetch_add(1, Ordering::SeqCst);
+        let mut threads = lock(&THREADS);
+        // SAFETY: all-zero is a valid event: one that stays signalled, and is not yet.
+        let object: *mut Kevent = Box::leak(Box::new(unsafe { std::mem::zeroed() }));
+        let ended = object.expose_provenance();
+        let handle_value = FIRST_HANDLE + threads.len() * 4;
+        threads.push(ended);
+        drop(threads);
         std::thread::spawn(move || {
             run_thread(4, 0, true, |thread| {
                 // SAFETY: a start routine of a loaded driver.
@@ -57,9 +105,10 @@ routines! {
                 }
             });
             RUNNING.fetch_sub(1, Ordering::SeqCst);
+            time::set_event(std::ptr::with_exposed_provenance_mut(ended));
         });
-        // SAFETY: memory of the driver's; the handle is good for nothing but ZwClose, which ignores it.
-        unsafe { handle.write(std::ptr::without_provenance_mut(4)) };
+        // SAFETY: memory of the driver's.
+        unsafe { handle.write(std::ptr::without_provenance_mut(handle_value)) };
         STATUS_SUCCESS
     }
 }

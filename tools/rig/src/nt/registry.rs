@@ -8,7 +8,7 @@ use irqlog_ntabi::{
     STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SUCCESS, UnicodeString,
 };
 
-use super::{exports::routines, machine::lock};
+use super::{exports::routines, machine::lock, ps};
 
 /// A value of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +87,9 @@ routines! {
     }
 
     fn ZwClose(handle: *mut c_void) -> NtStatus {
+        if ps::is_thread(handle as usize) {
+            return STATUS_SUCCESS;
+        }
         let closed = lock(&REGISTRY).open.remove(&(handle as usize));
         if closed.is_some() { STATUS_SUCCESS } else { STATUS_INVALID_HANDLE }
     }

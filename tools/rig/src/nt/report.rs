@@ -71,6 +71,10 @@ pub fn fault(signal: i32, pc: usize, address: usize) -> ! {
     // SAFETY: the name of a signal is static.
     let name = unsafe { std::ffi::CStr::from_ptr(libc::strsignal(signal)) }.to_string_lossy().into_owned();
     let who = if images::is_code(pc) { "a driver" } else { "the rig, or a routine that a driver called," };
+    // Bug check 0xCE, DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS.
+    if let Some(where_it_was) = images::unloaded(pc) {
+        stop(&format!("bug check 0xce: {where_it_was} was called after it was unloaded"), None);
+    }
     let about = pool::describe(address).unwrap_or_else(|| "no memory of the simulated machine".to_owned());
     stop(&format!("{name}: {who} touched {address:#x}: {about}"), Some(pc))
 }

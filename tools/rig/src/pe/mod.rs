@@ -154,6 +154,14 @@ impl Image {
         }
     }
 
+    /// Makes all of it inaccessible: it has been unloaded.
+    ///
+    /// # Errors
+    /// If the host refuses.
+    pub fn forbid(&self) -> Result<()> {
+        self.region.forbid()
+    }
+
     /// Replaces one byte of code and gives the old one.
     ///
     /// # Errors

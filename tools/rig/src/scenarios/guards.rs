@@ -5,16 +5,16 @@ use std::io::{Read, Seek};
 use anyhow::{Context, Result, ensure};
 
 use irqlog_ntabi::STATUS_SUCCESS;
-use irqlog_storm::{DEVICE_NAME, LOCK_ADDRESS, MISUSE, Misuse};
-use irqlog_wire::bugcheck::LOCK_VIOLATION;
+use irqlog_storm::{DEVICE_NAME, LEAVE, LOCK_ADDRESS, MISUSE, Misuse};
+use irqlog_wire::{bugcheck::LOCK_VIOLATION, irql::DIRQL_MIN};
 
 use super::{DEFAULT_PROCESSORS, Scenario, World, as_process, stop_last};
 use crate::{
     images,
     nt::{
-        exports,
+        exports, interrupt,
         io::{Control, File, Requestor},
-        machine::run_thread,
+        machine::{raise, run_thread},
         report::EXIT_BROKEN,
     },
     service::{check_nothing_is_left, load_library},
@@ -33,6 +33,12 @@ pub const ALL: &[Scenario] = &[
         processors: DEFAULT_PROCESSORS,
         about: "recursion, release by nobody or by another, and an exhausted budget each end in their bug check",
         run: checked_locks,
+    },
+    Scenario {
+        name: "broken-disconnect",
+        processors: DEFAULT_PROCESSORS,
+        about: "a driver that lets irqlog go while its interrupts still log ends in a bug check that says so",
+        run: broken_disconnect,
     },
     Scenario {
         name: "refusal",
@@ -89,6 +95,33 @@ fn checked_locks(world: &World) -> Result<()> {
         ensure!(testdrv.stop()?, "the test driver does not stop");
         stop_last(&irqlog)
     })
+}
+
+/// The test driver drops its reference, and an interrupt comes after irqlog.sys has gone.
+fn broken_disconnect(world: &World) -> Result<()> {
+    let irqlog = as_process(|| world.start_irqlog())?;
+    let testdrv = as_process(|| world.start_testdrv())?;
+    let (status, said) = run_thread(0x2000, 1, true, |_| -> Result<_> {
+        let file = File::open(DEVICE_NAME, Requestor::Administrator)
+            .map_err(|status| anyhow::anyhow!("opening the test driver: {status:#010x}"))?;
+        let left = file.control(Control { code: LEAVE, internal: false, input: &[], output: 0 }, &|| false);
+        ensure!(left.status == STATUS_SUCCESS, "LEAVE: {:#010x}", left.status);
+        file.cleanup();
+        file.close();
+        ensure!(irqlog.stop()?, "irqlog.sys does not stop");
+        in_child(|| {
+            // The first one logs an event, which does nothing any more: it was unregistered.
+            for _ in 0..2 {
+                raise(0, 1 << DIRQL_MIN);
+                interrupt::deliver(None);
+            }
+        })
+    })?;
+    ensure!(status == EXIT_BROKEN, "exit status {status}: {said}");
+    for words in ["bug check 0xce", "irqlog.sys!irqlog", "was called after it was unloaded"] {
+        ensure!(said.contains(words), "the report does not say {words:?}:\n{said}");
+    }
+    as_process(|| stop_last(&testdrv))
 }
 
 /// Runs `misdeed` in a child; its exit status and what it said.

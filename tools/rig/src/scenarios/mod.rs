@@ -5,6 +5,7 @@ mod coverage;
 mod guards;
 mod order;
 mod rules;
+mod samples;
 mod storm;
 
 use std::path::{Path, PathBuf};
@@ -97,7 +98,7 @@ pub struct Scenario {
 }
 
 /// All of them. Each runs in a process of its own (`irqlog-rig run NAME`): a machine boots once.
-pub const ALL: &[&[Scenario]] = &[rules::ALL, guards::ALL, basic::ALL, order::ALL, storm::ALL];
+pub const ALL: &[&[Scenario]] = &[rules::ALL, guards::ALL, basic::ALL, order::ALL, samples::ALL, storm::ALL];
 
 /// Where the images are.
 pub struct World {

@@ -20,7 +20,9 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 use irqlog_ntabi::STATUS_SUCCESS;
-use irqlog_storm::{CONTEXTS, COUNTS, DEVICE_NAME, START, Start, WRITERS, check_piece, check_text, counts};
+use irqlog_storm::{
+    CONTEXTS, COUNTS, DEVICE_NAME, START, Start, WRITERS, check_event, check_piece, check_text, counts,
+};
 use irqlog_wire::{
     image::{DROP_REASONS, DropReason, ImageHeader, LaneControl, ProcessorControl},
     ioctl::{self, BatchHeader, Cursor, ReadRequest, batch_flags, read_flags},
@@ -364,6 +366,7 @@ impl Seen {
             Kind::Text if header.flags.get() & flags::TRUNCATED != 0 => {
                 payload.iter().all(|&byte| byte == CUT).then_some(true)
             }
+            Kind::Event => check_event(payload).map(|(writer, number)| self.is_new_text(writer, number)),
             Kind::Text => check_text(payload).map(|(writer, number)| self.is_new_text(writer, number)),
             Kind::Blob => BlobHeader::read_from_prefix(payload).ok().and_then(|(blob, piece)| {
                 let (tag, offset) = (blob.tag.get(), blob.offset.get());

@@ -1,0 +1,514 @@
+/*
+ * irqlog.h: logging from C and C++ kernel drivers, at any IRQL, into irqlog's flight recorder.
+ *
+ *     #include <ntddk.h>                                    // or wdm.h, or ntifs.h
+ *     #include "irqlog.h"
+ *
+ *     IrqlogConnect("mydriver");                            // PASSIVE_LEVEL; may fail, and be tried again later
+ *     IRQLOG_INFO("port {} status {:#x}", Port, Status);    // any IRQL
+ *     IRQLOG_ERROR_NEVER_WAITS("bank {}", Bank);            // in NMI and machine-check callbacks
+ *     IrqlogDisconnect();                                   // PASSIVE_LEVEL, when everything is quiet
+ *
+ * The format is that of Rust's core::fmt: {}, {:x}, {:#010x}, {:?}, {0}, {:>8} and so on; the text is made by whoever
+ * reads. The types of arguments are taken at compile time; there are no variable arguments at run time:
+ *
+ *     integers, bool, float, double     as they are; NTSTATUS by name with IrqlogStatus(Status)
+ *     char *, const char *              UTF-8 up to its zero, at most 1024 bytes; with a length: IrqlogString(p, bytes)
+ *     bytes, UTF-16                     IrqlogBytes(p, bytes), IrqlogUtf16(p, bytes)
+ *     UNICODE_STRING *, GUID *          what they describe
+ *     any other pointer                 an address, hashed by irqlog.sys unless its parameter RawPointers is 1
+ *
+ * At most 12 arguments. A call whose level is not enabled costs a load and a branch, and its arguments are not evaluated.
+ * Until the driver has connected nothing is enabled: it runs without irqlog just as well.
+ *
+ * It needs C11 (_Generic: MSVC with /std:c11 or later) or C++. The bytes are those of crates/wire, which
+ * defines them; a test compiles this header and compares.
+ */
+#ifndef IRQLOG_H
+#define IRQLOG_H
+
+#if defined(__cplusplus)
+extern "C" {
+#endif
+
+#define IRQLOG_LEVEL_ERROR 1
+#define IRQLOG_LEVEL_WARN 2
+#define IRQLOG_LEVEL_INFO 3
+#define IRQLOG_LEVEL_DEBUG 4
+#define IRQLOG_LEVEL_TRACE 5
+
+/* A path that is shown with a site, for instance the name of a component. */
+#if !defined(IRQLOG_MODULE)
+#define IRQLOG_MODULE ""
+#endif
+
+/* --- The function table, as irqlog.sys hands it out (crates/wire/src/interface.rs) -------------------------------- */
+
+typedef struct _IRQLOG_REGISTRATION {
+    unsigned int Size;
+    unsigned int NameLength;
+    const char *Name;
+    const void *Sites;
+    SIZE_T SitesLength;
+    volatile unsigned int *Base;
+    volatile unsigned int *Level;
+} IRQLOG_REGISTRATION;
+
+typedef struct _IRQLOG_INTERFACE {
+    unsigned short Major;
+    unsigned short Minor;
+    unsigned int Size;
+    unsigned int(NTAPI *WriteText)(unsigned char Level, const void *Text, SIZE_T Length);
+    unsigned int(NTAPI *WriteBlob)(unsigned char Level, unsigned int Tag, const void *Bytes, SIZE_T Length);
+    unsigned int(NTAPI *WriteTextNeverWaits)(unsigned char Level, const void *Text, SIZE_T Length);
+    unsigned int(NTAPI *WriteBlobNeverWaits)(unsigned char Level, unsigned int Tag, const void *Bytes, SIZE_T Length);
+    unsigned int(NTAPI *Register)(const IRQLOG_REGISTRATION *Registration);
+    VOID(NTAPI *Unregister)(volatile unsigned int *Level);
+    unsigned int(NTAPI *WriteEvent)(unsigned int Site, unsigned char Level, const unsigned long long *Words, SIZE_T Count);
+    unsigned int(NTAPI *WriteEventNeverWaits)(
+        unsigned int Site, unsigned char Level, const unsigned long long *Words, SIZE_T Count);
+} IRQLOG_INTERFACE;
+
+/* IOCTL_IRQLOG_CONNECT: internal, and from kernel mode only. */
+#define IRQLOG_CONNECT 0x00222200
+#define IRQLOG_DEVICE_NAME L"\\Device\\irqlog"
+
+/* --- What a driver has of it: one for its image ------------------------------------------------------------------- */
+
+typedef struct _IRQLOG_STATE {
+    /* The least important level that is written; 0 for none. irqlog.sys changes it. */
+    volatile unsigned int Level;
+    /* The id of the first word of the section. Set before the level. */
+    volatile unsigned int Base;
+    IRQLOG_INTERFACE Interface;
+    /* Keeps irqlog.sys loaded. */
+    PFILE_OBJECT File;
+} IRQLOG_STATE;
+
+__declspec(selectany) IRQLOG_STATE IrqlogState = {0};
+
+/* A zero word at each end of the section of sites: linkers sort its parts by what stands behind the `$`. */
+#pragma section(".irqs$a", read)
+#pragma section(".irqs$m", read)
+#pragma section(".irqs$z", read)
+__declspec(allocate(".irqs$a")) __declspec(selectany) extern const unsigned long long IrqlogFirst = 0;
+__declspec(allocate(".irqs$z")) __declspec(selectany) extern const unsigned long long IrqlogLast = 0;
+
+/* Start of a site (crates/wire/src/site.rs). */
+typedef struct _IRQLOG_SITE {
+    unsigned int Magic;
+    unsigned int Size;
+    unsigned int Line;
+    unsigned char Level;
+    unsigned char Arguments;
+    unsigned short Reserved;
+    unsigned short Format;
+    unsigned short Names;
+    unsigned short Module;
+    unsigned short File;
+} IRQLOG_SITE;
+
+#define IRQLOG_SITE_MAGIC 0x53717249u
+
+/* --- Arguments (crates/wire/src/event.rs) -------------------------------------------------------------------------- */
+
+#define IRQLOG_KIND_U8 1
+#define IRQLOG_KIND_U16 2
+#define IRQLOG_KIND_U32 3
+#define IRQLOG_KIND_U64 4
+#define IRQLOG_KIND_I8 7
+#define IRQLOG_KIND_I16 8
+#define IRQLOG_KIND_I32 9
+#define IRQLOG_KIND_I64 10
+#define IRQLOG_KIND_BOOL 13
+#define IRQLOG_KIND_F32 15
+#define IRQLOG_KIND_F64 16
+#define IRQLOG_KIND_POINTER 17
+#define IRQLOG_KIND_STATUS 18
+#define IRQLOG_KIND_GUID 19
+#define IRQLOG_KIND_STR 20
+#define IRQLOG_KIND_BYTES 21
+#define IRQLOG_KIND_UTF16 22
+#define IRQLOG_NEEDS_DRIVER 0x80ull
+#define IRQLOG_MAX_STRING 1024
+
+/* 12 arguments of two words, and two words of kinds. */
+typedef struct _IRQLOG_WORDS {
+    unsigned int Used;
+    unsigned long long Word[26];
+} IRQLOG_WORDS;
+
+typedef struct _IRQLOG_STATUS {
+    long Value;
+} IRQLOG_STATUS;
+typedef struct _IRQLOG_STRING {
+    unsigned char Kind;
+    const void *Start;
+    SIZE_T Length;
+} IRQLOG_STRING;
+
+/* An NTSTATUS, to be shown by its name. */
+FORCEINLINE IRQLOG_STATUS IrqlogStatus(long Value) {
+    IRQLOG_STATUS Status;
+    Status.Value = Value;
+    return Status;
+}
+
+FORCEINLINE IRQLOG_STRING IrqlogStringOf(unsigned char Kind, const void *Start, SIZE_T Length) {
+    IRQLOG_STRING String;
+    String.Kind = Kind;
+    String.Start = Start;
+    String.Length = Start == 0 ? 0 : Length;
+    return String;
+}
+
+/* UTF-8 of that many bytes. */
+FORCEINLINE IRQLOG_STRING IrqlogString(const void *Start, SIZE_T Bytes) {
+    return IrqlogStringOf(IRQLOG_KIND_STR, Start, Bytes);
+}
+
+/* Raw bytes. */
+FORCEINLINE IRQLOG_STRING IrqlogBytes(const void *Start, SIZE_T Bytes) {
+    return IrqlogStringOf(IRQLOG_KIND_BYTES, Start, Bytes);
+}
+
+/* UTF-16 of that many bytes. */
+FORCEINLINE IRQLOG_STRING IrqlogUtf16(const void *Start, SIZE_T Bytes) {
+    return IrqlogStringOf(IRQLOG_KIND_UTF16, Start, Bytes);
+}
+
+FORCEINLINE void IrqlogBegin(IRQLOG_WORDS *Words, unsigned int Count) {
+    Words->Word[0] = Count;
+    Words->Word[1] = 0;
+    Words->Used = Count < 8 ? 1 : 2;
+}
+
+FORCEINLINE void IrqlogKind(IRQLOG_WORDS *Words, unsigned int Index, unsigned char Kind) {
+    Words->Word[(Index + 1) / 8] |= (unsigned long long)Kind << (8 * ((Index + 1) % 8));
+}
+
+FORCEINLINE void IrqlogWord(IRQLOG_WORDS *Words, unsigned int Index, unsigned char Kind, unsigned long long Word) {
+    IrqlogKind(Words, Index, Kind);
+    Words->Word[Words->Used++] = Word;
+}
+
+FORCEINLINE void IrqlogPutString(IRQLOG_WORDS *Words, unsigned int Index, IRQLOG_STRING String) {
+    Words->Word[0] |= IRQLOG_NEEDS_DRIVER;
+    IrqlogWord(Words, Index, String.Kind, (unsigned long long)String.Start);
+    Words->Word[Words->Used++] = String.Length;
+}
+
+FORCEINLINE void IrqlogPutText(IRQLOG_WORDS *Words, unsigned int Index, const char *Text) {
+    SIZE_T Length = 0;
+    while (Text != 0 && Length < IRQLOG_MAX_STRING && Text[Length] != 0) {
+        Length++;
+    }
+    IrqlogPutString(Words, Index, IrqlogString(Text, Length));
+}
+
+FORCEINLINE void IrqlogPutUnicode(IRQLOG_WORDS *Words, unsigned int Index, const UNICODE_STRING *String) {
+    IrqlogPutString(Words, Index, IrqlogUtf16(String == 0 ? 0 : String->Buffer, String == 0 ? 0 : String->Length));
+}
+
+FORCEINLINE void IrqlogPutGuid(IRQLOG_WORDS *Words, unsigned int Index, const GUID *Guid) {
+    unsigned long long Second = 0;
+    int Byte;
+    for (Byte = 7; Guid != 0 && Byte >= 0; Byte--) {
+        Second = Second << 8 | Guid->Data4[Byte];
+    }
+    IrqlogWord(
+        Words, Index, IRQLOG_KIND_GUID,
+        Guid == 0 ? 0
+                  : (unsigned long long)Guid->Data1 | (unsigned long long)Guid->Data2 << 32
+                        | (unsigned long long)Guid->Data3 << 48);
+    Words->Word[Words->Used++] = Second;
+}
+
+FORCEINLINE void IrqlogPutPointer(IRQLOG_WORDS *Words, unsigned int Index, const volatile void *Pointer) {
+    Words->Word[0] |= IRQLOG_NEEDS_DRIVER;
+    IrqlogWord(Words, Index, IRQLOG_KIND_POINTER, (unsigned long long)Pointer);
+}
+
+FORCEINLINE void IrqlogPutStatus(IRQLOG_WORDS *Words, unsigned int Index, IRQLOG_STATUS Status) {
+    IrqlogWord(Words, Index, IRQLOG_KIND_STATUS, (unsigned int)Status.Value);
+}
+
+FORCEINLINE void IrqlogPutFloat(IRQLOG_WORDS *Words, unsigned int Index, float Value) {
+    union {
+        float Value;
+        unsigned int Bits;
+    } Both;
+    Both.Value = Value;
+    IrqlogWord(Words, Index, IRQLOG_KIND_F32, Both.Bits);
+}
+
+FORCEINLINE void IrqlogPutDouble(IRQLOG_WORDS *Words, unsigned int Index, double Value) {
+    union {
+        double Value;
+        unsigned long long Bits;
+    } Both;
+    Both.Value = Value;
+    IrqlogWord(Words, Index, IRQLOG_KIND_F64, Both.Bits);
+}
+
+#define IRQLOG_NUMBERS(DEFINE)                                                                                          \
+    DEFINE(Bool, IRQLOG_BOOL, IRQLOG_KIND_BOOL, unsigned long long)                                                     \
+    DEFINE(Char, char, IRQLOG_KIND_I8, long long)                                                                       \
+    DEFINE(SignedChar, signed char, IRQLOG_KIND_I8, long long)                                                          \
+    DEFINE(Short, short, IRQLOG_KIND_I16, long long)                                                                    \
+    DEFINE(Int, int, IRQLOG_KIND_I32, long long)                                                                        \
+    DEFINE(Long, long, IRQLOG_KIND_I32, long long)                                                                      \
+    DEFINE(LongLong, long long, IRQLOG_KIND_I64, long long)                                                             \
+    DEFINE(UnsignedChar, unsigned char, IRQLOG_KIND_U8, unsigned long long)                                             \
+    DEFINE(UnsignedShort, unsigned short, IRQLOG_KIND_U16, unsigned long long)                                          \
+    DEFINE(UnsignedInt, unsigned int, IRQLOG_KIND_U32, unsigned long long)                                              \
+    DEFINE(UnsignedLong, unsigned long, IRQLOG_KIND_U32, unsigned long long)                                            \
+    DEFINE(UnsignedLongLong, unsigned long long, IRQLOG_KIND_U64, unsigned long long)
+
+#if defined(__cplusplus)
+#define IRQLOG_BOOL bool
+#else
+#define IRQLOG_BOOL _Bool
+#endif
+
+/* Signed numbers are extended to the word. */
+#define IRQLOG_DEFINE_PUT(Name, Type, Kind, Wide)                                                                       \
+    FORCEINLINE void IrqlogPut##Name(IRQLOG_WORDS *Words, unsigned int Index, Type Value) {                             \
+        IrqlogWord(Words, Index, Kind, (unsigned long long)(Wide)Value);                                                \
+    }
+IRQLOG_NUMBERS(IRQLOG_DEFINE_PUT)
+
+#if defined(__cplusplus)
+} /* extern "C" */
+#define IRQLOG_DEFINE_OVERLOAD(Name, Type, Kind, Wide)                                                                  \
+    FORCEINLINE void IrqlogPut(IRQLOG_WORDS *Words, unsigned int Index, Type Value) {                                   \
+        IrqlogPut##Name(Words, Index, Value);                                                                           \
+    }
+IRQLOG_NUMBERS(IRQLOG_DEFINE_OVERLOAD)
+#define IRQLOG_OTHERS(DEFINE)                                                                                           \
+    DEFINE(Float, float, , )                                                                                            \
+    DEFINE(Double, double, , )                                                                                          \
+    DEFINE(Status, IRQLOG_STATUS, , )                                                                                   \
+    DEFINE(String, IRQLOG_STRING, , )                                                                                   \
+    DEFINE(Text, const char *, , )                                                                                      \
+    DEFINE(Unicode, const UNICODE_STRING *, , )                                                                         \
+    DEFINE(Guid, const GUID *, , )                                                                                      \
+    DEFINE(Pointer, const volatile void *, , )
+IRQLOG_OTHERS(IRQLOG_DEFINE_OVERLOAD)
+#define IRQLOG_PUT(Words, Index, Value) IrqlogPut(&(Words), Index, Value)
+extern "C" {
+#else
+#define IRQLOG_PUT(Words, Index, Value)                                                                                 \
+    _Generic((Value),                                                                                                   \
+        _Bool: IrqlogPutBool,                                                                                           \
+        char: IrqlogPutChar,                                                                                            \
+        signed char: IrqlogPutSignedChar,                                                                               \
+        short: IrqlogPutShort,                                                                                          \
+        int: IrqlogPutInt,                                                                                              \
+        long: IrqlogPutLong,                                                                                            \
+        long long: IrqlogPutLongLong,                                                                                   \
+        unsigned char: IrqlogPutUnsignedChar,                                                                           \
+        unsigned short: IrqlogPutUnsignedShort,                                                                         \
+        unsigned int: IrqlogPutUnsignedInt,                                                                             \
+        unsigned long: IrqlogPutUnsignedLong,                                                                           \
+        unsigned long long: IrqlogPutUnsignedLongLong,                                                                  \
+        float: IrqlogPutFloat,                                                                                          \
+        double: IrqlogPutDouble,                                                                                        \
+        IRQLOG_STATUS: IrqlogPutStatus,                                                                                 \
+        IRQLOG_STRING: IrqlogPutString,                                                                                 \
+        char *: IrqlogPutText,                                                                                          \
+        const char *: IrqlogPutText,                                                                                    \
+        UNICODE_STRING *: IrqlogPutUnicode,                                                                             \
+        const UNICODE_STRING *: IrqlogPutUnicode,                                                                       \
+        GUID *: IrqlogPutGuid,                                                                                          \
+        const GUID *: IrqlogPutGuid,                                                                                    \
+        default: IrqlogPutPointer)(&(Words), Index, Value)
+#endif
+
+/* --- The call ------------------------------------------------------------------------------------------------------ */
+
+/* Pairs with the release in irqlog.sys: who sees the level sees base and functions. On x64 it is a plain load. */
+FORCEINLINE unsigned int IrqlogLevel(void) {
+#if defined(__clang__)
+    return __atomic_load_n(&IrqlogState.Level, __ATOMIC_ACQUIRE);
+#elif defined(_M_ARM64)
+    return __ldar32((unsigned int volatile *)&IrqlogState.Level);
+#else
+    return IrqlogState.Level;
+#endif
+}
+
+/* IRQL: any. Only after the level was seen to be enabled. */
+FORCEINLINE void IrqlogSend(const IRQLOG_SITE *Site, int NeverWaits, const IRQLOG_WORDS *Words) {
+    const SIZE_T Offset = (SIZE_T)Site - (SIZE_T)&IrqlogFirst;
+    const unsigned int Id = IrqlogState.Base + (unsigned int)(Offset / 8);
+    if (NeverWaits) {
+        IrqlogState.Interface.WriteEventNeverWaits(Id, Site->Level, Words->Word, Words->Used);
+    } else {
+        IrqlogState.Interface.WriteEvent(Id, Site->Level, Words->Word, Words->Used);
+    }
+}
+
+/* The traditional preprocessor of MSVC hands __VA_ARGS__ on as one argument; expanding once more takes it apart. */
+#define IRQLOG_EXPAND(x) x
+#define IRQLOG_PASTE_(a, b) a##b
+#define IRQLOG_PASTE(a, b) IRQLOG_PASTE_(a, b)
+#define IRQLOG_FIRST_(Format, ...) Format
+#define IRQLOG_FIRST(...) IRQLOG_EXPAND(IRQLOG_FIRST_(__VA_ARGS__, 0))
+#define IRQLOG_COUNT_(f, a, b, c, d, e, g, h, i, j, k, l, m, n, ...) n
+#define IRQLOG_COUNT(...) IRQLOG_EXPAND(IRQLOG_COUNT_(__VA_ARGS__, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0))
+#define IRQLOG_PUT_0(w, f)
+#define IRQLOG_PUT_1(w, f, a) IRQLOG_PUT(w, 0, a);
+#define IRQLOG_PUT_2(w, f, a, b) IRQLOG_PUT_1(w, f, a) IRQLOG_PUT(w, 1, b);
+#define IRQLOG_PUT_3(w, f, a, b, c) IRQLOG_PUT_2(w, f, a, b) IRQLOG_PUT(w, 2, c);
+#define IRQLOG_PUT_4(w, f, a, b, c, d) IRQLOG_PUT_3(w, f, a, b, c) IRQLOG_PUT(w, 3, d);
+#define IRQLOG_PUT_5(w, f, a, b, c, d, e) IRQLOG_PUT_4(w, f, a, b, c, d) IRQLOG_PUT(w, 4, e);
+#define IRQLOG_PUT_6(w, f, a, b, c, d, e, g) IRQLOG_PUT_5(w, f, a, b, c, d, e) IRQLOG_PUT(w, 5, g);
+#define IRQLOG_PUT_7(w, f, a, b, c, d, e, g, h) IRQLOG_PUT_6(w, f, a, b, c, d, e, g) IRQLOG_PUT(w, 6, h);
+#define IRQLOG_PUT_8(w, f, a, b, c, d, e, g, h, i) IRQLOG_PUT_7(w, f, a, b, c, d, e, g, h) IRQLOG_PUT(w, 7, i);
+#define IRQLOG_PUT_9(w, f, a, b, c, d, e, g, h, i, j) IRQLOG_PUT_8(w, f, a, b, c, d, e, g, h, i) IRQLOG_PUT(w, 8, j);
+#define IRQLOG_PUT_10(w, f, a, b, c, d, e, g, h, i, j, k)                                                               \
+    IRQLOG_PUT_9(w, f, a, b, c, d, e, g, h, i, j) IRQLOG_PUT(w, 9, k);
+#define IRQLOG_PUT_11(w, f, a, b, c, d, e, g, h, i, j, k, l)                                                            \
+    IRQLOG_PUT_10(w, f, a, b, c, d, e, g, h, i, j, k) IRQLOG_PUT(w, 10, l);
+#define IRQLOG_PUT_12(w, f, a, b, c, d, e, g, h, i, j, k, l, m)                                                         \
+    IRQLOG_PUT_11(w, f, a, b, c, d, e, g, h, i, j, k, l) IRQLOG_PUT(w, 11, m);
+
+/* An event with that level, a constant. IRQL: any; strings are read at the caller's IRQL. */
+#define IRQLOG_EVENT(EventLevel, NeverWaits, ...)                                                                       \
+    do {                                                                                                                \
+        typedef struct {                                                                                                \
+            IRQLOG_SITE Header;                                                                                         \
+            char Format[sizeof(IRQLOG_FIRST(__VA_ARGS__))];                                                             \
+            char Module[sizeof(IRQLOG_MODULE)];                                                                         \
+            char File[sizeof(__FILE__)];                                                                                \
+        } IrqlogSiteParts;                                                                                              \
+        /* Filled up to a word, which the zeros of the last part take. */                                               \
+        typedef union {                                                                                                 \
+            IrqlogSiteParts Parts;                                                                                      \
+            unsigned long long Words[(sizeof(IrqlogSiteParts) + 7) / 8];                                                \
+        } IrqlogSiteWords;                                                                                              \
+        __declspec(allocate(".irqs$m")) static const IrqlogSiteWords IrqlogSite = {                                     \
+            {{IRQLOG_SITE_MAGIC, sizeof(IrqlogSiteWords), __LINE__, EventLevel, IRQLOG_COUNT(__VA_ARGS__), 0,           \
+              sizeof(IRQLOG_FIRST(__VA_ARGS__)), 0, sizeof(IRQLOG_MODULE), sizeof(__FILE__)},                           \
+             IRQLOG_FIRST(__VA_ARGS__),                                                                                 \
+             IRQLOG_MODULE,                                                                                             \
+             __FILE__}};                                                                                                \
+        if ((EventLevel) <= IrqlogLevel()) {                                                                            \
+            IRQLOG_WORDS IrqlogWords;                                                                                   \
+            IrqlogBegin(&IrqlogWords, IRQLOG_COUNT(__VA_ARGS__));                                                       \
+            IRQLOG_EXPAND(IRQLOG_PASTE(IRQLOG_PUT_, IRQLOG_COUNT(__VA_ARGS__))(IrqlogWords, __VA_ARGS__))               \
+            IrqlogSend(&IrqlogSite.Parts.Header, NeverWaits, &IrqlogWords);                                             \
+        }                                                                                                               \
+    } while (0)
+
+#define IRQLOG_ERROR(...) IRQLOG_EVENT(IRQLOG_LEVEL_ERROR, 0, __VA_ARGS__)
+#define IRQLOG_WARN(...) IRQLOG_EVENT(IRQLOG_LEVEL_WARN, 0, __VA_ARGS__)
+#define IRQLOG_INFO(...) IRQLOG_EVENT(IRQLOG_LEVEL_INFO, 0, __VA_ARGS__)
+#define IRQLOG_DEBUG(...) IRQLOG_EVENT(IRQLOG_LEVEL_DEBUG, 0, __VA_ARGS__)
+#define IRQLOG_TRACE(...) IRQLOG_EVENT(IRQLOG_LEVEL_TRACE, 0, __VA_ARGS__)
+/* For NMI and machine-check callbacks: they never wait. */
+#define IRQLOG_ERROR_NEVER_WAITS(...) IRQLOG_EVENT(IRQLOG_LEVEL_ERROR, 1, __VA_ARGS__)
+#define IRQLOG_WARN_NEVER_WAITS(...) IRQLOG_EVENT(IRQLOG_LEVEL_WARN, 1, __VA_ARGS__)
+#define IRQLOG_INFO_NEVER_WAITS(...) IRQLOG_EVENT(IRQLOG_LEVEL_INFO, 1, __VA_ARGS__)
+#define IRQLOG_DEBUG_NEVER_WAITS(...) IRQLOG_EVENT(IRQLOG_LEVEL_DEBUG, 1, __VA_ARGS__)
+#define IRQLOG_TRACE_NEVER_WAITS(...) IRQLOG_EVENT(IRQLOG_LEVEL_TRACE, 1, __VA_ARGS__)
+
+/* --- Connecting ---------------------------------------------------------------------------------------------------- */
+
+/* Asks irqlog.sys for its function table through a file. IRQL: PASSIVE_LEVEL. */
+static __inline NTSTATUS IrqlogAsk(PDEVICE_OBJECT Device, PFILE_OBJECT File) {
+    KEVENT Event;
+    IO_STATUS_BLOCK Block;
+    NTSTATUS Status;
+    PIRP Irp;
+
+    KeInitializeEvent(&Event, NotificationEvent, FALSE);
+    Irp = IoBuildDeviceIoControlRequest(
+        IRQLOG_CONNECT, Device, NULL, 0, &IrqlogState.Interface, sizeof(IrqlogState.Interface), TRUE, &Event, &Block);
+    if (Irp == NULL) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    /* The framework refuses a request that belongs to no file. */
+    IoGetNextIrpStackLocation(Irp)->FileObject = File;
+    Status = IoCallDriver(Device, Irp);
+    if (Status == STATUS_PENDING) {
+        KeWaitForSingleObject(&Event, Executive, KernelMode, FALSE, NULL);
+        Status = Block.Status;
+    }
+    return Status;
+}
+
+/*
+ * Connects to irqlog.sys and registers the sites of this image under a name of at most 64 bytes. If irqlog is not there,
+ * or refuses, nothing is logged, and it may be tried again. One caller at a time, as with IrqlogDisconnect.
+ *
+ * IRQL: PASSIVE_LEVEL. Returns STATUS_OBJECT_NAME_NOT_FOUND without irqlog, STATUS_REVISION_MISMATCH if it is older than
+ * events, STATUS_UNSUCCESSFUL if it refused the registration: its log says why.
+ */
+static __inline NTSTATUS IrqlogConnect(const char *Name) {
+    static WCHAR DeviceName[] = IRQLOG_DEVICE_NAME;
+    IRQLOG_REGISTRATION Registration;
+    UNICODE_STRING Device;
+    PDEVICE_OBJECT Object;
+    PFILE_OBJECT File;
+    NTSTATUS Status;
+
+    if (IrqlogState.File != NULL) {
+        return STATUS_SUCCESS;
+    }
+    Device.Buffer = DeviceName;
+    Device.Length = sizeof(DeviceName) - sizeof(WCHAR);
+    Device.MaximumLength = sizeof(DeviceName);
+    Status = IoGetDeviceObjectPointer(&Device, FILE_READ_DATA | FILE_WRITE_DATA, &File, &Object);
+    if (!NT_SUCCESS(Status)) {
+        return Status;
+    }
+    Status = IrqlogAsk(Object, File);
+    if (NT_SUCCESS(Status) && IrqlogState.Interface.Size < sizeof(IRQLOG_INTERFACE)) {
+        Status = STATUS_REVISION_MISMATCH;
+    }
+    if (NT_SUCCESS(Status)) {
+        Registration.Size = sizeof(Registration);
+        Registration.NameLength = 0;
+        while (Name[Registration.NameLength] != 0) {
+            Registration.NameLength++;
+        }
+        Registration.Name = Name;
+        Registration.Sites = &IrqlogFirst;
+        Registration.SitesLength = (SIZE_T)&IrqlogLast + sizeof(IrqlogLast) - (SIZE_T)&IrqlogFirst;
+        Registration.Base = &IrqlogState.Base;
+        Registration.Level = &IrqlogState.Level;
+        if (IrqlogState.Interface.Register(&Registration) != 0) {
+            Status = STATUS_UNSUCCESSFUL;
+        }
+    }
+    if (!NT_SUCCESS(Status)) {
+        ObDereferenceObject(File);
+        return Status;
+    }
+    IrqlogState.File = File;
+    return STATUS_SUCCESS;
+}
+
+/*
+ * Ends logging, and lets irqlog.sys go. Nothing if the driver is not connected.
+ *
+ * IRQL: PASSIVE_LEVEL. The driver's ISRs, DPCs, timers, threads and callbacks are quiet: one that is in the middle of an
+ * event runs in irqlog.sys, which may be unloaded as soon as this returns.
+ */
+static __inline VOID IrqlogDisconnect(VOID) {
+    PFILE_OBJECT File = IrqlogState.File;
+    IrqlogState.Level = 0;
+    if (File != NULL) {
+        IrqlogState.Interface.Unregister(&IrqlogState.Level);
+        IrqlogState.File = NULL;
+        ObDereferenceObject(File);
+    }
+}
+
+#if defined(__cplusplus)
+} /* extern "C" */
+#endif
+
+#endif

@@ -1,0 +1,218 @@
+//! The sample drivers: they come beside irqlog.sys, log from everywhere, and go; what they logged stays readable.
+//!
+//! Each has a simulated device, which is a line: a vector whose level is its upper four bits, as on x64, told to the driver by its
+//! service parameters.
+
+use std::{collections::BTreeSet, sync::atomic::Ordering, time::Duration};
+
+use anyhow::{Context as _, Result, ensure};
+use irqlog_reader::{
+    event::EventView,
+    follow::Follower,
+    image::Tables,
+    record::Record,
+    session::{Session, SessionError, Source},
+    sites::Provider,
+};
+use irqlog_wire::{
+    ioctl,
+    irql::{DISPATCH_LEVEL, IPI_LEVEL},
+    record::{Level, flags},
+};
+
+use super::{DEFAULT_PROCESSORS, Scenario, World, as_process, stop_last};
+use crate::{
+    nt::{
+        io::{Control, File, Requestor},
+        machine::{NMI, current, machine, raise},
+        registry::{self, Value},
+    },
+    service::{Driver, load_library},
+};
+
+/// The scenarios of this module.
+pub const ALL: &[Scenario] = &[Scenario {
+    name: "samples",
+    processors: DEFAULT_PROCESSORS,
+    about: "two drivers log events from thread, DPC, ISR, IPI and NMI, go, and come again; levels change meanwhile",
+    run: samples,
+}];
+
+/// A sample, and the line of its device.
+struct Sample {
+    name: &'static str,
+    vector: u32,
+}
+
+const RUST: Sample = Sample { name: "sample_rust", vector: 0x51 };
+const C: Sample = Sample { name: "sample_c", vector: 0x72 };
+
+impl Sample {
+    const fn level(&self) -> u8 {
+        (self.vector >> 4) as u8
+    }
+
+    /// Starts it with its device. On a simulated thread.
+    fn start(&self, world: &World) -> Result<Driver> {
+        registry::set_parameter(self.name, "Vector", Value::Number(self.vector));
+        registry::set_parameter(self.name, "Irql", Value::Number(self.level().into()));
+        // A framework for each driver that needs one: it knows one driver.
+        load_library(&world.image("WDFLDR.sys"))?;
+        Driver::start(self.name, &world.image(&format!("{}.sys", self.name)))
+    }
+
+    /// Its device raises its line, on some processor.
+    fn interrupt(&self, processor: usize) {
+        raise(processor % machine().active(), 1 << self.level());
+    }
+}
+
+/// irqlog's device, for the reader.
+struct Device(File);
+
+impl Source for Device {
+    fn control(&mut self, what: &'static str, code: u32, input: &[u8], output: usize) -> Result<Vec<u8>, SessionError> {
+        let answer = self.0.control(Control { code, internal: false, input, output }, &|| false);
+        if answer.status < 0 {
+            return Err(SessionError::Refused { what, status: answer.status as u32 });
+        }
+        Ok(answer.output)
+    }
+}
+
+/// Reads everything, as a process of its own.
+fn read() -> Result<(Tables, Vec<Record>)> {
+    as_process(|| {
+        let file = File::open(ioctl::WIN32_NAME, Requestor::Administrator)
+            .map_err(|status| anyhow::anyhow!("opening irqlog: {status:#010x}"))?;
+        let mut session = Session::new(Device(file));
+        let round = Follower::new(session.info()?.present()).round(&mut session, false)?;
+        let tables = session.info()?;
+        close(session);
+        Ok((tables, round.records))
+    })
+}
+
+fn close(session: Session<Device>) {
+    let Device(file) = session.into_source();
+    file.cleanup();
+    file.close();
+}
+
+/// Interrupts of both devices and NMIs on all processors for a while; at most a few at once.
+fn blow(rounds: usize) {
+    for round in 0..rounds {
+        RUST.interrupt(round);
+        C.interrupt(round + 1);
+        raise(round % machine().active(), NMI);
+        as_process(|| {
+            if let Some(thread) = current() {
+                thread.wait(|| std::thread::sleep(Duration::from_micros(200)));
+            }
+        });
+    }
+}
+
+/// Lets both log for some time beside each other, and stops them.
+///
+/// # Errors
+/// If they do not start or stop.
+pub fn run_both(world: &World, rounds: usize) -> Result<()> {
+    let drivers = [&RUST, &C].map(|sample| as_process(|| sample.start(world)));
+    blow(rounds);
+    for driver in drivers {
+        let driver = driver?;
+        as_process(|| {
+            ensure!(driver.stop()?, "a sample does not stop");
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+fn samples(world: &World) -> Result<()> {
+    let irqlog = as_process(|| world.start_irqlog())?;
+    // Interrupts land where they land: again until every context of both has logged.
+    let mut missing = BTreeSet::new();
+    for _ in 0..20 {
+        run_both(world, 200)?;
+        let (tables, records) = read()?;
+        missing = missing_contexts(&tables, &records)?;
+        if missing.is_empty() {
+            break;
+        }
+    }
+    ensure!(missing.is_empty(), "nothing was logged from {missing:?}");
+    ensure!(machine().statistics.nmis.load(Ordering::Relaxed) != 0, "there were no NMIs");
+    // Loaded once or many times, they have one entry each, and nobody is registered any more.
+    let (tables, _) = read()?;
+    let names: Vec<_> = tables.sites.providers().iter().map(|provider| &*provider.name).collect();
+    ensure!(names == [RUST.name, C.name], "the providers are {names:?}");
+    let loads = provider(&tables, &RUST)?.registrations;
+    ensure!(tables.sites.providers().iter().all(|provider| provider.registered == 0), "somebody is still registered");
+    run_both(world, 1)?;
+    let (tables, _) = read()?;
+    ensure!(
+        tables.sites.providers().len() == 2 && provider(&tables, &RUST)?.registrations == loads + 1,
+        "loaded again"
+    );
+    levels(world)?;
+    as_process(|| stop_last(&irqlog))
+}
+
+/// One of them logs warnings only; the other goes on. The level is there still when the driver comes again.
+fn levels(world: &World) -> Result<()> {
+    as_process(|| {
+        let file = File::open(ioctl::WIN32_NAME, Requestor::Administrator)
+            .map_err(|status| anyhow::anyhow!("opening irqlog: {status:#010x}"))?;
+        let mut session = Session::new(Device(file));
+        let tables = session.info()?;
+        let entry = provider(&tables, &C)?.entry;
+        session.set_provider_level(tables.header.start_id.get(), entry, Level::Warn)?;
+        session.clear()?;
+        close(session);
+        Ok::<_, anyhow::Error>(())
+    })?;
+    run_both(world, 200)?;
+    let (tables, records) = read()?;
+    let mut counts = [[0_u32; 2]; 2];
+    for record in &records {
+        let Some(event) = EventView::of(&tables, record) else { continue };
+        let is_c = event.provider == Some(C.name);
+        counts[usize::from(is_c)][usize::from(record.header.level > Level::Warn.0)] += 1;
+    }
+    let [[_, rust_details], [c_warnings, c_details]] = counts;
+    ensure!(rust_details != 0 && c_warnings != 0 && c_details == 0, "levels: {counts:?}");
+    Ok(())
+}
+
+fn provider<'t>(tables: &'t Tables, sample: &Sample) -> Result<&'t Provider> {
+    let found = tables.sites.providers().iter().find(|provider| provider.name == sample.name);
+    found.with_context(|| format!("{} is no provider", sample.name))
+}
+
+/// The contexts that have not logged; each by its format, and at the IRQL that belongs to it.
+fn missing_contexts(tables: &Tables, records: &[Record]) -> Result<BTreeSet<(&'static str, &'static str)>> {
+    const CONTEXTS: [&str; 5] = ["round ", "DPC on ", "interrupt ", "IPI of ", "NMI "];
+    let all = [&RUST, &C].into_iter().flat_map(|sample| CONTEXTS.map(|context| (sample.name, context)));
+    let mut missing: BTreeSet<_> = all.collect();
+    for record in records {
+        let Some(event) = EventView::of(tables, record) else { continue };
+        let text = event.text();
+        let site = event.site.with_context(|| format!("a record of an unknown site: {text}"))?;
+        let sample = if event.provider == Some(RUST.name) { &RUST } else { &C };
+        ensure!(!text.contains("{?}") && !text.contains("unknown"), "{text}");
+        let irql = match () {
+            () if text.starts_with("DPC on ") => Some(DISPATCH_LEVEL),
+            () if text.starts_with("IPI of ") => Some(IPI_LEVEL),
+            () if text.starts_with("interrupt ") && text.contains(" of object ") => Some(sample.level()),
+            () => None,
+        };
+        ensure!(irql.is_none_or(|irql| irql == record.header.irql), "{text}: at IRQL {}", record.header.irql);
+        ensure!(text.starts_with("NMI ") == record.has(flags::NEVER_WAITS), "{text}: by the wrong entry");
+        let file = String::from_utf8_lossy(site.file);
+        ensure!(file.ends_with(if sample.name == C.name { "sample_c.c" } else { "lib.rs" }), "{text}: of {file}");
+        missing.retain(|(name, context)| *name != sample.name || !text.starts_with(context));
+    }
+    Ok(missing)
+}
