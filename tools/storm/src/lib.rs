@@ -180,24 +180,105 @@ pub fn check_text(bytes: &[u8]) -> Option<(u16, u32)> {
     (expected.get(..length)? == bytes).then_some((writer, number))
 }
 
-/// The words that lead an event of the storm: three arguments, u16, u32 and str (`irqlog_wire::event`, typed again here).
-pub const EVENT_HEAD: u64 = u64::from_le_bytes([3, 2, 3, 20, 0, 0, 0, 0]);
+/// An event of the storm: which arguments it has. The encoding is that of `irqlog_wire::event`, typed again here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventForm {
+    /// Writer and number: u16, u32.
+    Numbers,
+    /// And the text of that record: str. This one the test driver writes.
+    Text,
+    /// And whatever else there is: a pointer, a u128, UTF-16, and bytes of which only a part fits.
+    Everything,
+}
 
-/// Who wrote an event, if every word of its payload is as it should be: head, writer, number, length of the text twice,
-/// text, zeros.
+/// An address that is none.
+const POINTER: u64 = 0xffff_8000_dead_0000;
+/// Units of UTF-16 in the largest form.
+static WIDE: [u16; 3] = [0x77, 0x69, 0x64];
+/// Bytes in the largest form: more than a record holds.
+static BYTES: [u8; 1000] = [b'#'; 1000];
+
+impl EventForm {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Numbers, Self::Text, Self::Everything];
+
+    /// The first word of the payload: number of arguments and kinds.
+    const fn head(self) -> u64 {
+        u64::from_le_bytes(match self {
+            Self::Numbers => [2, 2, 3, 0, 0, 0, 0, 0],
+            Self::Text => [3, 2, 3, 20, 0, 0, 0, 0],
+            Self::Everything => [7, 2, 3, 20, 17, 5, 22, 21],
+        })
+    }
+
+    /// The words that a provider hands over.
+    pub fn call(self, writer: u16, number: u32, text: &[u8]) -> [u64; 14] {
+        const NEEDS_DRIVER: u64 = 0x80;
+        let flag = if self == Self::Numbers { 0 } else { NEEDS_DRIVER };
+        let mut words = [0; 14];
+        let address = |start: *const u8| start.expose_provenance() as u64;
+        let values = [
+            self.head() | flag,
+            writer.into(),
+            number.into(),
+            address(text.as_ptr()),
+            text.len() as u64,
+            POINTER,
+            1,
+            2,
+            address(WIDE.as_ptr().cast()),
+            size_of_val(&WIDE) as u64,
+            address(BYTES.as_ptr()),
+            BYTES.len() as u64,
+        ];
+        words[..values.len()].copy_from_slice(&values);
+        words
+    }
+
+    /// How many of those words belong to it.
+    pub const fn call_words(self) -> usize {
+        match self {
+            Self::Numbers => 3,
+            Self::Text => 5,
+            Self::Everything => 12,
+        }
+    }
+}
+
+/// Who wrote an event, if every word of its payload is as it should be.
 pub fn check_event(payload: &[u8]) -> Option<(u16, u32)> {
     let word = |index: usize| Some(u64::from_le_bytes(*payload.get(8 * index..)?.first_chunk()?));
-    let (writer, number, length) = (word(1)?, word(2)?, word(3)?);
-    let size = (length & 0xffff_ffff) as usize;
-    let (text, rest) = payload.get(32..)?.split_at_checked(size)?;
-    let (found, how_manieth) = check_text(text)?;
-    let is_whole = word(0)? == EVENT_HEAD
-        && length >> 32 == length & 0xffff_ffff
-        && (u64::from(found), u64::from(how_manieth)) == (writer, number)
-        && payload.len().is_multiple_of(8)
-        && rest.len() < 8
-        && rest.iter().all(|&byte| byte == 0);
-    is_whole.then_some((found, how_manieth))
+    let head = word(0)?;
+    let form = EventForm::ALL.into_iter().find(|form| form.head() == head)?;
+    let (writer, number) = (u16::try_from(word(1)?).ok()?, u32::try_from(word(2)?).ok()?);
+    let rest = payload.get(24..)?;
+    if form == EventForm::Numbers {
+        return rest.is_empty().then_some((writer, number));
+    }
+    let mut expected = [0; MAX_TEXT];
+    let length = text(writer, number, &mut expected);
+    let rest = string(rest, expected.get(..length)?, length)?;
+    if form == EventForm::Text {
+        return rest.is_empty().then_some((writer, number));
+    }
+    let word = |index: usize| Some(u64::from_le_bytes(*rest.get(8 * index..)?.first_chunk()?));
+    let is_hashed = !matches!(word(0)?, 0 | POINTER) && (word(1)?, word(2)?) == (1, 2);
+    let rest = string(rest.get(24..)?, &[0x77, 0, 0x69, 0, 0x64, 0], 6)?;
+    // What is left of a record of 984 bytes.
+    let kept = (984 - (payload.len() - rest.len()) - 8) / 8 * 8;
+    let rest = string(rest, BYTES.get(..kept)?, BYTES.len())?;
+    (is_hashed && rest.is_empty()).then_some((writer, number))
+}
+
+/// What is behind a string that is as it should be: both lengths, bytes, zeros up to a word.
+fn string<'p>(payload: &'p [u8], kept: &[u8], had: usize) -> Option<&'p [u8]> {
+    let (lengths, rest) = payload.split_first_chunk()?;
+    let (bytes, rest) = rest.split_at_checked(kept.len())?;
+    let (zeros, rest) = rest.split_at_checked(kept.len().next_multiple_of(8) - kept.len())?;
+    let is_right = u64::from_le_bytes(*lengths) == kept.len() as u64 | (had as u64) << 32
+        && bytes == kept
+        && zeros.iter().all(|&byte| byte == 0);
+    is_right.then_some(rest)
 }
 
 /// The tag of a blob: its writer and which blob of that writer it is.
@@ -246,7 +327,8 @@ mod tests {
         let mut out = [0; MAX_TEXT];
         let length = text(7, 10, &mut out);
         let mut payload = [0; 32 + MAX_TEXT + 8];
-        for (index, word) in [EVENT_HEAD, 7, 10, length as u64 | (length as u64) << 32].into_iter().enumerate() {
+        let head = EventForm::Text.head();
+        for (index, word) in [head, 7, 10, length as u64 | (length as u64) << 32].into_iter().enumerate() {
             payload[8 * index..8 * index + 8].copy_from_slice(&word.to_le_bytes());
         }
         payload[32..32 + length].copy_from_slice(&out[..length]);

@@ -176,8 +176,13 @@ fn requests(world: &World) -> Result<()> {
         let kernel =
             File::open(ioctl::DEVICE_NAME, Requestor::Kernel).map_err(|status| anyhow::anyhow!("{status:#x}"))?;
         let connected =
-            kernel.control(Control { code: ioctl::CONNECT, internal: true, input: &[], output: 64 }, &|| false);
-        ensure!(connected.status == STATUS_SUCCESS && connected.output.len() == 40, "{connected:?}");
+            kernel.control(Control { code: ioctl::CONNECT, internal: true, input: &[], output: 128 }, &|| false);
+        ensure!(connected.status == STATUS_SUCCESS && connected.output.len() == 72, "{connected:?}");
+        // A driver that knows only the first version gets that; `size` in it says that there is more.
+        let older = kernel.control(Control { code: ioctl::CONNECT, internal: true, input: &[], output: 40 }, &|| false);
+        ensure!(older.status == STATUS_SUCCESS && older.output == connected.output[..40], "{older:?}");
+        let short = kernel.control(Control { code: ioctl::CONNECT, internal: true, input: &[], output: 39 }, &|| false);
+        ensure!(short.status == STATUS_BUFFER_TOO_SMALL, "{short:?}");
         let from_user = send(ioctl::CONNECT, true, &[], 64);
         ensure!(from_user.status == STATUS_ACCESS_DENIED, "an internal request of user mode: {from_user:?}");
         no_kernel_address(&file, &driver)?;

@@ -19,9 +19,10 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use irqlog_ntabi::STATUS_SUCCESS;
 use irqlog_storm::{
-    BLOB_EVERY, Context, DEVICE_NAME, MAX_TEXT, blob_byte, blob_length, blob_tag, counts, text, writer,
+    BLOB_EVERY, Context, DEVICE_NAME, EventForm, MAX_TEXT, blob_byte, blob_length, blob_tag, counts, text, writer,
 };
 use irqlog_wire::{
+    event::NEEDS_DRIVER,
     ioctl::{self, ConfigureRequest},
     irql::HIGH_LEVEL,
     record::{Level, MAX_BLOB, MAX_BLOB_PIECE},
@@ -85,11 +86,13 @@ fn met(pc: usize) {
 
 type WriteText = extern "win64" fn(u8, *const u8, usize) -> u32;
 type WriteBlob = extern "win64" fn(u8, u32, *const u8, usize) -> u32;
+type WriteEvent = extern "win64" fn(u32, u8, *const u64, usize) -> u32;
 
 /// The rig as a driver that logs.
 pub struct Caller {
     text: [WriteText; 2],
     blob: [WriteBlob; 2],
+    event: [WriteEvent; 2],
     /// The reference that keeps irqlog.sys loaded.
     pub file: File,
     number: u32,
@@ -104,8 +107,8 @@ impl Caller {
     pub fn connect() -> Result<Self> {
         let file =
             File::open(ioctl::DEVICE_NAME, Requestor::Kernel).map_err(|status| anyhow::anyhow!("{status:#x}"))?;
-        let answer = file.control(Control { code: ioctl::CONNECT, internal: true, input: &[], output: 64 }, &|| false);
-        ensure!(answer.status == STATUS_SUCCESS && answer.output.len() == 40, "CONNECT: {answer:?}");
+        let answer = file.control(Control { code: ioctl::CONNECT, internal: true, input: &[], output: 128 }, &|| false);
+        ensure!(answer.status == STATUS_SUCCESS && answer.output.len() == 72, "CONNECT: {answer:?}");
         let function = |index: usize| -> Result<usize> {
             Ok(usize::from_le_bytes(answer.output[8 + index * 8..16 + index * 8].try_into()?))
         };
@@ -119,6 +122,10 @@ impl Caller {
                 blob: [
                     std::mem::transmute::<usize, WriteBlob>(function(1)?),
                     std::mem::transmute::<usize, WriteBlob>(function(3)?),
+                ],
+                event: [
+                    std::mem::transmute::<usize, WriteEvent>(function(6)?),
+                    std::mem::transmute::<usize, WriteEvent>(function(7)?),
                 ],
                 file,
                 number: 0,
@@ -164,6 +171,31 @@ impl Caller {
         });
     }
 
+    /// Writes an event in one of the forms that [`check_event`](irqlog_storm::check_event) knows.
+    fn event(&mut self, entry: usize, irql: u8, form: EventForm) {
+        let mut bytes = [0; MAX_TEXT];
+        let (writer, number) = (writer(Context::Thread, 62), self.number);
+        let length = text(writer, number, &mut bytes);
+        self.number += 1;
+        self.called += 1;
+        let words = form.call(writer, number, &bytes[..length]);
+        Self::at(irql, || {
+            (self.event[entry])(1, Level::Info.0, words.as_ptr(), form.call_words());
+        });
+    }
+
+    /// Words that are no event: each call is a counted drop.
+    fn no_events(&mut self, entry: usize) {
+        let (too_many, cut_off) = ([24 | NEEDS_DRIVER; 30], [20 << 8 | 1 | NEEDS_DRIVER, 0]);
+        let too_large = [0; 200];
+        for words in [&too_many[..], &cut_off, &too_large] {
+            self.called += 1;
+            (self.event[entry])(1, Level::Info.0, words.as_ptr(), words.len());
+        }
+        // No words at all are no call.
+        (self.event[entry])(1, Level::Info.0, std::ptr::null(), 0);
+    }
+
     fn configure(&self, request: ConfigureRequest) -> Result<()> {
         let control = Control { code: ioctl::CONFIGURE, internal: false, input: request.as_bytes(), output: 0 };
         ensure!(self.file.control(control, &|| false).status == STATUS_SUCCESS, "CONFIGURE");
@@ -203,6 +235,11 @@ impl Caller {
                     }
                 }
             }
+            for form in [EventForm::Numbers, EventForm::Text, EventForm::Everything] {
+                self.event(entry, 0, form);
+                self.event(entry, HIGH_LEVEL, form);
+            }
+            self.no_events(entry);
             self.blob(entry, 0);
             self.blob(entry, HIGH_LEVEL);
             BUSY_TRIES.store(1, Ordering::Relaxed);
