@@ -23,6 +23,7 @@ const fn colour(group: Group) -> &'static str {
     match group {
         Group::Floor => "#888888",
         Group::Irqlog => "#1f77b4",
+        Group::Events => "#2ca02c",
         Group::Thread => "#d62728",
         Group::Peer => "#ff7f0e",
     }

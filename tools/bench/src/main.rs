@@ -174,6 +174,9 @@ fn main() -> Result<()> {
         "sys_over_lib": sys_instructions.zip(library).map(|(sys, library)| sys / library),
         "decode_over_memcpy": decode,
         "text_over_fmt": text,
+        "event6_over_record48": median(rows::SIX) / percpu,
+        "fmt6_over_event6": median(rows::SIX_FORMATTED) / median(rows::SIX),
+        "disabled_over_record48": median(rows::DISABLED) / percpu,
     });
     if let Some(file) = &cli.svg {
         let bars: Vec<_> = figures

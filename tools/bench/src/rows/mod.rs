@@ -1,5 +1,6 @@
 //! What is measured: one row each.
 
+mod events;
 mod lttng;
 mod peers;
 mod recorder;
@@ -11,6 +12,7 @@ use std::{
 };
 
 use anyhow::Result;
+pub use events::{DISABLED, SIX, SIX_FORMATTED};
 pub use recorder::{memory, text_of_any_length};
 
 use crate::machine::{become_processor, switches};
@@ -28,6 +30,8 @@ pub enum Group {
     Floor,
     /// irqlog.
     Irqlog,
+    /// Events through irqlog's provider, and what formats first.
+    Events,
     /// What the thread about a spin lock for any IRQL tried or proposed.
     Thread,
     /// Others.
@@ -154,6 +158,7 @@ impl Row {
 /// All rows, the floor first.
 pub fn rows() -> Vec<Row> {
     let mut rows = recorder::rows();
+    rows.extend(events::rows());
     rows.extend(thread_answers::rows());
     rows.extend(peers::rows());
     rows

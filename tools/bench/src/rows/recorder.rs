@@ -72,7 +72,7 @@ pub fn store<const N: usize>(ring: &[AtomicU64], position: usize, values: &[u64;
     }
 }
 
-fn library<L: RawLock>(engine: Engine, writers: u32, lock: L) -> Library<L> {
+pub fn library<L: RawLock>(engine: Engine, writers: u32, lock: L) -> Library<L> {
     let config = Config { engine, ring_kib: 1024 * writers, ..Config::DEFAULT };
     let layout = Layout::new(&config, writers as usize, writers as usize);
     let words = memory(layout.words());
@@ -82,7 +82,7 @@ fn library<L: RawLock>(engine: Engine, writers: u32, lock: L) -> Library<L> {
 }
 
 /// The lock of an engine that has none.
-struct NoLock;
+pub struct NoLock;
 
 // SAFETY: nobody ever holds it: it cannot be acquired.
 unsafe impl RawLock for NoLock {

@@ -1,0 +1,174 @@
+//! Events through the provider's macros, as a driver logs them, and the same formatted first and logged as text: engine
+//! `percpu`, one writer.
+
+use std::{
+    fmt::Write,
+    hint::black_box,
+    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::AtomicU32},
+};
+
+use irqlog_provider::Interface;
+use irqlog_recorder::{
+    draft::Draft,
+    log::Entry,
+    request::Configure,
+    sites::{Provider, Registry},
+};
+use irqlog_wire::{
+    image::Engine,
+    interface::{INTERFACE_VERSION, Registration},
+    record::Level,
+};
+use zerocopy::FromZeros;
+
+use super::{
+    Group, Row, Work,
+    recorder::{Library, NoLock, library},
+};
+
+/// Rows that ratios are made of.
+pub const SIX: &str = "event: 6 integers";
+/// The same, formatted first.
+pub const SIX_FORMATTED: &str = "core::fmt of 6 integers, as text";
+/// Nothing is logged.
+pub const DISABLED: &str = "event: level not enabled";
+
+/// The recorder behind the function table.
+fn recorder() -> &'static Library<NoLock> {
+    static RECORDER: OnceLock<Library<NoLock>> = OnceLock::new();
+    RECORDER.get_or_init(|| library(Engine::PerCpu, 1, NoLock))
+}
+
+fn registry() -> &'static Mutex<Box<Registry>> {
+    static REGISTRY: OnceLock<Mutex<Box<Registry>>> = OnceLock::new();
+    REGISTRY.get_or_init(|| Mutex::new(Box::new(Registry::new_zeroed())))
+}
+
+/// # Safety
+/// What `irqlog_provider::connect` hands over.
+unsafe extern "system" fn register(registration: *const Registration) -> u32 {
+    // SAFETY: as the caller promises.
+    let registration = unsafe { &*registration };
+    // SAFETY: as above.
+    let name = unsafe { std::slice::from_raw_parts(registration.name, registration.name_length as usize) };
+    // SAFETY: as above.
+    let sites = unsafe { std::slice::from_raw_parts(registration.sites, registration.sites_length) };
+    // SAFETY: as above.
+    let base = unsafe { &*registration.base };
+    // SAFETY: as above.
+    let level = unsafe { &*registration.level };
+    let mut registry = registry().lock().unwrap_or_else(PoisonError::into_inner);
+    // SAFETY: the level word is a static of the provider.
+    unsafe { recorder().register(&mut registry, &Provider { name, sites, base, level }) }.0
+}
+
+unsafe extern "system" fn unregister(_: *const AtomicU32) {}
+
+/// # Safety
+/// What the provider's macros hand over.
+unsafe extern "system" fn write_event(site: u32, level: u8, words: *const u64, count: usize) -> u32 {
+    // SAFETY: as the caller promises.
+    let words = unsafe { std::slice::from_raw_parts(words, count) };
+    // SAFETY: as the caller promises.
+    let draft = unsafe { Draft::event(Level(level), site, words) };
+    black_box(recorder().log(&draft, Entry::MayWait));
+    0
+}
+
+unsafe extern "system" fn no_text(_: u8, _: *const u8, _: usize) -> u32 {
+    1
+}
+
+unsafe extern "system" fn no_blob(_: u8, _: u32, _: *const u8, _: usize) -> u32 {
+    1
+}
+
+/// Connects this program as irqlog.sys would a driver.
+fn connect() {
+    let interface = Interface {
+        major: INTERFACE_VERSION.major,
+        minor: INTERFACE_VERSION.minor,
+        size: size_of::<Interface>() as u32,
+        write_text: no_text,
+        write_blob: no_blob,
+        write_text_never_waits: no_text,
+        write_blob_never_waits: no_blob,
+        register,
+        unregister,
+        write_event,
+        write_event_never_waits: write_event,
+    };
+    // SAFETY: the functions are there as long as the program is.
+    let connected = unsafe { irqlog_provider::connect("bench", &interface) };
+    assert_eq!(connected, Ok(()), "a recorder with room for a few sites");
+    // `trace` is the level that is not enabled.
+    recorder().configure(&Configure { level: Some(Level::Debug), ..Configure::default() });
+    recorder().pass_levels_on(&registry().lock().unwrap_or_else(PoisonError::into_inner));
+}
+
+/// A buffer on the stack.
+struct Text {
+    bytes: [u8; 256],
+    used: usize,
+}
+
+impl Write for Text {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        let room = self.bytes.get_mut(self.used..self.used + text.len()).ok_or(std::fmt::Error)?;
+        room.copy_from_slice(text.as_bytes());
+        self.used += text.len();
+        Ok(())
+    }
+}
+
+/// Formats into a buffer on the stack, and logs that.
+fn formatted(arguments: std::fmt::Arguments<'_>) {
+    let mut text = Text { bytes: [0; 256], used: 0 };
+    // What does not fit is left out, as a driver would.
+    let _ = text.write_fmt(arguments);
+    black_box(recorder().log(&Draft::text(Level::Info, &text.bytes[..text.used]), Entry::MayWait));
+}
+
+/// A row of that name that does so again and again.
+macro_rules! row {
+    ($name:expr, $call:expr) => {{
+        let work: Work = Arc::new(|records| {
+            for _ in 0..records {
+                $call;
+            }
+        });
+        Row::new(Group::Events, $name, 1, work)
+    }};
+}
+
+/// An integer that the compiler does not know.
+fn number() -> u64 {
+    black_box(0x1234_5678)
+}
+
+/// Texts of 32 bytes.
+const TEXT: &str = "a text of thirty-two bytes, yes.";
+const _: () = assert!(TEXT.len() == 32);
+
+/// All of them.
+pub fn rows() -> Vec<Row> {
+    connect();
+    vec![
+        row!("event: no arguments", irqlog_provider::info!("nothing to say")),
+        row!("event: 2 integers", irqlog_provider::info!("port {} status {:#x}", number(), number())),
+        row!(
+            SIX,
+            irqlog_provider::info!("{} {} {} {} {} {}", number(), number(), number(), number(), number(), number())
+        ),
+        row!("event: a str of 32 bytes", irqlog_provider::info!("name {}", black_box(TEXT))),
+        row!("core::fmt of no arguments, as text", formatted(format_args!("nothing to say"))),
+        row!("core::fmt of 2 integers, as text", formatted(format_args!("port {} status {:#x}", number(), number()))),
+        row!(
+            SIX_FORMATTED,
+            formatted(format_args!("{} {} {} {} {} {}", number(), number(), number(), number(), number(), number()))
+        ),
+        row!("core::fmt of a str of 32, as text", formatted(format_args!("name {}", black_box(TEXT)))),
+        // The provider is at `debug`: see `connect`.
+        row!(DISABLED, irqlog_provider::trace!("{} {}", number(), number())),
+    ]
+}
