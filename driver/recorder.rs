@@ -133,7 +133,7 @@ fn secret() -> Result<[u64; 2], NTSTATUS> {
     const USE_SYSTEM_PREFERRED_RNG: u32 = 2;
     #[link(name = "cng")]
     unsafe extern "system" {
-        /// DDI bcrypt/nf-bcrypt-bcryptgenrandom; "to call this function in kernel mode, use Cng.lib".
+        /// IRQL: PASSIVE_LEVEL with the system's own generator. DDI bcrypt/nf-bcrypt-bcryptgenrandom; "to call this function in kernel mode, use Cng.lib".
         fn BCryptGenRandom(provider: *mut c_void, buffer: *mut u8, length: u32, flags: u32) -> NTSTATUS;
     }
     let mut key = [0; 2];

@@ -29,6 +29,9 @@
 
 #if defined(__cplusplus)
 extern "C" {
+#define IRQLOG_ZERO {}
+#else
+#define IRQLOG_ZERO {0}
 #endif
 
 #define IRQLOG_LEVEL_ERROR 1
@@ -85,7 +88,7 @@ typedef struct _IRQLOG_STATE {
     PFILE_OBJECT File;
 } IRQLOG_STATE;
 
-__declspec(selectany) IRQLOG_STATE IrqlogState = {0};
+__declspec(selectany) IRQLOG_STATE IrqlogState = IRQLOG_ZERO;
 
 /* A zero word at each end of the section of sites: linkers sort its parts by what stands behind the `$`. */
 #pragma section(".irqs$a", read)

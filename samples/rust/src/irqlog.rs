@@ -10,7 +10,7 @@ use irqlog_provider::Interface;
 use wdk_sys::{
     _EVENT_TYPE::NotificationEvent,
     _KWAIT_REASON::Executive,
-    DEVICE_OBJECT, FILE_OBJECT, IO_STATUS_BLOCK, KEVENT, NT_SUCCESS, NTSTATUS, STATUS_INSUFFICIENT_RESOURCES,
+    DEVICE_OBJECT, FILE_OBJECT, IO_STATUS_BLOCK, IRP, KEVENT, NT_SUCCESS, NTSTATUS, STATUS_INSUFFICIENT_RESOURCES,
     STATUS_PENDING, STATUS_SUCCESS, STATUS_UNSUCCESSFUL, UNICODE_STRING,
     ntddk::{
         IoBuildDeviceIoControlRequest, IoGetDeviceObjectPointer, IofCallDriver, KeInitializeEvent,
@@ -99,12 +99,8 @@ unsafe fn ask(device: *mut DEVICE_OBJECT, file: *mut FILE_OBJECT) -> Result<Inte
     if irp.is_null() {
         return Err(STATUS_INSUFFICIENT_RESOURCES);
     }
-    // SAFETY: IoGetNextIrpStackLocation of a new IRP, which is ours until it is sent.
-    let current = unsafe { (*irp).Tail.Overlay.__bindgen_anon_2.__bindgen_anon_1.CurrentStackLocation };
-    // SAFETY: the IRP has a location for the device, below the current one.
-    let next = unsafe { &mut *current.sub(1) };
-    // The framework refuses a request that belongs to no file.
-    next.FileObject = file;
+    // SAFETY: a new IRP, which is ours until it is sent.
+    unsafe { belong_to(irp, file) };
     // SAFETY: the IRP is ready; it is the system's from here on.
     let mut status = unsafe { IofCallDriver(device, irp) };
     if status == STATUS_PENDING {
@@ -121,6 +117,23 @@ unsafe fn ask(device: *mut DEVICE_OBJECT, file: *mut FILE_OBJECT) -> Result<Inte
     }
     // SAFETY: written whole, as was just checked.
     Ok(unsafe { interface.assume_init() })
+}
+
+/// Says to which file a request belongs: the framework refuses one that belongs to none. It is what
+/// `IoGetNextIrpStackLocation(Irp)->FileObject = File` does in C. IRQL: any.
+///
+/// # Safety
+/// An IRP that was not sent yet, with a stack location below the current one.
+unsafe fn belong_to(irp: *mut IRP, file: *mut FILE_OBJECT) {
+    // SAFETY: as the caller promises.
+    let tail = unsafe { &(*irp).Tail };
+    // SAFETY: every IRP of the I/O manager's has this member of the union.
+    let overlay = unsafe { &tail.Overlay };
+    // SAFETY: as above; the other member is for packets that are no requests.
+    let current = unsafe { overlay.__bindgen_anon_2.__bindgen_anon_1.CurrentStackLocation };
+    let next = current.wrapping_sub(1);
+    // SAFETY: as the caller promises.
+    unsafe { (*next).FileObject = file };
 }
 
 /// IRQL: any.

@@ -166,7 +166,7 @@ fn create_thread() -> Result<(), NTSTATUS> {
 
 /// `Vector` and `Irql`, 0 if they are not there. IRQL: PASSIVE_LEVEL.
 fn parameters(driver: WDFDRIVER) -> (u32, u32) {
-    /// UTF-16 of an ASCII name.
+    /// UTF-16 of an ASCII name. IRQL: any.
     const fn wide<const N: usize>(name: [u8; N]) -> [u16; N] {
         let mut wide = [0; N];
         let mut at = 0;

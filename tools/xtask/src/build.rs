@@ -34,6 +34,8 @@ const KMDF: Driver = Driver { package: "irqlog-kmdf", output: "irqlog_kmdf", ima
 /// A driver in Rust that logs events.
 const SAMPLE_RUST: Driver =
     Driver { package: "irqlog-sample-rust", output: "irqlog_sample_rust", image: "sample_rust" };
+/// The images of the drivers that log events, as examples for others.
+pub const SAMPLES: [&str; 2] = [SAMPLE_RUST.image, SAMPLE_C];
 /// The packages of all of them.
 const ALL: [&Driver; 4] = [&IRQLOG, &KMDF, &TESTDRV, &SAMPLE_RUST];
 

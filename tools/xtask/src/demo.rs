@@ -18,24 +18,44 @@ const CALLS: u64 = 6000;
 pub fn run() -> Result<()> {
     rig::prepare()?;
     step("booting 4 processors; threads, DPCs, IPIs, interrupts and NMIs log while they interrupt each other");
-    let serving = Serving::start(CALLS)?;
-    let show = |title: &str, arguments: &[&str]| -> Result<()> {
-        println!("\n$ irqlog {}", arguments.join(" "));
-        let text = serving.irqlog(arguments).with_context(|| title.to_owned())?;
-        print!("{text}");
-        Ok(())
-    };
-    show("info", &["info"])?;
-    show("selftest", &["selftest"])?;
+    let mut serving = Serving::start(CALLS)?;
+    show(&serving, &["info"])?;
+    show(&serving, &["selftest"])?;
     println!("\n$ for each IRQL: irqlog read --irql IRQL --last 2, and the last of the NMI lanes");
     for irql in (0..16).map(|irql| irql.to_string()).chain(["NMI".to_owned()]) {
         page(&serving.irqlog(&["read", "--irql", &irql, "--last", "2"])?);
     }
-    show("stats", &["stats"])?;
+    show(&serving, &["stats"])?;
     let verdict = account(&serving)?;
+    samples(&mut serving)?;
     serving.stop()?;
     println!("\n{verdict}");
     if verdict.ends_with("accounting holds") { Ok(()) } else { bail!("the accounting does not hold") }
+}
+
+/// A command and what it says.
+fn show(serving: &Serving, arguments: &[&str]) -> Result<()> {
+    println!("\n$ irqlog {}", arguments.join(" "));
+    page(&serving.irqlog(arguments)?);
+    Ok(())
+}
+
+/// The sample drivers, in Rust and in C, log beside it: events, with the text made by the reader.
+fn samples(serving: &mut Serving) -> Result<()> {
+    step(
+        "loading sample_rust.sys and sample_c.sys; their devices interrupt, and their threads, DPCs, IPIs and NMIs log",
+    );
+    serving.samples()?;
+    show(serving, &["providers"])?;
+    show(serving, &["read", "--provider", "sample_rust,sample_c", "--grep", "^interrupt .* of object", "--last", "6"])?;
+    show(serving, &["read", "--provider", "sample_rust,sample_c", "--last", "12"])?;
+    show(serving, &["read", "--provider", "sample_c", "--irql", "NMI", "--last", "2"])?;
+    let json = ["read", "--provider", "sample_rust", "--grep", "^round", "--last", "1", "--json"];
+    println!("\n$ irqlog {}", json.join(" "));
+    for line in serving.irqlog(&json)?.lines().filter(|line| !line.starts_with("{\"lost\"")) {
+        println!("{line}");
+    }
+    Ok(())
 }
 
 /// Records in one screen's width; what was lost is in the accounting.

@@ -1,4 +1,4 @@
-//! Every function of the driver says at which IRQL it may be called.
+//! Every function of a driver that others read says at which IRQL it may be called.
 
 use std::fs;
 
@@ -6,15 +6,23 @@ use anyhow::{Context, Result, bail};
 
 use crate::shell::root;
 
-/// Checks `driver/*.rs`.
+/// Where those are.
+const FOLDERS: [&str; 2] = ["driver", "samples/rust/src"];
+
+/// Checks them.
 ///
 /// # Errors
 /// If a function has no `IRQL:` in its documentation; the message lists all of those.
 pub fn check() -> Result<()> {
     let mut missing = Vec::new();
     let mut count = 0;
-    for entry in fs::read_dir(root().join("driver")).context("reading driver/")? {
-        let path = entry?.path();
+    let mut files = Vec::new();
+    for folder in FOLDERS {
+        for entry in fs::read_dir(root().join(folder)).with_context(|| format!("reading {folder}"))? {
+            files.push(entry?.path());
+        }
+    }
+    for path in files {
         let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
         let lines: Vec<&str> = text.lines().collect();
         for (index, line) in lines.iter().enumerate().filter(|(_, line)| is_function(line)) {
@@ -26,8 +34,8 @@ pub fn check() -> Result<()> {
             }
         }
     }
-    if count < 40 {
-        bail!("only {count} functions were found in driver/: this check has gone blind");
+    if count < 60 {
+        bail!("only {count} functions were found in {FOLDERS:?}: this check has gone blind");
     }
     if missing.is_empty() { Ok(()) } else { bail!("no `IRQL:` in the documentation of\n  {}", missing.join("\n  ")) }
 }

@@ -1,9 +1,9 @@
 //! The rig and the CLI, built and called.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
 };
 
 use anyhow::{Context, Result, bail};
@@ -52,6 +52,7 @@ pub fn command(images: &Path) -> Command {
 pub struct Serving {
     child: Child,
     socket: PathBuf,
+    out: BufReader<ChildStdout>,
     /// What it said before it began to serve.
     pub said: Vec<String>,
 }
@@ -67,14 +68,27 @@ impl Serving {
         rig.arg("serve").arg("--socket").arg(&socket).args(["--storm", &storm.to_string()]);
         let mut child = rig.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("starting the rig")?;
         let mut said = Vec::new();
-        for line in BufReader::new(child.stdout.take().context("its output")?).lines() {
-            let line = line.context("reading what the rig says")?;
+        let mut out = BufReader::new(child.stdout.take().context("its output")?);
+        while let Some(line) = next_line(&mut out)? {
             if line.starts_with("serving at ") {
-                return Ok(Self { child, socket, said });
+                return Ok(Self { child, socket, out, said });
             }
             said.push(line);
         }
         bail!("the rig ended before it served: {}", child.wait().context("waiting for it")?)
+    }
+
+    /// Lets the sample drivers log for a while.
+    ///
+    /// # Errors
+    /// If the rig does not say that they have.
+    pub fn samples(&mut self) -> Result<()> {
+        let input = self.child.stdin.as_mut().context("its input")?;
+        writeln!(input, "samples").context("telling the rig")?;
+        match next_line(&mut self.out)?.as_deref() {
+            Some("samples: done") => Ok(()),
+            said => bail!("the rig said {said:?}"),
+        }
     }
 
     /// The CLI's standard output for a command on this rig.
@@ -96,6 +110,13 @@ impl Serving {
         let status = self.child.wait().context("waiting for the rig")?;
         if status.success() { Ok(()) } else { bail!("the rig ended with {status}") }
     }
+}
+
+/// The next line; nothing at the end.
+fn next_line(out: &mut impl BufRead) -> Result<Option<String>> {
+    let mut line = String::new();
+    let length = out.read_line(&mut line).context("reading what the rig says")?;
+    Ok((length != 0).then(|| line.trim_end().to_owned()))
 }
 
 impl Drop for Serving {

@@ -186,7 +186,7 @@ impl Caller {
 
     /// Words that are no event: each call is a counted drop.
     fn no_events(&mut self, entry: usize) {
-        let (too_many, cut_off) = ([24 | NEEDS_DRIVER; 30], [20 << 8 | 1 | NEEDS_DRIVER, 0]);
+        let (too_many, cut_off) = ([0x18 | NEEDS_DRIVER; 30], [0x1401 | NEEDS_DRIVER, 0]);
         let too_large = [0; 200];
         for words in [&too_many[..], &cut_off, &too_large] {
             self.called += 1;

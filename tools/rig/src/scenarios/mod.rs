@@ -25,7 +25,8 @@ use crate::{
 /// What to run.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Start the driver and answer control requests at a socket, until standard input ends
+    /// Start the driver and answer control requests at a socket, until standard input ends; the line `samples` there lets
+    /// the sample drivers log for a while
     Serve {
         /// Path of the Unix socket
         #[arg(long)]
@@ -69,6 +70,9 @@ pub enum Command {
     /// List the scenarios
     List,
 }
+
+/// Interrupts of each device and NMIs while the sample drivers log for somebody who looks at it.
+const SAMPLE_ROUNDS: usize = 60;
 
 /// Simulated processors where nothing else is said.
 pub const DEFAULT_PROCESSORS: usize = 4;
@@ -224,9 +228,14 @@ fn serve(world: &World, socket: &Path, storm: u64) -> Result<()> {
     }
     let server = Server::listen(socket)?;
     println!("serving at {}", socket.display());
-    let mut line = String::new();
-    while std::io::stdin().read_line(&mut line)? != 0 {
-        line.clear();
+    for line in std::io::stdin().lines() {
+        match line?.trim() {
+            "samples" => {
+                samples::run_both(world, SAMPLE_ROUNDS)?;
+                println!("samples: done");
+            }
+            other => bail!("there is no command {other:?}; there is `samples`"),
+        }
     }
     while server.connections() != 0 {
         std::thread::sleep(POLL);

@@ -2,7 +2,8 @@
 
 use std::{fmt::Write, path::Path};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use irqlog_wire::site;
 use object::{
     LittleEndian as LE, pe,
     read::pe::{ImageNtHeaders, ImageOptionalHeader, ImageThunkData, PeFile64},
@@ -46,7 +47,8 @@ const IMPORTS: [&str; 33] = [
     "memcpy",
 ];
 
-fn is_allowed(name: &str) -> bool {
+/// Whether irqlog.sys may import it.
+pub fn is_allowed(name: &str) -> bool {
     IMPORTS.contains(&name) || ["memset", "memmove", "memcmp"].contains(&name)
 }
 
@@ -60,6 +62,8 @@ pub struct Section {
     /// Bytes in memory.
     pub size: u64,
     flags: u32,
+    /// Its bytes in the file, as far as they are in memory.
+    data: Vec<u8>,
 }
 
 impl Section {
@@ -102,6 +106,7 @@ impl Image {
                 start: section.virtual_address.get(LE).into(),
                 size: section.virtual_size.get(LE).into(),
                 flags: section.characteristics.get(LE),
+                data: section.pe_data(&*data).map(|bytes| in_memory(bytes, section)).unwrap_or_default(),
             })
             .collect();
         Ok(Self {
@@ -114,12 +119,12 @@ impl Image {
         })
     }
 
-    /// The rules that do not hold.
-    pub fn check(&self) -> Vec<String> {
+    /// The rules that do not hold; `may_import` says which routines may be called.
+    pub fn check(&self, may_import: fn(&str) -> bool) -> Vec<String> {
         let mut broken = Vec::new();
         for (module, name) in &self.imports {
-            if !is_allowed(name) {
-                broken.push(format!("imports {module}!{name}, which is not on the allow-list"));
+            if !may_import(name) {
+                broken.push(format!("imports {module}!{name}, which it may not"));
             }
         }
         if self.subsystem != pe::IMAGE_SUBSYSTEM_NATIVE {
@@ -144,6 +149,23 @@ impl Image {
         broken
     }
 
+    /// The sites of a driver that logs events: how many, or what is wrong with them.
+    ///
+    /// # Errors
+    /// If there is no section of them, or it can be written, or something else lies in it.
+    pub fn sites(&self) -> Result<usize> {
+        let section = self.sections.iter().find(|section| section.name.trim_end_matches('\0') == site::SECTION);
+        let section = section.with_context(|| format!("there is no section {}", site::SECTION))?;
+        ensure!(section.flags & pe::IMAGE_SCN_MEM_WRITE == 0, "the section of sites can be written");
+        let mut count = 0;
+        for site in site::sites(&section.data) {
+            site.map_err(|wrong| anyhow::anyhow!("byte {} of the section of sites is no site", wrong.offset))?;
+            count += 1;
+        }
+        ensure!(count != 0, "the section of sites is empty");
+        Ok(count)
+    }
+
     /// The section that a relative address lies in.
     pub fn section(&self, rva: u64) -> Option<&Section> {
         self.sections.iter().find(|section| (section.start..section.start + section.size).contains(&rva))
@@ -158,6 +180,11 @@ impl Image {
         text.push('\n');
         text
     }
+}
+
+/// A section's bytes without what fills up the file.
+fn in_memory(bytes: &[u8], section: &pe::ImageSectionHeader) -> Vec<u8> {
+    bytes.iter().copied().take(section.virtual_size.get(LE) as usize).collect()
 }
 
 fn imports(file: &PeFile64<'_>) -> Result<Vec<(String, String)>> {

@@ -30,6 +30,9 @@ pub fn run(archs: &[Arch]) -> Result<()> {
         let image = build::image(arch, "irqlog");
         let report = timed(&format!("verifying {}", image.display()), || verify(arch, &image))?;
         print!("{report}");
+        for name in build::SAMPLES {
+            print!("{}", verify_sample(arch, name)?);
+        }
     }
     Ok(())
 }
@@ -41,7 +44,7 @@ pub fn run(archs: &[Arch]) -> Result<()> {
 pub fn verify(arch: Arch, path: &Path) -> Result<String> {
     let image = image::Image::read(path)?;
     let code = code::Code::read(arch, path)?;
-    let mut broken = image.check();
+    let mut broken = image.check(image::is_allowed);
     broken.extend(code.check(arch));
     let record_path = path::RecordPath::find(&code, arch);
     broken.extend(record_path.check(&image));
@@ -60,6 +63,20 @@ pub fn verify(arch: Arch, path: &Path) -> Result<String> {
         image.report(),
         record_path.report()
     ))
+}
+
+/// A driver that logs events: nothing in it panics or allocates, so no log call does, and its sites are well-formed.
+fn verify_sample(arch: Arch, name: &str) -> Result<String> {
+    let path = build::image(arch, name);
+    let image = image::Image::read(&path)?;
+    let mut broken = image.check(|import| !import.starts_with("ExAllocate") && !import.starts_with("ExFree"));
+    broken.extend(code::Code::read(arch, &path)?.check(arch));
+    let sites = image.sites().map_err(|error| broken.push(format!("{error:#}"))).unwrap_or_default();
+    if !broken.is_empty() {
+        bail!("{} breaks these rules:\n  {}", path.display(), broken.join("\n  "));
+    }
+    let path = path.strip_prefix(root()).unwrap_or(&path);
+    Ok(format!("{} ({})\n  {sites} sites, no panic, no allocation\n", path.display(), arch.name()))
 }
 
 /// Shows that the rules are alive: a copy of the sources with a slice index in the record path must be refused.
