@@ -239,3 +239,68 @@ levels! {
 pub fn event(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     expand(syn::parse(input).map(|WithLevel(call)| call))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a call becomes, or what is said to be wrong with it.
+    fn call(text: &str) -> Result<String> {
+        let level = quote!(::irqlog_provider::Level::Info);
+        let parser = |input: ParseStream<'_>| Call::parse(level, input);
+        let call = syn::parse::Parser::parse_str(parser, text)?;
+        call.expand().map(|tokens| tokens.to_string())
+    }
+
+    #[test]
+    fn arguments_are_numbered_as_format_numbers_them() {
+        let code = call(r#""{} {named} {captured} {1} {captured}", first, second, named = third"#).unwrap();
+        assert!(code.contains(r#"NAMES : & str = ",,named,captured""#), "{code}");
+        assert!(code.contains("(first) , & (second) , & (third) , & (captured) ,"), "{code}");
+        assert!(code.contains("Words :: < 9usize > :: new"), "{code}");
+        let nothing = call(r#""no arguments""#).unwrap();
+        assert!(nothing.contains(r#"NAMES : & str = "" ;"#) && nothing.contains("Words :: < 1usize >"), "{nothing}");
+        let raised = call(r#"never_waits, "{:width$.p$}", value, p = 2,"#).unwrap();
+        assert!(raised.contains("LEVEL , & words , true"), "{raised}");
+        assert_eq!(raised.matches(":: count (").count(), 2, "{raised}");
+    }
+
+    #[test]
+    fn each_style_has_its_check() {
+        for (style, check) in [
+            ("", "display"),
+            ("?", "debug"),
+            ("x?", "debug"),
+            ("#X", "radix"),
+            ("o", "radix"),
+            ("E", "exponent"),
+            ("p", "pointer"),
+        ] {
+            let code = call(&format!("\"{{:{style}}}\", value")).unwrap();
+            assert!(code.contains(&format!("private :: {check} (argument_0)")), "{style}: {code}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let many = format!("\"{}\"{}", "{}".repeat(24), ", x".repeat(24));
+        for (wrong, said) in [
+            (r#""{}""#, "takes argument 0, and there are 0"),
+            (r#""{2}", a, b"#, "takes argument 2, and there are 2"),
+            (r#""{} {}", a"#, "takes argument 1, and there are 1"),
+            (r#""{:.*}", a"#, "takes argument 1, and there are 1"),
+            (r#""text", a"#, "does not use this argument"),
+            (r#""{0}", a, named = b"#, "does not use this argument"),
+            (r#""{named}", named = a, b"#, "behind `named`, one by name"),
+            (r#""{:y}", a"#, "at byte 0: this is no format"),
+            (r#""a {""#, "at byte 2: a `{` without its `}`"),
+            (r#"sometimes, "{}", a"#, "here may only stand `never_waits`"),
+            ("text", "the format is a string literal"),
+            (r#""{}" a"#, "expected `,`"),
+            (&many, "at most 23 arguments"),
+        ] {
+            let error = call(wrong).expect_err(wrong).to_string();
+            assert!(error.contains(said), "{wrong}: {error}");
+        }
+    }
+}

@@ -11,6 +11,18 @@
 //! irqlog.sys unless its parameter `RawPointers` is 1), `&str`, `&[u8]`, UTF-16 ([`Utf16`], `&[u16]`), [`Status`] and
 //! [`Guid`]. What does not fit into a record is cut, and flagged.
 //!
+//! What cannot be shown as the format says does not compile:
+//!
+//! ```compile_fail,E0277
+//! irqlog_provider::info!("{:x}", "no number");
+//! ```
+//! ```compile_fail,E0277
+//! irqlog_provider::info!("{}", std::string::String::new());
+//! ```
+//! ```compile_fail
+//! irqlog_provider::info!("{} {}", 1);
+//! ```
+//!
 //! A call whose level is not enabled costs a load and a branch, and its arguments are not evaluated. There is no
 //! allocation, no formatting and no panic in any.
 //!

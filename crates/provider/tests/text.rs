@@ -57,6 +57,36 @@ fn floats_look_as_format_shows_them() {
     floats!(f32 f64);
 }
 
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+    #[test]
+    fn whatever_the_value_it_looks_as_format_shows_it(
+        unsigned: u128,
+        signed: i128,
+        shift in 0..128_u32,
+        double: f64,
+        single: f32,
+        text: String,
+        character: char,
+        bytes: Vec<u8>,
+        width in 0..40_usize,
+        precision in 0..12_usize,
+    ) {
+        let _held = lock();
+        connect();
+        // Not only the largest of each type.
+        let (unsigned, signed) = (unsigned >> shift, signed >> shift);
+        same!("{unsigned} {unsigned:#x} {unsigned:0width$b} {} {:X?}", unsigned as u8, unsigned as u32);
+        same!("{signed} {signed:x} {:+} {:#o} {:width$e}", signed as i16, signed as i64, signed as isize);
+        same!("{double} {double:?} {double:.precision$} {double:+width$.precision$e} {double:0width$}");
+        same!("{single} {single:?} {single:.*e} {single:>width$}", precision);
+        let text: &str = text.chars().take(60).collect::<String>().leak();
+        same!("{text} {text:?} {text:^width$.precision$} {character} {character:?} {character:>width$}");
+        let bytes = &bytes[..bytes.len().min(40)];
+        same!("{bytes:?} {bytes:#x?} {:03X?}", bytes);
+    }
+}
+
 #[test]
 fn text_looks_as_format_shows_it() {
     let _held = lock();

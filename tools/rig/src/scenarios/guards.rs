@@ -104,6 +104,7 @@ fn broken_disconnect(world: &World) -> Result<()> {
     let (status, said) = run_thread(0x2000, 1, true, |_| -> Result<_> {
         let file = File::open(DEVICE_NAME, Requestor::Administrator)
             .map_err(|status| anyhow::anyhow!("opening the test driver: {status:#010x}"))?;
+        ensure!(!irqlog.stop()?, "irqlog.sys stops although a driver has a reference");
         let left = file.control(Control { code: LEAVE, internal: false, input: &[], output: 0 }, &|| false);
         ensure!(left.status == STATUS_SUCCESS, "LEAVE: {:#010x}", left.status);
         file.cleanup();

@@ -27,7 +27,7 @@ use crate::{
         machine::{NMI, current, machine, raise},
         registry::{self, Value},
     },
-    service::{Driver, load_library},
+    service::{Driver, check_nothing_is_left, load_library},
 };
 
 /// The scenarios of this module.
@@ -130,7 +130,15 @@ pub fn run_both(world: &World, rounds: usize) -> Result<()> {
     Ok(())
 }
 
+/// Drivers that find no irqlog load, run and unload all the same.
+fn without_irqlog(world: &World) -> Result<()> {
+    run_both(world, 10)?;
+    check_nothing_is_left();
+    Ok(())
+}
+
 fn samples(world: &World) -> Result<()> {
+    without_irqlog(world)?;
     let irqlog = as_process(|| world.start_irqlog())?;
     // Interrupts land where they land: again until every context of both has logged.
     let mut missing = BTreeSet::new();
