@@ -151,9 +151,13 @@ fn requests(world: &World) -> Result<()> {
             |code, internal, input: &[u8], output| file.control(Control { code, internal, input, output }, &|| false);
         let status = |code, input: &[u8], output| send(code, false, input, output).status;
         // Sizes around each limit, and sizes that would overflow a careless sum.
-        for (code, input, least) in
-            [(ioctl::INFO, 0, 512), (ioctl::READ, 32, 88 + 1024), (ioctl::WAIT, 8, 8), (ioctl::SELFTEST, 0, 104)]
-        {
+        for (code, input, least) in [
+            (ioctl::INFO, 0, 512),
+            (ioctl::READ, 32, 88 + 1024),
+            (ioctl::WAIT, 8, 8),
+            (ioctl::SELFTEST, 0, 104),
+            (ioctl::SITES, 8, 32),
+        ] {
             let good = vec![0; input];
             for output in [0, 1, least - 1] {
                 ensure!(status(code, &good, output) == STATUS_BUFFER_TOO_SMALL, "{code:#x} with room for {output}");
@@ -169,6 +173,14 @@ fn requests(world: &World) -> Result<()> {
             ensure!(status(code, &[0; 40], 4096) == STATUS_INVALID_DEVICE_REQUEST, "{code:#x} is known");
         }
         ensure!(status(ioctl::CONNECT, &[], 4096) == STATUS_ACCESS_DENIED, "CONNECT from user mode");
+        // Nobody has registered: the site table is empty, and there is no entry whose level could be changed.
+        let sites = send(ioctl::SITES, false, &[0; 8], 4096);
+        ensure!(sites.status == STATUS_SUCCESS && sites.output.len() == 24, "{sites:?}");
+        ensure!(status(ioctl::SITES, &8_u64.to_le_bytes(), 4096) == STATUS_INVALID_PARAMETER, "behind the site table");
+        let level = [[0; 16].as_slice(), &[3, 0, 0, 0], &[0; 4]].concat();
+        for input in [&level[..], &level[..23], &[level.as_slice(), &[0]].concat()] {
+            ensure!(status(ioctl::PROVIDER_LEVEL, input, 0) == STATUS_INVALID_PARAMETER, "a level for nobody");
+        }
         let mark = |text: &[u8]| status(ioctl::MARK, &[&[3, 0, 0, 0, 0, 0, 0, 0], text].concat(), 0);
         ensure!(mark(b"good") == STATUS_SUCCESS);
         ensure!(mark(&[0xff, 0xfe]) == STATUS_INVALID_PARAMETER, "no UTF-8");
