@@ -148,7 +148,7 @@ unsafe fn write_blob(level: u8, tag: u32, bytes: *const u8, length: usize, entry
 #[inline]
 unsafe fn write_event(site: u32, level: u8, words: *const u64, count: usize, entry: Entry) -> u32 {
     let Some(recorder) = recorder::get() else { return Answer::Filtered.0 };
-    if words.is_null() {
+    if words.is_null() || count == 0 {
         return Answer::Filtered.0;
     }
     // SAFETY: as the caller promises; not null.

@@ -241,6 +241,7 @@ pub fn event(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 }
 
 #[cfg(test)]
+#[allow(clippy::literal_string_with_formatting_args, reason = "formats are what this is about")]
 mod tests {
     use super::*;
 

@@ -9,6 +9,7 @@ use core::{
 
 use irqlog_ring::lane::Record;
 use irqlog_wire::{
+    event::MAX_EVENT_WORDS,
     image::DropReason,
     record::{
         BlobHeader, HEADER_SIZE, Kind, Level, MAX_BLOB_PIECE, MAX_PAYLOAD, RecordHeader, WORD, WORD_PROCESSOR, flags,
@@ -28,7 +29,7 @@ pub struct Draft<'a> {
     /// In whole words, so that what follows starts at one.
     head: &'a [[u8; WORD]],
     body: &'a [u8],
-    /// An event that has to be looked at; then there is nothing else.
+    /// An event; then there is nothing else.
     event: &'a [u64],
 }
 
@@ -53,12 +54,14 @@ impl<'a> Draft<'a> {
 
     /// An event, in the form in which a [provider hands it over](irqlog_wire::event).
     ///
+    /// Words without strings and pointers are not copied first: they are read at HIGH_LEVEL, when they go into the ring.
+    ///
     /// # Safety
-    /// Each string that the words name is valid for its length for as long as the draft is used.
+    /// The words are resident, as what lies on a kernel stack is; each string that they name is valid for its length, at the
+    /// IRQL of the call. Both for as long as the draft is used.
     #[inline]
-    pub unsafe fn event(level: Level, site: u32, words: &'a [u64]) -> Self {
-        let (body, event) = if event::needs_driver(words) { (&[][..], words) } else { (words.as_bytes(), &[][..]) };
-        Self { kind: Kind::Event, level, site, body, event, ..Self::EMPTY }
+    pub const unsafe fn event(level: Level, site: u32, words: &'a [u64]) -> Self {
+        Self { kind: Kind::Event, level, site, event: words, ..Self::EMPTY }
     }
 
     const EMPTY: Self =
@@ -138,9 +141,17 @@ impl Room {
         clippy::inline_always,
         reason = "as a call it is handed draft and record in memory; measured: docs/performance.md"
     )]
-    pub fn encode(&mut self, draft: &Draft<'_>, origin: Origin, pointers: &Pointers) -> Option<Record<'_>> {
+    pub fn encode<'r>(&'r mut self, draft: &Draft<'r>, origin: Origin, pointers: &Pointers) -> Option<Record<'r>> {
         if !draft.event.is_empty() {
-            return self.encode_event(draft, origin, pointers);
+            if event::needs_driver(draft.event) {
+                return self.encode_event(draft, origin, pointers);
+            }
+            let payload = draft.event;
+            let fits = payload.len() <= MAX_EVENT_WORDS;
+            return fits.then(|| Record {
+                header: header(draft, origin, payload.len(), size_of_val(payload)).to_words(),
+                payload,
+            });
         }
         let payload_size = draft.head.as_flattened().len() + draft.body.len();
         // `div_ceil` would look at the remainder; no slice is long enough for this to wrap.
@@ -163,7 +174,7 @@ impl Room {
 
     /// The same for an event with strings or pointers.
     #[inline(never)]
-    fn encode_event(&mut self, draft: &Draft<'_>, origin: Origin, pointers: &Pointers) -> Option<Record<'_>> {
+    fn encode_event<'r>(&'r mut self, draft: &Draft<'_>, origin: Origin, pointers: &Pointers) -> Option<Record<'r>> {
         // SAFETY: as the one who made the draft has promised.
         let (length, flagged) = unsafe { event::expand(draft.event, &mut self.0, pointers) }?;
         let header = header(&draft.with_flags(flagged), origin, length, length * WORD);

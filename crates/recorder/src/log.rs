@@ -154,8 +154,10 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
         }
     }
 
-    /// Writes the lane that the table of the module gives.
-    #[inline]
+    /// Writes the lane that the table of the module gives. This and what it calls is part of each call site: a record that
+    /// is handed to a function lies in memory, and is put there word by word.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "see above; measured: docs/performance.md")]
     fn write(
         &self,
         record: Record<'_>,
@@ -165,41 +167,35 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
         processor: u32,
     ) -> Result<(u32, u64), DropReason> {
         let node = L::Node::default();
-        match entered.depth() {
-            Depth::First if self.engine == Engine::PerCpu => return self.write_own(record, processor),
+        let is_own = match entered.depth() {
+            Depth::First if self.engine == Engine::PerCpu => true,
             Depth::First => match self.own_shared_lane(raised, &node, waits) {
                 Owning::Yes(owned) => return self.write_shared(record, owned),
-                Owning::NotNow => entered.claim_nmi_lane(),
+                Owning::NotNow => {
+                    entered.claim_nmi_lane();
+                    false
+                }
                 Owning::GaveUp => return Err(DropReason::Budget),
             },
-            Depth::Nested => {}
+            Depth::Nested => false,
             Depth::TooDeep => return Err(DropReason::Reentered),
-        }
-        self.write_nmi(record, processor)
-    }
-
-    /// Writes the processor's own lane.
-    #[inline]
-    fn write_own(&self, record: Record<'_>, processor: u32) -> Result<(u32, u64), DropReason> {
-        let lane = self.image.main(processor as usize).ok_or(DropReason::NoLane)?;
-        // SAFETY: it is this processor's, which we do not leave at HIGH_LEVEL, and we found its nesting count at 0, so
-        // nobody on it is inside a write, and whoever interrupts us writes elsewhere.
+        };
+        let (lane, index) = if is_own {
+            (self.image.main(processor as usize), processor)
+        } else {
+            (self.image.nmi(processor as usize), self.image.nmi_lane(processor))
+        };
+        let lane = lane.ok_or(DropReason::NoLane)?;
+        // SAFETY: both are this processor's, which we do not leave at HIGH_LEVEL. Its own lane: we found its nesting count
+        // at 0, so nobody on it is inside a write, and whoever interrupts us writes elsewhere. Its NMI lane: the count is
+        // 2 or more while we are here, since we found it at 1 or have set it ourselves, so whoever interrupts us drops.
         let written = unsafe { lane.append(record, || self.platform.tick(), self.policy()) };
-        written.map(|seq| (processor, seq)).map_err(|_| DropReason::Refused)
-    }
-
-    /// Writes the processor's NMI lane.
-    #[inline]
-    fn write_nmi(&self, record: Record<'_>, processor: u32) -> Result<(u32, u64), DropReason> {
-        let lane = self.image.nmi(processor as usize).ok_or(DropReason::NoLane)?;
-        // SAFETY: the nesting count of this processor is 2 or more while we are here, so whoever interrupts us drops:
-        // either we found it at 1, or we have set it ourselves. No other processor writes this lane.
-        let written = unsafe { lane.append(record, || self.platform.tick(), self.policy()) };
-        written.map(|seq| (self.image.nmi_lane(processor), seq)).map_err(|_| DropReason::Refused)
+        written.map(|seq| (index, seq)).map_err(|_| DropReason::Refused)
     }
 
     /// Writes the shared lane and gives its lock back.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "see `write`")]
     fn write_shared(&self, record: Record<'_>, owned: Owned<'_, L>) -> Result<(u32, u64), DropReason> {
         let lane = self.image.main.lane(0).ok_or(DropReason::NoLane)?;
         let since = lane.next_seq().is_multiple_of(HOLD_SAMPLE).then(|| self.platform.tick());

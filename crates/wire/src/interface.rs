@@ -47,10 +47,11 @@ pub type WriteBlob = unsafe extern "system" fn(level: u8, tag: u32, bytes: *cons
 
 /// Writes an event. `words` points to `count` words in the form of [`event`](crate::event) that a provider hands over.
 ///
-/// IRQL: any. The result is an [`Outcome`].
+/// IRQL: any. The result is an [`Outcome`]; no words are no event, and filtered.
 ///
 /// # Safety
-/// `words` is valid for `count` words, and each string in it for its length, at the caller's IRQL.
+/// `words` is valid for `count` words and resident, as what lies on a kernel stack is; each string in it is valid for its
+/// length, at the caller's IRQL.
 pub type WriteEvent = unsafe extern "system" fn(site: u32, level: u8, words: *const u64, count: usize) -> u32;
 
 /// Registers a provider's sites. The result is a [`Registered`].
