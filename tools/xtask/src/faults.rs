@@ -22,7 +22,13 @@ struct Fault {
     notices: Notices,
 }
 
-const FAULTS: [Fault; 7] = [
+const FAULTS: [Fault; 8] = [
+    Fault {
+        name: "pointer-not-hashed",
+        file: "crates/recorder/src/event.rs",
+        change: ("output.push(pointers.written(address))", "output.push(address)"),
+        notices: Notices::Coverage,
+    },
     Fault {
         name: "no-step-to-two",
         file: "crates/ring/src/nesting.rs",
@@ -68,7 +74,10 @@ const FAULTS: [Fault; 7] = [
     Fault {
         name: "image-not-freed",
         file: "driver/recorder.rs",
-        change: ("    drop((recorder, image_pages, own));\n", "    core::mem::forget((recorder, image_pages, own));\n"),
+        change: (
+            "    drop((recorder, providers, image_pages, own));\n",
+            "    core::mem::forget((recorder, providers, image_pages, own));\n",
+        ),
         notices: Notices::Storm,
     },
     Fault {
