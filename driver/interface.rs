@@ -141,11 +141,13 @@ unsafe fn write_blob(level: u8, tag: u32, bytes: *const u8, length: usize, entry
     answer(recorder.log_blob(Level(level), tag, bytes, entry))
 }
 
+/// The record path once more, for events: what is known of one is known here, and is not handed over in memory.
+///
 /// IRQL: any.
 ///
 /// # Safety
 /// As [`irqlog_wire::interface::WriteEvent`] says.
-#[inline]
+#[inline(never)]
 unsafe fn write_event(site: u32, level: u8, words: *const u64, count: usize, entry: Entry) -> u32 {
     let Some(recorder) = recorder::get() else { return Answer::Filtered.0 };
     if words.is_null() || count == 0 {
@@ -155,7 +157,7 @@ unsafe fn write_event(site: u32, level: u8, words: *const u64, count: usize, ent
     let words = unsafe { core::slice::from_raw_parts(words, count) };
     // SAFETY: as the caller promises.
     let draft = unsafe { Draft::event(Level(level), site, words) };
-    answer(recorder.log(&draft, entry))
+    answer(recorder.log_here(&draft, entry))
 }
 
 /// IRQL: any.

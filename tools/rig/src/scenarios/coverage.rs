@@ -88,6 +88,13 @@ type WriteText = extern "win64" fn(u8, *const u8, usize) -> u32;
 type WriteBlob = extern "win64" fn(u8, u32, *const u8, usize) -> u32;
 type WriteEvent = extern "win64" fn(u32, u8, *const u64, usize) -> u32;
 
+/// By which function a record is written: each has the record path of its own.
+#[derive(Clone, Copy, Debug)]
+enum Write {
+    Text,
+    Event,
+}
+
 /// The rig as a driver that logs.
 pub struct Caller {
     text: [WriteText; 2],
@@ -171,6 +178,14 @@ impl Caller {
         });
     }
 
+    /// Writes the next text, or the next event of numbers.
+    fn write(&mut self, what: Write, entry: usize, irql: u8) {
+        match what {
+            Write::Text => self.text(entry, irql),
+            Write::Event => self.event(entry, irql, EventForm::Numbers),
+        }
+    }
+
     /// Writes an event in one of the forms that [`check_event`](irqlog_storm::check_event) knows.
     fn event(&mut self, entry: usize, irql: u8, form: EventForm) {
         let mut bytes = [0; MAX_TEXT];
@@ -207,21 +222,23 @@ impl Caller {
         let nothing = ConfigureRequest::nothing();
         let cut = vec![CUT; 1200];
         for entry in [0, 1] {
-            for irql in [0, 2, 5, HIGH_LEVEL] {
-                self.text(entry, irql);
-                // Held elsewhere at the first try; who may not wait falls back.
+            for what in [Write::Text, Write::Event] {
+                for irql in [0, 2, 5, HIGH_LEVEL] {
+                    self.write(what, entry, irql);
+                    // Held elsewhere at the first try; who may not wait falls back.
+                    BUSY_TRIES.store(1, Ordering::Relaxed);
+                    self.write(what, entry, irql);
+                    BUSY_TRIES.store(0, Ordering::Relaxed);
+                }
+                // An NMI inside a write: its callback finds the count at 1. And one inside the fallback: it finds 2.
+                NMI_AFTER_TRY.store(1, Ordering::Relaxed);
+                self.write(what, entry, 0);
                 BUSY_TRIES.store(1, Ordering::Relaxed);
-                self.text(entry, irql);
-                BUSY_TRIES.store(0, Ordering::Relaxed);
-            }
-            // An NMI inside a write: its callback finds the count at 1. And one inside the fallback: it finds 2.
-            NMI_AFTER_TRY.store(1, Ordering::Relaxed);
-            self.text(entry, 0);
-            BUSY_TRIES.store(1, Ordering::Relaxed);
-            NMI_AFTER_CLOCK.store(1, Ordering::Relaxed);
-            self.text(entry, HIGH_LEVEL);
-            for planned in [&BUSY_TRIES, &NMI_AFTER_TRY, &NMI_AFTER_CLOCK] {
-                planned.store(0, Ordering::Relaxed);
+                NMI_AFTER_CLOCK.store(1, Ordering::Relaxed);
+                self.write(what, entry, HIGH_LEVEL);
+                for planned in [&BUSY_TRIES, &NMI_AFTER_TRY, &NMI_AFTER_CLOCK] {
+                    planned.store(0, Ordering::Relaxed);
+                }
             }
             self.long_text(entry, &cut);
             // Characters of two, three and four bytes across the cut, and bytes that are no character.
@@ -253,17 +270,21 @@ impl Caller {
             self.configure(ConfigureRequest { level: u32::from(Level::Error.0).into(), ..nothing })?;
             (self.text[entry])(Level::Info.0, cut.as_ptr(), 4);
             (self.blob[entry])(Level::Info.0, 0, cut.as_ptr(), 4);
+            (self.event[entry])(1, Level::Info.0, [0].as_ptr(), 1);
             self.configure(ConfigureRequest { level: u32::from(Level::Trace.0).into(), ..nothing })?;
             self.configure(ConfigureRequest { paused: 1.into(), ..nothing })?;
             self.text(entry, 0);
+            self.event(entry, 0, EventForm::Numbers);
             self.blob(entry, 0);
             self.configure(ConfigureRequest { paused: 0.into(), ..nothing })?;
             // A processor that was added later: no NMI lane (3), no control at all (300).
             for (claimed, tries) in [(3, 1), (300, 0)] {
                 CLAIMED_PROCESSOR.store(claimed, Ordering::Relaxed);
-                BUSY_TRIES.store(tries, Ordering::Relaxed);
-                self.text(entry, HIGH_LEVEL);
-                BUSY_TRIES.store(0, Ordering::Relaxed);
+                for what in [Write::Text, Write::Event] {
+                    BUSY_TRIES.store(tries, Ordering::Relaxed);
+                    self.write(what, entry, HIGH_LEVEL);
+                    BUSY_TRIES.store(0, Ordering::Relaxed);
+                }
                 CLAIMED_PROCESSOR.store(0, Ordering::Relaxed);
             }
         }
@@ -271,11 +292,16 @@ impl Caller {
         for _ in 0..140 {
             self.text(0, 0);
         }
+        for _ in 0..70 {
+            self.event(0, 0, EventForm::Numbers);
+        }
         // Full, and keeping what it has; then cleared.
         self.configure(ConfigureRequest { policy: 1.into(), ..nothing })?;
         for _ in 0..130 {
             self.text(0, 0);
         }
+        self.event(0, 0, EventForm::Text);
+        self.event(0, HIGH_LEVEL, EventForm::Numbers);
         let clear = Control { code: ioctl::CLEAR, internal: false, input: &[], output: 0 };
         ensure!(self.file.control(clear, &|| false).status == STATUS_SUCCESS, "CLEAR");
         for _ in 0..3 {

@@ -6,7 +6,7 @@
 //! | `write:D`, release store of `head` | behind each of them | `stlr` |
 //! | `read:A`, acquire load of `head` | `Lane::first_whole` | `ldar` before its `dmb ishld` |
 //! | `read:D`, acquire fence before the second look at `tail` | wherever a record is copied | `dmb ishld`, then a load |
-//! | `swap:A`, acquire of the lock | `Recorder::log` | `ldaxr`, or `swpa` with LSE |
+//! | `swap:A`, acquire of the lock | `Recorder::log` and `write_event` | `ldaxr`, or `swpa` with LSE |
 //! | `swap:B`, release of the lock | the same, or the guard's drop | `stlr` of zero |
 //!
 //! x64 needs none of them as instructions: its loads acquire and its stores release, and an exchange is a full barrier.
@@ -14,7 +14,9 @@
 
 use super::code::{Code, Function};
 
-/// Copies of `Lane::append`: for the shared lane, and for those of a processor.
+/// The functions that the record path is part of: for texts and blobs, and for events.
+const WRITERS: [&str; 2] = ["log", "write_event"];
+/// Copies of `Lane::append` in each: for the shared lane, and for those of a processor.
 const APPENDS: usize = 2;
 
 /// What is missing.
@@ -23,15 +25,16 @@ pub fn check(code: &Code) -> Vec<String> {
         function.instructions.iter().map(|instruction| instruction.text.clone()).collect()
     };
     let mut broken = Vec::new();
-    // Whoever gives the lock back is the guard's drop, which may or may not be a function of its own.
-    let guards: Vec<String> =
-        code.all().filter(|function| function.name.contains("irqlog_ring::lock::Held<")).flat_map(texts).collect();
-    for function in code.named("log") {
+    // The lock is taken in `own_shared_lane` and given back by the guard's drop, which may or may not be functions of their
+    // own.
+    let is_lock = |name: &str| name.contains("irqlog_ring::lock::Held<") || name.ends_with("::own_shared_lane");
+    let guards: Vec<String> = code.all().filter(|function| is_lock(&function.name)).flat_map(texts).collect();
+    for function in WRITERS.into_iter().flat_map(|name| code.named(name)) {
         let found = check_writer(&texts(function), &guards);
         broken.extend(found.into_iter().map(|what| format!("{}: {what}", function.name)));
     }
-    if code.named("log").is_empty() {
-        broken.push("there is no function `log` whose barriers could be looked at".to_owned());
+    for name in WRITERS.into_iter().filter(|name| code.named(name).is_empty()) {
+        broken.push(format!("there is no function `{name}` whose barriers could be looked at"));
     }
     let readers: Vec<_> = code.all().map(texts).filter(|texts| texts.iter().any(|text| text == "dmb ishld")).collect();
     if readers.is_empty() {
@@ -64,7 +67,7 @@ fn check_writer(texts: &[String], guards: &[String]) -> Vec<String> {
             broken.push(format!("no store-release (stlr) behind the fence at instruction {fence}"));
         }
     }
-    if !texts.iter().any(|text| ["ldaxr", "swpa"].contains(&mnemonic(text))) {
+    if !texts.iter().chain(guards).any(|text| ["ldaxr", "swpa"].contains(&mnemonic(text))) {
         broken.push("no acquiring exchange (ldaxr or swpa) takes a lock".to_owned());
     }
     if !texts.iter().chain(guards).any(|text| text.starts_with("stlr xzr")) {
