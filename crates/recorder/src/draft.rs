@@ -1,6 +1,8 @@
 //! A record as it is encoded on the caller's stack, before the IRQL is raised.
 //!
-//! Arguments are read here and nowhere later, so they may be pageable if the caller is at `APC_LEVEL` or below.
+//! Texts, blobs and the strings of events are read here and nowhere later, so they may be pageable if the caller is at
+//! `APC_LEVEL` or below. The words of an event lie on the caller's stack, which is resident: without strings and pointers
+//! they are the payload as they are, and go from there into the ring.
 
 use core::{
     mem::MaybeUninit,
