@@ -96,6 +96,9 @@ fn a_right_hint_saves_the_walk_and_a_wrong_one_changes_nothing() {
             place(5).position.wrapping_add(1),
             place(RECORDS + 1).position,
             place(900).position,
+            // The same words of memory, a round later and a round earlier.
+            place(seq).position.wrapping_add(4096),
+            place(seq).position.wrapping_sub(4096),
         ] {
             let (seen, next, _) = first(&lane, Cursor { seq, position: wrong });
             let expected = if seq > RECORDS { (None, RECORDS + 1) } else { (Some(seq), seq + 1) };

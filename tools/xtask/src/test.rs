@@ -200,6 +200,12 @@ fn events() -> Result<()> {
     let place = format!("{}:{}", event["file"].as_str().context("file")?, event["line"]);
     let at_place = ask(&serving, &["read", "--json", "--site", &place], &[], &["IPI of", "round "])?;
     ensure!(at_place.lines().all(|line| line.contains("DPC on")), "--site {place}:\n{at_place}");
+    ask(
+        &serving,
+        &["follow", "--provider", "sample_rust", "--count", "3"],
+        &["sample_rust: loading"],
+        &["sample_c: "],
+    )?;
     // Levels: of one that is there, and of one that is not.
     ask(&serving, &["configure", "--provider", "sample_c", "--level", "warn"], &[], &[])?;
     ensure!(serving.irqlog(&["configure", "--provider", "nobody", "--level", "warn"]).is_err(), "nobody is a provider");
