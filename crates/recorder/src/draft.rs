@@ -66,8 +66,7 @@ impl<'a> Draft<'a> {
         Self { kind: Kind::Event, level, site, event: words, ..Self::EMPTY }
     }
 
-    const EMPTY: Self =
-        Self { kind: Kind::Text, level: Level::Trace, flags: 0, site: 0, head: &[], body: &[], event: &[] };
+    const EMPTY: Self = Self { kind: Kind(0), level: Level(0), flags: 0, site: 0, head: &[], body: &[], event: &[] };
 
     /// The same with more [`flags`].
     #[must_use]
