@@ -207,7 +207,8 @@ fn a_blob_is_split_and_can_be_put_together() {
         let mut together = Vec::new();
         let (records, _) = read_all(recorder, 0, start_id);
         assert_eq!(records.len(), length.div_ceil(MAX_BLOB_PIECE).max(1));
-        for (_, payload) in records {
+        for (header, payload) in records {
+            assert_eq!((Kind(header.kind), header.level, header.site.get()), (Kind::Blob, Level::Debug.0, 0));
             let (blob, piece) = BlobHeader::read_from_prefix(&payload).unwrap();
             assert_eq!(
                 (blob.tag.get(), blob.total.get() as usize, blob.offset.get() as usize),
