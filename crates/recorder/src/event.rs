@@ -120,7 +120,7 @@ unsafe fn string<'a>(address: u64, length: u64) -> &'a [u8] {
 fn cut(kind: ArgumentKind, string: &[u8], most: usize) -> &[u8] {
     match string.get(..most) {
         None => string,
-        Some(kept) if kind == ArgumentKind::Str && kept.len() < string.len() => whole_characters(kept),
+        Some(kept) if kind == ArgumentKind::Str => whole_characters(kept),
         // Words, so whole units of UTF-16 too.
         Some(kept) => kept,
     }
