@@ -318,8 +318,9 @@ fn kit(wdk: &Path, tools: &irqlog_kit::Tools) -> Result<()> {
 
 /// wdk-macros keeps what it read out of the bindings in a scratch folder and never looks again.
 fn forget_cached_bindings() -> Result<()> {
-    for build in ["target/driver/release/build", "target/driver/debug/build"] {
-        let Ok(entries) = fs::read_dir(root().join(build)) else { continue };
+    for target in ["driver", "checked", "planted/build"] {
+        let build = root().join("target").join(target).join("release/build");
+        let Ok(entries) = fs::read_dir(build) else { continue };
         for entry in entries {
             let path = entry?.path();
             if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("scratch-")) {
