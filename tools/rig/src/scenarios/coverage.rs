@@ -307,6 +307,10 @@ impl Caller {
         for _ in 0..3 {
             self.text(0, 0);
         }
+        // Last, so that they are still there to be looked at.
+        for form in EventForm::ALL {
+            self.event(0, 0, form);
+        }
         self.configure(ConfigureRequest { policy: 0.into(), ..nothing })
     }
 }
