@@ -66,22 +66,7 @@ impl Providers {
     /// As [`irqlog_wire::interface::Register`] says.
     pub unsafe fn register(&self, recorder: &DriverRecorder, registration: *const Registration) -> Registered {
         // SAFETY: as the caller promises.
-        let Some(registration) = (unsafe { registration.as_ref() }) else { return Registered::BadName };
-        let is_whole = registration.size as usize >= size_of::<Registration>() && !registration.name.is_null();
-        // SAFETY: null or valid, as the caller promises.
-        let base = unsafe { registration.base.as_ref() };
-        // SAFETY: as above.
-        let level = unsafe { registration.level.as_ref() };
-        let (Some(base), Some(level), true) = (base, level, is_whole) else { return Registered::BadName };
-        let sites = if registration.sites.is_null() {
-            &[]
-        } else {
-            // SAFETY: valid for that length, as the caller promises; not null.
-            unsafe { core::slice::from_raw_parts(registration.sites, registration.sites_length) }
-        };
-        // SAFETY: as above.
-        let name = unsafe { core::slice::from_raw_parts(registration.name, registration.name_length as usize) };
-        let provider = Provider { name, sites, base, level };
+        let Some(provider) = (unsafe { Provider::of(registration) }) else { return Registered::BadName };
         // SAFETY: the level word stays until it is unregistered, as the caller promises.
         self.locked(|registry| unsafe { recorder.register(registry, &provider) })
     }

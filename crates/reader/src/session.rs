@@ -149,10 +149,7 @@ impl<S: Source> Session<S> {
     }
 
     /// The site table as it is now, levels and counts included.
-    ///
-    /// # Errors
-    /// See [`SessionError`].
-    pub fn sites(&mut self) -> Result<SiteTable, SessionError> {
+    fn sites(&mut self) -> Result<SiteTable, SessionError> {
         let mut table = Vec::new();
         loop {
             let request = SitesRequest { offset: (table.len() as u64).into() };

@@ -16,7 +16,7 @@ use irqlog_ring::{lock::RawLock, word::Word};
 use irqlog_wire::{
     VERSION,
     image::header_word,
-    interface::Registered,
+    interface::{Registered, Registration},
     ioctl::SitesHeader,
     record::{Level, WORD},
     site::{MAX_PROVIDER_NAME, PROVIDER_MAGIC, ProviderHeader, provider_word, sites},
@@ -43,6 +43,39 @@ pub struct Provider<'a> {
     pub base: &'a AtomicU32,
     /// The level word.
     pub level: &'a AtomicU32,
+}
+
+impl Provider<'_> {
+    /// What a registration describes; `None` if something is missing. IRQL: any that its memory allows.
+    ///
+    /// # Safety
+    /// Null, or as [`irqlog_wire::interface::Register`] asks for, with memory that stays as long as the result is used.
+    pub unsafe fn of(registration: *const Registration) -> Option<Self> {
+        // SAFETY: as the caller promises.
+        let registration = unsafe { registration.as_ref() }?;
+        if (registration.size as usize) < size_of::<Registration>() {
+            return None;
+        }
+        // SAFETY: as the caller promises.
+        let name = unsafe { bytes(registration.name, registration.name_length as usize) };
+        // SAFETY: as the caller promises.
+        let sites = unsafe { bytes(registration.sites, registration.sites_length) };
+        // SAFETY: as the caller promises.
+        let base = unsafe { registration.base.as_ref() }?;
+        // SAFETY: as the caller promises.
+        let level = unsafe { registration.level.as_ref() }?;
+        Some(Self { name, sites, base, level })
+    }
+}
+
+/// # Safety
+/// Null, or valid for that length.
+const unsafe fn bytes<'a>(start: *const u8, length: usize) -> &'a [u8] {
+    if start.is_null() {
+        return &[];
+    }
+    // SAFETY: as the caller promises; not null.
+    unsafe { core::slice::from_raw_parts(start, length) }
 }
 
 /// Where an entry lies, in words of the table.

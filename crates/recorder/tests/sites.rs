@@ -10,7 +10,7 @@ use irqlog_recorder::{
     sites::{Provider, Registry},
 };
 use irqlog_wire::{
-    interface::Registered,
+    interface::{Registered, Registration},
     ioctl::SitesHeader,
     record::Level,
     site::{MAX_PROVIDER_NAME, PROVIDER_MAGIC, ProviderHeader, SITE_MAGIC, SiteHeader, sites},
@@ -232,4 +232,33 @@ fn sites_are_asked_for_from_where_they_are() {
     assert_eq!(recorder.sites(4, &mut output), Err(Refusal::InvalidParameter));
     assert_eq!(recorder.sites(0, &mut output[..23]), Err(Refusal::BufferTooSmall));
     assert_eq!(recorder.sites(0, &mut output[..24 + 15]), Ok(24 + 8), "whole words");
+}
+
+#[test]
+fn a_registration_is_whole_or_none() {
+    let (name, sites, driver) = ("a name", section("x"), Driver::default());
+    let whole = Registration {
+        size: size_of::<Registration>() as u32,
+        name_length: name.len() as u32,
+        name: name.as_ptr(),
+        sites: sites.as_ptr(),
+        sites_length: sites.len(),
+        base: &raw const driver.base,
+        level: &raw const driver.level,
+    };
+    // SAFETY: the memory is there for the test, or null.
+    let of = |registration: &Registration| unsafe { Provider::of(registration) };
+    let provider = of(&whole).unwrap();
+    assert_eq!((provider.name, provider.sites), (name.as_bytes(), &sites[..]));
+    assert!(
+        std::ptr::eq(provider.base, &raw const driver.base) && std::ptr::eq(provider.level, &raw const driver.level)
+    );
+    assert!(of(&Registration { size: whole.size - 1, ..whole }).is_none());
+    assert!(of(&Registration { base: std::ptr::null(), ..whole }).is_none());
+    assert!(of(&Registration { level: std::ptr::null(), ..whole }).is_none());
+    // SAFETY: null is allowed.
+    assert!(unsafe { Provider::of(std::ptr::null()) }.is_none());
+    // No name is refused when it registers, and no sites are none.
+    assert_eq!(of(&Registration { name: std::ptr::null(), ..whole }).unwrap().name, b"");
+    assert_eq!(of(&Registration { sites: std::ptr::null(), ..whole }).unwrap().sites, b"");
 }

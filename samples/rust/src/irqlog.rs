@@ -11,7 +11,7 @@ use wdk_sys::{
     _EVENT_TYPE::NotificationEvent,
     _KWAIT_REASON::Executive,
     DEVICE_OBJECT, FILE_OBJECT, IO_STATUS_BLOCK, IRP, KEVENT, NT_SUCCESS, NTSTATUS, STATUS_INSUFFICIENT_RESOURCES,
-    STATUS_PENDING, STATUS_SUCCESS, STATUS_UNSUCCESSFUL, UNICODE_STRING,
+    STATUS_PENDING, STATUS_UNSUCCESSFUL, UNICODE_STRING,
     ntddk::{
         IoBuildDeviceIoControlRequest, IoGetDeviceObjectPointer, IofCallDriver, KeInitializeEvent,
         KeWaitForSingleObject, ObfDereferenceObject,
@@ -110,8 +110,7 @@ unsafe fn ask(device: *mut DEVICE_OBJECT, file: *mut FILE_OBJECT) -> Result<Inte
         status = unsafe { block.__bindgen_anon_1.Status };
     }
     check(status)?;
-    // SAFETY: zeroed, and then written as far as irqlog.sys knows it; `connect` looks at its size before its functions.
-    // All-zero functions are never called, but are no valid value: an older irqlog.sys is refused here already.
+    // One that is older than events writes less.
     if block.Information < size_of::<Interface>() as u64 {
         return Err(STATUS_UNSUCCESSFUL);
     }
@@ -140,5 +139,3 @@ unsafe fn belong_to(irp: *mut IRP, file: *mut FILE_OBJECT) {
 const fn check(status: NTSTATUS) -> Result<(), NTSTATUS> {
     if NT_SUCCESS(status) { Ok(()) } else { Err(status) }
 }
-
-const _: () = assert!(STATUS_SUCCESS == 0);

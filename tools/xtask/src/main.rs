@@ -92,7 +92,6 @@ impl ArchArgument {
     }
 }
 
-/// Builds and runs the bench, optimised.
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Build { arch } => build::drivers(arch.archs()),

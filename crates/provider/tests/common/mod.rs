@@ -97,16 +97,9 @@ fn machine() -> &'static Machine {
 
 unsafe extern "system" fn register(registration: *const Registration) -> u32 {
     // SAFETY: what `connect` hands over.
-    unsafe {
-        let registration = &*registration;
-        let provider = Provider {
-            name: std::slice::from_raw_parts(registration.name, registration.name_length as usize),
-            sites: std::slice::from_raw_parts(registration.sites, registration.sites_length),
-            base: &*registration.base,
-            level: &*registration.level,
-        };
-        machine().recorder.register(&mut machine().registry.lock().unwrap(), &provider).0
-    }
+    let provider = unsafe { Provider::of(registration) }.expect("a whole registration");
+    // SAFETY: the level word is a static of the provider.
+    unsafe { machine().recorder.register(&mut machine().registry.lock().unwrap(), &provider) }.0
 }
 
 unsafe extern "system" fn unregister(level: *const AtomicU32) {

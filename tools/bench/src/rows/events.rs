@@ -48,18 +48,10 @@ fn registry() -> &'static Mutex<Box<Registry>> {
 /// What `irqlog_provider::connect` hands over.
 unsafe extern "system" fn register(registration: *const Registration) -> u32 {
     // SAFETY: as the caller promises.
-    let registration = unsafe { &*registration };
-    // SAFETY: as above.
-    let name = unsafe { std::slice::from_raw_parts(registration.name, registration.name_length as usize) };
-    // SAFETY: as above.
-    let sites = unsafe { std::slice::from_raw_parts(registration.sites, registration.sites_length) };
-    // SAFETY: as above.
-    let base = unsafe { &*registration.base };
-    // SAFETY: as above.
-    let level = unsafe { &*registration.level };
+    let provider = unsafe { Provider::of(registration) }.expect("a whole registration");
     let mut registry = registry().lock().unwrap_or_else(PoisonError::into_inner);
     // SAFETY: the level word is a static of the provider.
-    unsafe { recorder().register(&mut registry, &Provider { name, sites, base, level }) }.0
+    unsafe { recorder().register(&mut registry, &provider) }.0
 }
 
 unsafe extern "system" fn unregister(_: *const AtomicU32) {}

@@ -18,10 +18,10 @@ use crate::{Finding, args::Form, output::Printer};
 /// Shows those of the running driver.
 pub fn live(session: &mut Session<impl Source>, sites: bool, form: Form) -> Result<Finding> {
     let round = Follower::new(session.info()?.present()).round(session, false)?;
-    // As it is now, with levels and counts.
-    let table = session.sites()?;
-    let refused = session.info()?.header.refused_providers.get();
-    show(&table, refused, round.records.iter(), sites, form)
+    // Behind the records: every site that they name is in the table then, and levels and counts are as they are now.
+    session.forget_sites();
+    let tables = session.info()?;
+    show(&tables.sites, tables.header.refused_providers.get(), round.records.iter(), sites, form)
 }
 
 /// Shows those of a saved log.
@@ -34,8 +34,8 @@ pub fn of_file(file: &Path, sites: bool, form: Form) -> Result<Finding> {
 
 /// Changes the level of every table of that name: more versions of a driver than one may be loaded.
 pub fn set_level(session: &mut Session<impl Source>, name: &str, level: Level) -> Result<Finding> {
-    let start_id = session.info()?.header.start_id.get();
-    let table = session.sites()?;
+    let tables = session.info()?;
+    let (start_id, table) = (tables.header.start_id.get(), &tables.sites);
     let mut found = table.providers().iter().filter(|provider| provider.name == name).peekable();
     let known: Vec<_> = table.providers().iter().map(|provider| &*provider.name).collect();
     ensure!(found.peek().is_some(), "there is no provider {name}; there are: {}", known.join(", "));

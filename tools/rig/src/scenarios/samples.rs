@@ -42,10 +42,12 @@ pub const ALL: &[Scenario] = &[Scenario {
 struct Sample {
     name: &'static str,
     vector: u32,
+    /// It is a KMDF driver.
+    has_framework: bool,
 }
 
-const RUST: Sample = Sample { name: "sample_rust", vector: 0x51 };
-const C: Sample = Sample { name: "sample_c", vector: 0x72 };
+const RUST: Sample = Sample { name: "sample_rust", vector: 0x51, has_framework: true };
+const C: Sample = Sample { name: "sample_c", vector: 0x72, has_framework: false };
 
 impl Sample {
     const fn level(&self) -> u8 {
@@ -56,8 +58,10 @@ impl Sample {
     fn start(&self, world: &World) -> Result<Driver> {
         registry::set_parameter(self.name, "Vector", Value::Number(self.vector));
         registry::set_parameter(self.name, "Irql", Value::Number(self.level().into()));
-        // A framework for each driver that needs one: it knows one driver.
-        load_library(&world.image("WDFLDR.sys"))?;
+        // A framework of its own: ours knows one driver.
+        if self.has_framework {
+            load_library(&world.image("WDFLDR.sys"))?;
+        }
         Driver::start(self.name, &world.image(&format!("{}.sys", self.name)))
     }
 
