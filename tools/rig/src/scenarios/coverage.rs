@@ -30,8 +30,10 @@ use irqlog_wire::{
 use zerocopy::IntoBytes;
 
 use super::{
-    World, as_process, stop_last,
-    storm::{CUT, Info, Seen, info, read_counts},
+    World, as_process,
+    seen::{CUT, Info, Seen, info},
+    stop_last,
+    storm::read_counts,
 };
 use crate::{
     images,

@@ -6,6 +6,7 @@ mod guards;
 mod order;
 mod rules;
 mod samples;
+mod seen;
 mod storm;
 
 use std::path::{Path, PathBuf};

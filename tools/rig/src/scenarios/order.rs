@@ -9,8 +9,8 @@ use super::{
     DEFAULT_PROCESSORS, Scenario, World, as_process,
     basic::{FileSource, read_all, texts},
     coverage::Caller,
+    seen::info,
     stop_last,
-    storm::info,
 };
 use crate::nt::{
     ke::{HAS_STOPPED, STOPPED_WRITER},
