@@ -148,6 +148,7 @@ pub const EXPORTS: &[Export] = &[
     row("KeSetTimerEx", AT_MOST_DISPATCH, "wdm/nf-wdm-kesettimerex"),
     row("KeTryToAcquireSpinLockAtDpcLevel", AT_LEAST_DISPATCH, "wdm.h: _IRQL_requires_min_(DISPATCH_LEVEL)"),
     row("KeWaitForSingleObject", AT_MOST_APC, "wdm/nf-wdm-kewaitforsingleobject: <= APC_LEVEL when it may wait"),
+    row("KfLowerIrql", ANY, "wdm.h: what KeLowerIrql is on ARM64"),
     row("KfRaiseIrql", ANY, "wdm/nf-wdm-keraiseirql: the new level is not below the current one"),
     row("MmMapLockedPagesSpecifyCache", AT_MOST_DISPATCH, "wdm/nf-wdm-mmmaplockedpagesspecifycache"),
     row("ObReferenceObjectByHandle", PASSIVE_ONLY, "wdm/nf-wdm-obreferenceobjectbyhandle"),

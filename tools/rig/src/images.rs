@@ -75,13 +75,6 @@ pub fn is_irqlog(address: usize) -> bool {
     IRQLOG.load(Ordering::Acquire).checked_sub(1).is_some_and(|index| contains(&CODE[index], address))
 }
 
-/// Whether the bytes before an address are a call: `e8 rel32`, `ff /2` or `ff /2` with a longer operand.
-pub fn is_behind_call(address: usize) -> bool {
-    // SAFETY: the caller has checked that this is code; the headers of the image lie before it.
-    let before = |back: usize| unsafe { *((address - back) as *const u8) };
-    before(5) == 0xe8 || (2..=7).any(|length| before(length) == 0xff && before(length - 1) & 0x38 == 0x10)
-}
-
 /// An address in words: `irqlog.sys!symbol+0x12`.
 pub fn describe(address: usize) -> String {
     let images = lock(&IMAGES);

@@ -2,6 +2,7 @@
 //!
 //! | Module | What |
 //! |---|---|
+//! | [`arch`] | what differs between x64 and ARM64 |
 //! | [`pe`], [`memory`], [`images`] | loading images, and knowing which code is whose |
 //! | [`nt`] | the kernel: processors, interrupts, routines, and the rules that are checked |
 //! | [`service`] | starting and stopping drivers |
@@ -14,11 +15,12 @@
 // would believe them; what they should not do is caught by guard pages.
 #![allow(clippy::multiple_unsafe_ops_per_block, reason = "kernel side of a C interface, see above")]
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{num::NonZeroU64, path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::Parser;
 
+mod arch;
 mod images;
 mod memory;
 mod nt;
@@ -36,6 +38,9 @@ struct Cli {
     /// Simulated processors; without it 4, or what the scenario wants
     #[arg(long)]
     processors: Option<usize>,
+    /// Divides the calls of every storm: for an emulator, which is that much slower
+    #[arg(long, default_value = "1")]
+    scale: NonZeroU64,
     #[command(subcommand)]
     command: scenarios::Command,
 }
@@ -53,7 +58,7 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> Result<()> {
     nt::machine::boot(cli.processors.unwrap_or_else(|| cli.command.processors()));
-    let world = scenarios::World::new(&cli.images);
+    let world = scenarios::World::new(&cli.images, cli.scale);
     let result = scenarios::run(&world, &cli.command);
     nt::machine::shut_down();
     result

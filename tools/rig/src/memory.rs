@@ -4,6 +4,8 @@ use std::ptr::NonNull;
 
 use anyhow::{Result, ensure};
 
+use crate::arch;
+
 /// The host's page size, which is also that of Windows on both architectures.
 pub const PAGE: usize = 4096;
 
@@ -112,16 +114,17 @@ impl Region {
         Ok(())
     }
 
-    /// Replaces one byte of code and gives the old one.
+    /// Replaces bytes of code and gives the old ones.
     ///
     /// # Errors
     /// If the host refuses to make the page writable.
-    pub fn patch(&self, offset: usize, byte: u8) -> Result<u8> {
-        self.set_protection(offset, 1, libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC)?;
-        let place = self.at(offset, 1);
-        // SAFETY: in range and writable; code of the image, which no Rust reference covers.
-        let old = unsafe { place.replace(byte) };
-        self.set_protection(offset, 1, libc::PROT_READ | libc::PROT_EXEC)?;
+    pub fn patch<const N: usize>(&self, offset: usize, bytes: [u8; N]) -> Result<[u8; N]> {
+        self.set_protection(offset, N, libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC)?;
+        let place = self.at(offset, N);
+        // SAFETY: in range and writable; code of the image, which no Rust reference covers. Bytes have no alignment.
+        let old = unsafe { place.cast::<[u8; N]>().replace(bytes) };
+        arch::code_written(place, N);
+        self.set_protection(offset, N, libc::PROT_READ | libc::PROT_EXEC)?;
         Ok(old)
     }
 }

@@ -73,7 +73,7 @@ impl Driver {
         let registry_path: &'static UnicodeString = Box::leak(Box::new(leak(&registry::service_key(service))));
         // SAFETY: the entry point of a kernel image: DRIVER_INITIALIZE.
         let status = unsafe {
-            let entry: extern "win64" fn(*mut DriverObject, *const UnicodeString) -> i32 =
+            let entry: extern "efiapi" fn(*mut DriverObject, *const UnicodeString) -> i32 =
                 std::mem::transmute(image.entry());
             entry(object, registry_path)
         };
@@ -101,7 +101,7 @@ impl Driver {
             .with_context(|| format!("{} has no unload routine", self.service))?;
         // SAFETY: DRIVER_UNLOAD of a loaded image.
         unsafe {
-            let unload: extern "win64" fn(*mut DriverObject) = std::mem::transmute(unload);
+            let unload: extern "efiapi" fn(*mut DriverObject) = std::mem::transmute(unload);
             unload(self.object);
         }
         check_irql("DriverUnload");

@@ -49,6 +49,8 @@ unsafe extern "system" {
     pub fn KeInitializeEvent(event: *mut Kevent, kind: u32, state: u8);
     pub fn KeInsertQueueDpc(dpc: *mut Kdpc, first: *mut c_void, second: *mut c_void) -> u8;
     pub fn KeIpiGenericCall(worker: unsafe extern "system" fn(usize) -> usize, argument: usize) -> usize;
+    // On ARM64 KeLowerIrql is a macro over this export (wdm.h).
+    #[cfg_attr(target_arch = "aarch64", link_name = "KfLowerIrql")]
     pub fn KeLowerIrql(level: u8);
     pub fn KeSetSystemGroupAffinityThread(affinity: *const GroupAffinity, previous: *mut GroupAffinity);
     pub fn KeQueryActiveProcessorCountEx(group: u16) -> u32;

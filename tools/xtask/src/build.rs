@@ -14,6 +14,7 @@ use irqlog_kit::Arch;
 
 use crate::{
     host::{self, Toolchain},
+    rig,
     shell::{root, run, step, timed},
     vendor,
 };
@@ -79,7 +80,7 @@ pub fn rig_images(arch: Arch) -> Result<()> {
 /// # Errors
 /// Whatever of the tools fails.
 pub fn checked() -> Result<PathBuf> {
-    rig_images(Arch::X64)?;
+    rig_images(rig::NATIVE)?;
     let setup = Setup::prepare(&Arch::ALL)?;
     let target = root().join("target/checked");
     let images = target.join("images");
@@ -89,7 +90,7 @@ pub fn checked() -> Result<PathBuf> {
             run(setup.cargo(&IRQLOG, arch).args(["--features", "checked"]).arg("--target-dir").arg(&target))
         })?;
     }
-    let linked = target.join(Arch::X64.triple()).join("release");
+    let linked = target.join(rig::NATIVE.triple()).join("release");
     fs::copy(linked.join("irqlog.dll"), images.join("irqlog.sys"))?;
     fs::copy(linked.join("deps/irqlog.map"), images.join("irqlog.map"))?;
     copy_beside(&images)?;
@@ -99,7 +100,7 @@ pub fn checked() -> Result<PathBuf> {
 /// Copies what the rig loads beside irqlog.sys, as far as it is built.
 fn copy_beside(images: &Path) -> Result<()> {
     for beside in ["WDFLDR.sys", "testdrv.sys", "sample_rust.sys", "sample_c.sys"] {
-        let built = root().join("target/driver/x64").join(beside);
+        let built = rig::images(rig::NATIVE).join(beside);
         if built.exists() {
             fs::copy(&built, images.join(beside))?;
         }
@@ -119,10 +120,7 @@ pub fn clippy_drivers() -> Result<()> {
         return Ok(());
     }
     for arch in Arch::ALL {
-        let mut cargo = setup.base("clippy", arch);
-        if let Toolchain::BuildStd { .. } = &setup.toolchain {
-            cargo.env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=core,alloc");
-        }
+        let mut cargo = setup.base("clippy", arch, "core,alloc");
         cargo.arg("--release").arg("--target-dir").arg(root().join("target/driver"));
         for driver in ALL {
             cargo.args(["--package", driver.package]);
@@ -138,21 +136,18 @@ pub fn clippy_drivers() -> Result<()> {
 /// Whatever the compiler says.
 pub fn check_windows_cli(arch: Arch) -> Result<()> {
     let setup = Setup::prepare(&[arch])?;
-    let mut cargo = setup.base("check", arch);
+    let mut cargo = setup.base("check", arch, "std,panic_abort");
     cargo.args(["--package", "irqlog-cli"]).arg("--target-dir").arg(root().join("target/windows-cli"));
-    if let Toolchain::BuildStd { .. } = &setup.toolchain {
-        cargo.env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=std,panic_abort");
-    }
     run(&mut cargo)
 }
 
-/// Builds irqlog.sys for x64 from a copy of the sources in which one text of one file is replaced: for tests that must
+/// Builds irqlog.sys for this machine's rig from a copy of the sources in which one text of one file is replaced: for tests that must
 /// see the difference. Gives the image.
 ///
 /// # Errors
 /// If the text is not there any more, or the build fails.
 pub fn planted(name: &str, file: &str, (from, to): (&str, &str)) -> Result<PathBuf> {
-    let setup = Setup::prepare(&[Arch::X64])?;
+    let setup = Setup::prepare(&[rig::NATIVE])?;
     let copy = root().join("target/planted").join(name);
     if copy.exists() {
         fs::remove_dir_all(&copy).with_context(|| format!("removing {}", copy.display()))?;
@@ -164,10 +159,10 @@ pub fn planted(name: &str, file: &str, (from, to): (&str, &str)) -> Result<PathB
     fs::write(&path, text.replace(from, to)).with_context(|| format!("writing {}", path.display()))?;
     let image = copy.join("images/irqlog.sys");
     timed(&format!("building irqlog.sys with {name}"), || {
-        let mut cargo = setup.cargo(&IRQLOG, Arch::X64);
+        let mut cargo = setup.cargo(&IRQLOG, rig::NATIVE);
         // Its own folder: the real build's fingerprints stay what they are.
         run(cargo.current_dir(&copy).arg("--target-dir").arg(root().join("target/planted/build")))?;
-        let linked = root().join("target/planted/build").join(Arch::X64.triple()).join("release");
+        let linked = root().join("target/planted/build").join(rig::NATIVE.triple()).join("release");
         fs::create_dir_all(copy.join("images"))?;
         fs::copy(linked.join("irqlog.dll"), &image)?;
         fs::copy(linked.join("deps/irqlog.map"), image.with_extension("map"))?;
@@ -209,7 +204,7 @@ struct Setup {
 impl Setup {
     fn prepare(archs: &[Arch]) -> Result<Self> {
         let tools = host::llvm()?;
-        let toolchain = Toolchain::find(archs)?;
+        let toolchain = Toolchain::find(&archs.iter().map(|arch| arch.triple()).collect::<Vec<_>>())?;
         let wdk = root().join("target/kit/wdk");
         kit(&wdk, &tools)?;
         let library = match &toolchain {
@@ -264,29 +259,15 @@ impl Setup {
     }
 
     fn cargo(&self, driver: &Driver, arch: Arch) -> Command {
-        let mut cargo = self.base("build", arch);
+        let mut cargo = self.base("build", arch, "core,alloc");
         cargo.args(["--release", "--package", driver.package]);
-        if let Toolchain::BuildStd { .. } = &self.toolchain {
-            cargo.env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=core,alloc");
-        }
         cargo
     }
 
-    /// Cargo with the right compiler, crates and tools for a Windows target.
-    fn base(&self, subcommand: &str, arch: Arch) -> Command {
-        let mut cargo = match &self.toolchain {
-            Toolchain::BuildStd { bin: Some(bin), .. } => Command::new(bin.join("cargo")),
-            _ => Command::new("cargo"),
-        };
-        cargo.current_dir(root());
-        // What rustup and an outer cargo set would send this build to another compiler than the one chosen here.
-        for variable in ["CARGO", "RUSTUP_TOOLCHAIN", "RUSTC", "RUSTDOC", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
-            cargo.env_remove(variable);
-        }
-        if let Toolchain::BuildStd { bin: Some(bin), .. } = &self.toolchain {
-            cargo.env("RUSTC", bin.join("rustc"));
-        }
-        cargo.args([subcommand, "--quiet", "--locked", "--target", arch.triple()]);
+    /// Cargo with the right compiler, crates and tools for a Windows target; `crates` are the parts of the standard
+    /// library that are wanted.
+    fn base(&self, subcommand: &str, arch: Arch, crates: &str) -> Command {
+        let mut cargo = self.toolchain.cargo(subcommand, arch.triple(), crates);
         cargo.args(["--config", "source.crates-io.replace-with=\"irqlog-vendor\""]);
         cargo.arg("--config").arg(format!("source.irqlog-vendor.directory={:?}", self.vendor.display().to_string()));
         let underscored = arch.triple().replace('-', "_");

@@ -1,6 +1,7 @@
 //! `cargo xtask demo`: the real driver under a storm of interrupts, and its log through the real CLI.
 
 use anyhow::{Context, Result, bail};
+use irqlog_kit::Arch;
 use serde_json::Value;
 
 use crate::{
@@ -15,10 +16,10 @@ const CALLS: u64 = 6000;
 ///
 /// # Errors
 /// If something fails, or the accounting does not hold.
-pub fn run() -> Result<()> {
-    rig::prepare()?;
+pub fn run(arch: Arch) -> Result<()> {
+    rig::prepare(arch)?;
     step("booting 4 processors; threads, DPCs, IPIs, interrupts and NMIs log while they interrupt each other");
-    let mut serving = Serving::start(CALLS)?;
+    let mut serving = Serving::start(arch, CALLS)?;
     show(&serving, &["info"])?;
     show(&serving, &["selftest"])?;
     println!("\n$ for each IRQL: irqlog read --irql IRQL --last 2, and the last of the NMI lanes");

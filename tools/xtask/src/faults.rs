@@ -4,7 +4,6 @@
 use std::{path::Path, process::Command};
 
 use anyhow::{Context, Result, bail};
-use irqlog_kit::Arch;
 
 use crate::{build, rig, shell::step, verify};
 
@@ -93,7 +92,7 @@ const FAULTS: [Fault; 8] = [
 /// # Errors
 /// If a fault goes unnoticed.
 pub fn run() -> Result<()> {
-    rig::prepare()?;
+    rig::prepare(rig::NATIVE)?;
     let mut unnoticed = Vec::new();
     for fault in &FAULTS {
         let image = build::planted(fault.name, fault.file, fault.change)?;
@@ -112,14 +111,14 @@ pub fn run() -> Result<()> {
 fn try_it(fault: &Fault, image: &Path) -> Result<Option<String>> {
     let images = image.parent().context("a folder")?;
     step(&format!("running {}", fault.name));
-    let mut rig = rig::command(images);
+    let mut rig = rig::command(rig::NATIVE, images)?;
     match fault.notices {
         Notices::Storm => {
             // Chance decides where interrupts hit and when a reader is lapped: this is long enough.
             rig.args(["soak", "--records", "1000000"]);
         }
         Notices::Coverage => {
-            verify::verify(Arch::X64, image)?;
+            verify::verify(rig::NATIVE, image)?;
             rig.args(["--processors", "1", "coverage", "--record-path"]).arg(image.with_extension("record-path.json"));
         }
     }

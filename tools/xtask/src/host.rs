@@ -6,17 +6,17 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use irqlog_kit::{Arch, Tools};
+use irqlog_kit::Tools;
 
-use crate::shell::{output, run, step};
+use crate::shell::{output, root, run, step};
 
 /// The LLVM that the kit and bindgen use: Debian 12's newest, which understands ARM64 bindings.
 const LLVM: u32 = 19;
 
-/// A Rust toolchain that can build `core` and `alloc` for the driver's targets.
+/// A Rust toolchain that can build for some targets that are not this machine.
 #[derive(Debug)]
 pub enum Toolchain {
-    /// The toolchain on the path has the targets' libraries.
+    /// The one on the path has the targets' libraries.
     Installed,
     /// It has the library's source instead; `-Zbuild-std` builds it.
     BuildStd {
@@ -32,30 +32,96 @@ impl Toolchain {
     ///
     /// # Errors
     /// If none is there and none can be installed.
-    pub fn find(archs: &[Arch]) -> Result<Self> {
+    pub fn find(targets: &[&str]) -> Result<Self> {
         let sysroot = PathBuf::from(output(Command::new("rustc").args(["--print", "sysroot"]))?.trim());
         let rustlib = sysroot.join("lib/rustlib");
-        let has_targets = || archs.iter().all(|arch| rustlib.join(arch.triple()).join("lib").is_dir());
+        let has_targets = || targets.iter().all(|target| rustlib.join(target).join("lib").is_dir());
         if has_targets() {
             return Ok(Self::Installed);
+        }
+        let debian = Path::new("/usr/lib/rustlib/src/rust/library");
+        let has_debian = debian.join("Cargo.lock").exists();
+        if !has_debian {
+            step(&format!("adding to the Rust toolchain: rustup target add {}", targets.join(" ")));
+            let added = Command::new("rustup").args(["target", "add"]).args(targets).status();
+            if added.is_ok_and(|status| status.success()) && has_targets() {
+                return Ok(Self::Installed);
+            }
         }
         let library = rustlib.join("src/rust/library");
         if library.join("Cargo.lock").exists() {
             return Ok(Self::BuildStd { bin: None, library });
         }
-        let debian = Path::new("/usr/lib/rustlib/src/rust/library");
-        if !debian.join("Cargo.lock").exists() {
-            step("adding the Windows targets to the Rust toolchain (rustup target add)");
-            let added =
-                Command::new("rustup").args(["target", "add"]).args(archs.iter().map(|arch| arch.triple())).status();
-            if added.is_ok_and(|status| status.success()) && has_targets() {
-                return Ok(Self::Installed);
-            }
+        if !has_debian {
             step("rustup cannot fetch them here; using Debian's compiler with its library source instead");
             apt_install(&["rustc-web", "cargo-web", "rust-web-src"])?;
         }
         Ok(Self::BuildStd { bin: Some("/usr/bin".into()), library: debian.to_path_buf() })
     }
+}
+
+impl Toolchain {
+    /// Cargo with this toolchain, for a target; `crates` are the parts of the standard library to build where it has to
+    /// be built.
+    pub fn cargo(&self, subcommand: &str, target: &str, crates: &str) -> Command {
+        let mut cargo = match self {
+            Self::BuildStd { bin: Some(bin), .. } => Command::new(bin.join("cargo")),
+            _ => Command::new("cargo"),
+        };
+        cargo.current_dir(root());
+        // What rustup and an outer cargo set would send this build to another compiler than the one chosen here.
+        for variable in ["CARGO", "RUSTUP_TOOLCHAIN", "RUSTC", "RUSTDOC", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
+            cargo.env_remove(variable);
+        }
+        cargo.args([subcommand, "--quiet", "--locked", "--target", target]);
+        if let Self::BuildStd { bin, .. } = self {
+            if let Some(bin) = bin {
+                cargo.env("RUSTC", bin.join("rustc"));
+            }
+            cargo.env("RUSTC_BOOTSTRAP", "1").arg(format!("-Zbuild-std={crates}"));
+        }
+        cargo
+    }
+}
+
+/// What runs programs for ARM64 Linux on this machine, installed if it is missing: nothing where that is what the
+/// machine is, else an emulator that takes signals between any two instructions.
+///
+/// # Errors
+/// If it is missing and cannot be installed.
+pub fn arm64_runner() -> Result<Vec<String>> {
+    if is_arm64() {
+        return Ok(Vec::new());
+    }
+    let emulator = "/usr/bin/qemu-aarch64";
+    if !Path::new(emulator).exists() {
+        apt_install(&["qemu-user"])?;
+    }
+    // The emulator looks for signals where a translation block starts. Its option for one instruction a block was
+    // renamed in version 8.1 (https://www.qemu.org/docs/master/about/removed-features.html).
+    let help = output(Command::new(emulator).arg("-help"))?;
+    let one_instruction = ["-one-insn-per-tb", "-singlestep"]
+        .into_iter()
+        .find(|option| help.contains(option))
+        .context("qemu-aarch64 has no option for one instruction a block")?;
+    Ok(vec![emulator.to_owned(), one_instruction.to_owned()])
+}
+
+/// Whether this machine is one for ARM64.
+pub const fn is_arm64() -> bool {
+    cfg!(target_arch = "aarch64")
+}
+
+/// The C compiler that links for ARM64 Linux, installed if it is missing.
+///
+/// # Errors
+/// If it is missing and cannot be installed.
+pub fn arm64_linker() -> Result<&'static str> {
+    let linker = "/usr/bin/aarch64-linux-gnu-gcc";
+    if !Path::new(linker).exists() {
+        apt_install(&["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"])?;
+    }
+    Ok(linker)
 }
 
 /// The LLVM programs and libclang, installed if they are missing.

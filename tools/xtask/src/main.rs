@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use irqlog_kit::Arch;
+use scenarios::WorldArgument;
 
 mod bench;
 mod build;
@@ -15,6 +16,7 @@ mod host;
 mod irql_comments;
 mod mutants;
 mod rig;
+mod scenarios;
 mod shell;
 mod soak;
 mod test;
@@ -37,7 +39,11 @@ enum Command {
         arch: ArchArgument,
     },
     /// Build the driver, run it under interrupts, and show the log
-    Demo,
+    Demo {
+        /// The architecture to show; ARM64 runs under an emulator where the machine is another
+        #[arg(long)]
+        arch: Option<OneArch>,
+    },
     /// Run everything that CI runs
     Test {
         /// Only the steps of these names
@@ -61,6 +67,14 @@ enum Command {
         /// One JSON object instead of the table
         #[arg(long)]
         json: bool,
+    },
+    /// Run every scenario in every world, and print one table
+    Scenarios {
+        /// Only these; all of them without a name
+        names: Vec<String>,
+        /// Only in this world
+        #[arg(long, default_value = "all")]
+        world: WorldArgument,
     },
     /// Build drivers with a planted fault each, and see that the rig notices
     Faults,
@@ -92,15 +106,31 @@ impl ArchArgument {
     }
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum OneArch {
+    X64,
+    Arm64,
+}
+
+impl OneArch {
+    const fn arch(self) -> Arch {
+        match self {
+            Self::X64 => Arch::X64,
+            Self::Arm64 => Arch::Arm64,
+        }
+    }
+}
+
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Build { arch } => build::drivers(arch.archs()),
         Command::VerifySys { planted: true, .. } => verify::planted(),
         Command::VerifySys { arch, planted: false } => verify::run(arch.archs()),
-        Command::Demo => demo::run(),
+        Command::Demo { arch } => demo::run(arch.map_or(rig::NATIVE, OneArch::arch)),
         Command::Test { only } => test::run_all(&only),
         Command::Soak { records, engine, lock } => soak::run(records, &engine, &lock),
         Command::Bench { json } => bench::run_all(json),
+        Command::Scenarios { names, world } => scenarios::run(world.worlds(), &names),
         Command::Faults => faults::run(),
     };
     match result {

@@ -6,46 +6,75 @@ use std::{
     process::{Child, ChildStdout, Command, Stdio},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use irqlog_kit::Arch;
 
 use crate::{
     build,
-    shell::{output, root, run, step},
+    host::{self, Toolchain},
+    shell::{output, root, run, step, timed},
 };
+
+/// The target of the rig that runs under an emulator.
+const ARM64_LINUX: &str = "aarch64-unknown-linux-gnu";
+
+/// By how much storms are shorter under the emulator: about so much slower is one instruction a block.
+const EMULATOR_SCALE: u32 = 100;
+
+/// The architecture that this machine runs without an emulator.
+pub const NATIVE: Arch = if host::is_arm64() { Arch::Arm64 } else { Arch::X64 };
 
 /// Builds images, rig and CLI.
 ///
 /// # Errors
 /// Whatever of the tools fails.
-pub fn prepare() -> Result<()> {
-    build::rig_images(Arch::X64)?;
+pub fn prepare(arch: Arch) -> Result<()> {
+    build::rig_images(arch)?;
     step("building the rig and the CLI");
-    run(Command::new("cargo").current_dir(root()).args([
-        "build",
-        "--quiet",
-        "--locked",
-        "-p",
-        "irqlog-rig",
-        "-p",
-        "irqlog-cli",
-    ]))
+    let cargo = || {
+        let mut cargo = Command::new("cargo");
+        cargo.current_dir(root()).args(["build", "--quiet", "--locked", "--package", "irqlog-cli"]);
+        cargo
+    };
+    if arch == NATIVE {
+        return run(cargo().args(["--package", "irqlog-rig"]));
+    }
+    ensure!(arch == Arch::Arm64, "an x64 rig needs an x64 machine");
+    run(&mut cargo())?;
+    let mut cargo = Toolchain::find(&[ARM64_LINUX])?.cargo("build", ARM64_LINUX, "std,panic_abort");
+    // Static, so that the emulator needs no libraries for ARM64.
+    cargo.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS", "-Ctarget-feature=+crt-static");
+    cargo.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", host::arm64_linker()?);
+    timed("building the rig for ARM64", || run(cargo.args(["--package", "irqlog-rig"])))
 }
 
 /// Where the images are.
-pub fn images() -> PathBuf {
-    root().join("target/driver/x64")
+pub fn images(arch: Arch) -> PathBuf {
+    root().join("target/driver").join(arch.name())
 }
 
 fn program(name: &str) -> PathBuf {
     root().join("target/debug").join(name)
 }
 
-/// The rig, with the images of a folder.
-pub fn command(images: &Path) -> Command {
-    let mut rig = Command::new(program("irqlog-rig"));
+/// The rig for an architecture, with the images of a folder.
+///
+/// # Errors
+/// If the emulator that it needs cannot be installed.
+pub fn command(arch: Arch, images: &Path) -> Result<Command> {
+    let mut rig = if arch == NATIVE {
+        Command::new(program("irqlog-rig"))
+    } else {
+        let runner = host::arm64_runner()?;
+        let mut rig = Command::new(&runner[0]);
+        rig.args(&runner[1..]).arg(root().join("target").join(ARM64_LINUX).join("debug/irqlog-rig"));
+        rig
+    };
     rig.arg("--images").arg(images);
-    rig
+    if arch != NATIVE {
+        rig.args(["--scale", &EMULATOR_SCALE.to_string()]);
+    }
+    Ok(rig)
 }
 
 /// A rig that answers at a socket until it is dropped.
@@ -62,9 +91,9 @@ impl Serving {
     ///
     /// # Errors
     /// If it does not come up.
-    pub fn start(storm: u64) -> Result<Self> {
+    pub fn start(arch: Arch, storm: u64) -> Result<Self> {
         let socket = std::env::temp_dir().join(format!("irqlog-{}.sock", std::process::id()));
-        let mut rig = command(&images());
+        let mut rig = command(arch, &images(arch))?;
         rig.arg("serve").arg("--socket").arg(&socket).args(["--storm", &storm.to_string()]);
         let mut child = rig.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("starting the rig")?;
         let mut said = Vec::new();

@@ -15,7 +15,7 @@ use crate::{
 /// # Errors
 /// The first tier that fails.
 pub fn run(records: u64, engine: &str, lock: &str) -> Result<()> {
-    rig::prepare()?;
+    rig::prepare(rig::NATIVE)?;
     timed("deep models", || {
         let mut cargo = Command::new("cargo");
         cargo.current_dir(root()).args(["test", "--locked", "--release", "-p", "irqlog-ring", "--test", "loom_lane"]);
@@ -26,7 +26,7 @@ pub fn run(records: u64, engine: &str, lock: &str) -> Result<()> {
     timed("mutations", mutants::run_all)?;
     // Not timed: its last line is the command's.
     step(&format!("a storm of {records} calls, engine {engine}, lock {lock}"));
-    shell::run(rig::command(&rig::images()).args([
+    shell::run(rig::command(rig::NATIVE, &rig::images(rig::NATIVE))?.args([
         "soak",
         "--records",
         &records.to_string(),

@@ -14,6 +14,7 @@ use irqlog_kit::Arch;
 
 use crate::{
     build, host, irql_comments, rig,
+    scenarios::{self, World},
     shell::{output, root, run, timed},
     verify,
 };
@@ -44,8 +45,9 @@ const STEPS: &[Step] = &[
     Step { name: "planted-slice-index", slow: true, run: verify::planted },
     Step { name: "windows-cli-x64", slow: true, run: || build::check_windows_cli(Arch::X64) },
     Step { name: "windows-cli-arm64", slow: true, run: || build::check_windows_cli(Arch::Arm64) },
-    Step { name: "rig-images", slow: false, run: rig::prepare },
-    Step { name: "rig-scenarios", slow: false, run: || run(rig::command(&rig::images()).arg("run")) },
+    Step { name: "rig-images", slow: false, run: || rig::prepare(rig::NATIVE) },
+    Step { name: "scenarios-rig-x64", slow: false, run: || scenarios::run(&[World::RigX64], &[]) },
+    Step { name: "scenarios-rig-arm64", slow: true, run: || scenarios::run(&[World::RigArm64], &[]) },
     Step { name: "record-path-coverage", slow: false, run: coverage },
     Step { name: "checked-driver", slow: true, run: checked_driver },
     Step { name: "cli-end-to-end", slow: false, run: end_to_end },
@@ -55,7 +57,10 @@ const STEPS: &[Step] = &[
 /// The checked driver, in the scenarios in which its locks are used as they should be.
 fn checked_driver() -> Result<()> {
     let images = build::checked()?;
-    run(rig::command(&images).args(["run", "start-stop", "storm", "storm-percpu", "storm-swap", "storm-queued"]))
+    for scenario in ["start-stop", "storm", "storm-percpu", "storm-swap", "storm-queued"] {
+        run(rig::command(rig::NATIVE, &images)?.args(["run", scenario]))?;
+    }
+    Ok(())
 }
 
 /// Runs all steps, also after one has failed, and sums up.
@@ -102,8 +107,10 @@ fn cargo(arguments: &[&str]) -> Result<()> {
 }
 
 fn coverage() -> Result<()> {
-    let list = rig::images().join("irqlog.record-path.json");
-    run(rig::command(&rig::images()).args(["--processors", "1", "coverage", "--record-path"]).arg(list))
+    let list = rig::images(rig::NATIVE).join("irqlog.record-path.json");
+    run(rig::command(rig::NATIVE, &rig::images(rig::NATIVE))?
+        .args(["--processors", "1", "coverage", "--record-path"])
+        .arg(list))
 }
 
 /// A hash over every file that git tracks or would.
@@ -126,7 +133,7 @@ fn hash_sources() -> Result<String> {
 
 /// The real CLI on the real driver in the rig: every command, and what comes out of it.
 fn end_to_end() -> Result<()> {
-    let serving = rig::Serving::start(0)?;
+    let serving = rig::Serving::start(rig::NATIVE, 0)?;
     let expect = |arguments: &[&str], wanted: &[&str]| -> Result<()> {
         let text = serving.irqlog(arguments)?;
         for part in wanted {
@@ -178,7 +185,7 @@ fn end_to_end() -> Result<()> {
     reason = "they are formats of events, to be found in what is shown"
 )]
 fn events() -> Result<()> {
-    let mut serving = rig::Serving::start(0)?;
+    let mut serving = rig::Serving::start(rig::NATIVE, 0)?;
     serving.samples()?;
     let ask = |serving: &rig::Serving, arguments: &[&str], wanted: &[&str], unwanted: &[&str]| -> Result<String> {
         let text = serving.irqlog(arguments)?;

@@ -86,7 +86,7 @@ macro_rules! routines {
         $(
             $(#[$meta])*
             #[allow(non_snake_case, reason = "the name is the kernel's")]
-            unsafe extern "win64" fn $name($($argument: $type),*) $(-> $result)? {
+            unsafe extern "efiapi" fn $name($($argument: $type),*) $(-> $result)? {
                 const ROW: &irqlog_irql::Export = irqlog_irql::row_of(stringify!($name));
                 let _import = $crate::nt::exports::Import::enter(ROW);
                 $body

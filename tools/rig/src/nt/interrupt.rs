@@ -21,15 +21,13 @@ use super::{
     machine::{self, DPC, IPI, NMI, PREEMPT, Processor, current, lock, machine},
     report,
 };
-use crate::images;
+use crate::{arch, images};
 
 const SIGNAL: i32 = libc::SIGUSR1;
 /// Room for handlers that interrupt each other: each level, its driver code and the rig's below it.
 const STACK: usize = 1 << 20;
 
 thread_local! {
-    /// Counts while the trap flag is set.
-    static STEPS: Cell<Option<u64>> = const { Cell::new(None) };
     /// What happens at a planted breakpoint; see [`crate::scenarios`].
     static AT_BREAKPOINT: Cell<Option<fn(usize)>> = const { Cell::new(None) };
 }
@@ -55,14 +53,6 @@ impl Drop for AlternateStack {
         // SAFETY: no handler runs on it: we do.
         unsafe { libc::sigaltstack(&raw const stack, std::ptr::null_mut()) };
     }
-}
-
-/// Points this thread's `gs` at `base`: x64 Linux leaves it to us.
-pub fn set_gs(base: usize) {
-    const ARCH_SET_GS: i32 = 0x1001;
-    // SAFETY: nothing on Linux uses gs; the thunks of the loaded images do.
-    let result = unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_SET_GS, base) };
-    assert_eq!(result, 0, "arch_prctl");
 }
 
 /// Sends the signal to a thread of this process.
@@ -92,44 +82,31 @@ pub fn install_handlers() {
     }
 }
 
-const RIP: usize = libc::REG_RIP as usize;
-
 extern "C" fn on_signal(_: i32, _: *mut libc::siginfo_t, context: *mut libc::ucontext_t) {
     // SAFETY: the kernel gives the handler the interrupted context.
-    let pc = unsafe { (*context).uc_mcontext.gregs[RIP] } as usize;
+    let pc = arch::pc(unsafe { &*context });
     if current().is_some_and(machine::Thread::holds_processor) && images::is_code(pc) {
         preserving_errno(|| deliver(Some(pc)));
     }
 }
 
-/// Instructions of irqlog.sys that [`step_through`] has seen on the calling thread.
-pub fn step_through(work: impl FnOnce()) -> u64 {
-    STEPS.set(Some(0));
-    // SAFETY: sets the trap flag, and clears it again: the stack is as before.
-    unsafe { core::arch::asm!("pushfq", "or dword ptr [rsp], 0x100", "popfq") };
-    work();
-    // SAFETY: as above.
-    unsafe { core::arch::asm!("pushfq", "and dword ptr [rsp], 0xfffffeff", "popfq") };
-    STEPS.take().unwrap_or_default()
-}
-
 extern "C" fn on_trap(_: i32, _: *mut libc::siginfo_t, context: *mut libc::ucontext_t) {
-    // SAFETY: as above; int3 leaves the pc behind itself.
-    let pc = unsafe { &mut (*context).uc_mcontext.gregs[RIP] };
-    if let Some(steps) = STEPS.get() {
-        STEPS.set(Some(steps + u64::from(images::is_irqlog(*pc as usize))));
+    // SAFETY: as above.
+    let context = unsafe { &mut *context };
+    if arch::stepped(|| images::is_irqlog(arch::pc(context))) {
         return;
     }
-    *pc -= 1;
+    let pc = arch::pc_of_breakpoint(context);
+    arch::set_pc(context, pc);
     match AT_BREAKPOINT.get() {
-        Some(action) => preserving_errno(|| action(*pc as usize)),
-        None => report::stop("a breakpoint that nobody planted", Some(*pc as usize)),
+        Some(action) => preserving_errno(|| action(pc)),
+        None => report::stop("a breakpoint that nobody planted", Some(pc)),
     }
 }
 
 extern "C" fn on_fault(number: i32, info: *mut libc::siginfo_t, context: *mut libc::ucontext_t) {
     // SAFETY: the kernel gives the handler both.
-    let (pc, address) = unsafe { ((*context).uc_mcontext.gregs[RIP] as usize, (*info).si_addr() as usize) };
+    let (pc, address) = unsafe { (arch::pc(&*context), (*info).si_addr() as usize) };
     report::fault(number, pc, address);
 }
 
@@ -152,7 +129,7 @@ pub fn at_breakpoint(action: Option<fn(usize)>) {
 /// driver was interrupted, if it was.
 pub fn deliver(pc: Option<usize>) {
     let Some(thread) = current() else { return };
-    let saved = thread.import_stack();
+    let saved = arch::import_frame();
     while let Some(bit) = next(thread.processor()) {
         thread.processor().pending.fetch_and(!bit, Ordering::SeqCst);
         count(thread.processor(), bit, pc);
@@ -163,7 +140,7 @@ pub fn deliver(pc: Option<usize>) {
             level => interrupt(thread.processor(), level.trailing_zeros() as u8),
         }
     }
-    thread.set_import_stack(saved);
+    arch::set_import_frame(saved);
 }
 
 /// The most urgent thing that may be taken now.
@@ -212,7 +189,7 @@ fn nmi(processor: &Processor) {
     for callback in callbacks {
         // SAFETY: registered by a driver that is still loaded, with this signature.
         handled |= unsafe {
-            let routine: extern "win64" fn(usize, u8) -> u8 = std::mem::transmute(callback.routine);
+            let routine: extern "efiapi" fn(usize, u8) -> u8 = std::mem::transmute(callback.routine);
             routine(callback.context, handled)
         };
     }
@@ -229,7 +206,7 @@ fn interrupt(processor: &Processor, level: u8) {
         for vector in vectors.iter().filter(|vector| vector.irql == level) {
             // SAFETY: connected by a driver that is still loaded, with this signature.
             unsafe {
-                let routine: extern "win64" fn(usize, usize) -> u8 = std::mem::transmute(vector.routine);
+                let routine: extern "efiapi" fn(usize, usize) -> u8 = std::mem::transmute(vector.routine);
                 routine(vector.object, vector.context);
             }
         }

@@ -150,7 +150,7 @@ fn cancel(irp: *mut Irp) {
     } else {
         // SAFETY: a cancel routine of a loaded driver; it releases the cancel spin lock.
         unsafe {
-            let routine: extern "win64" fn(*mut DeviceObject, *mut Irp) = std::mem::transmute(routine);
+            let routine: extern "efiapi" fn(*mut DeviceObject, *mut Irp) = std::mem::transmute(routine);
             routine(device, irp);
         }
     }
@@ -278,7 +278,7 @@ fn call_driver(device: *mut DeviceObject, irp: *mut Irp) -> NtStatus {
         let major = (*(*irp).CurrentStackLocation).MajorFunction;
         let driver = (*device).DriverObject;
         if let Some(dispatch) = (*driver).MajorFunction[usize::from(major)] {
-            let dispatch: extern "win64" fn(*mut DeviceObject, *mut Irp) -> NtStatus = std::mem::transmute(dispatch);
+            let dispatch: extern "efiapi" fn(*mut DeviceObject, *mut Irp) -> NtStatus = std::mem::transmute(dispatch);
             dispatch(device, irp)
         } else {
             // What the I/O manager's default routine does.

@@ -147,7 +147,7 @@ pub fn notify_processor(index: usize, state: u32) {
         let mut change = ProcessorChange { state, nt_number: index as u32, status: STATUS_SUCCESS, number };
         let mut status = STATUS_SUCCESS;
         // SAFETY: a routine of a loaded driver, with this signature.
-        let routine: extern "win64" fn(usize, *mut ProcessorChange, *mut NtStatus) =
+        let routine: extern "efiapi" fn(usize, *mut ProcessorChange, *mut NtStatus) =
             unsafe { std::mem::transmute(callback.routine) };
         routine(callback.context, &raw mut change, &raw mut status);
         if status != STATUS_SUCCESS {
@@ -203,7 +203,7 @@ pub fn run_dpcs(processor: &Processor) {
             machine().statistics.dpcs.fetch_add(1, Ordering::Relaxed);
             // SAFETY: a routine of a loaded driver, with this signature.
             unsafe {
-                let routine: extern "win64" fn(*mut Kdpc, *mut c_void, *mut c_void, *mut c_void) =
+                let routine: extern "efiapi" fn(*mut Kdpc, *mut c_void, *mut c_void, *mut c_void) =
                     std::mem::transmute(routine);
                 routine(dpc, context, first, second);
             }
@@ -223,10 +223,18 @@ pub fn run_broadcast() {
     let (worker, argument) = (broadcast.worker.load(Ordering::SeqCst), broadcast.argument.load(Ordering::SeqCst));
     // SAFETY: what the sender gave to KeIpiGenericCall, which waits until we are done.
     unsafe {
-        let worker: extern "win64" fn(usize) -> usize = std::mem::transmute(worker);
+        let worker: extern "efiapi" fn(usize) -> usize = std::mem::transmute(worker);
         worker(argument);
     }
     broadcast.remaining.fetch_sub(1, Ordering::SeqCst);
+}
+
+fn lower(new: u8) {
+    let old = thread().processor().irql.load(Ordering::Relaxed);
+    if new > old {
+        report::broken(&format!("KeLowerIrql from {old} to {new}: it only lowers"));
+    }
+    set_irql(new);
 }
 
 routines! {
@@ -243,11 +251,12 @@ routines! {
     }
 
     fn KeLowerIrql(new: u8) {
-        let old = thread().processor().irql.load(Ordering::Relaxed);
-        if new > old {
-            report::broken(&format!("KeLowerIrql from {old} to {new}: it only lowers"));
-        }
-        set_irql(new);
+        lower(new);
+    }
+
+    /// What KeLowerIrql is on ARM64.
+    fn KfLowerIrql(new: u8) {
+        lower(new);
     }
 
     fn KeInitializeSpinLock(lock: *mut usize) {

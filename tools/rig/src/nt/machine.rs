@@ -193,8 +193,6 @@ pub struct Thread {
     processor: Cell<Option<usize>>,
     /// Processors it may run on.
     pub affinity: Cell<u64>,
-    /// Where `gs` points: word 0 is the stack pointer at the last import.
-    gs: Box<[Cell<usize>; 8]>,
     host: i32,
 }
 
@@ -222,16 +220,6 @@ impl Thread {
     /// The processor it holds.
     pub fn processor(&self) -> &'static Processor {
         &machine().processors[self.processor_index()]
-    }
-
-    /// The stack pointer at its last import: the return address lies there.
-    pub fn import_stack(&self) -> usize {
-        self.gs[0].get()
-    }
-
-    /// Puts back what [`import_stack`](Self::import_stack) was.
-    pub fn set_import_stack(&self, value: usize) {
-        self.gs[0].set(value);
     }
 
     fn acquire(&self) {
@@ -377,11 +365,9 @@ pub fn run_thread<T>(process: u32, affinity: u64, hold: bool, work: impl FnOnce(
         process: if process == 0 { 4 } else { process },
         processor: Cell::new(None),
         affinity: Cell::new(if affinity == 0 { all } else { affinity & all }),
-        gs: Box::new(std::array::from_fn(|_| Cell::new(0))),
         host,
     };
     let stack = interrupt::AlternateStack::install();
-    interrupt::set_gs(thread.gs.as_ptr() as usize);
     CURRENT.set(&raw const thread);
     if hold {
         thread.acquire();

@@ -96,7 +96,7 @@ routines! {
             run_thread(4, 0, true, |thread| {
                 // SAFETY: a start routine of a loaded driver.
                 unsafe {
-                    let start: extern "win64" fn(usize) = std::mem::transmute(start);
+                    let start: extern "efiapi" fn(usize) = std::mem::transmute(start);
                     start(context);
                 }
                 let irql = thread.processor().irql.load(Ordering::Relaxed);

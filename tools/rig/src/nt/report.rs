@@ -5,7 +5,10 @@
 use std::{fmt::Write as _, sync::atomic::Ordering};
 
 use super::{machine::current, pool};
-use crate::images;
+use crate::{
+    arch::{self, ImportFrame},
+    images,
+};
 
 /// Exit status of a run that broke a rule.
 pub const EXIT_BROKEN: i32 = 70;
@@ -33,7 +36,7 @@ pub fn stop(what: &str, pc: Option<usize>) -> ! {
         if let Some(pc) = pc {
             let _ = writeln!(text, "      {}", images::describe(pc));
         }
-        for frame in frames(thread.import_stack()) {
+        for frame in frames(arch::import_frame()) {
             let _ = writeln!(text, "      {}", images::describe(frame));
         }
     }
@@ -42,19 +45,22 @@ pub fn stop(what: &str, pc: Option<usize>) -> ! {
     unsafe { libc::_exit(EXIT_BROKEN) }
 }
 
-/// Words on the stack that point behind a call instruction of an image, from `stack` upwards.
-fn frames(stack: usize) -> Vec<usize> {
+/// Who called: the return address if it is in a register, and words on the stack that point behind a call instruction of
+/// an image, from the stack pointer upwards.
+fn frames(ImportFrame { stack, link }: ImportFrame) -> Vec<usize> {
     const WORDS: usize = 256;
     const MOST: usize = 12;
     if stack == 0 {
         return Vec::new();
     }
-    (0..WORDS)
+    let in_memory = (0..WORDS)
         .map(|word| stack + word * size_of::<usize>())
         .take_while(|&address| address / 4096 == stack / 4096 || address % 4096 != 0 || is_readable(address))
         // SAFETY: on the same page as a stack pointer that was in use, or checked to be readable.
-        .map(|address| unsafe { (address as *const usize).read_volatile() })
-        .filter(|&value| images::is_code(value) && images::is_behind_call(value))
+        .map(|address| unsafe { (address as *const usize).read_volatile() });
+    std::iter::once(link)
+        .chain(in_memory)
+        .filter(|&value| images::is_code(value) && arch::is_behind_call(value))
         .take(MOST)
         .collect()
 }

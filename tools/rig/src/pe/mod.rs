@@ -13,11 +13,11 @@ use object::{
     read::pe::{ImageNtHeaders, ImageOptionalHeader, ImageThunkData, PeFile64},
 };
 
-use crate::memory::{Protection, Region};
+use crate::{
+    arch::{self, THUNK_SIZE},
+    memory::{Protection, Region},
+};
 pub use symbols::Symbols;
-
-/// Size of the thunks that an import goes through.
-const THUNK_SIZE: usize = 32;
 
 /// A loaded image.
 pub struct Image {
@@ -48,14 +48,15 @@ impl Image {
         let header = file.nt_headers();
         let optional = header.optional_header();
         ensure!(
-            header.file_header().machine.get(LE) == pe::IMAGE_FILE_MACHINE_AMD64,
-            "{} is not for x64: this rig runs x64 images",
-            path.display()
+            header.file_header().machine.get(LE) == arch::MACHINE,
+            "{} is for another architecture: this rig runs images for {}",
+            path.display(),
+            arch::NAME
         );
         ensure!(optional.subsystem() == pe::IMAGE_SUBSYSTEM_NATIVE, "{} is no kernel image", path.display());
         let size = optional.size_of_image() as usize;
         let imports = imports(&file)?;
-        // Thunks lie behind the image, in the same region: see `thunk`.
+        // Thunks lie behind the image, in the same region: see `arch::thunk`.
         let thunks_at = size.next_multiple_of(4096);
         let mut region = Region::reserve(thunks_at + (imports.len() * THUNK_SIZE).next_multiple_of(4096).max(4096))?;
         region.write(0, data.get(..optional.size_of_headers() as usize).context("headers are cut off")?);
@@ -74,7 +75,7 @@ impl Image {
             match resolve(module, name) {
                 Some(address) => {
                     let at = thunks_at + index * THUNK_SIZE;
-                    region.write(at, &thunk(address));
+                    region.write(at, &arch::thunk(address, arch::frame_offset()));
                     region.write(*slot, &(region.start() + at).to_le_bytes());
                 }
                 None => missing.push(format!("{module}!{name}")),
@@ -96,6 +97,7 @@ impl Image {
             }
             region.protect(start, length, protection)?;
         }
+        arch::code_written(region.start() as *const u8, region.size());
         region.protect(thunks_at, imports.len() * THUNK_SIZE, Protection { write: false, execute: true })?;
         let exports = file.exports()?;
         let base = optional.image_base();
@@ -162,12 +164,12 @@ impl Image {
         self.region.forbid()
     }
 
-    /// Replaces one byte of code and gives the old one.
+    /// Replaces bytes of code, at most one instruction, and gives the old ones.
     ///
     /// # Errors
     /// If the page's protection cannot be changed.
-    pub fn patch(&self, address: usize, byte: u8) -> Result<u8> {
-        self.region.patch(address - self.region.start(), byte)
+    pub fn patch<const N: usize>(&self, address: usize, bytes: [u8; N]) -> Result<[u8; N]> {
+        self.region.patch(address - self.region.start(), bytes)
     }
 }
 
@@ -214,17 +216,4 @@ fn relocate(file: &PeFile64<'_>, region: &mut Region) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The code an import goes through: it notes the stack pointer, at which the return address lies, where a report finds
-/// it (`gs` is ours on x64 Linux, see [`crate::nt::machine`]), and jumps to the routine.
-fn thunk(address: usize) -> [u8; THUNK_SIZE] {
-    let mut code = [0xcc; THUNK_SIZE];
-    // mov gs:[0], rsp
-    code[..9].copy_from_slice(&[0x65, 0x48, 0x89, 0x24, 0x25, 0, 0, 0, 0]);
-    // mov rax, address; jmp rax
-    code[9..11].copy_from_slice(&[0x48, 0xb8]);
-    code[11..19].copy_from_slice(&address.to_le_bytes());
-    code[19..21].copy_from_slice(&[0xff, 0xe0]);
-    code
 }

@@ -36,9 +36,10 @@ use super::{
     storm::read_counts,
 };
 use crate::{
+    arch::{self, BREAKPOINT, step_through},
     images,
     nt::{
-        interrupt::{at_breakpoint, deliver, step_through},
+        interrupt::{at_breakpoint, deliver},
         io::{Control, File, Requestor},
         ke::{BUSY_TRIES, CLAIMED_PROCESSOR, NMI_AFTER_CLOCK, NMI_AFTER_TRY},
         machine::{NMI, current, lock, machine},
@@ -59,7 +60,8 @@ enum Coming {
 struct Planted {
     image: Arc<Image>,
     address: usize,
-    byte: u8,
+    /// What it replaced.
+    bytes: [u8; BREAKPOINT.len()],
     coming: Coming,
 }
 
@@ -74,7 +76,7 @@ fn met(pc: usize) {
     let Some(planted) = lock(&PLANTED).take_if(|planted| planted.address == pc) else {
         crate::nt::report::stop("a breakpoint that was not planted", Some(pc));
     };
-    if let Err(error) = planted.image.patch(planted.address, planted.byte) {
+    if let Err(error) = planted.image.patch(planted.address, planted.bytes) {
         crate::nt::report::broken(&format!("{error:#}"));
     }
     let Some(thread) = current() else { return };
@@ -86,9 +88,9 @@ fn met(pc: usize) {
     }
 }
 
-type WriteText = extern "win64" fn(u8, *const u8, usize) -> u32;
-type WriteBlob = extern "win64" fn(u8, u32, *const u8, usize) -> u32;
-type WriteEvent = extern "win64" fn(u32, u8, *const u64, usize) -> u32;
+type WriteText = extern "efiapi" fn(u8, *const u8, usize) -> u32;
+type WriteBlob = extern "efiapi" fn(u8, u32, *const u8, usize) -> u32;
+type WriteEvent = extern "efiapi" fn(u32, u8, *const u64, usize) -> u32;
 
 /// By which function a record is written: each has the record path of its own.
 #[derive(Clone, Copy, Debug)]
@@ -358,9 +360,10 @@ pub fn measure(world: &World, engine: &str) -> Result<()> {
         }
         let time = start.elapsed().as_secs_f64() * 1e9 / f64::from(TIMED);
         // The ring is full by now: every record takes old ones away.
-        let steps: u64 = (0..STEPPED).map(|_| step_through(write)).sum();
-        (steps / u64::from(STEPPED), time)
+        let steps: Option<u64> = (0..STEPPED).map(|_| step_through(write)).sum();
+        (steps.map(|steps| steps / u64::from(STEPPED)), time)
     });
+    let instructions = instructions.with_context(|| format!("instructions cannot be counted on {}", arch::NAME))?;
     println!("{instructions} {time}");
     as_process(|| {
         caller.file.cleanup();
@@ -415,11 +418,11 @@ fn round(world: &World, list: &Path, names: &mut BTreeMap<usize, String>) -> Res
     at_breakpoint(Some(met));
     for coming in [Coming::Nmi, Coming::Interrupt] {
         for (&address, name) in &path {
-            let byte = irqlog.image.patch(address, 0xcc)?;
-            *lock(&PLANTED) = Some(Planted { image: Arc::clone(&irqlog.image), address, byte, coming });
+            let bytes = irqlog.image.patch(address, BREAKPOINT)?;
+            *lock(&PLANTED) = Some(Planted { image: Arc::clone(&irqlog.image), address, bytes, coming });
             caller.work()?;
             if lock(&PLANTED).take().is_some() {
-                irqlog.image.patch(address, byte)?;
+                irqlog.image.patch(address, bytes)?;
             } else {
                 *covered.entry(address).or_insert(0) += 1;
             }

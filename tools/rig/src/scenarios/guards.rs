@@ -152,8 +152,8 @@ fn in_child(misdeed: impl FnOnce()) -> Result<(i32, String)> {
     Ok((if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { -libc::WTERMSIG(status) }, text))
 }
 
-type Allocate = extern "win64" fn(u64, usize, u32) -> *mut u8;
-type Free = extern "win64" fn(*mut u8, u32);
+type Allocate = extern "efiapi" fn(u64, usize, u32) -> *mut u8;
+type Free = extern "efiapi" fn(*mut u8, u32);
 
 /// Something that a driver must not do.
 type Misdeed = Box<dyn FnOnce()>;
@@ -268,7 +268,7 @@ fn refusal(world: &World) -> Result<()> {
         let mut globals = 0_usize;
         // SAFETY: the routine has this signature; the pointers are to our stack.
         let status = unsafe {
-            let bind: extern "win64" fn(usize, usize, *mut BindInfo, *mut usize) -> i32 = std::mem::transmute(bind);
+            let bind: extern "efiapi" fn(usize, usize, *mut BindInfo, *mut usize) -> i32 = std::mem::transmute(bind);
             bind(0, 0, &raw mut info, &raw mut globals)
         };
         ensure!(status == 0 && !table.is_null(), "WdfVersionBind: {status:#x}");
@@ -278,7 +278,7 @@ fn refusal(world: &World) -> Result<()> {
         let (status, said) = in_child(|| {
             // SAFETY: a function of the table, called as a driver would.
             unsafe {
-                let function: extern "win64" fn(usize) = std::mem::transmute(first);
+                let function: extern "efiapi" fn(usize) = std::mem::transmute(first);
                 function(globals);
             }
         })?;

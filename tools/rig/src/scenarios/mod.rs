@@ -9,7 +9,10 @@ mod samples;
 mod seen;
 mod storm;
 
-use std::path::{Path, PathBuf};
+use std::{
+    num::NonZeroU64,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
@@ -63,12 +66,12 @@ pub enum Command {
         #[arg(long, default_value = "percpu", value_parser = irqlog_wire::image::Engine::CHOICES)]
         engine: String,
     },
-    /// Run scenarios by name; all of them without one
+    /// Run a scenario
     Run {
-        /// Names
-        names: Vec<String>,
+        /// Its name
+        name: String,
     },
-    /// List the scenarios
+    /// List the scenarios, a line each: name and what it shows
     List,
 }
 
@@ -81,11 +84,7 @@ pub const DEFAULT_PROCESSORS: usize = 4;
 impl Command {
     /// The simulated processors that it wants.
     pub fn processors(&self) -> usize {
-        let named = match self {
-            Self::Run { names } => names.first().filter(|_| names.len() == 1),
-            _ => None,
-        };
-        let scenario = named.and_then(|name| ALL.iter().copied().flatten().find(|scenario| scenario.name == *name));
+        let scenario = if let Self::Run { name } = self { find(name).ok() } else { None };
         scenario.map_or(DEFAULT_PROCESSORS, |scenario| scenario.processors)
     }
 }
@@ -105,15 +104,27 @@ pub struct Scenario {
 /// All of them. Each runs in a process of its own (`irqlog-rig run NAME`): a machine boots once.
 pub const ALL: &[&[Scenario]] = &[rules::ALL, guards::ALL, basic::ALL, order::ALL, samples::ALL, storm::ALL];
 
-/// Where the images are.
+fn find(name: &str) -> Result<&'static Scenario> {
+    let mut all = ALL.iter().copied().flatten();
+    all.find(|scenario| scenario.name == name)
+        .with_context(|| format!("there is no scenario {name}; `list` names them"))
+}
+
+/// Where the images are, and how fast this is.
 pub struct World {
     images: PathBuf,
+    scale: NonZeroU64,
 }
 
 impl World {
-    /// With the images of a folder.
-    pub fn new(images: &Path) -> Self {
-        Self { images: images.to_path_buf() }
+    /// With the images of a folder; storms are divided by `scale`.
+    pub fn new(images: &Path, scale: NonZeroU64) -> Self {
+        Self { images: images.to_path_buf(), scale }
+    }
+
+    /// How many calls a storm of `calls` makes here.
+    pub const fn scaled(&self, calls: u64) -> u64 {
+        calls.div_ceil(self.scale.get())
     }
 
     /// Path of an image.
@@ -183,42 +194,8 @@ pub fn run(world: &World, command: &Command) -> Result<()> {
             }
             Ok(())
         }
-        Command::Run { names } => run_named(world, names),
+        Command::Run { name } => (find(name)?.run)(world),
     }
-}
-
-fn run_named(world: &World, names: &[String]) -> Result<()> {
-    let all = || ALL.iter().copied().flatten();
-    if let [name] = names {
-        let scenario = all()
-            .find(|scenario| scenario.name == name)
-            .with_context(|| format!("there is no scenario {name}; `list` names them"))?;
-        return (scenario.run)(world);
-    }
-    let mut failed = 0;
-    let program = std::env::current_exe()?;
-    for scenario in all().filter(|scenario| names.is_empty() || names.iter().any(|name| name == scenario.name)) {
-        let start = std::time::Instant::now();
-        // Longer than the rig's own patience with a deadlock.
-        let output = std::process::Command::new("timeout")
-            .arg("180")
-            .arg(&program)
-            .arg("--images")
-            .arg(&world.images)
-            .args(["run", scenario.name])
-            .output()
-            .context("starting the rig")?;
-        let outcome = if output.status.success() { "ok" } else { "FAILED" };
-        println!("scenario {:28} {outcome:6} {:.2?}", scenario.name, start.elapsed());
-        if !output.status.success() {
-            failed += 1;
-            println!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        }
-    }
-    if failed != 0 {
-        bail!("{failed} scenarios failed");
-    }
-    Ok(())
 }
 
 /// Serves until standard input ends, then stops the driver and looks for what it left.

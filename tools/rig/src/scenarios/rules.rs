@@ -38,7 +38,8 @@ fn call_in_child(routine: Routine, irql: u8) -> Result<i32> {
             libc::close(2);
             let thread = current().expect("a simulated thread");
             thread.processor().irql.store(irql, std::sync::atomic::Ordering::SeqCst);
-            let function: extern "win64" fn(usize, usize, usize, usize) -> usize = std::mem::transmute(routine.address);
+            let function: extern "efiapi" fn(usize, usize, usize, usize) -> usize =
+                std::mem::transmute(routine.address);
             function(first_argument, second.start(), 0, 0);
             libc::_exit(0);
         }

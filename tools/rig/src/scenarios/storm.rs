@@ -154,7 +154,7 @@ pub fn soak(world: &World, records: u64, engine: &str, lock: &str) -> Result<()>
 pub fn blow(world: &World, calls: u64) -> Result<()> {
     let (mut called, mut dropped) = (0, 0);
     for _ in 0..40 {
-        let counted = Storm::start(world, calls)?.finish()?;
+        let counted = Storm::start(world, world.scaled(calls))?.finish()?;
         called += counted.called;
         dropped += counted.dropped;
         // Where interrupts hit is chance: again until some NMIs have hit a write.
@@ -269,7 +269,9 @@ fn quiesce() -> Result<()> {
             if pending != 0 {
                 crate::nt::machine::kick(index);
             }
-            pending & !PREEMPT == 0 && !processor.in_nmi.load(Ordering::SeqCst) && lock(&processor.dpcs).is_empty()
+            // A routine that still runs has logged perhaps, and not counted that yet.
+            let is_running = processor.in_nmi.load(Ordering::SeqCst) || processor.irql.load(Ordering::SeqCst) != 0;
+            pending & !PREEMPT == 0 && !is_running && lock(&processor.dpcs).is_empty()
         });
         if is_quiet && machine().dpcs_outstanding.load(Ordering::SeqCst) == 0 {
             return Ok(());
@@ -345,7 +347,7 @@ fn storm_with(world: &World, calls: u64, meanwhile: impl FnOnce() -> Result<()>)
             std::thread::spawn(move || reader(pause, clears, &done))
         })
         .collect();
-    let storm = Storm::start(world, calls)?;
+    let storm = Storm::start(world, world.scaled(calls))?;
     meanwhile()?;
     let counted = storm.finish()?;
     done.store(true, Ordering::SeqCst);
