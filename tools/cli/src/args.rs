@@ -81,6 +81,11 @@ pub enum Command {
     },
     /// Let the driver write at every IRQL on every processor, and say what arrived
     Selftest,
+    /// Install, start, stop or remove the driver as a service of this machine, without an INF
+    Service {
+        #[command(subcommand)]
+        action: ServiceAction,
+    },
     /// Save the log as a ring image
     Save {
         /// The file; it must not exist
@@ -93,6 +98,39 @@ pub enum Command {
         #[command(flatten)]
         filter: Filter,
     },
+}
+
+/// What happens to the service.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ServiceAction {
+    /// Tell the service manager of the driver
+    Install {
+        /// The driver; without it irqlog.sys in the folder of this program
+        #[arg(long, value_name = "FILE")]
+        image: Option<PathBuf>,
+        /// When the driver starts
+        #[arg(long, default_value = "demand")]
+        start: StartType,
+    },
+    /// Start the driver
+    Start,
+    /// Stop the driver; waits until it has unloaded
+    Stop,
+    /// Make the service manager forget the driver
+    Remove,
+}
+
+/// When the driver starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StartType {
+    /// By the boot loader: the earliest there is
+    Boot,
+    /// While the kernel starts
+    System,
+    /// When the service manager starts
+    Auto,
+    /// When somebody starts it
+    Demand,
 }
 
 /// Which records are shown.

@@ -32,6 +32,8 @@ const TESTDRV: Driver = Driver { package: "irqlog-testdrv", output: "irqlog_test
 /// The small KMDF that the rig loads beside it.
 const KMDF: Driver = Driver { package: "irqlog-kmdf", output: "irqlog_kmdf", image: "WDFLDR" };
 
+/// What Wine's kernel lacks. Wine runs on x64 here.
+const SHIM: Driver = Driver { package: "irqlog-wine", output: "irqlog_wine", image: "ntosshim" };
 /// A driver in Rust that logs events.
 const SAMPLE_RUST: Driver =
     Driver { package: "irqlog-sample-rust", output: "irqlog_sample_rust", image: "sample_rust" };
@@ -72,6 +74,15 @@ pub fn rig_images(arch: Arch) -> Result<()> {
         setup.build(driver, arch)?;
     }
     setup.build_sample_c(arch)
+}
+
+/// Builds what Wine loads: irqlog.sys, WDFLDR.SYS and the shim.
+///
+/// # Errors
+/// Whatever of the tools fails.
+pub fn wine_images() -> Result<()> {
+    let setup = Setup::prepare(&[Arch::X64])?;
+    [&IRQLOG, &KMDF, &SHIM].into_iter().try_for_each(|driver| setup.build(driver, Arch::X64))
 }
 
 /// Builds the checked irqlog.sys for both architectures, the one for the rig beside what the rig loads with it. Gives the

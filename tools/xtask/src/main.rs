@@ -76,6 +76,7 @@ enum Command {
         #[arg(long, default_value = "all")]
         world: WorldArgument,
     },
+    WineImages,
     /// Build drivers with a planted fault each, and see that the rig notices
     Faults,
     /// Look at the built images: imports, header, sections, and what the record path can reach
@@ -131,6 +132,7 @@ fn main() -> ExitCode {
         Command::Soak { records, engine, lock } => soak::run(records, &engine, &lock),
         Command::Bench { json } => bench::run_all(json),
         Command::Scenarios { names, world } => scenarios::run(world.worlds(), &names),
+        Command::WineImages => build::wine_images(),
         Command::Faults => faults::run(),
     };
     match result {

@@ -17,6 +17,7 @@ use crate::{
     args::{Filter, Form},
     cmd::passes,
     output::Printer,
+    source,
 };
 
 /// How long records may be held back.
@@ -24,6 +25,14 @@ const HOLD: Duration = Duration::from_millis(10);
 
 /// Runs until Ctrl-C, or until `count` records were shown.
 pub fn run(session: &mut Session<impl Source>, filter: &Filter, count: Option<u64>, form: Form) -> Result<Finding> {
+    source::stop_on_ctrl_c()?;
+    match follow(session, filter, count, form) {
+        Err(error) if matches!(error.downcast_ref(), Some(SessionError::Cancelled)) => Ok(Finding::Good),
+        result => result,
+    }
+}
+
+fn follow(session: &mut Session<impl Source>, filter: &Filter, count: Option<u64>, form: Form) -> Result<Finding> {
     let mut tables = session.info()?;
     let mut follower = Follower::new(tables.present());
     let mut printer = Printer::new(form);
@@ -56,11 +65,7 @@ pub fn run(session: &mut Session<impl Source>, filter: &Filter, count: Option<u6
         if round.held {
             std::thread::sleep(HOLD);
         } else {
-            match session.wait(follower.seen()) {
-                Ok(_) => {}
-                Err(SessionError::Cancelled) => break,
-                Err(error) => return Err(error.into()),
-            }
+            session.wait(follower.seen())?;
         }
     }
     Ok(Finding::Good)

@@ -4,7 +4,11 @@ mod follow;
 mod image;
 mod providers;
 mod selftest;
+#[cfg(windows)]
+mod service;
 
+#[cfg(not(windows))]
+use anyhow::bail;
 use anyhow::{Result, ensure};
 use irqlog_reader::{
     event::EventView,
@@ -17,7 +21,7 @@ use irqlog_wire::ioctl::MAX_MARK;
 
 use crate::{
     Finding,
-    args::{Cli, Command, Filter, Form, IrqlFilter, Place},
+    args::{Cli, Command, Filter, Form, IrqlFilter, Place, ServiceAction},
     output::{self, Printer, is_nmi},
     source,
 };
@@ -28,6 +32,7 @@ pub fn run(cli: &Cli) -> Result<Finding> {
     match &cli.command {
         Command::Decode { file, filter } => return image::decode(file, filter, form),
         Command::Providers { file: Some(file), sites } => return providers::of_file(file, *sites, form),
+        Command::Service { action } => return run_service(action),
         _ => {}
     }
     let mut session = source::open(cli.rig.as_deref())?;
@@ -61,8 +66,18 @@ pub fn run(cli: &Cli) -> Result<Finding> {
         }
         Command::Selftest => selftest::run(&mut session, form),
         Command::Save { file } => image::save(&mut session, file),
-        Command::Decode { .. } => Ok(Finding::Good),
+        Command::Decode { .. } | Command::Service { .. } => Ok(Finding::Good),
     }
+}
+
+#[cfg(windows)]
+fn run_service(action: &ServiceAction) -> Result<Finding> {
+    service::run(action)
+}
+
+#[cfg(not(windows))]
+fn run_service(_: &ServiceAction) -> Result<Finding> {
+    bail!("there are no Windows services on this system; run this where the driver shall run")
 }
 
 fn show(form: Form, tables: &Tables, text: fn(&Tables) -> String) -> Result<Finding> {

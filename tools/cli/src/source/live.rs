@@ -1,87 +1,168 @@
-//! The Windows device.
+//! The Windows device, by overlapped requests.
 //!
-//! One synchronous handle: a WAIT that is pended ends when Ctrl-C ends the process, because closing the handle ends it in
-//! the driver (EvtFileCleanup).
+//! A request is waited for together with Ctrl-C, once [`stop_on_ctrl_c`] was called: then the request is cancelled, its
+//! end is awaited, because the driver may still write to the buffer, and the command ends as it should instead of being
+//! ended. A second Ctrl-C ends the process; closing the handle ends what is pended then (EvtFileCleanup).
 
-use std::ptr::{null, null_mut};
+use std::{
+    ptr::{null, null_mut},
+    sync::atomic::{AtomicPtr, Ordering},
+};
 
 use irqlog_reader::session::{SessionError, Source};
 use irqlog_wire::ioctl::WIN32_NAME;
-use windows_sys::Win32::{
-    Foundation::{
-        CloseHandle, ERROR_ACCESS_DENIED, ERROR_FILE_NOT_FOUND, ERROR_OPERATION_ABORTED, ERROR_PATH_NOT_FOUND,
-        GENERIC_READ, GENERIC_WRITE, HANDLE, INVALID_HANDLE_VALUE,
+use windows_sys::{
+    Win32::{
+        Foundation::{
+            CloseHandle, ERROR_ACCESS_DENIED, ERROR_FILE_NOT_FOUND, ERROR_IO_PENDING, ERROR_OPERATION_ABORTED,
+            ERROR_PATH_NOT_FOUND, FALSE, GENERIC_READ, GENERIC_WRITE, HANDLE, INVALID_HANDLE_VALUE, TRUE,
+            WAIT_OBJECT_0,
+        },
+        Storage::FileSystem::{CreateFileW, FILE_FLAG_OVERLAPPED, FILE_SHARE_READ, FILE_SHARE_WRITE, OPEN_EXISTING},
+        System::{
+            Console::{CTRL_BREAK_EVENT, CTRL_C_EVENT, SetConsoleCtrlHandler},
+            IO::{CancelIoEx, DeviceIoControl, GetOverlappedResult, OVERLAPPED},
+            Threading::{CreateEventW, INFINITE, SetEvent, WaitForMultipleObjects, WaitForSingleObject},
+        },
     },
-    Storage::FileSystem::{CreateFileW, FILE_ATTRIBUTE_NORMAL, FILE_SHARE_READ, FILE_SHARE_WRITE, OPEN_EXISTING},
-    System::IO::DeviceIoControl,
+    core::BOOL,
 };
 
-/// A handle to the control device.
-pub struct Device(HANDLE);
+/// Event that is set by Ctrl-C; null until [`stop_on_ctrl_c`].
+static CTRL_C: AtomicPtr<std::ffi::c_void> = AtomicPtr::new(null_mut());
+
+/// From now on Ctrl-C cancels the request that is under way, and every later one.
+pub fn stop_on_ctrl_c() -> std::io::Result<()> {
+    // SAFETY: an unnamed event that stays set; it lives as long as the process.
+    let event = unsafe { CreateEventW(null(), TRUE, FALSE, null()) };
+    if event.is_null() {
+        return Err(std::io::Error::last_os_error());
+    }
+    CTRL_C.store(event, Ordering::Release);
+    // SAFETY: a handler of the right type, which lives as long as the process.
+    match unsafe { SetConsoleCtrlHandler(Some(on_ctrl), TRUE) } {
+        FALSE => Err(std::io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+/// Runs on a thread that the system makes. Whether it was dealt with.
+unsafe extern "system" fn on_ctrl(kind: u32) -> BOOL {
+    let event = CTRL_C.load(Ordering::Acquire);
+    // SAFETY: the event lives as long as the process.
+    let is_second = unsafe { WaitForSingleObject(event, 0) } == WAIT_OBJECT_0;
+    if is_second || !matches!(kind, CTRL_C_EVENT | CTRL_BREAK_EVENT) {
+        return FALSE;
+    }
+    // SAFETY: as above.
+    unsafe { SetEvent(event) }
+}
+
+/// A handle that is closed.
+struct Handle(HANDLE);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // SAFETY: opened by whoever made this, closed once.
+        unsafe { CloseHandle(self.0) };
+    }
+}
+
+/// The control device.
+pub struct Device {
+    file: Handle,
+    /// Set when a request ends.
+    done: Handle,
+}
 
 impl Device {
     /// Opens it for reading and writing.
     pub fn open() -> Result<Self, SessionError> {
         let name: Vec<u16> = WIN32_NAME.encode_utf16().chain([0]).collect();
         // SAFETY: a zero-terminated name; the optional pointers are not given.
-        let handle = unsafe {
+        let file = unsafe {
             CreateFileW(
                 name.as_ptr(),
                 GENERIC_READ | GENERIC_WRITE,
                 FILE_SHARE_READ | FILE_SHARE_WRITE,
                 null(),
                 OPEN_EXISTING,
-                FILE_ATTRIBUTE_NORMAL,
+                FILE_FLAG_OVERLAPPED,
                 null_mut(),
             )
         };
-        if handle != INVALID_HANDLE_VALUE {
-            return Ok(Self(handle));
+        if file == INVALID_HANDLE_VALUE {
+            let error = std::io::Error::last_os_error();
+            return Err(match code_of(&error) {
+                Some(ERROR_FILE_NOT_FOUND | ERROR_PATH_NOT_FOUND) => SessionError::NotRunning(
+                    "its device is not there; `irqlog service start` starts an installed driver".to_owned(),
+                ),
+                Some(ERROR_ACCESS_DENIED) => SessionError::AccessDenied,
+                _ => SessionError::Io(error),
+            });
         }
-        let error = std::io::Error::last_os_error();
-        Err(match error.raw_os_error().map(i32::cast_unsigned) {
-            Some(ERROR_FILE_NOT_FOUND | ERROR_PATH_NOT_FOUND) => SessionError::NotRunning(
-                "its device is not there; `sc start irqlog` starts an installed driver".to_owned(),
-            ),
-            Some(ERROR_ACCESS_DENIED) => SessionError::AccessDenied,
-            _ => SessionError::Io(error),
-        })
+        let file = Handle(file);
+        // SAFETY: an unnamed event that stays set until the next request resets it.
+        let done = unsafe { CreateEventW(null(), TRUE, FALSE, null()) };
+        if done.is_null() {
+            return Err(std::io::Error::last_os_error().into());
+        }
+        Ok(Self { file, done: Handle(done) })
+    }
+
+    /// Waits for a request that is under way, or for Ctrl-C, which cancels it. It has ended when this returns.
+    fn end_of(&self, request: &OVERLAPPED) -> std::io::Result<u32> {
+        let ctrl_c = CTRL_C.load(Ordering::Acquire);
+        let handles = [self.done.0, ctrl_c];
+        let count = if ctrl_c.is_null() { 1 } else { 2 };
+        // SAFETY: so many handles that are open.
+        let woken_by = unsafe { WaitForMultipleObjects(count, handles.as_ptr(), FALSE, INFINITE) };
+        if woken_by != WAIT_OBJECT_0 {
+            // It may have ended meanwhile; then there is nothing to cancel, and that is no error.
+            // SAFETY: our handle and the request's own structure.
+            unsafe { CancelIoEx(self.file.0, request) };
+        }
+        let mut written = 0;
+        // SAFETY: as above; it waits until the request has ended.
+        match unsafe { GetOverlappedResult(self.file.0, request, &raw mut written, TRUE) } {
+            FALSE => Err(std::io::Error::last_os_error()),
+            _ => Ok(written),
+        }
     }
 }
 
-impl Drop for Device {
-    fn drop(&mut self) {
-        // SAFETY: opened in `open`, closed once.
-        unsafe { CloseHandle(self.0) };
-    }
+fn code_of(error: &std::io::Error) -> Option<u32> {
+    error.raw_os_error().map(i32::cast_unsigned)
 }
 
 impl Source for Device {
     fn control(&mut self, _: &'static str, code: u32, input: &[u8], output: usize) -> Result<Vec<u8>, SessionError> {
         let length = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
         let mut buffer = vec![0_u8; output];
-        let mut written = 0;
-        // SAFETY: both buffers are valid for the lengths given until the call returns: the handle is synchronous.
+        let mut request = OVERLAPPED { hEvent: self.done.0, ..OVERLAPPED::default() };
+        // SAFETY: both buffers and the structure stay where they are until the request has ended: `end_of` waits for it.
         let done = unsafe {
             DeviceIoControl(
-                self.0,
+                self.file.0,
                 code,
                 input.as_ptr().cast(),
                 length(input.len()),
                 buffer.as_mut_ptr().cast(),
                 length(buffer.len()),
-                &raw mut written,
                 null_mut(),
+                &raw mut request,
             )
         };
-        if done == 0 {
-            // The text is the system's own, in the user's language.
-            let error = std::io::Error::last_os_error();
-            return Err(match error.raw_os_error().map(i32::cast_unsigned) {
-                Some(ERROR_OPERATION_ABORTED) => SessionError::Cancelled,
-                _ => SessionError::Io(error),
-            });
-        }
+        let started = if done == FALSE { Err(std::io::Error::last_os_error()) } else { Ok(()) };
+        let written = match started {
+            Err(error) if code_of(&error) != Some(ERROR_IO_PENDING) => Err(error),
+            _ => self.end_of(&request),
+        };
+        // The text of an error is the system's own, in the user's language.
+        let written = written.map_err(|error| match code_of(&error) {
+            Some(ERROR_OPERATION_ABORTED) => SessionError::Cancelled,
+            _ => SessionError::Io(error),
+        })?;
         buffer.truncate(written as usize);
         Ok(buffer)
     }

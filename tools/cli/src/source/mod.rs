@@ -31,6 +31,26 @@ fn open_rig(_: &Path) -> Result<Box<dyn Source>, SessionError> {
     Err(SessionError::NotRunning("the rig runs on Linux; leave --rig out to read this machine's driver".to_owned()))
 }
 
+/// From now on Ctrl-C ends the request that is under way with [`SessionError::Cancelled`]. Off Windows it ends the
+/// process, which the rig takes for the end of its requests.
+///
+/// # Errors
+/// If the system refuses.
+#[cfg(windows)]
+pub fn stop_on_ctrl_c() -> std::io::Result<()> {
+    live::stop_on_ctrl_c()
+}
+
+/// As above.
+///
+/// # Errors
+/// Never.
+#[cfg(not(windows))]
+#[expect(clippy::unnecessary_wraps, reason = "it may fail on Windows")]
+pub const fn stop_on_ctrl_c() -> std::io::Result<()> {
+    Ok(())
+}
+
 #[cfg(windows)]
 fn open_live() -> Result<Box<dyn Source>, SessionError> {
     Ok(Box::new(live::Device::open()?))

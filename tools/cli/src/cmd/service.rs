@@ -1,0 +1,149 @@
+//! `service`: the driver as a service of this machine, without an INF.
+//!
+//! A non-PnP KMDF driver needs no INF (Microsoft Learn, "Installing a Non-PnP Driver"): the service manager can be told of
+//! it directly, which is what testers want who try one build after another.
+
+use std::{
+    ffi::{OsStr, OsString},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Error, Result, anyhow, bail};
+use windows_service::{
+    service::{Service, ServiceAccess, ServiceErrorControl, ServiceInfo, ServiceStartType, ServiceState, ServiceType},
+    service_manager::{ServiceManager, ServiceManagerAccess},
+};
+use windows_sys::Win32::Foundation::{
+    ERROR_ACCESS_DENIED, ERROR_INVALID_IMAGE_HASH, ERROR_SERVICE_ALREADY_RUNNING, ERROR_SERVICE_DOES_NOT_EXIST,
+    ERROR_SERVICE_EXISTS, ERROR_SERVICE_MARKED_FOR_DELETE, ERROR_SERVICE_NOT_ACTIVE,
+};
+
+use crate::{
+    Finding,
+    args::{ServiceAction, StartType},
+};
+
+/// Name of the service, in the INF too.
+const NAME: &str = "irqlog";
+/// How long a start or stop may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Does it.
+pub fn run(action: &ServiceAction) -> Result<Finding> {
+    match action {
+        ServiceAction::Install { image, start } => install(image.as_deref(), *start),
+        ServiceAction::Start => start(),
+        ServiceAction::Stop => stop(),
+        ServiceAction::Remove => remove(),
+    }?;
+    Ok(Finding::Good)
+}
+
+fn install(image: Option<&Path>, start: StartType) -> Result<()> {
+    let image = match image {
+        Some(image) => std::path::absolute(image)?,
+        None => beside_this_program()?,
+    };
+    if !image.is_file() {
+        bail!("{} is not there; `--image FILE` names the driver", image.display());
+    }
+    let info = ServiceInfo {
+        name: OsString::from(NAME),
+        display_name: OsString::from("irqlog flight recorder"),
+        service_type: ServiceType::KERNEL_DRIVER,
+        start_type: match start {
+            StartType::Boot => ServiceStartType::BootStart,
+            StartType::System => ServiceStartType::SystemStart,
+            StartType::Auto => ServiceStartType::AutoStart,
+            StartType::Demand => ServiceStartType::OnDemand,
+        },
+        error_control: ServiceErrorControl::Normal,
+        executable_path: image.clone(),
+        launch_arguments: Vec::new(),
+        dependencies: Vec::new(),
+        account_name: None,
+        account_password: None,
+    };
+    let created = manager(ServiceManagerAccess::CREATE_SERVICE)?.create_service(&info, ServiceAccess::QUERY_STATUS);
+    created.map_err(|error| explain("the service cannot be made", error))?;
+    println!("service {NAME} installed: {}", image.display());
+    Ok(())
+}
+
+fn start() -> Result<()> {
+    let service = open(ServiceAccess::START | ServiceAccess::QUERY_STATUS)?;
+    service.start::<&OsStr>(&[]).map_err(|error| explain("the driver does not start", error))?;
+    wait_for(&service, ServiceState::Running).context("the driver does not start")?;
+    println!("service {NAME} started");
+    Ok(())
+}
+
+fn stop() -> Result<()> {
+    let service = open(ServiceAccess::STOP | ServiceAccess::QUERY_STATUS)?;
+    service.stop().map_err(|error| explain("the driver does not stop", error))?;
+    wait_for(&service, ServiceState::Stopped)
+        .context("the driver does not stop while somebody has it open: another irqlog, or a driver that logs")?;
+    println!("service {NAME} stopped");
+    Ok(())
+}
+
+fn remove() -> Result<()> {
+    let service = open(ServiceAccess::DELETE | ServiceAccess::QUERY_STATUS)?;
+    let state = service.query_status().map_err(|error| explain("the service's state cannot be read", error))?;
+    if state.current_state != ServiceState::Stopped {
+        bail!("the driver is running; `irqlog service stop` first");
+    }
+    service.delete().map_err(|error| explain("the service cannot be removed", error))?;
+    println!("service {NAME} removed");
+    Ok(())
+}
+
+/// irqlog.sys in the folder of this program.
+fn beside_this_program() -> Result<PathBuf> {
+    let program = std::env::current_exe().context("looking for irqlog.sys beside this program")?;
+    Ok(program.with_file_name("irqlog.sys"))
+}
+
+fn manager(access: ServiceManagerAccess) -> Result<ServiceManager> {
+    ServiceManager::local_computer(None::<&OsStr>, ServiceManagerAccess::CONNECT | access)
+        .map_err(|error| explain("the service manager cannot be reached", error))
+}
+
+fn open(access: ServiceAccess) -> Result<Service> {
+    manager(ServiceManagerAccess::CONNECT)?
+        .open_service(NAME, access)
+        .map_err(|error| explain("the service cannot be opened", error))
+}
+
+fn wait_for(service: &Service, wanted: ServiceState) -> Result<()> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let state = service.query_status().map_err(|error| explain("the service's state cannot be read", error))?;
+        if state.current_state == wanted {
+            return Ok(());
+        }
+        if Instant::now() >= end {
+            bail!("it is still {:?} after {} s", state.current_state, PATIENCE.as_secs());
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// What went wrong, in the system's words, and what to do about it.
+fn explain(what: &str, error: windows_service::Error) -> Error {
+    let windows_service::Error::Winapi(error) = error else { return anyhow!("{what}: {error}") };
+    let code = error.raw_os_error().map(i32::cast_unsigned);
+    let advice = match code {
+        Some(ERROR_ACCESS_DENIED) => "; start the command as administrator",
+        Some(ERROR_SERVICE_DOES_NOT_EXIST) => "; `irqlog service install` makes it",
+        Some(ERROR_SERVICE_EXISTS) => "; `irqlog service remove` first, if it is another build's",
+        Some(ERROR_SERVICE_MARKED_FOR_DELETE) => "; it goes when the last program that looks at it has ended",
+        Some(ERROR_SERVICE_NOT_ACTIVE) => "; it is stopped already",
+        Some(ERROR_SERVICE_ALREADY_RUNNING) => "; `irqlog info` shows it",
+        // Microsoft Learn, "The TESTSIGNING boot configuration option".
+        Some(ERROR_INVALID_IMAGE_HASH) => "; for a test-signed driver: `bcdedit /set testsigning on`, and start again",
+        _ => "",
+    };
+    anyhow!("{what}: {error}{advice}")
+}

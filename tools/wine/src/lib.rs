@@ -1,0 +1,62 @@
+//! ntosshim.sys: the NT kernel that irqlog.sys needs and Wine's lacks or fakes.
+//!
+//! Wine's driver host runs kernel drivers as a user process. It has an I/O manager, a service manager and a registry that
+//! are not ours, which is what makes it worth testing in; but it has no IRQL, no processors, no DPC queue and no IPI. A
+//! copy of irqlog.sys in whose import table `ntoskrnl.exe` reads `ntosshim.sys` gets those from here, and everything else
+//! by forwarders from Wine (`exports.txt`). It is for tests and is never packaged.
+//!
+//! | Module | What |
+//! |---|---|
+//! | [`host`] | what it imports of Wine itself |
+//! | [`processor`] | simulated processors, the IRQL of a thread, and the rules of `tools/irql` |
+//! | [`lock`] | spin locks |
+//! | [`dpc`] | DPC queues and timers |
+//! | [`ipi`] | KeIpiGenericCall |
+//! | [`device`] | devices whose requests are dispatched side by side |
+//! | [`memory`], [`misc`] | pool, and what is small |
+//!
+//! A simulated processor is a token. A thread takes one when it raises to DISPATCH_LEVEL or above, and gives it back when
+//! it lowers below; so at most one thread at a time is at such a level on it, which is what code at raised IRQL relies on.
+//! Nothing interrupts it there: interrupts between two instructions are the rig's matter, not Wine's.
+
+#![no_std]
+// The interface is the kernel's: raw pointers of a driver come in and are believed, as a kernel would believe them.
+#![allow(
+    clippy::undocumented_unsafe_blocks,
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "kernel side of a C interface, see above"
+)]
+#![allow(clippy::missing_safety_doc, missing_docs, non_snake_case, reason = "the names are the kernel's")]
+
+mod device;
+mod dpc;
+mod host;
+mod ipi;
+mod lock;
+mod memory;
+mod misc;
+mod processor;
+
+/// Defines routines of the kernel, exported as `shim_NAME` (see `build.rs`), each with its IRQL rule checked first.
+macro_rules! routines {
+    ($($(#[$meta:meta])* fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block)+) => {
+        $(
+            $(#[$meta])*
+            #[unsafe(export_name = concat!("shim_", stringify!($name)))]
+            unsafe extern "system" fn $name($($argument: $type),*) $(-> $result)? {
+                const ROW: &irqlog_irql::Export = irqlog_irql::row_of(stringify!($name));
+                $crate::processor::check(ROW);
+                $body
+            }
+        )+
+    };
+}
+pub(crate) use routines;
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    processor::broken(c"the shim panicked", 0, 0)
+}
+
+#[unsafe(no_mangle)]
+static _fltused: i32 = 0;

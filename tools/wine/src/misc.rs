@@ -1,0 +1,45 @@
+//! What is small.
+
+use core::ffi::c_void;
+
+use irqlog_ntabi::NtStatus;
+
+use crate::{host, routines};
+
+routines! {
+    /// Under Wine the driver host ends; what the parameters were is said first.
+    fn KeBugCheckEx(code: u32, a: usize, b: usize, c: usize, d: usize) {
+        unsafe {
+            host::DbgPrint(c"*** bug check %#x (%#Ix, %#Ix, %#Ix, %#Ix)\n".as_ptr(), code, a, b, c, d);
+            host::KeBugCheckEx(code, a, b, c, d)
+        }
+    }
+
+    fn KeQuerySystemTimePrecise(time: *mut i64) {
+        unsafe { host::KeQuerySystemTime(time) };
+    }
+
+    /// No processor ever comes here, so nobody is ever told.
+    fn KeRegisterProcessorChangeCallback(_routine: *mut c_void, _context: *mut c_void, _flags: u32) -> *mut c_void {
+        static REGISTRATION: u8 = 0;
+        (&raw const REGISTRATION).cast_mut().cast()
+    }
+
+    fn KeDeregisterProcessorChangeCallback(_registration: *mut c_void) {}
+
+    /// Wine's, once the rule has been checked.
+    fn KeWaitForSingleObject(
+        object: *mut c_void,
+        reason: u32,
+        mode: i8,
+        alertable: u8,
+        timeout: *const i64,
+    ) -> NtStatus {
+        unsafe { host::KeWaitForSingleObject(object, reason, mode, alertable, timeout) }
+    }
+
+    /// Wine's, once the rule has been checked.
+    fn PsGetCurrentThreadId() -> *mut c_void {
+        unsafe { host::PsGetCurrentThreadId() }
+    }
+}

@@ -1,0 +1,218 @@
+//! Simulated processors, and the IRQL of each thread.
+//!
+//! Everything about a thread is one word in its thread-local storage, so only that thread touches it. Who holds a
+//! processor is a flag of the processor: Acquire when it is taken, Release when it is given back, so what was done at a
+//! raised level on a processor is seen by whoever raises there next.
+
+use core::{
+    ffi::CStr,
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
+};
+
+use irqlog_irql::{DISPATCH, Export, HIGH, IPI};
+use irqlog_ntabi::{GroupAffinity, NtStatus, ProcessorNumber, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
+
+use crate::{host, ipi, routines};
+
+/// Simulated processors.
+pub const COUNT: usize = 4;
+const ALL: u32 = (1 << COUNT) - 1;
+
+static HELD: [AtomicBool; COUNT] = [const { AtomicBool::new(false) }; COUNT];
+
+/// What is known of a thread.
+#[derive(Clone, Copy)]
+pub struct Thread {
+    pub irql: u8,
+    /// The processor that it holds, plus one.
+    held: u8,
+    /// The last one that it held.
+    last: u8,
+    /// Those that it may hold; 0 is all.
+    affinity: u8,
+}
+
+fn slot() -> u32 {
+    static SLOT: AtomicU32 = AtomicU32::new(u32::MAX);
+    let known = SLOT.load(Ordering::Acquire);
+    if known != u32::MAX {
+        return known;
+    }
+    // Two threads may both allocate one; the loser's stays unused.
+    let mine = unsafe { host::TlsAlloc() };
+    SLOT.compare_exchange(u32::MAX, mine, Ordering::AcqRel, Ordering::Acquire).map_or_else(|first| first, |_| mine)
+}
+
+impl Thread {
+    pub fn current() -> Self {
+        let [irql, held, last, affinity, ..] = unsafe { host::TlsGetValue(slot()) }.to_le_bytes();
+        Self { irql, held, last, affinity }
+    }
+
+    pub fn store(self) {
+        let word = usize::from_le_bytes([self.irql, self.held, self.last, self.affinity, 0, 0, 0, 0]);
+        unsafe { host::TlsSetValue(slot(), word) };
+    }
+
+    /// The processor that it holds.
+    pub fn processor(self) -> Option<usize> {
+        usize::from(self.held).checked_sub(1)
+    }
+
+    fn mask(self) -> u32 {
+        if self.affinity == 0 { ALL } else { u32::from(self.affinity) & ALL }
+    }
+
+    /// Waits for a processor that it may hold: the last one if that is free.
+    fn acquire(&mut self) {
+        loop {
+            for offset in 0..COUNT {
+                let index = (usize::from(self.last) + offset) % COUNT;
+                let is_allowed = self.mask() & 1 << index != 0;
+                if is_allowed && !HELD[index].swap(true, Ordering::Acquire) {
+                    self.held = index as u8 + 1;
+                    self.last = index as u8;
+                    return;
+                }
+            }
+            unsafe { host::SwitchToThread() };
+        }
+    }
+
+    fn release(&mut self) {
+        if let Some(index) = self.processor() {
+            self.held = 0;
+            HELD[index].store(false, Ordering::Release);
+        }
+    }
+}
+
+/// Ends the run if a routine may not be called at the current IRQL.
+pub fn check(row: &'static Export) {
+    let irql = Thread::current().irql;
+    if !row.rule.allows(irql) {
+        let mut name = [0_u8; 64];
+        for (to, from) in name.iter_mut().zip(row.name.bytes().take(63)) {
+            *to = from;
+        }
+        let name = CStr::from_bytes_until_nul(&name).unwrap_or(c"?");
+        broken(name, usize::from(irql), usize::from(row.rule.least) << 8 | usize::from(row.rule.most));
+    }
+}
+
+/// A rule was broken: says so, and ends the driver host as a bug check would end Windows.
+pub fn broken(what: &CStr, irql: usize, rule: usize) -> ! {
+    /// IRQL_NOT_LESS_OR_EQUAL.
+    const BUG_CHECK: u32 = 0xa;
+    unsafe {
+        host::DbgPrint(c"*** rule broken: %s at IRQL %d\n".as_ptr(), what.as_ptr(), irql as u32);
+        host::KeBugCheckEx(BUG_CHECK, irql, rule, 0, 0)
+    }
+}
+
+/// Raises the calling thread, and gives the level before.
+pub fn raise(new: u8) -> u8 {
+    let mut thread = Thread::current();
+    let old = thread.irql;
+    if new < old || new > HIGH {
+        broken(c"KfRaiseIrql to a level below", usize::from(old), usize::from(new));
+    }
+    if old < DISPATCH && new >= DISPATCH {
+        thread.acquire();
+    }
+    thread.irql = new;
+    thread.store();
+    old
+}
+
+/// Lowers the calling thread. A call of KeIpiGenericCall that waits for its processor is served as soon as the level lets
+/// it in.
+pub fn lower(new: u8) {
+    let mut thread = Thread::current();
+    let old = thread.irql;
+    if new > old {
+        broken(c"KeLowerIrql to a level above", usize::from(old), usize::from(new));
+    }
+    if old >= IPI && new < IPI {
+        ipi::serve();
+    }
+    thread.irql = new;
+    if new < DISPATCH {
+        thread.release();
+    }
+    thread.store();
+}
+
+/// Runs `work` at DISPATCH_LEVEL on that processor; the calling thread is the processor's own.
+pub fn on(index: usize, work: impl FnOnce()) {
+    let mut thread = Thread::current();
+    thread.affinity = 1 << index;
+    thread.last = index as u8;
+    thread.store();
+    let old = raise(DISPATCH);
+    work();
+    lower(old);
+}
+
+/// What a processor is called from outside.
+const fn number(index: usize) -> ProcessorNumber {
+    ProcessorNumber { Group: 0, Number: index as u8, Reserved: 0 }
+}
+
+routines! {
+    fn KeGetCurrentIrql() -> u8 {
+        Thread::current().irql
+    }
+
+    fn KfRaiseIrql(new: u8) -> u8 {
+        raise(new)
+    }
+
+    fn KeLowerIrql(new: u8) {
+        lower(new);
+    }
+
+    /// The one that is held; below DISPATCH_LEVEL the last one, from which the thread may go away at any time.
+    fn KeGetCurrentProcessorNumberEx(out: *mut ProcessorNumber) -> u32 {
+        let index = usize::from(Thread::current().last);
+        if !out.is_null() {
+            unsafe { *out = number(index) };
+        }
+        index as u32
+    }
+
+    fn KeGetProcessorNumberFromIndex(index: u32, out: *mut ProcessorNumber) -> NtStatus {
+        if index as usize >= COUNT {
+            return STATUS_INVALID_PARAMETER;
+        }
+        unsafe { *out = number(index as usize) };
+        STATUS_SUCCESS
+    }
+
+    fn KeQueryActiveProcessorCountEx(_group: u16) -> u32 {
+        COUNT as u32
+    }
+
+    fn KeQueryMaximumProcessorCountEx(_group: u16) -> u32 {
+        COUNT as u32
+    }
+
+    fn KeSetSystemGroupAffinityThread(affinity: *const GroupAffinity, previous: *mut GroupAffinity) {
+        let mut thread = Thread::current();
+        if !previous.is_null() {
+            unsafe { *previous = GroupAffinity { Mask: usize::from(thread.affinity), Group: 0, Reserved: [0; 3] } };
+        }
+        thread.affinity = unsafe { (*affinity).Mask } as u8;
+        // It goes there at once.
+        if thread.mask() & 1 << thread.last == 0 {
+            thread.last = thread.mask().trailing_zeros() as u8 % COUNT as u8;
+        }
+        thread.store();
+    }
+
+    fn KeRevertToUserGroupAffinityThread(previous: *const GroupAffinity) {
+        let mut thread = Thread::current();
+        thread.affinity = unsafe { (*previous).Mask } as u8;
+        thread.store();
+    }
+}
