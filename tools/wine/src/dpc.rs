@@ -159,9 +159,8 @@ unsafe extern "system" fn due(_: *mut Kdpc, context: *mut c_void, first: *mut c_
 
 fn slot_of(timer: *mut Ktimer) -> Option<&'static Slot> {
     SLOTS.iter().find(|slot| slot.timer.load(Ordering::Acquire) == timer).or_else(|| {
-        let claims = |slot: &&Slot| {
-            slot.timer.compare_exchange(null_mut(), timer, Ordering::AcqRel, Ordering::Relaxed).is_ok()
-        };
+        let claims =
+            |slot: &&Slot| slot.timer.compare_exchange(null_mut(), timer, Ordering::AcqRel, Ordering::Relaxed).is_ok();
         SLOTS.iter().find(claims)
     })
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::{
     rig::{self, Serving},
+    scenarios::Target,
     shell::step,
 };
 
@@ -29,7 +30,7 @@ pub fn run(arch: Arch) -> Result<()> {
     show(&serving, &["stats"])?;
     let verdict = account(&serving)?;
     samples(&mut serving)?;
-    serving.stop()?;
+    Box::new(serving).stop()?;
     println!("\n{verdict}");
     if verdict.ends_with("accounting holds") { Ok(()) } else { bail!("the accounting does not hold") }
 }

@@ -61,6 +61,26 @@ impl Toolchain {
 }
 
 impl Toolchain {
+    /// One with the standard library's source, for targets that nobody ships a library for.
+    ///
+    /// # Errors
+    /// If it is missing and cannot be installed.
+    pub fn with_source() -> Result<Self> {
+        let sysroot = PathBuf::from(output(Command::new("rustc").args(["--print", "sysroot"]))?.trim());
+        let library = sysroot.join("lib/rustlib/src/rust/library");
+        if !library.join("Cargo.lock").exists() {
+            step("adding to the Rust toolchain: rustup component add rust-src");
+            let added = Command::new("rustup").args(["component", "add", "rust-src"]).status();
+            if !added.is_ok_and(|status| status.success()) {
+                step("rustup cannot fetch it here; using Debian's compiler with its library source instead");
+                apt_install(&["rustc-web", "cargo-web", "rust-web-src"])?;
+                let library = PathBuf::from("/usr/lib/rustlib/src/rust/library");
+                return Ok(Self::BuildStd { bin: Some("/usr/bin".into()), library });
+            }
+        }
+        Ok(Self::BuildStd { bin: None, library })
+    }
+
     /// Cargo with this toolchain, for a target; `crates` are the parts of the standard library to build where it has to
     /// be built.
     pub fn cargo(&self, subcommand: &str, target: &str, crates: &str) -> Command {
@@ -105,6 +125,39 @@ pub fn arm64_runner() -> Result<Vec<String>> {
         .find(|option| help.contains(option))
         .context("qemu-aarch64 has no option for one instruction a block")?;
     Ok(vec![emulator.to_owned(), one_instruction.to_owned()])
+}
+
+/// `cargo zigbuild`: a linker and a C runtime for Windows.
+#[derive(Debug)]
+pub struct Zigbuild {
+    /// The folder of `cargo-zigbuild`.
+    pub bin: PathBuf,
+    /// The compiler.
+    pub zig: PathBuf,
+}
+
+/// What is fetched from PyPI.
+const ZIGBUILD: [&str; 2] = ["ziglang==0.17.1", "cargo-zigbuild==0.24.0"];
+
+/// cargo-zigbuild and its compiler, in a folder of our own, fetched if they are missing.
+///
+/// # Errors
+/// If they are missing and cannot be fetched.
+pub fn zigbuild() -> Result<Zigbuild> {
+    let folder = root().join("target/tools").join(ZIGBUILD.join("-").replace("==", "-"));
+    let tools = Zigbuild { bin: folder.join("bin"), zig: folder.join("ziglang/zig") };
+    if tools.zig.exists() && tools.bin.join("cargo-zigbuild").exists() {
+        return Ok(tools);
+    }
+    let has_pip = Command::new("python3").args(["-m", "pip", "--version"]).output();
+    if !has_pip.is_ok_and(|output| output.status.success()) {
+        apt_install(&["python3", "python3-pip"])?;
+    }
+    step(&format!("fetching {} from PyPI", ZIGBUILD.join(" and ")));
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--upgrade", "--root-user-action=ignore", "--target"]);
+    run(pip.arg(&folder).args(ZIGBUILD))?;
+    Ok(tools)
 }
 
 /// Whether this machine is one for ARM64.

@@ -11,6 +11,7 @@ use scenarios::WorldArgument;
 mod bench;
 mod build;
 mod demo;
+mod events;
 mod faults;
 mod host;
 mod irql_comments;
@@ -22,6 +23,7 @@ mod soak;
 mod test;
 mod vendor;
 mod verify;
+mod wine;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Build, test and show irqlog", disable_help_subcommand = true)]
@@ -76,7 +78,6 @@ enum Command {
         #[arg(long, default_value = "all")]
         world: WorldArgument,
     },
-    WineImages,
     /// Build drivers with a planted fault each, and see that the rig notices
     Faults,
     /// Look at the built images: imports, header, sections, and what the record path can reach
@@ -132,7 +133,6 @@ fn main() -> ExitCode {
         Command::Soak { records, engine, lock } => soak::run(records, &engine, &lock),
         Command::Bench { json } => bench::run_all(json),
         Command::Scenarios { names, world } => scenarios::run(world.worlds(), &names),
-        Command::WineImages => build::wine_images(),
         Command::Faults => faults::run(),
     };
     match result {

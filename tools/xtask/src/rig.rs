@@ -1,6 +1,7 @@
 //! The rig and the CLI, built and called.
 
 use std::{
+    fs::File,
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
@@ -12,6 +13,7 @@ use irqlog_kit::Arch;
 use crate::{
     build,
     host::{self, Toolchain},
+    scenarios::Target,
     shell::{output, root, run, step, timed},
 };
 
@@ -120,21 +122,29 @@ impl Serving {
         }
     }
 
-    /// The CLI's standard output for a command on this rig.
-    ///
-    /// # Errors
-    /// If it fails.
-    pub fn irqlog(&self, arguments: &[&str]) -> Result<String> {
+    /// The CLI on this rig.
+    fn cli(&self, arguments: &[&str]) -> Command {
         // A command that never ends is a defect too, and must not keep CI waiting.
         let mut limited = Command::new("timeout");
-        output(limited.arg("60").arg(program("irqlog")).arg("--rig").arg(&self.socket).args(arguments))
+        limited.arg("60").arg(program("irqlog")).arg("--rig").arg(&self.socket).args(arguments);
+        limited
+    }
+}
+
+impl Target for Serving {
+    fn irqlog(&self, arguments: &[&str]) -> Result<String> {
+        output(&mut self.cli(arguments))
     }
 
-    /// Ends it: it stops the driver and looks for what is left.
-    ///
-    /// # Errors
-    /// If something is left, or a rule was broken.
-    pub fn stop(mut self) -> Result<()> {
+    fn spawn(&self, arguments: &[&str], out: &Path) -> Result<Child> {
+        self.cli(arguments).stdout(File::create(out)?).spawn().context("starting the CLI")
+    }
+
+    fn path(&self, path: &Path) -> String {
+        path.display().to_string()
+    }
+
+    fn stop(mut self: Box<Self>) -> Result<()> {
         drop(self.child.stdin.take());
         let status = self.child.wait().context("waiting for the rig")?;
         if status.success() { Ok(()) } else { bail!("the rig ended with {status}") }

@@ -9,11 +9,11 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use irqlog_kit::Arch;
 
 use crate::{
-    build, host, irql_comments, rig,
+    build, events, host, irql_comments, rig,
     scenarios::{self, World},
     shell::{output, root, run, timed},
     verify,
@@ -43,16 +43,20 @@ const STEPS: &[Step] = &[
     Step { name: "driver-clippy", slow: true, run: build::clippy_drivers },
     Step { name: "verify-sys", slow: false, run: || verify::run(&Arch::ALL) },
     Step { name: "planted-slice-index", slow: true, run: verify::planted },
-    Step { name: "windows-cli-x64", slow: true, run: || build::check_windows_cli(Arch::X64) },
-    Step { name: "windows-cli-arm64", slow: true, run: || build::check_windows_cli(Arch::Arm64) },
+    Step { name: "windows-cli", slow: true, run: windows_cli },
     Step { name: "rig-images", slow: false, run: || rig::prepare(rig::NATIVE) },
     Step { name: "scenarios-rig-x64", slow: false, run: || scenarios::run(&[World::RigX64], &[]) },
     Step { name: "scenarios-rig-arm64", slow: true, run: || scenarios::run(&[World::RigArm64], &[]) },
     Step { name: "record-path-coverage", slow: false, run: coverage },
     Step { name: "checked-driver", slow: true, run: checked_driver },
-    Step { name: "cli-end-to-end", slow: false, run: end_to_end },
-    Step { name: "events-end-to-end", slow: false, run: events },
+    Step { name: "events-end-to-end", slow: false, run: events::run },
+    Step { name: "scenarios-wine", slow: true, run: || scenarios::run(&[World::Wine], &[]) },
 ];
+
+/// irqlog.exe as it is packaged, for both architectures, and what it imports.
+fn windows_cli() -> Result<()> {
+    Arch::ALL.into_iter().try_for_each(|arch| verify::windows_cli(arch, &build::windows_cli(arch)?))
+}
 
 /// The checked driver, in the scenarios in which its locks are used as they should be.
 fn checked_driver() -> Result<()> {
@@ -129,127 +133,4 @@ fn hash_sources() -> Result<String> {
         fs::read(&path).unwrap_or_default().hash(&mut hasher);
     }
     Ok(format!("{:016x}", hasher.finish()))
-}
-
-/// The real CLI on the real driver in the rig: every command, and what comes out of it.
-fn end_to_end() -> Result<()> {
-    let serving = rig::Serving::start(rig::NATIVE, 0)?;
-    let expect = |arguments: &[&str], wanted: &[&str]| -> Result<()> {
-        let text = serving.irqlog(arguments)?;
-        for part in wanted {
-            if !text.contains(part) {
-                bail!("irqlog {} does not say {part:?}:\n{text}", arguments.join(" "));
-            }
-        }
-        Ok(())
-    };
-    expect(&["info"], &["engine shared, lock kernel", "level trace, policy overwrite, writing", "nmi"])?;
-    expect(&["selftest"], &["selftest: every record arrived"])?;
-    expect(&["mark", "caf\u{e9}", "--level", "error"], &[])?;
-    expect(&["read", "--last", "1"], &["error", "caf\u{e9}", "[user]", "PASSIVE"])?;
-    expect(&["read", "--level", "error", "--json"], &["\"text\":\"caf\u{e9}\"", "\"level\":\"error\""])?;
-    expect(&["read", "--irql", "HIGH"], &["selftest: HIGH_LEVEL"])?;
-    expect(&["follow", "--count", "3"], &["started"])?;
-    follow(&serving)?;
-    expect(&["stats"], &["written", "dropped   0", "sampled"])?;
-    expect(&["configure", "--level", "warn", "--policy", "keep"], &[])?;
-    expect(&["info", "--json"], &["\"level\":\"warn\"", "\"policy\":\"keep\""])?;
-    expect(&["configure", "--pause"], &[])?;
-    expect(&["mark", "unheard", "--level", "error"], &[])?;
-    expect(&["configure", "--resume"], &[])?;
-    expect(&["stats"], &["paused", "1"])?;
-    let saved = root().join("target/xtask/end-to-end.irqlog");
-    fs::create_dir_all(saved.parent().context("a folder")?)?;
-    let _ = fs::remove_file(&saved);
-    let path = saved.to_string_lossy().into_owned();
-    expect(&["save", &path], &[])?;
-    let live = serving.irqlog(&["read", "--json"])?;
-    let decoded = serving.irqlog(&["decode", &path, "--json"])?;
-    if live != decoded {
-        bail!("decode shows something else than read did");
-    }
-    if serving.irqlog(&["save", &path]).is_ok() {
-        bail!("save has overwritten a file");
-    }
-    expect(&["clear"], &[])?;
-    let left = serving.irqlog(&["read"])?;
-    if left.contains("selftest") {
-        bail!("clear left something:\n{left}");
-    }
-    serving.stop()
-}
-
-/// Drivers that log events: their text, their levels, and what is looked for, live and saved.
-#[expect(
-    clippy::literal_string_with_formatting_args,
-    reason = "they are formats of events, to be found in what is shown"
-)]
-fn events() -> Result<()> {
-    let mut serving = rig::Serving::start(rig::NATIVE, 0)?;
-    serving.samples()?;
-    let ask = |serving: &rig::Serving, arguments: &[&str], wanted: &[&str], unwanted: &[&str]| -> Result<String> {
-        let text = serving.irqlog(arguments)?;
-        for part in wanted {
-            ensure!(text.contains(part), "irqlog {} does not say {part:?}:\n{text}", arguments.join(" "));
-        }
-        for part in unwanted {
-            ensure!(!text.contains(part), "irqlog {} says {part:?}:\n{text}", arguments.join(" "));
-        }
-        Ok(text)
-    };
-    ask(&serving, &["providers"], &["sample_rust", "sample_c", "trace"], &["refused"])?;
-    ask(&serving, &["providers", "--sites"], &["samples/c/sample_c.c:", "\"round {round} of {}: {:.1} %\""], &[])?;
-    ask(&serving, &["read", "--provider", "sample_c"], &["sample_c: loading \\Driver\\sample_c"], &["sample_rust: "])?;
-    ask(&serving, &["read", "--grep", "round [12] of work"], &["sample_c: round 1", "STATUS_PENDING"], &["DPC on"])?;
-    let events =
-        ask(&serving, &["read", "--json", "--grep", "DPC on"], &["{:>4} interrupts", "\"type\":\"u32\""], &[])?;
-    let event: serde_json::Value = serde_json::from_str(events.lines().next().context("an event")?)?;
-    let place = format!("{}:{}", event["file"].as_str().context("file")?, event["line"]);
-    let at_place = ask(&serving, &["read", "--json", "--site", &place], &[], &["IPI of", "round "])?;
-    ensure!(at_place.lines().all(|line| line.contains("DPC on")), "--site {place}:\n{at_place}");
-    ask(
-        &serving,
-        &["follow", "--provider", "sample_rust", "--count", "3"],
-        &["sample_rust: loading"],
-        &["sample_c: "],
-    )?;
-    // Levels: of one that is there, and of one that is not.
-    ask(&serving, &["configure", "--provider", "sample_c", "--level", "warn"], &[], &[])?;
-    ensure!(serving.irqlog(&["configure", "--provider", "nobody", "--level", "warn"]).is_err(), "nobody is a provider");
-    ask(&serving, &["clear"], &[], &[])?;
-    serving.samples()?;
-    ask(&serving, &["read", "--provider", "sample_c"], &["sample_c: NMI"], &["sample_c: DPC", "sample_c: round"])?;
-    ask(&serving, &["read", "--provider", "sample_rust"], &["sample_rust: DPC"], &[])?;
-    // A saved log has its sites with it.
-    let saved = root().join("target/xtask/providers.irqlog");
-    fs::create_dir_all(saved.parent().context("a folder")?)?;
-    let _ = fs::remove_file(&saved);
-    let path = saved.to_string_lossy().into_owned();
-    ask(&serving, &["save", &path], &[], &[])?;
-    let live = serving.irqlog(&["read", "--json", "--provider", "sample_rust"])?;
-    let decoded = serving.irqlog(&["decode", &path, "--json", "--provider", "sample_rust"])?;
-    ensure!(live == decoded && !live.is_empty(), "decode shows something else than read did");
-    ask(&serving, &["providers", "--file", &path], &["sample_rust", "sample_c              warn"], &[])?;
-    serving.stop()
-}
-
-/// `follow` shows each record once and in order, whether it comes at once or after a while.
-fn follow(serving: &rig::Serving) -> Result<()> {
-    const MARKS: usize = 60;
-    let there = serving.irqlog(&["read"])?.lines().count();
-    std::thread::scope(|scope| {
-        let follower = scope.spawn(|| serving.irqlog(&["follow", "--count", &(there + MARKS).to_string()]));
-        for number in 0..MARKS {
-            serving.irqlog(&["mark", &format!("followed {number}")])?;
-            if number % 20 == 0 {
-                // Long enough for it to wait in the driver.
-                std::thread::sleep(std::time::Duration::from_millis(50));
-            }
-        }
-        let shown = follower.join().map_err(|_| anyhow::anyhow!("the follower panicked"))??;
-        let marks: Vec<_> =
-            shown.lines().filter_map(|line| line.split("followed ").nth(1)?.split(' ').next()).collect();
-        let expected: Vec<_> = (0..MARKS).map(|number| number.to_string()).collect();
-        if marks == expected { Ok(()) } else { bail!("follow showed {marks:?}") }
-    })
 }

@@ -3,10 +3,12 @@
 //! | Module | What |
 //! |---|---|
 //! | [`image`] | the PE file: imports, header, sections, checksum |
+//! | [`cli`] | irqlog.exe: what it imports |
 //! | [`code`] | its disassembly, by function |
 //! | [`path`] | the record path: everything that can be called from its roots |
 
 mod barriers;
+mod cli;
 mod code;
 mod image;
 mod path;
@@ -14,6 +16,7 @@ mod path;
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result, bail};
+pub use cli::check as windows_cli;
 use irqlog_kit::Arch;
 
 use crate::{
