@@ -16,7 +16,7 @@ use crate::{
     nt,
     object::{self, Attributes, Body, Locked, Object},
     queue,
-    table::{Globals, globals},
+    table::{Globals, WDF_VIOLATION, globals},
 };
 
 /// The fields of WDF_DRIVER_CONFIG.
@@ -121,6 +121,12 @@ unsafe extern "system" fn unload(_: *mut DriverObject) {
     unsafe {
         if let Some(callback) = UNLOAD {
             callback((*globals()).driver.cast());
+        }
+        // "Unload: delete the control device" is the driver's part (Microsoft Learn, "Using Control Device Objects").
+        // Here it would go with the driver object, and nobody would see that it was forgotten.
+        if !(*DRIVER_OBJECT).DeviceObject.is_null() {
+            nt::DbgPrint(c"WDFLDR (test framework): EvtDriverUnload left the control device behind\n".as_ptr());
+            nt::KeBugCheckEx(WDF_VIOLATION, 0, DRIVER_OBJECT as usize, 0, 0)
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use irqlog_kit::Arch;
 
 use crate::{
@@ -104,14 +104,14 @@ pub fn checked() -> Result<PathBuf> {
     let linked = target.join(rig::NATIVE.triple()).join("release");
     fs::copy(linked.join("irqlog.dll"), images.join("irqlog.sys"))?;
     fs::copy(linked.join("deps/irqlog.map"), images.join("irqlog.map"))?;
-    copy_beside(&images)?;
+    copy_beside(&rig::images(rig::NATIVE), &images)?;
     Ok(images)
 }
 
 /// Copies what the rig loads beside irqlog.sys, as far as it is built.
-fn copy_beside(images: &Path) -> Result<()> {
+fn copy_beside(from: &Path, images: &Path) -> Result<()> {
     for beside in ["WDFLDR.sys", "testdrv.sys", "sample_rust.sys", "sample_c.sys"] {
-        let built = rig::images(rig::NATIVE).join(beside);
+        let built = from.join(beside);
         if built.exists() {
             fs::copy(&built, images.join(beside))?;
         }
@@ -167,32 +167,33 @@ pub fn windows_cli(arch: Arch) -> Result<PathBuf> {
     Ok(folder.join(target).join("exe/irqlog.exe"))
 }
 
-/// Builds irqlog.sys for this machine's rig from a copy of the sources in which one text of one file is replaced: for tests that must
-/// see the difference. Gives the image.
+/// Builds irqlog.sys from a copy of the sources with a patch applied: for tests that must see the difference. Gives the
+/// image, with what the rig loads beside it.
 ///
 /// # Errors
-/// If the text is not there any more, or the build fails.
-pub fn planted(name: &str, file: &str, (from, to): (&str, &str)) -> Result<PathBuf> {
-    let setup = Setup::prepare(&[rig::NATIVE])?;
-    let copy = root().join("target/planted").join(name);
+/// If the patch does not apply any more, or the build fails.
+pub fn patched(patch: &Path, arch: Arch) -> Result<PathBuf> {
+    let setup = Setup::prepare(&[arch])?;
+    let name = patch.file_stem().context("a patch has a name")?.to_string_lossy().into_owned();
+    let copy = root().join("target/planted").join(arch.name()).join(&name);
     if copy.exists() {
         fs::remove_dir_all(&copy).with_context(|| format!("removing {}", copy.display()))?;
     }
     copy_sources(&root(), &copy)?;
-    let path = copy.join(file);
-    let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-    ensure!(text.matches(from).count() == 1, "{file} does not have the text that {name} replaces, just once");
-    fs::write(&path, text.replace(from, to)).with_context(|| format!("writing {}", path.display()))?;
+    let mut apply = Command::new("git");
+    // Or git would find our own repository around it, and change nothing that this ignores.
+    apply.current_dir(&copy).env("GIT_CEILING_DIRECTORIES", copy.parent().context("a folder")?);
+    run(apply.arg("apply").arg(patch)).context("the patch has to follow the sources")?;
     let image = copy.join("images/irqlog.sys");
-    timed(&format!("building irqlog.sys with {name}"), || {
-        let mut cargo = setup.cargo(&IRQLOG, rig::NATIVE);
+    timed(&format!("building irqlog.sys for {} with {name}", arch.name()), || {
+        let mut cargo = setup.cargo(&IRQLOG, arch);
         // Its own folder: the real build's fingerprints stay what they are.
         run(cargo.current_dir(&copy).arg("--target-dir").arg(root().join("target/planted/build")))?;
-        let linked = root().join("target/planted/build").join(rig::NATIVE.triple()).join("release");
+        let linked = root().join("target/planted/build").join(arch.triple()).join("release");
         fs::create_dir_all(copy.join("images"))?;
         fs::copy(linked.join("irqlog.dll"), &image)?;
         fs::copy(linked.join("deps/irqlog.map"), image.with_extension("map"))?;
-        copy_beside(&copy.join("images"))
+        copy_beside(&rig::images(arch), &copy.join("images"))
     })?;
     Ok(image)
 }

@@ -77,9 +77,10 @@ enum Command {
         /// Only in this world
         #[arg(long, default_value = "all")]
         world: WorldArgument,
+        /// Plant a fault at a time instead, and say which world saw it
+        #[arg(long, conflicts_with = "names")]
+        faults: bool,
     },
-    /// Build drivers with a planted fault each, and see that the rig notices
-    Faults,
     /// Look at the built images: imports, header, sections, and what the record path can reach
     VerifySys {
         /// The architecture to look at
@@ -132,8 +133,8 @@ fn main() -> ExitCode {
         Command::Test { only } => test::run_all(&only),
         Command::Soak { records, engine, lock } => soak::run(records, &engine, &lock),
         Command::Bench { json } => bench::run_all(json),
-        Command::Scenarios { names, world } => scenarios::run(world.worlds(), &names),
-        Command::Faults => faults::run(),
+        Command::Scenarios { world, faults: true, .. } => faults::run(world.worlds()),
+        Command::Scenarios { names, world, faults: false } => scenarios::run(world.worlds(), &names),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

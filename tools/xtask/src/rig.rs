@@ -4,7 +4,7 @@ use std::{
     fs::File,
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
-    process::{Child, ChildStdout, Command, Stdio},
+    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -94,8 +94,16 @@ impl Serving {
     /// # Errors
     /// If it does not come up.
     pub fn start(arch: Arch, storm: u64) -> Result<Self> {
+        Self::start_with(arch, &images(arch), storm)
+    }
+
+    /// The same with the images of a folder.
+    ///
+    /// # Errors
+    /// If it does not come up.
+    pub fn start_with(arch: Arch, images: &Path, storm: u64) -> Result<Self> {
         let socket = std::env::temp_dir().join(format!("irqlog-{}.sock", std::process::id()));
-        let mut rig = command(arch, &images(arch))?;
+        let mut rig = command(arch, images)?;
         rig.arg("serve").arg("--socket").arg(&socket).args(["--storm", &storm.to_string()]);
         let mut child = rig.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("starting the rig")?;
         let mut said = Vec::new();
@@ -142,6 +150,12 @@ impl Target for Serving {
 
     fn path(&self, path: &Path) -> String {
         path.display().to_string()
+    }
+
+    /// On Linux the signal ends the process; `timeout` says so with a status of its own.
+    fn check_interrupted(&self, status: ExitStatus) -> Result<()> {
+        ensure!(!status.success(), "the CLI ended by itself");
+        Ok(())
     }
 
     fn stop(mut self: Box<Self>) -> Result<()> {

@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use crate::{
     faults, mutants, rig,
+    scenarios::WorldArgument,
     shell::{self, root, step, timed},
     verify,
 };
@@ -22,7 +23,7 @@ pub fn run(records: u64, engine: &str, lock: &str) -> Result<()> {
         shell::run(cargo.env("IRQLOG_DEEP_MODELS", "1"))
     })?;
     timed("a planted slice index", verify::planted)?;
-    timed("planted faults", faults::run)?;
+    timed("planted faults", || faults::run(WorldArgument::All.worlds()))?;
     timed("mutations", mutants::run_all)?;
     // Not timed: its last line is the command's.
     step(&format!("a storm of {records} calls, engine {engine}, lock {lock}"));

@@ -9,7 +9,7 @@ use std::{
     collections::BTreeSet,
     fs::{self, File},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -57,6 +57,15 @@ pub fn prepare() -> Result<()> {
     }
     fs::copy(build::windows_cli(Arch::X64)?, images.join("irqlog.exe"))?;
     make_prefix()
+}
+
+/// Takes another irqlog.sys from now on, until [`prepare`].
+///
+/// # Errors
+/// If it cannot be redirected.
+pub fn use_driver(image: &Path) -> Result<()> {
+    let image = fs::read(image).with_context(|| format!("reading {}", image.display()))?;
+    fs::write(folder().join("images/irqlog.sys"), redirect(&image)?).context("writing irqlog.sys for Wine")
 }
 
 /// Names that an image imports from the kernel.
@@ -126,7 +135,8 @@ fn command(program: &str) -> Command {
         .args(["--kill-after", "5", LIMIT, program])
         .env_remove("DISPLAY")
         .env("WINEPREFIX", folder().join("prefix"));
-    command.env("WINEDEBUG", "-all").stdin(Stdio::null());
+    // Arguments and file names are UTF-8, whatever the user's locale is.
+    command.env("LC_ALL", "C.UTF-8").env("WINEDEBUG", "-all").stdin(Stdio::null());
     command
 }
 
@@ -223,6 +233,12 @@ impl Target for Wine {
 
     fn path(&self, path: &Path) -> String {
         format!("Z:{}", path.display()).replace('/', "\\")
+    }
+
+    /// On Windows Ctrl-C cancels the request, and the command ends well.
+    fn check_interrupted(&self, status: ExitStatus) -> Result<()> {
+        ensure!(status.success(), "after Ctrl-C the CLI ended with {status}");
+        Ok(())
     }
 
     fn stop(mut self: Box<Self>) -> Result<()> {

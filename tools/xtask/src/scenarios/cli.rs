@@ -6,9 +6,13 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
 
 use super::Target;
-use crate::shell::root;
+use crate::{
+    rig::{self, Serving},
+    shell::root,
+};
 
 /// A scenario that needs a CLI on a running driver.
 pub struct Scenario {
@@ -19,12 +23,13 @@ pub struct Scenario {
 }
 
 /// All of them.
-pub const ALL: [Scenario; 5] = [
+pub const ALL: [Scenario; 6] = [
     Scenario { name: "cli-commands", run: commands },
     Scenario { name: "cli-follow", run: follow },
     Scenario { name: "cli-several", run: several },
     Scenario { name: "cli-ctrl-c", run: ctrl_c },
     Scenario { name: "cli-long-path", run: long_path },
+    Scenario { name: "cli-same", run: same },
 ];
 
 /// Every command, and what comes out of it.
@@ -132,10 +137,14 @@ fn ctrl_c(serving: &dyn Target) -> Result<()> {
     // Long enough for it to wait in the driver; shorter does no harm.
     std::thread::sleep(Duration::from_millis(200));
     serving.interrupt(&child)?;
-    while child.try_wait()?.is_none() {
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
         ensure!(Instant::now() < end, "follow goes on after Ctrl-C");
         std::thread::sleep(Duration::from_millis(20));
-    }
+    };
+    serving.check_interrupted(status)?;
     fs::remove_file(&out)?;
     let _ = fs::remove_file(out.with_extension("err"));
     // The driver answers, and stops afterwards: nothing of the request is left.
@@ -158,4 +167,106 @@ fn long_path(serving: &dyn Target) -> Result<()> {
     let decoded = serving.irqlog(&["decode", &path])?;
     ensure!(decoded.contains("started"), "the saved log is not there:\n{decoded}");
     Ok(())
+}
+
+/// The same commands here and in the rig that needs no emulator: they say the same, but for what is of the moment.
+fn same(serving: &dyn Target) -> Result<()> {
+    let other: Box<dyn Target> = Box::new(Serving::start(rig::NATIVE, 0)?);
+    for target in [serving, &*other] {
+        for (level, text) in [("error", "gr\u{fc}n \u{1f980}"), ("warn", "tab\there"), ("trace", "")] {
+            target.irqlog(&["mark", text, "--level", level])?;
+        }
+        target.irqlog(&["configure", "--level", "debug", "--policy", "keep"])?;
+        target.irqlog(&["selftest"])?;
+    }
+    // With each context once, whatever order the processors came in.
+    for arguments in [
+        &["read"][..],
+        &["read", "--json"],
+        &["read", "--irql", "IPI"],
+        &["read", "--level", "warn", "--json"],
+        &["info"],
+        &["info", "--json"],
+        &["providers", "--json"],
+        &["selftest"],
+        &["selftest", "--json"],
+    ] {
+        let [here, there] = [serving, &*other].map(|target| target.irqlog(arguments).map(|text| timeless(&text)));
+        let (here, there) = (here?, there?);
+        let difference = here.iter().zip(&there).find(|(here, there)| here != there);
+        if let Some((here, there)) = difference {
+            bail!("irqlog {} says here\n  {here}\nand in the rig\n  {there}", arguments.join(" "));
+        }
+        ensure!(here.len() == there.len(), "irqlog {}: {} lines and {}", arguments.join(" "), here.len(), there.len());
+    }
+    other.stop()
+}
+
+/// The lines without what is of the moment (times, ids, addresses), sorted.
+fn timeless(text: &str) -> Vec<String> {
+    let mut lines: Vec<_> = text.lines().map(timeless_line).collect();
+    lines.sort();
+    lines
+}
+
+fn timeless_line(line: &str) -> String {
+    if let Ok(mut value) = serde_json::from_str::<Value>(line) {
+        forget_moment(&mut value);
+        return value.to_string();
+    }
+    let mut words: Vec<_> = line.split_whitespace().collect();
+    // Seconds, `cpu N`, the IRQL, the level, and the thread, which is a hexadecimal number or a dash.
+    if words.len() > 6 && words[1] == "cpu" {
+        words[0] = "_";
+        let thread = if words[3] == "DIRQL" { 6 } else { 5 };
+        if words[thread] != "-" {
+            words[thread] = "_";
+        }
+    }
+    words.join(" ")
+}
+
+fn forget_moment(value: &mut Value) {
+    const OF_THE_MOMENT: [&str; 11] = [
+        "seconds",
+        "tick",
+        "seq",
+        "thread",
+        "process",
+        "boot_id",
+        "base_tick",
+        "base_time",
+        "started",
+        "written",
+        "frequency",
+    ];
+    match value {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                if OF_THE_MOMENT.contains(&name.as_str()) && !field.is_null() {
+                    *field = Value::from("_");
+                } else {
+                    forget_moment(field);
+                }
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(forget_moment),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_moment_is_forgotten_and_nothing_else() {
+        assert_eq!(
+            timeless_line("    0.1  cpu 0   PASSIVE  info   148  hello [user]"),
+            "_ cpu 0 PASSIVE info _ hello [user]"
+        );
+        assert_eq!(timeless_line("  0.1 cpu 3 DIRQL 5 info - selftest: x"), "_ cpu 3 DIRQL 5 info - selftest: x");
+        assert_eq!(timeless_line(r#"{"tick":3,"text":"a","lane":0}"#), r#"{"tick":"_","text":"a","lane":0}"#);
+        assert_ne!(timeless("a\nb"), timeless("a\nc"));
+    }
 }

@@ -52,6 +52,13 @@ fn marks() -> Result<()> {
     let json = wine.irqlog(&["read", "--json", "--last", "1"])?;
     let record: serde_json::Value = serde_json::from_str(&json)?;
     ensure!(record["text"] == "mark 5" && record["level"] == "info" && record["irql"] == 0, "{record}");
+    // The filter of the shim passes requests on from its workers, so all are of one process: the driver host.
+    let processes: std::collections::BTreeSet<_> = wine
+        .irqlog(&["read", "--json"])?
+        .lines()
+        .map(|line| Ok(serde_json::from_str::<serde_json::Value>(line)?["process"].as_u64()))
+        .collect::<Result<_>>()?;
+    ensure!(processes.len() == 1, "requests come from several processes: {processes:?}");
     Box::new(wine).stop()
 }
 

@@ -7,7 +7,7 @@
 use std::{
     fmt,
     path::Path,
-    process::{Child, Command},
+    process::{Child, Command, ExitStatus},
     time::{Duration, Instant},
 };
 
@@ -49,6 +49,12 @@ pub trait Target: Sync {
         // `timeout`, which runs it, passes the signal on.
         call(Command::new("kill").args(["-INT", &child.id().to_string()]))
     }
+
+    /// Whether a CLI ended as it should after [`interrupt`](Self::interrupt).
+    ///
+    /// # Errors
+    /// If it did not.
+    fn check_interrupted(&self, status: ExitStatus) -> Result<()>;
 
     /// Stops the driver, and looks for what it left where that can be seen.
     ///
@@ -92,7 +98,7 @@ impl WorldArgument {
 
 impl World {
     /// Its name on the command line and in the table.
-    const fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::RigX64 => "rig-x64",
             Self::RigArm64 => "rig-arm64",
@@ -100,8 +106,24 @@ impl World {
         }
     }
 
+    /// The architecture of the image that it runs.
+    pub const fn arch(self) -> Arch {
+        match self {
+            Self::RigX64 | Self::Wine => Arch::X64,
+            Self::RigArm64 => Arch::Arm64,
+        }
+    }
+
+    /// Whether it is the rig, without an emulator.
+    pub fn is_native_rig(self) -> bool {
+        self != Self::Wine && self.arch() == rig::NATIVE
+    }
+
     /// Builds what it needs.
-    fn prepare(self) -> Result<()> {
+    ///
+    /// # Errors
+    /// Whatever of the tools fails.
+    pub fn prepare(self) -> Result<()> {
         match self {
             Self::RigX64 => rig::prepare(Arch::X64),
             Self::RigArm64 => rig::prepare(Arch::Arm64),
@@ -110,32 +132,46 @@ impl World {
         }
     }
 
-    /// The driver, running.
-    fn start(self) -> Result<Box<dyn Target>> {
-        Ok(match self {
-            Self::RigX64 => Box::new(Serving::start(Arch::X64, 0)?),
-            Self::RigArm64 => Box::new(Serving::start(Arch::Arm64, 0)?),
-            Self::Wine => Box::new(Wine::start(&[])?),
-        })
+    /// Does a scenario, with the real driver.
+    fn run(self, scenario: &str) -> Result<Outcome> {
+        self.run_in(&rig::images(self.arch()), scenario)
     }
 
-    /// Does a scenario.
-    fn run(self, scenario: &str) -> Result<Outcome> {
+    /// Does a scenario with another irqlog.sys.
+    ///
+    /// # Errors
+    /// If it cannot be done; what comes of it is the outcome.
+    pub fn run_with(self, image: &Path, scenario: &str) -> Result<Outcome> {
+        if self == Self::Wine {
+            wine::use_driver(image)?;
+        }
+        self.run_in(image.parent().context("a folder")?, scenario)
+    }
+
+    fn run_in(self, images: &Path, scenario: &str) -> Result<Outcome> {
         if let Some(cli) = cli::ALL.iter().find(|cli| cli.name == scenario) {
-            let target = self.start()?;
-            return Ok((cli.run)(&*target).and_then(|()| target.stop()).into());
+            return Ok(self.through_cli(images, cli).into());
         }
         match self {
-            Self::RigX64 => run_in_rig(Arch::X64, scenario),
-            Self::RigArm64 => run_in_rig(Arch::Arm64, scenario),
+            Self::RigX64 | Self::RigArm64 => run_in_rig(self.arch(), images, scenario),
             Self::Wine => Ok(in_wine::run(scenario)),
         }
+    }
+
+    fn through_cli(self, images: &Path, scenario: &cli::Scenario) -> Result<()> {
+        let target: Box<dyn Target> = match self {
+            Self::RigX64 | Self::RigArm64 => Box::new(Serving::start_with(self.arch(), images, 0)?),
+            Self::Wine => Box::new(Wine::start(&[])?),
+        };
+        (scenario.run)(&*target)?;
+        target.stop()
     }
 }
 
 /// What came of a scenario in a world.
 #[derive(Debug)]
-enum Outcome {
+pub enum Outcome {
+    /// As it should.
     Passed,
     /// With what it said.
     Failed(String),
@@ -209,18 +245,21 @@ fn select(all: &[String], names: &[String]) -> Result<Vec<String>> {
     Ok(all.iter().filter(|name| names.is_empty() || names.contains(name)).cloned().collect())
 }
 
-fn run_in_rig(arch: Arch, scenario: &str) -> Result<Outcome> {
+fn run_in_rig(arch: Arch, images: &Path, scenario: &str) -> Result<Outcome> {
     if in_wine::OWN.contains(&scenario) {
         return Ok(Outcome::NotHere("the rig has no service manager"));
     }
-    let mut rig = rig::command(arch, &rig::images(arch))?;
-    limited(rig.args(["run", scenario]), LIMIT)
+    let mut rig = rig::command(arch, images)?;
+    limited(rig.args(["run", scenario]))
 }
 
-/// Runs a command that may take so long.
-fn limited(command: &Command, limit: Duration) -> Result<Outcome> {
+/// Runs a command that may take as long as [`LIMIT`].
+///
+/// # Errors
+/// If it cannot be started.
+pub fn limited(command: &Command) -> Result<Outcome> {
     let mut limited = Command::new("timeout");
-    limited.arg(limit.as_secs().to_string()).arg(command.get_program()).args(command.get_args());
+    limited.arg(LIMIT.as_secs().to_string()).arg(command.get_program()).args(command.get_args());
     let output = limited.output().context("starting `timeout`")?;
     if output.status.success() {
         return Ok(Outcome::Passed);
@@ -228,7 +267,7 @@ fn limited(command: &Command, limit: Duration) -> Result<Outcome> {
     let mut said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     // What `timeout` ends with when it had to.
     if output.status.code() == Some(124) {
-        said.push_str(&format!("it did not end within {} s\n", limit.as_secs()));
+        said.push_str(&format!("it did not end within {} s\n", LIMIT.as_secs()));
     }
     Ok(Outcome::Failed(said))
 }

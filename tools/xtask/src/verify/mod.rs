@@ -87,15 +87,8 @@ fn verify_sample(arch: Arch, name: &str) -> Result<String> {
 /// # Errors
 /// If it is not.
 pub fn planted() -> Result<()> {
-    let image = build::planted(
-        "slice-index",
-        "crates/ring/src/lane.rs",
-        // Any index that the compiler cannot prove to be inside.
-        (
-            "        record.header[WORD_SEQ] = seq;\n",
-            "        record.header[WORD_SEQ] = record.payload[seq as usize];\n",
-        ),
-    )?;
+    // Any index that the compiler cannot prove to be inside.
+    let image = build::patched(&root().join("testdata/faults/slice-index.patch"), Arch::X64)?;
     match verify(Arch::X64, &image) {
         Ok(_) => bail!("a slice index in the record path was not noticed"),
         Err(error) if format!("{error:#}").contains("panic") => {
