@@ -179,13 +179,12 @@ fn same(serving: &dyn Target) -> Result<()> {
         target.irqlog(&["configure", "--level", "debug", "--policy", "keep"])?;
         target.irqlog(&["selftest"])?;
     }
-    // With each context once, whatever order the processors came in.
     for arguments in [
         &["read"][..],
         &["read", "--json"],
         &["read", "--irql", "IPI"],
         &["read", "--level", "warn", "--json"],
-        &["info"],
+        // Not its text, which says how many processors the machine can have.
         &["info", "--json"],
         &["providers", "--json"],
         &["selftest"],
@@ -202,7 +201,7 @@ fn same(serving: &dyn Target) -> Result<()> {
     other.stop()
 }
 
-/// The lines without what is of the moment (times, ids, addresses), sorted.
+/// The lines without what is of the moment (times, ids, processors), sorted.
 fn timeless(text: &str) -> Vec<String> {
     let mut lines: Vec<_> = text.lines().map(timeless_line).collect();
     lines.sort();
@@ -215,9 +214,9 @@ fn timeless_line(line: &str) -> String {
         return value.to_string();
     }
     let mut words: Vec<_> = line.split_whitespace().collect();
-    // Seconds, `cpu N`, the IRQL, the level, and the thread, which is a hexadecimal number or a dash.
+    // Seconds, `cpu N` (which processor a thread is on is chance; `selftest` checks that it is the right one), the IRQL, the level, and the thread, which is a hexadecimal number or a dash.
     if words.len() > 6 && words[1] == "cpu" {
-        words[0] = "_";
+        (words[0], words[2]) = ("_", "_");
         let thread = if words[3] == "DIRQL" { 6 } else { 5 };
         if words[thread] != "-" {
             words[thread] = "_";
@@ -227,18 +226,17 @@ fn timeless_line(line: &str) -> String {
 }
 
 fn forget_moment(value: &mut Value) {
-    const OF_THE_MOMENT: [&str; 11] = [
+    const OF_THE_MOMENT: [&str; 10] = [
         "seconds",
         "tick",
         "seq",
+        "cpu",
         "thread",
         "process",
-        "boot_id",
-        "base_tick",
-        "base_time",
-        "started",
-        "written",
-        "frequency",
+        "contended",
+        "longest_wait_ticks",
+        "longest_hold_ticks_sampled",
+        "hold_samples",
     ];
     match value {
         Value::Object(fields) => {
@@ -263,9 +261,9 @@ mod tests {
     fn the_moment_is_forgotten_and_nothing_else() {
         assert_eq!(
             timeless_line("    0.1  cpu 0   PASSIVE  info   148  hello [user]"),
-            "_ cpu 0 PASSIVE info _ hello [user]"
+            "_ cpu _ PASSIVE info _ hello [user]"
         );
-        assert_eq!(timeless_line("  0.1 cpu 3 DIRQL 5 info - selftest: x"), "_ cpu 3 DIRQL 5 info - selftest: x");
+        assert_eq!(timeless_line("  0.1 cpu 3 DIRQL 5 info - selftest: x"), "_ cpu _ DIRQL 5 info - selftest: x");
         assert_eq!(timeless_line(r#"{"tick":3,"text":"a","lane":0}"#), r#"{"tick":"_","text":"a","lane":0}"#);
         assert_ne!(timeless("a\nb"), timeless("a\nc"));
     }
