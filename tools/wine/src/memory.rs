@@ -22,13 +22,16 @@ routines! {
             }
             let start = given.add(BEFORE);
             let memory = start.add(start.align_offset(align));
-            memory.cast::<*mut u8>().sub(1).write(given);
+            memory.sub(size_of::<*mut u8>()).cast::<*mut u8>().write_unaligned(given);
             memory.cast()
         }
     }
 
     fn ExFreePoolWithTag(memory: *mut c_void, _tag: u32) {
-        unsafe { host::HeapFree(host::GetProcessHeap(), 0, memory.cast::<*mut u8>().sub(1).read()) };
+        unsafe {
+            let given = memory.cast::<u8>().sub(size_of::<*mut u8>()).cast::<*mut u8>().read_unaligned();
+            host::HeapFree(host::GetProcessHeap(), 0, given);
+        }
     }
 
     /// Wine gives MDLs that are mapped already, and from its routine of this name nothing.

@@ -119,7 +119,7 @@ fn copy_beside(from: &Path, images: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Clippy over the drivers, for both architectures. It needs `core` for the Windows targets made by clippy's own compiler;
+/// Clippy over the drivers and the Windows half of the CLI, for both architectures. It needs `core` for the Windows targets made by clippy's own compiler;
 /// where only Debian's compiler has that, it says so and does nothing.
 ///
 /// # Errors
@@ -136,6 +136,13 @@ pub fn clippy_drivers() -> Result<()> {
         for driver in ALL {
             cargo.args(["--package", driver.package]);
         }
+        if arch == Arch::X64 {
+            cargo.args(["--package", SHIM.package]);
+        }
+        run(cargo.args(["--", "-D", "warnings"]))?;
+        // The Windows half of the CLI.
+        let mut cargo = setup.base("clippy", arch, "std,panic_abort");
+        cargo.args(["--package", "irqlog-cli"]).arg("--target-dir").arg(root().join("target/windows-cli"));
         run(cargo.args(["--", "-D", "warnings"]))?;
     }
     Ok(())

@@ -14,6 +14,7 @@ mod demo;
 mod events;
 mod faults;
 mod host;
+mod inf;
 mod irql_comments;
 mod mutants;
 mod rig;
@@ -81,6 +82,11 @@ enum Command {
         #[arg(long, conflicts_with = "names")]
         faults: bool,
     },
+    /// Check an INF against the rules of InfVerif that apply to a primitive driver
+    CheckInf {
+        /// The file; without it inf/irqlog.inx
+        file: Option<std::path::PathBuf>,
+    },
     /// Look at the built images: imports, header, sections, and what the record path can reach
     VerifySys {
         /// The architecture to look at
@@ -129,6 +135,7 @@ fn main() -> ExitCode {
         Command::Build { arch } => build::drivers(arch.archs()),
         Command::VerifySys { planted: true, .. } => verify::planted(),
         Command::VerifySys { arch, planted: false } => verify::run(arch.archs()),
+        Command::CheckInf { file } => inf::run(file.as_deref()),
         Command::Demo { arch } => demo::run(arch.map_or(rig::NATIVE, OneArch::arch)),
         Command::Test { only } => test::run_all(&only),
         Command::Soak { records, engine, lock } => soak::run(records, &engine, &lock),
