@@ -35,14 +35,24 @@ fn folder() -> PathBuf {
     root().join("target/wine")
 }
 
+/// Installs Wine if it is missing.
+///
+/// # Errors
+/// If it cannot be installed.
+pub fn install() -> Result<()> {
+    if Path::new(WINE).exists() {
+        return Ok(());
+    }
+    ensure!(!host::is_arm64(), "the x64 images need Wine on an x64 machine");
+    host::apt_install(&["wine64"])
+}
+
 /// Builds what runs in Wine, and makes the prefix if there is none.
 ///
 /// # Errors
 /// If Wine cannot be installed, or whatever of the tools fails.
 pub fn prepare() -> Result<()> {
-    if !Path::new(WINE).exists() {
-        host::apt_install(&["wine64"])?;
-    }
+    install()?;
     build::wine_images()?;
     let images = folder().join("images");
     fs::create_dir_all(&images).with_context(|| format!("creating {}", images.display()))?;

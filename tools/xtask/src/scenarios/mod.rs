@@ -119,6 +119,15 @@ impl World {
         self != Self::Wine && self.arch() == rig::NATIVE
     }
 
+    /// Why this machine cannot have it; nothing if it can.
+    pub fn lacks(self) -> Option<String> {
+        match self {
+            Self::RigX64 if rig::NATIVE != Arch::X64 => Some("an x64 rig needs an x64 machine".to_owned()),
+            Self::Wine => wine::install().err().map(|error| format!("Wine is not there: {error:#}")),
+            Self::RigX64 | Self::RigArm64 => None,
+        }
+    }
+
     /// Builds what it needs.
     ///
     /// # Errors
