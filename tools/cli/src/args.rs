@@ -81,6 +81,15 @@ pub enum Command {
     },
     /// Let the driver write at every IRQL on every processor, and say what arrived
     Selftest,
+    /// Say what this machine lacks to run irqlog, each with the command that mends it
+    Doctor {
+        /// Only print the answers that it goes by, to be looked at elsewhere
+        #[arg(long, conflicts_with = "recorded")]
+        facts: bool,
+        /// Go by answers that `--facts` printed on another machine
+        #[arg(long, value_name = "FILE")]
+        recorded: Option<PathBuf>,
+    },
     /// Install, start, stop or remove the driver as a service of this machine, without an INF
     Service {
         #[command(subcommand)]

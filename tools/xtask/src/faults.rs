@@ -96,9 +96,7 @@ fn try_it(fault: &Fault, world: World) -> Result<Option<(String, String)>> {
             // Under an emulator that takes an hour.
             "coverage" if world.is_native_rig() => {
                 verify::verify(world.arch(), &image)?;
-                let list = image.with_extension("record-path.json");
-                let list = list.to_str().context("a path in UTF-8")?;
-                in_rig(world, &image, &["--processors", "1", "coverage", "--record-path", list])?
+                crate::scenarios::limited(&rig::coverage(world.arch(), &image)?)?
             }
             "coverage" => continue,
             name => world.run_with(&image, name)?,

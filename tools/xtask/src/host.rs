@@ -104,18 +104,30 @@ impl Toolchain {
     }
 }
 
+/// When an emulator looks for signals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signals {
+    /// Before each instruction: one is a translation block.
+    AnyInstruction,
+    /// Before each translation block, as it is fastest.
+    AnyBlock,
+}
+
 /// What runs programs for ARM64 Linux on this machine, installed if it is missing: nothing where that is what the
-/// machine is, else an emulator that takes signals between any two instructions.
+/// machine is, else an emulator.
 ///
 /// # Errors
 /// If it is missing and cannot be installed.
-pub fn arm64_runner() -> Result<Vec<String>> {
+pub fn arm64_runner(signals: Signals) -> Result<Vec<String>> {
     if is_arm64() {
         return Ok(Vec::new());
     }
     let emulator = "/usr/bin/qemu-aarch64";
     if !Path::new(emulator).exists() {
         apt_install(&["qemu-user"])?;
+    }
+    if signals == Signals::AnyBlock {
+        return Ok(vec![emulator.to_owned()]);
     }
     // The emulator looks for signals where a translation block starts. Its option for one instruction a block was
     // renamed in version 8.1 (https://www.qemu.org/docs/master/about/removed-features.html).

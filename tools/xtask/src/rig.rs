@@ -12,7 +12,7 @@ use irqlog_kit::Arch;
 
 use crate::{
     build,
-    host::{self, Toolchain},
+    host::{self, Signals, Toolchain},
     scenarios::Target,
     shell::{output, root, run, step, timed},
 };
@@ -64,10 +64,24 @@ fn program(name: &str) -> PathBuf {
 /// # Errors
 /// If the emulator that it needs cannot be installed.
 pub fn command(arch: Arch, images: &Path) -> Result<Command> {
+    command_with(arch, images, Signals::AnyInstruction)
+}
+
+/// The rig in the coverage of the record path, which plants breakpoints and needs no signals.
+///
+/// # Errors
+/// If the emulator that it needs cannot be installed, or a path is no UTF-8.
+pub fn coverage(arch: Arch, image: &Path) -> Result<Command> {
+    let mut rig = command_with(arch, image.parent().context("an image has a folder")?, Signals::AnyBlock)?;
+    rig.args(["--processors", "1", "coverage", "--record-path"]).arg(image.with_extension("record-path.json"));
+    Ok(rig)
+}
+
+fn command_with(arch: Arch, images: &Path, signals: Signals) -> Result<Command> {
     let mut rig = if arch == NATIVE {
         Command::new(program("irqlog-rig"))
     } else {
-        let runner = host::arm64_runner()?;
+        let runner = host::arm64_runner(signals)?;
         let mut rig = Command::new(&runner[0]);
         rig.args(&runner[1..]).arg(root().join("target").join(ARM64_LINUX).join("debug/irqlog-rig"));
         rig

@@ -3,9 +3,10 @@
 use std::process::Command;
 
 use anyhow::Result;
+use irqlog_kit::Arch;
 
 use crate::{
-    faults, mutants, rig,
+    build, faults, mutants, rig,
     scenarios::WorldArgument,
     shell::{self, root, step, timed},
     verify,
@@ -24,6 +25,11 @@ pub fn run(records: u64, engine: &str, lock: &str) -> Result<()> {
     })?;
     timed("a planted slice index", verify::planted)?;
     timed("planted faults", || faults::run(WorldArgument::All.worlds()))?;
+    timed("the record path for ARM64, interrupted at every instruction", || {
+        rig::prepare(Arch::Arm64)?;
+        verify::run(&[Arch::Arm64])?;
+        shell::run(&mut rig::coverage(Arch::Arm64, &build::image(Arch::Arm64, "irqlog"))?)
+    })?;
     timed("mutations", mutants::run_all)?;
     // Not timed: its last line is the command's.
     step(&format!("a storm of {records} calls, engine {engine}, lock {lock}"));

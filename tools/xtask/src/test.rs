@@ -124,10 +124,7 @@ fn cargo(arguments: &[&str]) -> Result<()> {
 }
 
 fn coverage() -> Result<()> {
-    let list = rig::images(rig::NATIVE).join("irqlog.record-path.json");
-    run(rig::command(rig::NATIVE, &rig::images(rig::NATIVE))?
-        .args(["--processors", "1", "coverage", "--record-path"])
-        .arg(list))
+    run(&mut rig::coverage(rig::NATIVE, &build::image(rig::NATIVE, "irqlog"))?)
 }
 
 /// A hash over every file that git tracks or would.

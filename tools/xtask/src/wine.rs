@@ -10,6 +10,7 @@ use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -212,6 +213,24 @@ impl Wine {
         Ok(wine)
     }
 
+    /// What irqlog.exe says on standard output, when it ends with this exit code.
+    ///
+    /// # Errors
+    /// If it ends with another, with what it said on standard error.
+    pub fn irqlog_that_ends_with(arguments: &[&str], code: i32) -> Result<String> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let out = folder().join(format!("out-{}-{number}", std::process::id()));
+        let status = Self::cli(arguments, &out)?.status().context("starting Wine")?;
+        let (text, said) = (fs::read(&out)?, fs::read(out.with_extension("err"))?);
+        fs::remove_file(&out)?;
+        fs::remove_file(out.with_extension("err"))?;
+        if status.code() != Some(code) {
+            bail!("irqlog {} ended with {status}: {}", arguments.join(" "), String::from_utf8_lossy(&said));
+        }
+        String::from_utf8(text).context("the output is no UTF-8")
+    }
+
     /// irqlog.exe with its output in a file.
     fn cli(arguments: &[&str], out: &Path) -> Result<Command> {
         let images = folder().join("images");
@@ -224,17 +243,7 @@ impl Wine {
 
 impl Target for Wine {
     fn irqlog(&self, arguments: &[&str]) -> Result<String> {
-        static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let out = folder().join(format!("out-{}-{number}", std::process::id()));
-        let status = Self::cli(arguments, &out)?.status().context("starting Wine")?;
-        let (text, said) = (fs::read(&out)?, fs::read(out.with_extension("err"))?);
-        fs::remove_file(&out)?;
-        fs::remove_file(out.with_extension("err"))?;
-        if !status.success() {
-            bail!("irqlog {} ended with {status}: {}", arguments.join(" "), String::from_utf8_lossy(&said));
-        }
-        String::from_utf8(text).context("the output is no UTF-8")
+        Self::irqlog_that_ends_with(arguments, 0)
     }
 
     fn spawn(&self, arguments: &[&str], out: &Path) -> Result<Child> {

@@ -1,5 +1,6 @@
 //! What each command does.
 
+mod doctor;
 mod follow;
 mod image;
 mod providers;
@@ -33,6 +34,7 @@ pub fn run(cli: &Cli) -> Result<Finding> {
         Command::Decode { file, filter } => return image::decode(file, filter, form),
         Command::Providers { file: Some(file), sites } => return providers::of_file(file, *sites, form),
         Command::Service { action } => return run_service(action),
+        Command::Doctor { facts, recorded } => return doctor::run(recorded.as_deref(), *facts, form),
         _ => {}
     }
     let mut session = source::open(cli.rig.as_deref())?;
@@ -66,7 +68,7 @@ pub fn run(cli: &Cli) -> Result<Finding> {
         }
         Command::Selftest => selftest::run(&mut session, form),
         Command::Save { file } => image::save(&mut session, file),
-        Command::Decode { .. } | Command::Service { .. } => Ok(Finding::Good),
+        Command::Decode { .. } | Command::Service { .. } | Command::Doctor { .. } => Ok(Finding::Good),
     }
 }
 

@@ -144,7 +144,6 @@ pub fn record(out: &mut impl Write, tables: &Tables, record: &Record) -> Result<
 /// Header, lanes and counters.
 pub fn info(tables: &Tables) -> Value {
     let header = &tables.header;
-    let [major, minor, patch, _] = header.driver_version.map(u16::from);
     let lanes: Vec<Value> = tables
         .present()
         .map(|(index, lane)| {
@@ -166,7 +165,7 @@ pub fn info(tables: &Tables) -> Value {
         .filter_map(|(index, count)| Some((DropReason(index).name()?.to_owned(), count.into())))
         .collect();
     json!({
-        "version": format!("{major}.{minor}.{patch}"),
+        "version": super::version(tables),
         "format": format!("{}.{}", header.major, header.minor),
         "engine": name_or(Engine(header.engine.get()).name(), header.engine.get().into()),
         "lock": name_or(Lock(header.lock.get()).name(), header.lock.get().into()),

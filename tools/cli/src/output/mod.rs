@@ -56,6 +56,12 @@ impl Printer {
     }
 }
 
+/// The driver's version.
+pub fn version(tables: &Tables) -> String {
+    let [major, minor, patch, _] = tables.header.driver_version.map(u16::from);
+    format!("{major}.{minor}.{patch}")
+}
+
 /// Whether a lane is an NMI lane.
 pub fn is_nmi(tables: &Tables, lane: u32) -> bool {
     tables.lanes.get(lane as usize).is_some_and(|lane| lane.kind.get() == irqlog_wire::image::LaneKind::Nmi.0)

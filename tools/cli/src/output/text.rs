@@ -13,13 +13,13 @@ fn name_or(name: Option<&'static str>, number: impl Into<u64>) -> String {
 /// What runs.
 pub fn info(tables: &Tables) -> String {
     let header = &tables.header;
-    let [major, minor, patch, _] = header.driver_version.map(u16::from);
+    let version = super::version(tables);
     let engine = name_or(Engine(header.engine.get()).name(), header.engine);
     let lock = name_or(Lock(header.lock.get()).name(), header.lock);
     let level = Level(header.level.get() as u8);
     let policy = Policy(header.policy.get() as u32);
     let mut text = format!(
-        "irqlog {major}.{minor}.{patch}, format {}.{}, engine {engine}, lock {lock}\n\
+        "irqlog {version}, format {}.{}, engine {engine}, lock {lock}\n\
          level {}, policy {}, {}\n\
          {} processors active of {}, clock {} Hz\n\
          lane  kind       cpu     KiB     written\n",

@@ -8,7 +8,7 @@ use super::{Outcome, Target};
 use crate::{shell::root, wine::Wine};
 
 /// Scenarios of Wine alone.
-pub const OWN: [&str; 2] = ["service", "stop-while-open"];
+pub const OWN: [&str; 3] = ["service", "stop-while-open", "doctor"];
 
 /// Does a scenario, or says why it cannot be done here.
 pub fn run(scenario: &str) -> Outcome {
@@ -19,6 +19,7 @@ pub fn run(scenario: &str) -> Outcome {
         "selftest" => selftest().into(),
         "service" => service().into(),
         "stop-while-open" => stop_while_open().into(),
+        "doctor" => doctor().into(),
         "wait" => Outcome::NotHere("shown by cli-follow and cli-ctrl-c"),
         "stop-pending" => Outcome::NotHere("Wine stops a driver that is open: stop-while-open"),
         "rules" | "guards" | "refusal" => Outcome::NotHere("about the rig's own checks"),
@@ -143,5 +144,37 @@ fn stop_while_open() -> Result<()> {
     }
     wine.irqlog(&["service", "start"])?;
     ensure!(wine.irqlog(&["read"])?.contains("started"), "the driver does not start again");
+    Box::new(wine).stop()
+}
+
+/// What the doctor says before the installation, and with a driver that runs. Its exit code is 4 while there is a problem,
+/// and under Wine there always is one: the image has no signature.
+fn doctor() -> Result<()> {
+    let says = |wanted: &[&str]| -> Result<()> {
+        let said = Wine::irqlog_that_ends_with(&["doctor"], 4)?;
+        for part in wanted {
+            ensure!(said.contains(part), "the doctor does not say {part:?}:\n{said}");
+        }
+        Ok(())
+    };
+    let wine = Wine::boot()?;
+    // Wine 8 says that it is Windows 7, and does not check signatures.
+    says(&[
+        "irqlog.sys needs 19041",
+        "PROBLEM  the driver is not installed",
+        "irqlog service install",
+        "is not signed",
+    ])?;
+    drop(wine);
+    let wine = Wine::start(&[])?;
+    says(&["ok       the driver runs", "ok       it answers: version ", ", as this program"])?;
+    wine.irqlog(&["service", "stop"])?;
+    says(&["PROBLEM  the driver is stopped", "irqlog service start"])?;
+    // Answers that were recorded are looked at as if they were asked for.
+    let facts = root().join("target/wine/facts.json");
+    std::fs::write(&facts, wine.irqlog(&["doctor", "--facts"])?)?;
+    let again = Wine::irqlog_that_ends_with(&["doctor", "--recorded", &wine.path(&facts)], 4)?;
+    ensure!(again == Wine::irqlog_that_ends_with(&["doctor"], 4)?, "recorded answers are taken for others:\n{again}");
+    wine.irqlog(&["service", "start"])?;
     Box::new(wine).stop()
 }

@@ -11,8 +11,16 @@ use object::{
 
 /// Modules that every Windows 10 has. The C runtime is the universal one, part of Windows since 10
 /// (Microsoft Learn, "Universal CRT deployment"); nothing of a compiler's own may be among them.
-const MODULES: [&str; 6] =
-    ["advapi32.dll", "bcryptprimitives.dll", "kernel32.dll", "ntdll.dll", "userenv.dll", "ws2_32.dll"];
+const MODULES: [&str; 8] = [
+    "advapi32.dll",
+    "bcryptprimitives.dll",
+    "crypt32.dll",
+    "kernel32.dll",
+    "ntdll.dll",
+    "userenv.dll",
+    "wintrust.dll",
+    "ws2_32.dll",
+];
 const PREFIXES: [&str; 2] = ["api-ms-win-core-", "api-ms-win-crt-"];
 
 /// Checks one; what it imports from is printed.

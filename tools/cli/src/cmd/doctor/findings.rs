@@ -1,0 +1,298 @@
+//! What follows from the facts.
+
+use super::facts::{Device, Facts, Image};
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// As it should be.
+    Good,
+    /// Worth knowing.
+    Note,
+    /// irqlog does not run, or cannot be read, because of it.
+    Problem,
+}
+
+impl Severity {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Good => "ok",
+            Self::Note => "note",
+            Self::Problem => "PROBLEM",
+        }
+    }
+}
+
+/// Something to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What it is.
+    pub what: String,
+    /// Commands that mend it.
+    pub mend: Vec<&'static str>,
+}
+
+/// Windows 10 2004: KMDF 1.31 and ExAllocatePool2 (docs/adr/0002-kmdf-1.31.md).
+const FLOOR: u32 = 19041;
+
+/// CODEINTEGRITY_OPTION_* of SYSTEM_CODEINTEGRITY_INFORMATION (Microsoft Learn, NtQuerySystemInformation).
+mod code_integrity {
+    pub const ENABLED: u32 = 0x1;
+    pub const TESTSIGN: u32 = 0x2;
+    pub const HVCI: u32 = 0x400;
+}
+
+/// What WinVerifyTrust returns (winerror.h).
+mod trust {
+    pub const NO_SIGNATURE: u32 = 0x800b_0100;
+    pub const UNTRUSTED_ROOT: u32 = 0x800b_0109;
+    pub const BAD_DIGEST: u32 = 0x8009_6010;
+}
+
+/// Exit codes of a start (winerror.h): the system does not accept the image's signature.
+const INVALID_IMAGE_HASH: u32 = 577;
+const DRIVER_BLOCKED: u32 = 1275;
+
+const TRUST_CERTIFICATE: [&str; 2] =
+    ["certutil -addstore Root irqlog-test.cer", "certutil -addstore TrustedPublisher irqlog-test.cer"];
+
+/// Everything there is to say, in the order in which a tester meets it.
+pub fn diagnose(facts: &Facts) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    windows(facts, &mut findings);
+    if let Some(image) = &facts.image {
+        signature(facts, image, &mut findings);
+    }
+    service(facts, &mut findings);
+    device(facts, &mut findings);
+    findings
+}
+
+fn good(what: impl Into<String>) -> Finding {
+    Finding { severity: Severity::Good, what: what.into(), mend: Vec::new() }
+}
+
+fn note(what: impl Into<String>, mend: &[&'static str]) -> Finding {
+    Finding { severity: Severity::Note, what: what.into(), mend: mend.to_vec() }
+}
+
+fn problem(what: impl Into<String>, mend: &[&'static str]) -> Finding {
+    Finding { severity: Severity::Problem, what: what.into(), mend: mend.to_vec() }
+}
+
+fn windows(facts: &Facts, findings: &mut Vec<Finding>) {
+    match facts.build {
+        Some(build) if build < FLOOR => {
+            let what = format!("this is Windows build {build}; irqlog.sys needs {FLOOR} (Windows 10 2004) or later");
+            findings.push(problem(what, &[]));
+        }
+        Some(build) => findings.push(good(format!("Windows build {build}"))),
+        None => {}
+    }
+    if facts.is_elevated == Some(false) {
+        let what = "this command prompt is not elevated: only administrators install the driver and read the log";
+        findings.push(problem(what, &["powershell -Command \"Start-Process cmd -Verb RunAs\""]));
+    }
+    let Some(options) = facts.code_integrity else { return };
+    let has = |bit| options & bit != 0;
+    if has(code_integrity::ENABLED) && !has(code_integrity::TESTSIGN) {
+        let what = "test signing is off: a driver with a test certificate does not load";
+        // The two exclude each other (Microsoft Learn, "The TESTSIGNING boot configuration option").
+        if facts.secure_boot == Some(true) {
+            let what =
+                format!("{what}, and Secure Boot, which is on, keeps it off: switch it off in the firmware first");
+            findings.push(problem(what, &["bcdedit /set testsigning on", "shutdown /r /t 0"]));
+        } else {
+            findings.push(problem(what, &["bcdedit /set testsigning on", "shutdown /r /t 0"]));
+        }
+    } else {
+        findings.push(good("test-signed drivers may load"));
+    }
+    if has(code_integrity::HVCI) {
+        findings.push(note("memory integrity (HVCI) is on: it refuses drivers with pages that are writable and executable, which irqlog.sys has not; this has not been tried yet", &[]));
+    }
+}
+
+fn signature(facts: &Facts, image: &Image, findings: &mut Vec<Finding>) {
+    if !image.exists {
+        findings.push(problem(
+            format!("the driver is not there: {}", image.path),
+            &["irqlog service install --image FILE"],
+        ));
+        return;
+    }
+    match image.trust {
+        Some(0) => findings.push(good(format!("the signature of {} is trusted", image.path))),
+        Some(trust::NO_SIGNATURE) => {
+            let sign = ["signtool sign /fd SHA256 /f irqlog-test.pfx irqlog.sys"];
+            findings.push(problem(format!("{} is not signed", image.path), &sign));
+        }
+        Some(trust::UNTRUSTED_ROOT) => {
+            findings.push(problem(
+                format!("the certificate that signed {} is not in Root", image.path),
+                &TRUST_CERTIFICATE,
+            ));
+        }
+        Some(trust::BAD_DIGEST) => {
+            let what = format!("{} was changed after it was signed: copy it again from the package", image.path);
+            findings.push(problem(what, &[]));
+        }
+        Some(other) => {
+            findings.push(problem(
+                format!("the signature of {} is not accepted ({other:#010x})", image.path),
+                &TRUST_CERTIFICATE,
+            ));
+        }
+        None => {}
+    }
+    if image.publisher_is_trusted == Some(false) {
+        // Only the installation by INF asks.
+        let what = "the certificate is not in TrustedPublisher: pnputil would ask, or refuse";
+        let severity = if facts.service.is_some() { note } else { problem };
+        findings.push(severity(what, &TRUST_CERTIFICATE[1..]));
+    }
+}
+
+fn service(facts: &Facts, findings: &mut Vec<Finding>) {
+    let Some(service) = &facts.service else {
+        findings.push(problem("the driver is not installed", &["irqlog service install", "irqlog service start"]));
+        return;
+    };
+    match service.state.as_str() {
+        "running" => findings.push(good("the driver runs")),
+        "stopped" => match service.exit_code {
+            0 | 1077 => findings.push(problem("the driver is stopped", &["irqlog service start"])),
+            INVALID_IMAGE_HASH => {
+                let what = "the driver was not loaded: its signature was not accepted (577)";
+                findings.push(problem(what, &["bcdedit /set testsigning on", "shutdown /r /t 0"]));
+            }
+            DRIVER_BLOCKED => {
+                let what = "the driver was not loaded: it was blocked (1275), by memory integrity or a policy";
+                findings.push(problem(what, &["start ms-settings:windowsdefender"]));
+            }
+            code => {
+                let what = format!("the driver is stopped; its last start ended with {code}");
+                findings.push(problem(what, &["irqlog service start"]));
+            }
+        },
+        "stop pending" => {
+            let what = "the driver waits to be stopped: somebody has it open, another irqlog or a driver that logs";
+            findings.push(problem(what, &["irqlog service start"]));
+        }
+        other => findings.push(note(format!("the driver is {other}"), &[])),
+    }
+}
+
+fn device(facts: &Facts, findings: &mut Vec<Finding>) {
+    let is_running = facts.service.as_ref().is_some_and(|service| service.state == "running");
+    match &facts.device {
+        Some(Device::Answers(version)) if *version == facts.cli_version => {
+            findings.push(good(format!("it answers: version {version}, as this program")));
+        }
+        Some(Device::Answers(version)) => {
+            let what =
+                format!("the driver is version {version}, this program {}: replace the older one", facts.cli_version);
+            findings.push(note(what, &["irqlog service stop", "irqlog service remove", "irqlog service install"]));
+        }
+        Some(Device::Denied) => {
+            let what = "the log may not be opened: only administrators may";
+            findings.push(problem(what, &["powershell -Command \"Start-Process cmd -Verb RunAs\""]));
+        }
+        Some(Device::Strange(why)) => {
+            findings.push(problem(format!("it answers what this program cannot read: {why}"), &[]));
+        }
+        Some(Device::Absent) if is_running => {
+            let what = "the service runs, but its device is not there: is the service of that name another driver's?";
+            findings.push(problem(what, &["sc qc irqlog"]));
+        }
+        Some(Device::Absent) | None => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Answers as `irqlog doctor --facts` prints them, of a machine on which all is well.
+    const WELL: &str = r#"{
+        "build": 26100, "is_elevated": true, "code_integrity": 3, "secure_boot": false,
+        "image": { "path": "C:\\irqlog\\irqlog.sys", "exists": true, "trust": 0, "publisher_is_trusted": true },
+        "service": { "state": "running", "exit_code": 0 },
+        "device": { "answers": "0.1.0" }, "cli_version": "0.1.0"
+    }"#;
+
+    fn problems(change: impl FnOnce(&mut Facts)) -> Vec<Finding> {
+        let mut facts: Facts = serde_json::from_str(WELL).expect("facts");
+        change(&mut facts);
+        diagnose(&facts).into_iter().filter(|finding| finding.severity != Severity::Good).collect()
+    }
+
+    #[test]
+    fn a_well_machine_is_well() {
+        assert_eq!(problems(|_| ()), []);
+        let facts: Facts = serde_json::from_str(WELL).expect("facts");
+        let again: Facts = serde_json::from_str(&serde_json::to_string(&facts).expect("JSON")).expect("facts");
+        assert_eq!(facts, again);
+    }
+
+    /// What is wrong, a word of what is said, and of the command that mends it.
+    #[test]
+    fn everything_that_can_be_missing_is_said_with_what_mends_it() {
+        type Change = fn(&mut Facts);
+        let cases: [(Change, &str, &str); 19] = [
+            (|facts| facts.build = Some(18363), "needs 19041", ""),
+            (|facts| facts.is_elevated = Some(false), "not elevated", "RunAs"),
+            (|facts| facts.code_integrity = Some(1), "test signing is off", "bcdedit"),
+            (|facts| (facts.code_integrity, facts.secure_boot) = (Some(1), Some(true)), "Secure Boot", "bcdedit"),
+            (|facts| facts.code_integrity = Some(0x403), "memory integrity", ""),
+            (|facts| image(facts).exists = false, "not there", "--image"),
+            (|facts| image(facts).trust = Some(trust::NO_SIGNATURE), "is not signed", "signtool"),
+            (|facts| image(facts).trust = Some(trust::UNTRUSTED_ROOT), "not in Root", "addstore Root"),
+            (|facts| image(facts).trust = Some(trust::BAD_DIGEST), "was changed after", ""),
+            (|facts| image(facts).trust = Some(0x800b_010c), "0x800b010c", "certutil"),
+            (|facts| image(facts).publisher_is_trusted = Some(false), "TrustedPublisher", "TrustedPublisher"),
+            (|facts| (facts.service, facts.device) = (None, None), "not installed", "service install"),
+            (|facts| stopped(facts, 0), "is stopped", "service start"),
+            (|facts| stopped(facts, INVALID_IMAGE_HASH), "577", "testsigning"),
+            (|facts| stopped(facts, DRIVER_BLOCKED), "1275", "ms-settings"),
+            (|facts| stopped(facts, 31), "ended with 31", "service start"),
+            (|facts| facts.device = Some(Device::Denied), "only administrators", "RunAs"),
+            (|facts| facts.device = Some(Device::Answers("0.2.0".to_owned())), "version 0.2.0", "service install"),
+            (|facts| facts.device = Some(Device::Absent), "another driver's", "sc qc"),
+        ];
+        for (change, what, mend) in cases {
+            let found = problems(change);
+            let [finding] = found.as_slice() else { panic!("{what:?}: {found:?}") };
+            assert!(finding.what.contains(what), "{what:?}: {finding:?}");
+            assert!(
+                mend.is_empty() || finding.mend.iter().any(|command| command.contains(mend)),
+                "{mend:?}: {finding:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_was_not_answered_is_not_spoken_of() {
+        let found = diagnose(&Facts::default());
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].what, "the driver is not installed");
+    }
+
+    #[test]
+    fn an_unknown_fact_is_refused() {
+        assert!(serde_json::from_str::<Facts>(r#"{ "bild": 1 }"#).is_err());
+    }
+
+    fn image(facts: &mut Facts) -> &mut Image {
+        facts.image.as_mut().expect("an image")
+    }
+
+    fn stopped(facts: &mut Facts, exit_code: u32) {
+        let service = facts.service.as_mut().expect("a service");
+        (service.state, service.exit_code) = ("stopped".to_owned(), exit_code);
+        facts.device = Some(Device::Absent);
+    }
+}

@@ -1,0 +1,68 @@
+//! `doctor`: what a machine lacks for irqlog, before and after it is installed, each with the command that mends it.
+//!
+//! | Module | What |
+//! |---|---|
+//! | [`facts`] | what is asked of the machine: data, so that answers can be recorded |
+//! | [`findings`] | what follows from them: no system call, tested everywhere |
+//! | `ask` | asks Windows |
+
+#[cfg(windows)]
+mod ask;
+mod facts;
+mod findings;
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_json::json;
+
+use self::{
+    facts::Facts,
+    findings::{Severity, diagnose},
+};
+use crate::{Finding, args::Form, output::Printer};
+
+/// Asks, and shows what follows. With `recorded`, answers that `--facts` printed elsewhere.
+pub fn run(recorded: Option<&Path>, show_facts: bool, form: Form) -> Result<Finding> {
+    let facts = match recorded {
+        Some(file) => {
+            let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+            serde_json::from_str(&text)
+                .with_context(|| format!("{} holds no facts; `irqlog doctor --facts` prints them", file.display()))?
+        }
+        None => ask()?,
+    };
+    let mut printer = Printer::new(form);
+    if show_facts {
+        printer.line(&serde_json::to_string_pretty(&facts)?)?;
+        return Ok(Finding::Good);
+    }
+    let findings = diagnose(&facts);
+    for finding in &findings {
+        match form {
+            Form::Json => {
+                let line = json!({ "severity": finding.severity.name(), "what": finding.what, "mend": finding.mend });
+                printer.line(&line.to_string())?;
+            }
+            Form::Text => {
+                printer.line(&format!("{:8} {}", finding.severity.name(), finding.what))?;
+                for command in &finding.mend {
+                    printer.line(&format!("           {command}"))?;
+                }
+            }
+        }
+    }
+    let is_bad = findings.iter().any(|finding| finding.severity == Severity::Problem);
+    Ok(if is_bad { Finding::Bad } else { Finding::Good })
+}
+
+#[cfg(windows)]
+#[expect(clippy::unnecessary_wraps, reason = "off Windows there is nobody to ask")]
+fn ask() -> Result<Facts> {
+    Ok(ask::ask())
+}
+
+#[cfg(not(windows))]
+fn ask() -> Result<Facts> {
+    anyhow::bail!("there is no Windows to ask on this system; `--recorded FILE` looks at the answers of another")
+}
