@@ -89,6 +89,7 @@ pub struct Tools {
 /// A folder that cannot be written, or a tool that is missing or fails; the message names it.
 pub fn assemble(root: &Path, tools: &Tools) -> Result<()> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = &std::path::absolute(root).with_context(|| format!("where {} is", root.display()))?;
     let include = root.join("Include").join(SDK_VERSION);
     let kmdf_include = root.join("Include/wdf/kmdf").join(KMDF_VERSION);
     for folder in ["km/crt", "km/ufx/1.1", "shared", "um"] {
@@ -146,9 +147,15 @@ fn libraries(source: &Path, root: &Path, arch: Arch, tools: &Tools, includes: &[
 }
 
 fn static_library(c: &Path, lib: &Path, arch: Arch, tools: &Tools, includes: &[PathBuf]) -> Result<()> {
-    let object = lib.with_extension("obj");
+    // An archive keeps the names of its objects as they were given, and so does the PDB that is made from it: the tools
+    // run where the files are, and an object is made without the time of day, or each build would be another.
+    let folder = lib.parent().context("a library lies in a folder")?;
+    let lib = lib.file_name().context("a library has a name")?;
+    let object = Path::new(lib).with_extension("obj");
     let mut compile = Command::new(&tools.clang_cl);
     compile
+        .current_dir(folder)
+        .arg("/Brepro")
         .arg(format!("--target={}", arch.triple()))
         .args(["/c", "/O2", "/GS-", "/kernel", "/Zl", "/W4", "/WX", "-Wno-nonportable-include-path"])
         .args(["/DKMDF_VERSION_MAJOR=1", "/DKMDF_VERSION_MINOR=31", "/D_KERNEL_MODE"])
@@ -161,7 +168,7 @@ fn static_library(c: &Path, lib: &Path, arch: Arch, tools: &Tools, includes: &[P
     }
     // After `--`, or an absolute path would be read as an option.
     run(compile.arg(format!("/Fo{}", object.display())).arg("--").arg(c))?;
-    run(Command::new(&tools.llvm_lib).arg(format!("/out:{}", lib.display())).arg(&object))
+    run(Command::new(&tools.llvm_lib).current_dir(folder).arg(format!("/out:{}", lib.display())).arg(&object))
 }
 
 fn create(folder: &Path) -> Result<()> {

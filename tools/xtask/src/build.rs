@@ -14,6 +14,7 @@ use irqlog_kit::Arch;
 
 use crate::{
     host::{self, Toolchain},
+    reproducible::{self, Wrappers},
     rig,
     shell::{root, run, step, timed},
     vendor,
@@ -160,10 +161,12 @@ pub fn windows_cli(arch: Arch) -> Result<PathBuf> {
         Arch::X64 => ("x86_64-win7-windows-gnu", Toolchain::with_source()?),
         Arch::Arm64 => ("aarch64-pc-windows-gnullvm", Toolchain::find(&["aarch64-pc-windows-gnullvm"])?),
     };
+    let wrappers = reproducible::wrappers(&toolchain.rustc())?;
     let folder = root().join("target/windows-cli");
     timed(&format!("building irqlog.exe for {}", arch.name()), || {
         let mut cargo = toolchain.cargo("zigbuild", target, "std,panic_abort");
         cargo.args(["--profile", "exe", "--package", "irqlog-cli"]).arg("--target-dir").arg(&folder);
+        cargo.env("RUSTC_WRAPPER", &wrappers.rustc).env("SOURCE_DATE_EPOCH", reproducible::date()?.to_string());
         // As `cargo zigbuild`, wherever cargo is.
         let path = std::env::var_os("PATH").unwrap_or_default();
         let paths = std::iter::once(zigbuild.bin.clone()).chain(std::env::split_paths(&path));
@@ -221,6 +224,11 @@ fn copy_sources(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The name of a file of ours from the root folder, which is the same wherever that lies.
+fn relative(path: &Path) -> PathBuf {
+    path.strip_prefix(root()).unwrap_or(path).to_path_buf()
+}
+
 /// Where a built image lies.
 pub fn image(arch: Arch, name: &str) -> PathBuf {
     root().join("target/driver").join(arch.name()).join(format!("{name}.sys"))
@@ -232,6 +240,7 @@ struct Setup {
     wdk: PathBuf,
     vendor: PathBuf,
     tools: irqlog_kit::Tools,
+    wrappers: Wrappers,
 }
 
 impl Setup {
@@ -245,7 +254,8 @@ impl Setup {
             Toolchain::Installed => None,
         };
         let vendor = vendor::crates(library)?;
-        Ok(Self { toolchain, wdk, vendor, tools })
+        let wrappers = reproducible::wrappers(&toolchain.rustc())?;
+        Ok(Self { toolchain, wdk, vendor, tools, wrappers })
     }
 
     fn build(&self, driver: &Driver, arch: Arch) -> Result<()> {
@@ -259,13 +269,15 @@ impl Setup {
     fn build_sample_c(&self, arch: Arch) -> Result<()> {
         timed(&format!("building {SAMPLE_C}.sys for {}", arch.name()), || {
             let to = image(arch, SAMPLE_C);
-            let object = to.with_extension("obj");
             fs::create_dir_all(to.parent().context("the image has a folder")?)?;
+            let object = relative(&to.with_extension("obj"));
             let mut compile = self.clang_cl(arch);
             compile.args(["/O2", "/std:c11"]).arg(format!("/Fo{}", object.display()));
+            // It would tell where it lies.
+            compile.args(["-Xclang".to_owned(), format!("-object-file-name={SAMPLE_C}.obj")]);
             // After `--`, or an absolute path would be read as an option.
             run(compile.arg("--").arg("samples/c/sample_c.c"))?;
-            let mut link = Command::new(host::lld_link());
+            let mut link = Command::new(&self.wrappers.linker);
             link.args(["-flavor", "link", "/DRIVER", "/NODEFAULTLIB", "/SUBSYSTEM:NATIVE", "/ENTRY:DriverEntry"]);
             link.args([
                 "/RELEASE",
@@ -285,9 +297,10 @@ impl Setup {
     fn clang_cl(&self, arch: Arch) -> Command {
         let mut compile = Command::new(&self.tools.clang_cl);
         compile.current_dir(root()).arg(format!("--target={}", arch.triple()));
+        compile.args(["/Brepro".to_owned(), format!("-ffile-compilation-dir={}", reproducible::SOURCES)]);
         compile.args(["/c", "/Z7", "/GS-", "/kernel", "/Zl", "/W4", "/WX", "-Wno-nonportable-include-path"]);
         compile.args(["/D_KERNEL_MODE", if arch == Arch::X64 { "/D_AMD64_" } else { "/D_ARM64_" }]);
-        compile.arg("-imsvc").arg(irqlog_kit::kernel_headers(&self.wdk)).arg("-Icrates/provider/include");
+        compile.arg("-imsvc").arg(relative(&irqlog_kit::kernel_headers(&self.wdk))).arg("-Icrates/provider/include");
         compile
     }
 
@@ -305,7 +318,8 @@ impl Setup {
         cargo.arg("--config").arg(format!("source.irqlog-vendor.directory={:?}", self.vendor.display().to_string()));
         let underscored = arch.triple().replace('-', "_");
         cargo
-            .env(format!("CARGO_TARGET_{}_LINKER", underscored.to_uppercase()), host::lld_link())
+            .env(format!("CARGO_TARGET_{}_LINKER", underscored.to_uppercase()), &self.wrappers.linker)
+            .env("RUSTC_WRAPPER", &self.wrappers.rustc)
             .env(format!("CC_{underscored}"), &self.tools.clang_cl)
             .env(format!("AR_{underscored}"), &self.tools.llvm_lib)
             .env("LIBCLANG_PATH", host::libclang())

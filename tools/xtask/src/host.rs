@@ -81,6 +81,14 @@ impl Toolchain {
         Ok(Self::BuildStd { bin: None, library })
     }
 
+    /// Its compiler.
+    pub fn rustc(&self) -> PathBuf {
+        match self {
+            Self::BuildStd { bin: Some(bin), .. } => bin.join("rustc"),
+            _ => "rustc".into(),
+        }
+    }
+
     /// Cargo with this toolchain, for a target; `crates` are the parts of the standard library to build where it has to
     /// be built.
     pub fn cargo(&self, subcommand: &str, target: &str, crates: &str) -> Command {

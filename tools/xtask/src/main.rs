@@ -17,6 +17,7 @@ mod host;
 mod inf;
 mod irql_comments;
 mod mutants;
+mod reproducible;
 mod rig;
 mod scenarios;
 mod shell;
@@ -131,7 +132,10 @@ impl OneArch {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    if reproducible::is_linker() {
+        return exit(reproducible::link());
+    }
+    exit(match Cli::parse().command {
         Command::Build { arch } => build::drivers(arch.archs()),
         Command::VerifySys { planted: true, .. } => verify::planted(),
         Command::VerifySys { arch, planted: false } => verify::run(arch.archs()),
@@ -142,7 +146,10 @@ fn main() -> ExitCode {
         Command::Bench { json } => bench::run_all(json),
         Command::Scenarios { world, faults: true, .. } => faults::run(world.worlds()),
         Command::Scenarios { names, world, faults: false } => scenarios::run(world.worlds(), &names),
-    };
+    })
+}
+
+fn exit(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

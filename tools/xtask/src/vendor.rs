@@ -4,6 +4,9 @@
 //! the `windows` crate, which does not compile off Windows. Both are build-time code on the host; nothing of it ends up
 //! in the driver. So the driver is built from a vendored copy of all crates in which just that is changed, and
 //! `Cargo.lock` stays the one that a Windows build uses, checksums included.
+//!
+//! One more change is made to build-time code, for builds that do not tell where they were made (`reproducible.rs`):
+//! `wdk-sys` writes the absolute name of its bindings into a source file, and the checksum of that goes into the PDB.
 
 use std::{
     fs,
@@ -16,8 +19,8 @@ use anyhow::{Context, Result, ensure};
 
 use crate::shell::{root, run, timed};
 
-/// Raised when a patch below changes, so that the copies are made anew.
-const PATCHES_VERSION: u32 = 1;
+/// Raised when a patch below changes, so that the copies are made anew, and what was built from them.
+const PATCHES_VERSION: u32 = 2;
 
 /// Stands in for the `windows` crate in `wdk-build`'s registry look-up: a registry without the key.
 const WINDOWS_STUB: &str = include_str!("vendor/windows.rs");
@@ -46,6 +49,7 @@ pub fn crates(library: Option<&Path>) -> Result<PathBuf> {
         vendor.current_dir(root()).args(["vendor", "--quiet", "--locked", "--versioned-dirs"]).arg(&folder);
         run(vendor.stdout(std::process::Stdio::null()))?;
         open_host_gate(&folder)?;
+        forget_older_patches()?;
         if let Some(library) = library {
             link_library_crates(&library.join("vendor"), &folder)?;
         }
@@ -69,9 +73,42 @@ fn open_host_gate(vendor: &Path) -> Result<()> {
                 let changed = text.replace("std::os::windows::fs::symlink_file", "std::os::unix::fs::symlink");
                 (changed != text).then_some(changed)
             })?;
+        } else if is("wdk-sys") {
+            rewrite(&path, "build.rs", name_bindings_from_root)?;
+        } else if is("wdk") {
+            // It is compiled in its own folder, and the first to look for the bindings by their name.
+            let link = path.join("target");
+            std::os::unix::fs::symlink(root().join("target"), &link)
+                .with_context(|| format!("linking {}", link.display()))?;
         }
     }
     Ok(())
+}
+
+/// Cargo takes a crate from a registry for the same as long as its version is: what was built from a copy with other
+/// patches has to go.
+fn forget_older_patches() -> Result<()> {
+    let stamp = root().join("target/kit/patches.version");
+    let wanted = PATCHES_VERSION.to_string();
+    if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
+        return Ok(());
+    }
+    for target in ["driver", "checked", "planted/build"] {
+        let folder = root().join("target").join(target);
+        if folder.exists() {
+            fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
+        }
+    }
+    fs::write(&stamp, wanted).with_context(|| format!("writing {}", stamp.display()))
+}
+
+/// Has `wdk-sys` name the bindings relative to our root folder.
+fn name_bindings_from_root(text: &str) -> Option<String> {
+    const NAME: &str = "out_path.join(\"types.rs\").to_str()";
+    let relative =
+        format!("{NAME}.map(|path| path.strip_prefix({:?}).unwrap_or(path))", root().join("").display().to_string());
+    let changed = text.replace(NAME, &relative);
+    (changed != text).then_some(changed)
 }
 
 /// Replaces each `compile_error!(...)` by a panic: the functions are called by cargo-make only.
