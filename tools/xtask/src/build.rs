@@ -65,6 +65,15 @@ pub fn drivers(archs: &[Arch]) -> Result<()> {
     Ok(())
 }
 
+/// Builds irqlog.sys alone.
+///
+/// # Errors
+/// Whatever of the tools fails.
+pub fn irqlog(archs: &[Arch]) -> Result<()> {
+    let setup = Setup::prepare(archs)?;
+    archs.iter().try_for_each(|&arch| setup.build(&IRQLOG, arch))
+}
+
 /// Builds what the rig loads: irqlog.sys and the drivers beside it.
 ///
 /// # Errors
@@ -148,24 +157,36 @@ pub fn clippy_drivers() -> Result<()> {
     run(cargo.args(["--", "-D", "warnings"]))
 }
 
-/// Builds irqlog.exe as it is packaged, and gives its path. The targets are those whose standard library and C runtime
-/// need nothing of Microsoft's to be built, and nothing but Windows to run: win7 for x64, because Wine 8 lacks what newer
-/// ones import (`bcryptprimitives.dll`), and gnullvm for ARM64.
+/// What irqlog.exe is built for. The targets are those whose standard library and C runtime need nothing of Microsoft's to
+/// be built, and nothing but Windows to run: win7 for x64, because Wine 8 lacks what newer ones import
+/// (`bcryptprimitives.dll`), and gnullvm for ARM64.
+pub const fn cli_target(arch: Arch) -> &'static str {
+    match arch {
+        Arch::X64 => "x86_64-win7-windows-gnu",
+        Arch::Arm64 => "aarch64-pc-windows-gnullvm",
+    }
+}
+
+/// Builds irqlog.exe as it is packaged, and gives its path.
 ///
 /// # Errors
 /// Whatever of the tools fails.
 pub fn windows_cli(arch: Arch) -> Result<PathBuf> {
     let zigbuild = host::zigbuild()?;
-    let (target, toolchain) = match arch {
+    let target = cli_target(arch);
+    let toolchain = match arch {
         // A target without a prebuilt standard library.
-        Arch::X64 => ("x86_64-win7-windows-gnu", Toolchain::with_source()?),
-        Arch::Arm64 => ("aarch64-pc-windows-gnullvm", Toolchain::find(&["aarch64-pc-windows-gnullvm"])?),
+        Arch::X64 => Toolchain::with_source()?,
+        Arch::Arm64 => Toolchain::find(&[target])?,
     };
     let wrappers = reproducible::wrappers(&toolchain.rustc())?;
     let folder = root().join("target/windows-cli");
     timed(&format!("building irqlog.exe for {}", arch.name()), || {
         let mut cargo = toolchain.cargo("zigbuild", target, "std,panic_abort");
         cargo.args(["--profile", "exe", "--package", "irqlog-cli"]).arg("--target-dir").arg(&folder);
+        // Building the library needs it, and build scripts look at it: one that is set for one architecture alone has the
+        // procedural macros, and what is made with them, built again at each change between the two.
+        cargo.env("RUSTC_BOOTSTRAP", "1");
         cargo.env("RUSTC_WRAPPER", &wrappers.rustc).env("SOURCE_DATE_EPOCH", reproducible::date()?.to_string());
         // As `cargo zigbuild`, wherever cargo is.
         let path = std::env::var_os("PATH").unwrap_or_default();
