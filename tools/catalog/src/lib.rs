@@ -25,7 +25,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use authenticode::{DigestInfo, SpcAttributeTypeAndOptionalValue, SpcIndirectDataContent};
+use authenticode::{DigestInfo, PeTrait, SpcAttributeTypeAndOptionalValue, SpcIndirectDataContent};
 use cms::{
     cert::x509::{attr::Attribute, ext::Extension},
     content_info::{CmsVersion, ContentInfo},
@@ -201,6 +201,36 @@ impl Catalog {
         let message = ContentInfo { content_type: oid::SIGNED_DATA, content: Any::encode_from(&message)? };
         Ok(message.to_der()?)
     }
+}
+
+/// A PE image without its signature, and without the checksum that signing changes.
+///
+/// # Errors
+/// If it is no 64-bit PE image.
+pub fn without_signature(mut image: Vec<u8>) -> Result<Vec<u8>, Error> {
+    let (checksum, directory, signature) = {
+        let no_image = || Error::NoImage("the file".to_owned());
+        let file = PeFile64::parse(&*image).map_err(|_| no_image())?;
+        let offsets = file.offsets().map_err(|_| no_image())?;
+        let signature = file.certificate_table_range().map_err(|_| no_image())?;
+        (offsets.check_sum, offsets.security_data_dir, signature.unwrap_or(0..0))
+    };
+    for field in [checksum..checksum + size_of::<u32>(), directory..directory + 2 * size_of::<u32>()] {
+        image[field].fill(0);
+    }
+    if !signature.is_empty() {
+        image.truncate(signature.start);
+    }
+    Ok(image)
+}
+
+/// The list in a catalog, without the signature around it.
+///
+/// # Errors
+/// If it is no catalog.
+pub fn list(catalog: &[u8]) -> Result<Vec<u8>, Error> {
+    let message: SignedData = ContentInfo::from_der(catalog)?.content.decode_as()?;
+    Ok(message.encap_content_info.econtent.to_der()?)
 }
 
 impl Member {

@@ -158,6 +158,8 @@ pub struct Zigbuild {
 
 /// What is fetched from PyPI.
 const ZIGBUILD: [&str; 2] = ["ziglang==0.17.1", "cargo-zigbuild==0.24.0"];
+/// The version of zig among them.
+pub const ZIG_VERSION: &str = "0.17.1";
 
 /// cargo-zigbuild and its compiler, in a folder of our own, fetched if they are missing.
 ///
@@ -195,6 +197,65 @@ pub fn arm64_linker() -> Result<&'static str> {
         apt_install(&["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"])?;
     }
     Ok(linker)
+}
+
+/// openssl, and an osslsigncode that knows catalogs, installed if they are missing.
+///
+/// # Errors
+/// If they cannot be installed.
+pub fn signing_tools() -> Result<()> {
+    if !is_program("openssl") {
+        apt_install(&["openssl"])?;
+    }
+    if osslsigncode_version().is_some_and(|version| version >= OSSLSIGNCODE) {
+        return Ok(());
+    }
+    // Debian 12 has 2.5, and a newer one in its backports; later releases have that anyway.
+    let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    if release.lines().any(|line| line == "VERSION_CODENAME=bookworm") {
+        const LIST: &str = "/etc/apt/sources.list.d/irqlog-bookworm-backports.list";
+        if !Path::new(LIST).exists() {
+            step(&format!("adding Debian's backports to the sources of apt: {LIST}"));
+            let line = "deb http://deb.debian.org/debian bookworm-backports main";
+            run(as_root("sh")?.args(["-c", &format!("echo '{line}' > {LIST}")]))?;
+        }
+        apt_install(&["osslsigncode/bookworm-backports"])?;
+    } else {
+        apt_install(&["osslsigncode"])?;
+    }
+    let (major, minor) = OSSLSIGNCODE;
+    match osslsigncode_version() {
+        Some(version) if version >= OSSLSIGNCODE => Ok(()),
+        _ => bail!("catalogs need osslsigncode {major}.{minor} or later (https://github.com/mtrojnar/osslsigncode)"),
+    }
+}
+
+/// The first version that verifies a file by its catalog in each way that is needed here.
+const OSSLSIGNCODE: (u32, u32) = (2, 8);
+
+fn osslsigncode_version() -> Option<(u32, u32)> {
+    let output = Command::new("osslsigncode").arg("--version").output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let version = text.lines().find_map(|line| line.strip_prefix("osslsigncode "))?;
+    let mut numbers = version.split(|byte: char| !byte.is_ascii_digit()).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+/// What lets openssl use keys in tokens, installed if it is missing.
+///
+/// # Errors
+/// If it cannot be installed.
+pub fn pkcs11_engine() -> Result<()> {
+    let engines = output(Command::new("openssl").args(["version", "-e"]))?;
+    let folder = engines.split('"').nth(1).context("openssl does not say where its engines are")?;
+    if Path::new(folder).join("pkcs11.so").exists() {
+        return Ok(());
+    }
+    apt_install(&["libengine-pkcs11-openssl"])
+}
+
+fn is_program(name: &str) -> bool {
+    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(name).is_file()))
 }
 
 /// The LLVM programs and libclang, installed if they are missing.
@@ -245,15 +306,8 @@ pub fn apt_install(packages: &[&str]) -> Result<()> {
         bail!("this machine lacks {names} and has no apt-get; install their counterparts by hand");
     }
     step(&format!("installing Debian packages: {names}"));
-    let is_root = output(Command::new("id").arg("-u"))?.trim() == "0";
     let apt = |arguments: &[&str]| {
-        let mut command = if is_root {
-            Command::new("apt-get")
-        } else {
-            let mut sudo = Command::new("sudo");
-            sudo.arg("apt-get");
-            sudo
-        };
+        let mut command = as_root("apt-get")?;
         command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
         run(&mut command)
     };
@@ -261,4 +315,16 @@ pub fn apt_install(packages: &[&str]) -> Result<()> {
     let mut install = vec!["install", "-y", "-qq", "--no-install-recommends"];
     install.extend(packages);
     apt(&install).with_context(|| format!("install these Debian packages by hand: {names}"))
+}
+
+/// A command as root, through sudo where we are somebody else.
+fn as_root(program: &str) -> Result<Command> {
+    let is_root = output(Command::new("id").arg("-u"))?.trim() == "0";
+    Ok(if is_root {
+        Command::new(program)
+    } else {
+        let mut sudo = Command::new("sudo");
+        sudo.arg(program);
+        sudo
+    })
 }

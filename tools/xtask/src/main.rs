@@ -17,6 +17,7 @@ mod host;
 mod inf;
 mod irql_comments;
 mod mutants;
+mod package;
 mod reproducible;
 mod rig;
 mod scenarios;
@@ -88,6 +89,17 @@ enum Command {
         /// The file; without it inf/irqlog.inx
         file: Option<std::path::PathBuf>,
     },
+    /// Make the folder to install from, signed and verified: target/package/<arch>
+    Package {
+        /// The architecture to make it for
+        #[arg(long, default_value = "all")]
+        arch: ArchArgument,
+        /// Make it from two clones at different paths instead, and see that they are the same
+        #[arg(long)]
+        twice: bool,
+        #[command(flatten)]
+        signing: package::Arguments,
+    },
     /// Look at the built images: imports, header, sections, and what the record path can reach
     VerifySys {
         /// The architecture to look at
@@ -140,6 +152,8 @@ fn main() -> ExitCode {
         Command::VerifySys { planted: true, .. } => verify::planted(),
         Command::VerifySys { arch, planted: false } => verify::run(arch.archs()),
         Command::CheckInf { file } => inf::run(file.as_deref()),
+        Command::Package { arch, twice: true, .. } => package::twice(arch.archs()),
+        Command::Package { arch, twice: false, signing } => package::run(arch.archs(), &signing),
         Command::Demo { arch } => demo::run(arch.map_or(rig::NATIVE, OneArch::arch)),
         Command::Test { only } => test::run_all(&only),
         Command::Soak { records, engine, lock } => soak::run(records, &engine, &lock),

@@ -6,7 +6,7 @@ use anyhow::Result;
 use irqlog_kit::Arch;
 
 use crate::{
-    build, faults, mutants, rig,
+    build, faults, mutants, package, rig,
     scenarios::WorldArgument,
     shell::{self, root, step, timed},
     verify,
@@ -31,6 +31,7 @@ pub fn run(records: u64, engine: &str, lock: &str) -> Result<()> {
         shell::run(&mut rig::coverage(Arch::Arm64, &build::image(Arch::Arm64, "irqlog"))?)
     })?;
     timed("a storm for ARM64, divided by the emulator's scale", || storm(Arch::Arm64, records, engine, lock))?;
+    timed("packages from two clones", || package::twice(&Arch::ALL))?;
     timed("mutations", mutants::run_all)?;
     // Not timed: its last line is the command's.
     step(&format!("a storm of {records} calls, engine {engine}, lock {lock}"));

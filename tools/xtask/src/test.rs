@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use irqlog_kit::Arch;
 
 use crate::{
-    build, events, faults, host, inf, irql_comments, rig,
+    build, events, faults, host, inf, irql_comments, package, rig,
     scenarios::{self, World},
     shell::{output, root, run, step, timed},
     verify,
@@ -46,6 +46,7 @@ const STEPS: &[Step] = &[
     Step { name: "verify-sys", slow: false, run: || verify::run(&Arch::ALL) },
     Step { name: "planted-slice-index", slow: true, run: verify::planted },
     Step { name: "windows-cli", slow: true, run: windows_cli },
+    Step { name: "packages", slow: true, run: package::check },
     Step { name: "rig-images", slow: false, run: || rig::prepare(rig::NATIVE) },
     Step { name: "scenarios-rig-x64", slow: false, run: || scenarios_in(World::RigX64) },
     Step { name: "scenarios-rig-arm64", slow: true, run: || scenarios_in(World::RigArm64) },

@@ -14,9 +14,27 @@ mod rules;
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 
 use crate::shell::root;
+
+/// Checks the text of an INF.
+///
+/// # Errors
+/// If it breaks a rule; the message lists all that it breaks, with their lines.
+pub fn check(text: &str) -> Result<()> {
+    let broken = rules::check(&parse::parse(text));
+    let lines: Vec<_> = broken.iter().map(ToString::to_string).collect();
+    ensure!(lines.is_empty(), "it breaks these rules:\n  {}", lines.join("\n  "));
+    Ok(())
+}
+
+/// The files that an INF takes from its package.
+pub fn files(text: &str) -> Vec<String> {
+    let inf = parse::parse(text);
+    let entries = inf.section("SourceDisksFiles").map(|section| section.entries.as_slice()).unwrap_or_default();
+    entries.iter().filter_map(|entry| entry.key.clone()).collect()
+}
 
 /// Checks a file, `inf/irqlog.inx` without one.
 ///
@@ -27,11 +45,7 @@ pub fn run(file: Option<&Path>) -> Result<()> {
     let file = file.unwrap_or(&own);
     let bytes = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?;
     let text = parse::decode(&bytes).with_context(|| format!("{} is no text", file.display()))?;
-    let broken = rules::check(&parse::parse(&text));
-    if broken.is_empty() {
-        println!("{}: no rule is broken", file.display());
-        return Ok(());
-    }
-    let lines: Vec<_> = broken.iter().map(ToString::to_string).collect();
-    bail!("{} breaks these rules:\n  {}", file.display(), lines.join("\n  "))
+    check(&text).with_context(|| file.display().to_string())?;
+    println!("{}: no rule is broken", file.display());
+    Ok(())
 }

@@ -1,0 +1,96 @@
+//! That a package does not tell where it was made: two clones at different paths give the same.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use irqlog_kit::Arch;
+
+use super::folder;
+use crate::{
+    reproducible,
+    shell::{self, root, step, timed},
+};
+
+/// Builds the packages from two clones of what is committed, and compares them.
+///
+/// # Errors
+/// If they differ in more than signatures and what signing makes of them, or tell a path of this machine.
+pub fn run(archs: &[Arch]) -> Result<()> {
+    let base = root().join("target/twice");
+    // Of different lengths, or padding might hide what is left of them.
+    let clones = [base.join("one"), base.join("another/in/a-longer/path")];
+    let changed = shell::output(Command::new("git").current_dir(root()).args(["status", "--porcelain"]))?;
+    if !changed.is_empty() {
+        step("what is not committed is not in the clones:");
+        eprint!("{changed}");
+    }
+    for clone in &clones {
+        make(clone, archs)?;
+    }
+    for &arch in archs {
+        let [one, other] = clones.each_ref().map(|clone| {
+            let own = folder(arch);
+            clone.join(own.strip_prefix(root()).unwrap_or(&own))
+        });
+        compare(&one, &other, &clones)?;
+    }
+    fs::remove_dir_all(&base).with_context(|| format!("removing {}", base.display()))
+}
+
+fn make(clone: &Path, archs: &[Arch]) -> Result<()> {
+    if clone.exists() {
+        fs::remove_dir_all(clone).with_context(|| format!("removing {}", clone.display()))?;
+    }
+    timed(&format!("packages from a clone at {}", clone.display()), || {
+        shell::run(Command::new("git").args(["clone", "--quiet"]).arg(root()).arg(clone))?;
+        for arch in archs {
+            let mut cargo = Command::new("cargo");
+            for variable in ["CARGO", "CARGO_TARGET_DIR", "CARGO_MANIFEST_DIR"] {
+                cargo.env_remove(variable);
+            }
+            cargo.env("SOURCE_DATE_EPOCH", reproducible::date()?.to_string());
+            shell::run(cargo.current_dir(clone).args(["xtask", "package", "--arch", arch.name()]))?;
+        }
+        Ok(())
+    })
+}
+
+/// Compares two packages file by file, without what signing has put in.
+fn compare(one: &Path, other: &Path, clones: &[PathBuf]) -> Result<()> {
+    let names = names(one)?;
+    ensure!(names == self::names(other)?, "{} and {} have different files", one.display(), other.display());
+    for name in &names {
+        let [first, second] = [one, other].map(|folder| fs::read(folder.join(name)));
+        let (first, second) = (unsigned(name, first?)?, unsigned(name, second?)?);
+        if let Some(at) = first.iter().zip(&second).position(|(first, second)| first != second) {
+            bail!("{name} differs between {} and {}, first at byte {at}", one.display(), other.display());
+        }
+        ensure!(first.len() == second.len(), "{name} is longer in one of {}, {}", one.display(), other.display());
+        for path in clones.iter().chain([&root()]) {
+            let told = path.display().to_string();
+            let is_told = first.windows(told.len()).any(|window| window == told.as_bytes());
+            ensure!(!is_told, "{} tells where it was made: {told}", one.join(name).display());
+        }
+    }
+    println!("{} and {} are the same", one.display(), other.display());
+    Ok(())
+}
+
+fn names(folder: &Path) -> Result<BTreeSet<String>> {
+    let entries = fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
+    entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+}
+
+/// A file as it was before it was signed: signatures tell the time.
+fn unsigned(name: &str, bytes: Vec<u8>) -> Result<Vec<u8>> {
+    match Path::new(name).extension().and_then(|extension| extension.to_str()) {
+        Some("sys" | "exe") => irqlog_catalog::without_signature(bytes).with_context(|| name.to_owned()),
+        Some("cat") => irqlog_catalog::list(&bytes).with_context(|| name.to_owned()),
+        _ => Ok(bytes),
+    }
+}
