@@ -162,7 +162,7 @@ fn doctor() -> Result<()> {
     says(&[
         "irqlog.sys needs 19041",
         "PROBLEM  the driver is not installed",
-        "irqlog service install",
+        "pnputil /add-driver irqlog.inf /install",
         "is not signed",
     ])?;
     drop(wine);

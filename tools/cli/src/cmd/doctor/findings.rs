@@ -56,6 +56,9 @@ mod trust {
 const INVALID_IMAGE_HASH: u32 = 577;
 const DRIVER_BLOCKED: u32 = 1275;
 
+/// In the folder of a package (`cargo xtask package`).
+const INSTALL_PACKAGE: &str = "pnputil /add-driver irqlog.inf /install";
+
 const TRUST_CERTIFICATE: [&str; 2] =
     ["certutil -addstore Root irqlog-test.cer", "certutil -addstore TrustedPublisher irqlog-test.cer"];
 
@@ -120,15 +123,15 @@ fn signature(facts: &Facts, image: &Image, findings: &mut Vec<Finding>) {
     if !image.exists {
         findings.push(problem(
             format!("the driver is not there: {}", image.path),
-            &["irqlog service install --image FILE"],
+            &[INSTALL_PACKAGE, "irqlog service install --image FILE"],
         ));
         return;
     }
     match image.trust {
         Some(0) => findings.push(good(format!("the signature of {} is trusted", image.path))),
         Some(trust::NO_SIGNATURE) => {
-            let sign = ["signtool sign /fd SHA256 /f irqlog-test.pfx irqlog.sys"];
-            findings.push(problem(format!("{} is not signed", image.path), &sign));
+            let what = format!("{} is not signed: install that of a package", image.path);
+            findings.push(problem(what, &[INSTALL_PACKAGE]));
         }
         Some(trust::UNTRUSTED_ROOT) => {
             findings.push(problem(
@@ -158,7 +161,7 @@ fn signature(facts: &Facts, image: &Image, findings: &mut Vec<Finding>) {
 
 fn service(facts: &Facts, findings: &mut Vec<Finding>) {
     let Some(service) = &facts.service else {
-        findings.push(problem("the driver is not installed", &["irqlog service install", "irqlog service start"]));
+        findings.push(problem("the driver is not installed", &[INSTALL_PACKAGE]));
         return;
     };
     match service.state.as_str() {
@@ -195,7 +198,7 @@ fn device(facts: &Facts, findings: &mut Vec<Finding>) {
         Some(Device::Answers(version)) => {
             let what =
                 format!("the driver is version {version}, this program {}: replace the older one", facts.cli_version);
-            findings.push(note(what, &["irqlog service stop", "irqlog service remove", "irqlog service install"]));
+            findings.push(note(what, &["irqlog service stop", INSTALL_PACKAGE]));
         }
         Some(Device::Denied) => {
             let what = "the log may not be opened: only administrators may";
@@ -249,18 +252,18 @@ mod tests {
             (|facts| (facts.code_integrity, facts.secure_boot) = (Some(1), Some(true)), "Secure Boot", "bcdedit"),
             (|facts| facts.code_integrity = Some(0x403), "memory integrity", ""),
             (|facts| image(facts).exists = false, "not there", "--image"),
-            (|facts| image(facts).trust = Some(trust::NO_SIGNATURE), "is not signed", "signtool"),
+            (|facts| image(facts).trust = Some(trust::NO_SIGNATURE), "is not signed", "pnputil"),
             (|facts| image(facts).trust = Some(trust::UNTRUSTED_ROOT), "not in Root", "addstore Root"),
             (|facts| image(facts).trust = Some(trust::BAD_DIGEST), "was changed after", ""),
             (|facts| image(facts).trust = Some(0x800b_010c), "0x800b010c", "certutil"),
             (|facts| image(facts).publisher_is_trusted = Some(false), "TrustedPublisher", "TrustedPublisher"),
-            (|facts| (facts.service, facts.device) = (None, None), "not installed", "service install"),
+            (|facts| (facts.service, facts.device) = (None, None), "not installed", "pnputil"),
             (|facts| stopped(facts, 0), "is stopped", "service start"),
             (|facts| stopped(facts, INVALID_IMAGE_HASH), "577", "testsigning"),
             (|facts| stopped(facts, DRIVER_BLOCKED), "1275", "ms-settings"),
             (|facts| stopped(facts, 31), "ended with 31", "service start"),
             (|facts| facts.device = Some(Device::Denied), "only administrators", "RunAs"),
-            (|facts| facts.device = Some(Device::Answers("0.2.0".to_owned())), "version 0.2.0", "service install"),
+            (|facts| facts.device = Some(Device::Answers("0.2.0".to_owned())), "version 0.2.0", "pnputil"),
             (|facts| facts.device = Some(Device::Absent), "another driver's", "sc qc"),
         ];
         for (change, what, mend) in cases {
