@@ -46,17 +46,12 @@ const ALL: [&Driver; 4] = [&IRQLOG, &KMDF, &TESTDRV, &SAMPLE_RUST];
 /// The image of the driver in C that logs events.
 const SAMPLE_C: &str = "sample_c";
 
-/// Builds irqlog.sys and the samples.
+/// Builds irqlog.sys and the samples, and says on standard output where they are.
 ///
 /// # Errors
 /// Whatever of the tools fails.
 pub fn drivers(archs: &[Arch]) -> Result<()> {
-    let setup = Setup::prepare(archs)?;
-    for &arch in archs {
-        setup.build(&IRQLOG, arch)?;
-        setup.build(&SAMPLE_RUST, arch)?;
-        setup.build_sample_c(arch)?;
-    }
+    packaged(archs)?;
     for &arch in archs {
         for name in [IRQLOG.image, SAMPLE_RUST.image, SAMPLE_C] {
             println!("{}", image(arch, name).display());
@@ -65,13 +60,18 @@ pub fn drivers(archs: &[Arch]) -> Result<()> {
     Ok(())
 }
 
-/// Builds irqlog.sys alone.
+/// Builds what is packaged: irqlog.sys and the samples.
 ///
 /// # Errors
 /// Whatever of the tools fails.
-pub fn irqlog(archs: &[Arch]) -> Result<()> {
+pub fn packaged(archs: &[Arch]) -> Result<()> {
     let setup = Setup::prepare(archs)?;
-    archs.iter().try_for_each(|&arch| setup.build(&IRQLOG, arch))
+    for &arch in archs {
+        setup.build(&IRQLOG, arch)?;
+        setup.build(&SAMPLE_RUST, arch)?;
+        setup.build_sample_c(arch)?;
+    }
+    Ok(())
 }
 
 /// Builds what the rig loads: irqlog.sys and the drivers beside it.

@@ -45,16 +45,14 @@ pub fn folder(arch: Arch) -> PathBuf {
 /// Whatever of the tools fails; a file that they do not find in order.
 pub fn run(archs: &[Arch], signing: &Arguments) -> Result<()> {
     let signer = Signer::prepare(signing)?;
-    build::irqlog(archs)?;
+    build::packaged(archs)?;
     for &arch in archs {
         let folder = folder(arch);
         make(arch, &folder, &signer).with_context(|| format!("packaging for {}", arch.name()))?;
         verify::run(&folder, &signer.authorities()?)?;
         println!("\n{}:", folder.display());
-        let mut files: Vec<_> = fs::read_dir(&folder)?.collect::<Result<_, _>>()?;
-        files.sort_by_key(fs::DirEntry::file_name);
-        for file in files {
-            println!("{:>10}  {}", file.metadata()?.len(), file.file_name().to_string_lossy());
+        for file in files(&folder)? {
+            println!("{:>10}  {}", fs::metadata(folder.join(&file))?.len(), file.display());
         }
     }
     Ok(())
@@ -111,7 +109,35 @@ fn make(arch: Arch, folder: &Path, signer: &Signer) -> Result<()> {
         let path = folder.join("irqlog-test.cer");
         fs::write(&path, certificate).with_context(|| format!("writing {}", path.display()))?;
     }
+    first_run(arch, &folder.join("first-run"), signer)?;
     materials::write(arch, folder, date)
+}
+
+/// The script that tries the package on a machine, with the drivers that it needs.
+fn first_run(arch: Arch, folder: &Path, signer: &Signer) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
+    let script = root().join("tools/vm/first-run.ps1");
+    let text = fs::read_to_string(&script).with_context(|| format!("reading {}", script.display()))?;
+    write(&folder.join("first-run.ps1"), &crlf(&text))?;
+    build::SAMPLES
+        .iter()
+        .try_for_each(|name| signer.sign(&build::image(arch, name), &folder.join(format!("{name}.sys"))))
+}
+
+/// All files below a folder, by their names in it, in order.
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
+        let entry = entry?;
+        let name = PathBuf::from(entry.file_name());
+        if entry.path().is_dir() {
+            files.extend(self::files(&entry.path())?.iter().map(|file| name.join(file)));
+        } else {
+            files.push(name);
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 /// What StampInf does: the date and version of this build in `DriverVer`.

@@ -20,10 +20,13 @@ pub fn run(folder: &Path, authorities: &Path) -> Result<()> {
 /// What was found to be in order.
 fn look(folder: &Path, authorities: &Path) -> Result<Vec<String>> {
     let mut lines = Vec::new();
-    for name in ["irqlog.sys", "irqlog.exe", "irqlog.cat"] {
-        osslsigncode(authorities, &[], &folder.join(name))?;
-        lines.push(format!("osslsigncode: the signature of {name} is good"));
+    for file in super::files(folder)? {
+        if file.extension().is_some_and(|extension| ["sys", "exe", "cat"].iter().any(|signed| extension == *signed)) {
+            osslsigncode(authorities, &[], &folder.join(&file))?;
+            lines.push(format!("osslsigncode: the signature of {} is good", file.display()));
+        }
     }
+    ensure!(lines.len() >= 3, "image, CLI and catalog are not all there");
     let catalog = folder.join("irqlog.cat");
     let named = files_of(&folder.join("irqlog.inf"))?;
     ensure!(named.iter().any(|name| name == "irqlog.sys"), "irqlog.inf does not name irqlog.sys");
@@ -84,10 +87,11 @@ fn hex(bytes: &[u8]) -> String {
 pub fn flips(folder: &Path, authorities: &Path) -> Result<()> {
     const PLACES: usize = 16;
     let copy = folder.with_extension("flipped");
-    fs::create_dir_all(&copy).with_context(|| format!("creating {}", copy.display()))?;
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        fs::copy(entry.path(), copy.join(entry.file_name()))?;
+    for file in super::files(folder)? {
+        let to = copy.join(&file);
+        let parent = to.parent().context("a file lies in a folder")?;
+        fs::create_dir_all(parent).with_context(|| format!("creating {}", parent.display()))?;
+        fs::copy(folder.join(&file), &to).with_context(|| format!("copying {}", to.display()))?;
     }
     look(&copy, authorities).context("a copy with nothing changed")?;
     for name in ["irqlog.sys", "irqlog.inf", "irqlog.cat"] {
