@@ -3,6 +3,7 @@
 use std::{fmt::Write, path::Path};
 
 use anyhow::{Context, Result, ensure};
+use irqlog_kit::Arch;
 use irqlog_wire::site;
 use object::{
     LittleEndian as LE, pe,
@@ -147,6 +148,26 @@ impl Image {
             }
         }
         broken
+    }
+
+    /// The imports that a table does not have, with their modules: rows of name, module for x64, module for ARM64, source.
+    pub fn undocumented(&self, arch: Arch, table: &str) -> Vec<String> {
+        let column = match arch {
+            Arch::X64 => 1,
+            Arch::Arm64 => 2,
+        };
+        let rows: Vec<Vec<&str>> = table
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split_once("` | "))
+            .map(|(name, rest)| std::iter::once(name).chain(rest.split(" | ")).collect())
+            .collect();
+        self.imports
+            .iter()
+            .filter(|(module, name)| {
+                !rows.iter().any(|row| row[0] == name && row.get(column).is_some_and(|cell| cell == module))
+            })
+            .map(|(module, name)| format!("docs/windows.md, \"Imports\", has no row for {name} from {module}"))
+            .collect()
     }
 
     /// The sites of a driver that logs events: how many, or what is wrong with them.

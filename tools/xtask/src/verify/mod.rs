@@ -48,6 +48,9 @@ pub fn verify(arch: Arch, path: &Path) -> Result<String> {
     let image = image::Image::read(path)?;
     let code = code::Code::read(arch, path)?;
     let mut broken = image.check(image::is_allowed);
+    let table = root().join("docs/windows.md");
+    let table = fs::read_to_string(&table).with_context(|| format!("reading {}", table.display()))?;
+    broken.extend(image.undocumented(arch, &table));
     broken.extend(code.check(arch));
     let record_path = path::RecordPath::find(&code, arch);
     broken.extend(record_path.check(&image));
