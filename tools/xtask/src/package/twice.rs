@@ -28,8 +28,13 @@ pub fn run(archs: &[Arch]) -> Result<()> {
         step("what is not committed is not in the clones:");
         eprint!("{changed}");
     }
+    // Both of what is committed now, whatever is in an hour.
+    let date = reproducible::date()?;
     for clone in &clones {
-        make(clone, archs)?;
+        clone_to(clone)?;
+    }
+    for clone in &clones {
+        make(clone, archs, date)?;
     }
     for &arch in archs {
         let [one, other] = clones.each_ref().map(|clone| {
@@ -41,18 +46,21 @@ pub fn run(archs: &[Arch]) -> Result<()> {
     fs::remove_dir_all(&base).with_context(|| format!("removing {}", base.display()))
 }
 
-fn make(clone: &Path, archs: &[Arch]) -> Result<()> {
+fn clone_to(clone: &Path) -> Result<()> {
     if clone.exists() {
         fs::remove_dir_all(clone).with_context(|| format!("removing {}", clone.display()))?;
     }
+    shell::run(Command::new("git").args(["clone", "--quiet"]).arg(root()).arg(clone))
+}
+
+fn make(clone: &Path, archs: &[Arch], date: u64) -> Result<()> {
     timed(&format!("packages from a clone at {}", clone.display()), || {
-        shell::run(Command::new("git").args(["clone", "--quiet"]).arg(root()).arg(clone))?;
         for arch in archs {
             let mut cargo = Command::new("cargo");
             for variable in ["CARGO", "CARGO_TARGET_DIR", "CARGO_MANIFEST_DIR"] {
                 cargo.env_remove(variable);
             }
-            cargo.env("SOURCE_DATE_EPOCH", reproducible::date()?.to_string());
+            cargo.env("SOURCE_DATE_EPOCH", date.to_string());
             shell::run(cargo.current_dir(clone).args(["xtask", "package", "--arch", arch.name()]))?;
         }
         Ok(())
