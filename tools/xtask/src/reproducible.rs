@@ -74,10 +74,7 @@ pub fn wrappers(rustc: &Path) -> Result<Wrappers> {
 
 /// A script for `RUSTC_WRAPPER`, which gets the compiler and its arguments.
 fn rename_folders(sysroot: &Path) -> String {
-    let cargo = env::var_os("CARGO_HOME")
-        .map(PathBuf::from)
-        .or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".cargo")))
-        .unwrap_or_default();
+    let cargo = cargo_home();
     let library = sysroot.join("lib/rustlib/src/rust");
     let mut script = "#!/bin/sh\nexec \"$@\"".to_owned();
     // The last one that fits is taken.
@@ -87,6 +84,22 @@ fn rename_folders(sysroot: &Path) -> String {
         script.push_str(&format!(" '--remap-path-prefix={}={to}'", from.display()));
     }
     script + "\n"
+}
+
+fn cargo_home() -> PathBuf {
+    env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".cargo")))
+        .unwrap_or_default()
+}
+
+/// The folders of this machine that nothing of what is built may tell, besides those of the sources.
+///
+/// # Errors
+/// If the compiler does not say where its library is.
+pub fn private_folders() -> Result<Vec<PathBuf>> {
+    let sysroot = output(Command::new("rustc").args(["--print", "sysroot"]))?;
+    Ok(vec![root(), cargo_home(), sysroot.trim().into(), env::temp_dir().join("")])
 }
 
 /// Writes it if it is not there like that: a new time would have cargo ask the compiler for everything again.

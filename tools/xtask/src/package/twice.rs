@@ -69,6 +69,7 @@ fn make(clone: &Path, archs: &[Arch], date: u64) -> Result<()> {
 
 /// Compares two packages file by file, without what signing has put in.
 fn compare(one: &Path, other: &Path, clones: &[PathBuf]) -> Result<()> {
+    let private = reproducible::private_folders()?;
     let files = super::files(one)?;
     ensure!(files == super::files(other)?, "{} and {} have different files", one.display(), other.display());
     for name in &files {
@@ -82,7 +83,7 @@ fn compare(one: &Path, other: &Path, clones: &[PathBuf]) -> Result<()> {
             bail!("{name} differs between {} and {}, first at byte {at}", one.display(), other.display());
         }
         ensure!(first.len() == second.len(), "{name} is longer in one of {}, {}", one.display(), other.display());
-        for path in clones.iter().chain([&root()]) {
+        for path in clones.iter().chain(&private) {
             let told = path.display().to_string();
             let is_told = first.windows(told.len()).any(|window| window == told.as_bytes());
             ensure!(!is_told, "{} tells where it was made: {told}", one.join(name.to_string()).display());
