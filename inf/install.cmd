@@ -16,8 +16,12 @@ if exist irqlog-test.cer (
 )
 
 pnputil /add-driver irqlog.inf /install
-rem 3010: it is installed, and wants a restart.
-if not errorlevel 3010 if errorlevel 1 goto failed
+rem 259: it was there already. 3010: it is installed, and wants a restart. (Microsoft Learn, "PnPUtil return values")
+set result=%errorlevel%
+if not %result%==0 if not %result%==259 if not %result%==3010 goto failed
+
+rem The INF has it started when it is new; after `irqlog service stop` somebody has to. sc's words are the same in all languages.
+sc query irqlog | find "RUNNING" >nul || irqlog service start
 
 irqlog doctor
 if errorlevel 1 goto failed
