@@ -10,7 +10,7 @@ fn calls(script: &str, call: &str) -> Vec<Vec<String>> {
     for line in script.lines().filter(|line| !line.trim_start().starts_with(['#', ':'])) {
         for (at, _) in line.match_indices(call) {
             // A word before it, and it is talked about.
-            if !line[..at].trim_end().is_empty() && !line[..at].trim_end().ends_with(['{', ';', '(', '}']) {
+            if !line[..at].trim_end().is_empty() && !line[..at].trim_end().ends_with(['{', ';', '(', '}', '|']) {
                 continue;
             }
             let rest = &line[at + call.len()..];
@@ -40,7 +40,7 @@ fn scripts_call_what_there_is() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     for (script, call, at_least) in [
         ("tools/vm/first-run.ps1", "& $Irqlog ", 20),
-        ("inf/install.cmd", "irqlog ", 3),
+        ("inf/install.cmd", "irqlog ", 4),
         ("inf/README.txt", "irqlog ", 3),
     ] {
         let text = fs::read_to_string(root.join(script)).unwrap();
