@@ -92,7 +92,8 @@ pub fn rig_images(arch: Arch) -> Result<()> {
 /// Whatever of the tools fails.
 pub fn wine_images() -> Result<()> {
     let setup = Setup::prepare(&[Arch::X64])?;
-    [&IRQLOG, &KMDF, &SHIM].into_iter().try_for_each(|driver| setup.build(driver, Arch::X64))
+    [&IRQLOG, &KMDF, &SHIM].into_iter().try_for_each(|driver| setup.build(driver, Arch::X64))?;
+    setup.build_random_for_wine()
 }
 
 /// Builds the checked irqlog.sys for both architectures, the one for the rig beside what the rig loads with it. Gives the
@@ -157,41 +158,39 @@ pub fn clippy_drivers() -> Result<()> {
     run(cargo.args(["--", "-D", "warnings"]))
 }
 
-/// What irqlog.exe is built for. The targets are those whose standard library and C runtime need nothing of Microsoft's to
-/// be built, and nothing but Windows to run: win7 for x64, because Wine 8 lacks what newer ones import
-/// (`bcryptprimitives.dll`), and gnullvm for ARM64.
+/// What irqlog.exe is built for: targets whose library rustup has, and whose C runtime needs nothing of Microsoft's to be
+/// linked, and nothing but Windows to run.
 pub const fn cli_target(arch: Arch) -> &'static str {
     match arch {
-        Arch::X64 => "x86_64-win7-windows-gnu",
+        Arch::X64 => "x86_64-pc-windows-gnu",
         Arch::Arm64 => "aarch64-pc-windows-gnullvm",
     }
 }
 
-/// Builds irqlog.exe as it is packaged, and gives its path.
+/// Builds irqlog.exe as it is packaged, and gives its path. Debian has a C runtime and a linker for x64; for ARM64 zig
+/// compiles one, which takes minutes the first time.
 ///
 /// # Errors
 /// Whatever of the tools fails.
 pub fn windows_cli(arch: Arch) -> Result<PathBuf> {
-    let zigbuild = host::zigbuild()?;
     let target = cli_target(arch);
-    let toolchain = match arch {
-        // A target without a prebuilt standard library.
-        Arch::X64 => Toolchain::with_source()?,
-        Arch::Arm64 => Toolchain::find(&[target])?,
-    };
+    let toolchain = Toolchain::find(&[target])?;
     let wrappers = reproducible::wrappers(&toolchain.rustc())?;
     let folder = root().join("target/windows-cli");
     timed(&format!("building irqlog.exe for {}", arch.name()), || {
-        let mut cargo = toolchain.cargo("zigbuild", target, "std,panic_abort");
+        let subcommand = if arch == Arch::X64 { "build" } else { "zigbuild" };
+        let mut cargo = toolchain.cargo(subcommand, target, "std,panic_abort");
         cargo.args(["--profile", "exe", "--package", "irqlog-cli"]).arg("--target-dir").arg(&folder);
-        // Building the library needs it, and build scripts look at it: one that is set for one architecture alone has the
-        // procedural macros, and what is made with them, built again at each change between the two.
-        cargo.env("RUSTC_BOOTSTRAP", "1");
         cargo.env("RUSTC_WRAPPER", &wrappers.rustc).env("SOURCE_DATE_EPOCH", reproducible::date()?.to_string());
-        // As `cargo zigbuild`, wherever cargo is.
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let paths = std::iter::once(zigbuild.bin.clone()).chain(std::env::split_paths(&path));
-        cargo.env("PATH", std::env::join_paths(paths)?).env("CARGO_ZIGBUILD_ZIG_PATH", &zigbuild.zig);
+        if arch == Arch::X64 {
+            cargo.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER", host::mingw()?);
+        } else {
+            let zigbuild = host::zigbuild()?;
+            // As `cargo zigbuild`, wherever cargo is.
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            let paths = std::iter::once(zigbuild.bin.clone()).chain(std::env::split_paths(&path));
+            cargo.env("PATH", std::env::join_paths(paths)?).env("CARGO_ZIGBUILD_ZIG_PATH", &zigbuild.zig);
+        }
         run(&mut cargo)
     })?;
     Ok(folder.join(target).join("exe/irqlog.exe"))
@@ -312,6 +311,20 @@ impl Setup {
             link.arg(format!("/OUT:{}", to.display())).arg(&object);
             run(link.arg(irqlog_kit::kernel_libraries(&self.wdk, arch).join("ntoskrnl.lib")))
         })
+    }
+
+    /// `bcryptprimitives.dll`, which Wine 8 lacks and Rust's library takes random numbers from: it forwards the one routine
+    /// to its older name, `RtlGenRandom`, which is exported as that (Microsoft Learn, "RtlGenRandom function").
+    fn build_random_for_wine(&self) -> Result<()> {
+        let to = image(Arch::X64, "bcryptprimitives").with_extension("dll");
+        // The linker wants an object, if there is nothing in it.
+        let object = relative(&to.with_extension("obj"));
+        let mut compile = self.clang_cl(Arch::X64);
+        run(compile.arg(format!("/Fo{}", object.display())).args(["--", "tools/kit/lib/empty.c"]))?;
+        let mut link = Command::new(&self.wrappers.linker);
+        link.args(["-flavor", "link", "/DLL", "/NOENTRY", "/NODEFAULTLIB", "/MACHINE:X64"]);
+        link.args(["/EXPORT:ProcessPrng=advapi32.SystemFunction036".to_owned(), format!("/OUT:{}", to.display())]);
+        run(link.arg(object))
     }
 
     /// The compiler for kernel code in C, with the kit's headers and irqlog.h.

@@ -61,26 +61,6 @@ impl Toolchain {
 }
 
 impl Toolchain {
-    /// One with the standard library's source, for targets that nobody ships a library for.
-    ///
-    /// # Errors
-    /// If it is missing and cannot be installed.
-    pub fn with_source() -> Result<Self> {
-        let sysroot = PathBuf::from(output(Command::new("rustc").args(["--print", "sysroot"]))?.trim());
-        let library = sysroot.join("lib/rustlib/src/rust/library");
-        if !library.join("Cargo.lock").exists() {
-            step("adding to the Rust toolchain: rustup component add rust-src");
-            let added = Command::new("rustup").args(["component", "add", "rust-src"]).status();
-            if !added.is_ok_and(|status| status.success()) {
-                step("rustup cannot fetch it here; using Debian's compiler with its library source instead");
-                apt_install(&["rustc-web", "cargo-web", "rust-web-src"])?;
-                let library = PathBuf::from("/usr/lib/rustlib/src/rust/library");
-                return Ok(Self::BuildStd { bin: Some("/usr/bin".into()), library });
-            }
-        }
-        Ok(Self::BuildStd { bin: None, library })
-    }
-
     /// Its compiler.
     pub fn rustc(&self) -> PathBuf {
         match self {
@@ -145,6 +125,18 @@ pub fn arm64_runner(signals: Signals) -> Result<Vec<String>> {
         .find(|option| help.contains(option))
         .context("qemu-aarch64 has no option for one instruction a block")?;
     Ok(vec![emulator.to_owned(), one_instruction.to_owned()])
+}
+
+/// The C compiler that links for x64 Windows, with its C runtime, installed if it is missing.
+///
+/// # Errors
+/// If it is missing and cannot be installed.
+pub fn mingw() -> Result<&'static str> {
+    let linker = "/usr/bin/x86_64-w64-mingw32-gcc";
+    if !Path::new(linker).exists() {
+        apt_install(&["gcc-mingw-w64-x86-64-win32"])?;
+    }
+    Ok(linker)
 }
 
 /// `cargo zigbuild`: a linker and a C runtime for Windows.

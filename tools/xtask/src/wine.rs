@@ -26,6 +26,8 @@ use crate::{
 /// The module that the drivers import from, and the one that the copies import from.
 const KERNEL: &str = "ntoskrnl.exe";
 const SHIM: &str = "ntosshim.sys";
+/// What Wine 8 lacks of what irqlog.exe imports.
+const RANDOM: &str = "bcryptprimitives.dll";
 /// Debian's wine64.
 const WINE: &str = "/usr/lib/wine/wine64";
 const SERVER: &str = "/usr/lib/wine/wineserver";
@@ -67,6 +69,7 @@ pub fn prepare() -> Result<()> {
         fs::write(images.join(name), redirect(&image)?)?;
     }
     fs::copy(build::windows_cli(Arch::X64)?, images.join("irqlog.exe"))?;
+    fs::copy(shim.with_file_name(RANDOM), images.join(RANDOM))?;
     make_prefix()
 }
 

@@ -2,7 +2,7 @@
 //! the licences.
 //!
 //! The crates are those that cargo links into irqlog.sys and irqlog.exe for the architecture; beside them there are Rust's
-//! own library in both, and the C runtime that zig links into irqlog.exe.
+//! own library in both, and the C runtime in irqlog.exe: Debian's for x64, zig's for ARM64.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -58,7 +58,7 @@ pub fn write(arch: Arch, folder: &Path, date: u64) -> Result<()> {
     for (package, target) in [("irqlog", arch.triple()), ("irqlog-cli", build::cli_target(arch))] {
         crates(package, target, &metadata, &mut components)?;
     }
-    for (runtime, users) in runtimes()? {
+    for (runtime, users) in runtimes(arch)? {
         for user in users {
             let user = components.get_mut(&reference(user, VERSION)).with_context(|| format!("{user} is linked"))?;
             user.parts.insert(runtime.reference());
@@ -242,7 +242,7 @@ fn text(file: &Path) -> Result<String> {
 }
 
 /// What compilers add, and to which of ours.
-fn runtimes() -> Result<Vec<(Component, &'static [&'static str])>> {
+fn runtimes(arch: Arch) -> Result<Vec<(Component, &'static [&'static str])>> {
     let of = |name: &str, version: &str, license: &str, texts: Vec<String>| Component {
         name: name.to_owned(),
         version: version.to_owned(),
@@ -260,15 +260,27 @@ fn runtimes() -> Result<Vec<(Component, &'static [&'static str])>> {
     for name in ["MIT.txt", "Apache-2.0.txt"] {
         rust.push(text(&licenses.join(name))?);
     }
-    let zig = host::zigbuild()?;
-    let zig_folder = zig.zig.parent().context("zig lies in a folder")?;
-    let copying = texts_in(&zig_folder.join("lib/libc/mingw"))?;
-    ensure!(!copying.is_empty(), "zig has no licence of mingw-w64");
-    Ok(vec![
-        (of("rust-std", release, "MIT OR Apache-2.0", rust), &["irqlog", "irqlog-cli"]),
-        (of("mingw-w64-runtime", host::ZIG_VERSION, "ZPL-2.1", copying), &["irqlog-cli"]),
-        (of("zig-compiler-rt", host::ZIG_VERSION, "MIT", texts_in(zig_folder)?), &["irqlog-cli"]),
-    ])
+    let mut runtimes: Vec<(_, &'static [_])> =
+        vec![(of("rust-std", release, "MIT OR Apache-2.0", rust), &["irqlog", "irqlog-cli"])];
+    if arch == Arch::X64 {
+        for (name, package, license) in [
+            ("mingw-w64-runtime", "mingw-w64-x86-64-dev", "ZPL-2.1"),
+            ("libgcc", "gcc-mingw-w64-x86-64-win32", "GPL-3.0-or-later WITH GCC-exception-3.1"),
+        ] {
+            let version = output(Command::new("dpkg-query").args(["--show", "--showformat=${Version}", package]))?;
+            let copyright = text(&Path::new("/usr/share/doc").join(package).join("copyright"))?;
+            runtimes.push((of(name, &version, license, vec![copyright]), &["irqlog-cli"]));
+        }
+    } else {
+        let zig = host::zigbuild()?;
+        let folder = zig.zig.parent().context("zig lies in a folder")?;
+        let copying = texts_in(&folder.join("lib/libc/mingw"))?;
+        ensure!(!copying.is_empty(), "zig has no licence of mingw-w64");
+        let own = texts_in(folder)?;
+        runtimes.push((of("mingw-w64-runtime", host::ZIG_VERSION, "ZPL-2.1", copying), &["irqlog-cli"]));
+        runtimes.push((of("zig-compiler-rt", host::ZIG_VERSION, "MIT", own), &["irqlog-cli"]));
+    }
+    Ok(runtimes)
 }
 
 #[cfg(test)]

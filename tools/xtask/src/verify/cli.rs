@@ -9,13 +9,14 @@ use object::{
     read::pe::{ImageNtHeaders, ImageOptionalHeader, PeFile64},
 };
 
-/// Modules that every Windows 10 has. The C runtime is the universal one, part of Windows since 10
-/// (Microsoft Learn, "Universal CRT deployment"); nothing of a compiler's own may be among them.
-const MODULES: [&str; 8] = [
+/// Modules that every Windows 10 has. The C runtime is the universal one for ARM64, part of Windows since 10
+/// (Microsoft Learn, "Universal CRT deployment"), and for x64 msvcrt.dll, which is part of every Windows; nothing of a compiler's own may be among them.
+const MODULES: [&str; 9] = [
     "advapi32.dll",
     "bcryptprimitives.dll",
     "crypt32.dll",
     "kernel32.dll",
+    "msvcrt.dll",
     "ntdll.dll",
     "userenv.dll",
     "wintrust.dll",
