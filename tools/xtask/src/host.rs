@@ -48,8 +48,15 @@ impl Toolchain {
                 return Ok(Self::Installed);
             }
         }
+        // Not every release has every target; the source is the same for all.
         let library = rustlib.join("src/rust/library");
-        if library.join("Cargo.lock").exists() {
+        let has_source = || library.join("Cargo.lock").exists();
+        if !has_source() && !has_debian {
+            step("rustup has no library for them; adding its source: rustup component add rust-src");
+            // Whether it worked is looked at below.
+            let _ = Command::new("rustup").args(["component", "add", "rust-src"]).status();
+        }
+        if has_source() {
             return Ok(Self::BuildStd { bin: None, library });
         }
         if !has_debian {
