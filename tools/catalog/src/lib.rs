@@ -5,10 +5,10 @@
 //! files. The message made here is not signed yet: osslsigncode, or SignTool, does that.
 //!
 //! Microsoft documents neither the attributes of a member nor their values. They are made here as they are in two
-//! published catalogs for Windows 10, both signed by Microsoft: that of Wintun 0.14.1 for ARM64 (resource `WINTUN.CAT` of
+//! published catalogs for Windows 10, both signed by Microsoft: that of Wintun 0.14 for ARM64 (resource `WINTUN.CAT` of
 //! `wintun.dll`) and that of ViGEmBus 1.17 for x64 (in `ViGEmBusSetup_x64.msi`). Both have, and so do ours:
 //!
-//! - members by SHA-256 (`CATALOG_LIST_MEMBER_V2`) and, for readers of before Windows 8, by SHA-1, in the order of their digests;
+//! - members by SHA-256 (`CATALOG_LIST_MEMBER_V2`) and by SHA-1 as well, in the order of their digests;
 //! - of each member its kind, `File` (its name in lower case), `OSAttr` (`2:10.0`), and with SHA-256 the digest as in an
 //!   Authenticode signature, of the image for a PE file and of the whole file for any other;
 //! - of the list, the name `OS`: the versions of Windows that it is for.

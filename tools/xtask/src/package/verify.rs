@@ -30,7 +30,6 @@ fn look(folder: &Path, authorities: &Path) -> Result<Vec<String>> {
     let catalog = folder.join("irqlog.cat");
     let named = files_of(&folder.join("irqlog.inf"))?;
     ensure!(named.iter().any(|name| name == "irqlog.sys"), "irqlog.inf does not name irqlog.sys");
-    // `-strparse` would leave out the rest: the list is the first in the message.
     let listed = output(Command::new("openssl").args(["asn1parse", "-inform", "DER", "-in"]).arg(&catalog))?;
     for name in &named {
         let path = folder.join(name);
@@ -103,6 +102,15 @@ pub fn flips(folder: &Path, authorities: &Path) -> Result<()> {
             fs::write(&path, &bad)?;
             if look(&copy, authorities).is_ok() {
                 bail!("byte {place} of {} is another, and nobody notices: {}", name, path.display());
+            }
+            // Its own signature is looked at first; the catalog alone has to notice too.
+            if name == "irqlog.sys" {
+                let catalog = copy.join("irqlog.cat").display().to_string();
+                let by_catalog = osslsigncode(authorities, &["-catalog", &catalog], &path);
+                ensure!(
+                    by_catalog.is_err(),
+                    "byte {place} of {name} is another, and the catalog lists it all the same"
+                );
             }
         }
         fs::write(&path, &good)?;

@@ -10,7 +10,8 @@ use object::{
 };
 
 /// Modules that every Windows 10 has. The C runtime is the universal one for ARM64, part of Windows since 10
-/// (Microsoft Learn, "Universal CRT deployment"), and for x64 msvcrt.dll, which is part of every Windows; nothing of a compiler's own may be among them.
+/// (Microsoft Learn, "Universal CRT deployment"), and for x64 msvcrt.dll, which is part of every Windows; nothing of a
+/// compiler's own may be among them.
 const MODULES: [&str; 9] = [
     "advapi32.dll",
     "bcryptprimitives.dll",
