@@ -13,6 +13,7 @@ use crate::{
     image::Tables,
     record::{Content, Record},
     render, status,
+    untrusted::Untrusted,
 };
 
 pub use crate::render::guid;
@@ -64,7 +65,7 @@ pub struct Argument<'a> {
 #[derive(Clone, Debug)]
 pub struct EventView<'a> {
     /// The provider's name; without its site it is not known.
-    pub provider: Option<&'a str>,
+    pub provider: Option<Untrusted<&'a str>>,
     /// The site, if it is in the table.
     pub site: Option<Site<'a>>,
     /// Its arguments.
@@ -77,19 +78,20 @@ impl<'a> EventView<'a> {
     pub fn of(tables: &'a Tables, record: &'a Record) -> Option<Self> {
         let Content::Event(payload) = record.content() else { return None };
         let found = tables.sites.find(record.header.site.get());
-        let provider = found.and_then(|(index, _)| tables.sites.providers().get(index)).map(|provider| &*provider.name);
+        let provider =
+            found.and_then(|(index, _)| tables.sites.providers().get(index)).map(|provider| provider.name.borrowed());
         Some(Self { provider, site: found.map(|(_, site)| site), arguments: arguments(payload) })
     }
 
     /// Its text; that of an event whose site is not known is its arguments.
     #[must_use]
-    pub fn text(&self) -> String {
-        match self.site {
+    pub fn text(&self) -> Untrusted {
+        Untrusted::new(match self.site {
             Some(site) => {
                 text(&String::from_utf8_lossy(site.format), &String::from_utf8_lossy(site.names), &self.arguments)
             }
             None => text("(unknown site){", "", &self.arguments).replacen('{', "", 1),
-        }
+        })
     }
 
     /// The names of the arguments, an empty one for each without.

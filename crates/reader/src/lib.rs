@@ -10,6 +10,7 @@
 //! | [`event`] | an event's arguments, and its text by the format of its site |
 //! | [`status`] | names of NTSTATUS values |
 //! | [`text`] | a record as a line of text |
+//! | [`untrusted`] | strings of others, which can only be printed escaped |
 //! | [`rig`] | the frames in which the rig carries control requests over a socket |
 //!
 //! Input is never trusted: sizes are checked before they are used, and damage in one place does not hide the rest.
@@ -24,3 +25,4 @@ pub mod session;
 pub mod sites;
 pub mod status;
 pub mod text;
+pub mod untrusted;

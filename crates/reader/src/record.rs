@@ -3,6 +3,8 @@
 use irqlog_wire::record::{BlobHeader, HEADER_SIZE, Kind, Level, MAX_SIZE, RecordHeader, WORD, flags};
 use zerocopy::FromBytes;
 
+use crate::untrusted::Untrusted;
+
 /// A record with its payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -20,7 +22,7 @@ pub struct Record {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content<'a> {
     /// Text; what was no UTF-8 is replaced.
-    Text(std::borrow::Cow<'a, str>),
+    Text(Untrusted<std::borrow::Cow<'a, str>>),
     /// A piece of a blob.
     Blob {
         /// Which piece of which blob.
@@ -38,7 +40,7 @@ impl Record {
     /// Its payload, understood.
     pub fn content(&self) -> Content<'_> {
         match Kind(self.header.kind) {
-            Kind::Text => Content::Text(String::from_utf8_lossy(&self.payload)),
+            Kind::Text => Content::Text(Untrusted::lossy(&self.payload)),
             Kind::Event => Content::Event(&self.payload),
             Kind::Blob => match BlobHeader::read_from_prefix(&self.payload) {
                 Ok((header, bytes)) => Content::Blob { header, bytes },

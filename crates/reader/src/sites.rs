@@ -6,6 +6,8 @@ use irqlog_wire::{
 };
 use zerocopy::FromBytes;
 
+use crate::untrusted::Untrusted;
+
 /// A site table, of an image or as SITES answers it.
 #[derive(Clone, Debug, Default)]
 pub struct SiteTable {
@@ -17,7 +19,7 @@ pub struct SiteTable {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provider {
     /// Its name.
-    pub name: String,
+    pub name: Untrusted,
     /// Offset of the entry in the table: by this PROVIDER_LEVEL knows it.
     pub entry: u64,
     /// The least important level that its events are written at.
@@ -87,7 +89,7 @@ fn provider(bytes: &[u8], entry: usize) -> Option<(usize, Provider)> {
     let name = rest.get(..header.name_size.get() as usize)?;
     is_sane.then(|| {
         let provider = Provider {
-            name: String::from_utf8_lossy(name).into_owned(),
+            name: Untrusted::new(String::from_utf8_lossy(name).into_owned()),
             entry: entry as u64,
             level: Level(header.level.get() as u8),
             sites: header.site_count.get(),

@@ -55,13 +55,13 @@ pub fn record(out: &mut impl Write, tables: &Tables, record: &Record) -> Result<
         None => out.write_all(b"     -  ")?,
     }
     match record.content() {
-        Content::Text(text) => plain(out, &text)?,
+        Content::Text(text) => write!(out, "{text}")?,
         Content::Event(_) => {
             if let Some(event) = EventView::of(tables, record) {
                 if let Some(provider) = event.provider {
                     write!(out, "{provider}: ")?;
                 }
-                plain(out, &event.text())?;
+                write!(out, "{}", event.text())?;
             }
         }
         Content::Blob { header, bytes } => {
@@ -92,43 +92,4 @@ pub fn record(out: &mut impl Write, tables: &Tables, record: &Record) -> Result<
         write!(out, " [late]")?;
     }
     writeln!(out)
-}
-
-/// A text in one line: what would break it, or is not to be seen, is escaped.
-fn plain(out: &mut impl Write, text: &str) -> Result<()> {
-    // Most texts need no escape, and to look at each character for one costs more than all the rest of the line.
-    if is_plain(text) {
-        return out.write_all(text.as_bytes());
-    }
-    for character in text.chars() {
-        match character {
-            // Paths and quotes are to be read, not to be parsed.
-            '"' | '\'' | '\\' => write!(out, "{character}")?,
-            _ => write!(out, "{}", character.escape_debug())?,
-        }
-    }
-    Ok(())
-}
-
-/// Whether nothing in it has to be escaped.
-fn is_plain(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::plain;
-
-    #[test]
-    fn a_text_stays_in_its_line() {
-        for (text, shown) in [
-            ("C:\\path 'x' \"y\"", "C:\\path 'x' \"y\""),
-            ("two\nlines\t\u{7f}", "two\\nlines\\t\\u{7f}"),
-            ("\u{e9}\u{202e}\u{1f600}\"", "\u{e9}\\u{202e}\u{1f600}\""),
-        ] {
-            let mut out = Vec::new();
-            plain(&mut out, text).unwrap();
-            assert_eq!(String::from_utf8(out).unwrap(), shown);
-        }
-    }
 }

@@ -73,7 +73,7 @@ fn texts(records: &[irqlog_reader::record::Record]) -> Vec<String> {
     records
         .iter()
         .map(|record| match record.content() {
-            Content::Text(text) => text.into_owned(),
+            Content::Text(text) => text.raw().to_owned(),
             other => panic!("{other:?}"),
         })
         .collect()

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, error::ContextValue};
+use irqlog_reader::untrusted::Untrusted;
 use irqlog_wire::{image::Policy, irql, record::Level};
 
 const EXIT_CODES: &str = "Exit codes:
@@ -161,7 +162,7 @@ pub struct Filter {
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub provider: Vec<String>,
     /// Only those in whose text this regular expression is found
-    #[arg(long, value_name = "REGEX")]
+    #[arg(long, value_name = "REGEX", value_parser = pattern)]
     pub grep: Option<regex::Regex>,
     /// Only events of this place: the end of the file's path, and the line
     #[arg(long, value_name = "FILE:LINE", value_parser = place)]
@@ -200,6 +201,20 @@ fn level(text: &str) -> Result<Level, String> {
     Level::from_name(text).ok_or_else(|| "a level is error, warn, info, debug or trace".to_owned())
 }
 
+fn pattern(text: &str) -> Result<regex::Regex, String> {
+    // The error shows the expression in lines of its own.
+    let one_line = |error: regex::Error| {
+        error
+            .to_string()
+            .lines()
+            .map(str::trim)
+            .map(|line| Untrusted::new(line).to_string())
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    regex::Regex::new(text).map_err(one_line)
+}
+
 fn policy(text: &str) -> Result<Policy, String> {
     Policy::from_name(text).ok_or_else(|| "a policy is overwrite or keep".to_owned())
 }
@@ -226,6 +241,23 @@ pub enum Form {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// An error of the command line with the values that it repeats escaped: they may hold what a terminal obeys.
+pub fn escaped(mut error: clap::Error) -> clap::Error {
+    let escape = |text: &String| Untrusted::new(text).to_string();
+    let repeated: Vec<_> = error
+        .context()
+        .filter_map(|(kind, value)| match value {
+            ContextValue::String(text) => Some((kind, ContextValue::String(escape(text)))),
+            ContextValue::Strings(texts) => Some((kind, ContextValue::Strings(texts.iter().map(escape).collect()))),
+            _ => None,
+        })
+        .collect();
+    for (kind, value) in repeated {
+        error.insert(kind, value);
+    }
+    error
 }
 
 impl Cli {

@@ -10,6 +10,8 @@
 //! Exit codes: 0 done (a closed pipe is no failure), 1 it failed, 2 the command line is wrong, 3 irqlog is not running
 //! or may not be opened, 4 records are missing or the selftest found something.
 
+#![deny(clippy::print_stdout, clippy::print_stderr, reason = "output::Printer and output::say escape")]
+
 use std::process::ExitCode;
 
 use anyhow::Error;
@@ -31,13 +33,16 @@ pub enum Finding {
 }
 
 fn main() -> ExitCode {
-    let cli = args::Cli::parse();
+    let cli = match args::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => args::escaped(error).exit(),
+    };
     match cmd::run(&cli) {
         Ok(Finding::Good) => ExitCode::SUCCESS,
         Ok(Finding::Bad) => ExitCode::from(4),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("irqlog: {error:#}");
+            output::say(&format!("irqlog: {error:#}"));
             ExitCode::from(code_of(&error))
         }
     }

@@ -13,7 +13,7 @@ use crate::{
     Finding,
     args::{Filter, Form},
     cmd::print,
-    output::Printer,
+    output::{self, Printer},
 };
 
 /// Writes everything that can be read into a new file.
@@ -40,7 +40,7 @@ pub fn save(session: &mut Session<impl Source>, file: &Path) -> Result<Finding> 
     }
     let bytes = image::build(&tables, &lanes);
     out.write_all(&bytes).with_context(|| format!("writing {}", file.display()))?;
-    eprintln!("{count} records in {} bytes", bytes.len());
+    output::say(&format!("{count} records in {} bytes", bytes.len()));
     Ok(Finding::Good)
 }
 
@@ -58,7 +58,7 @@ pub fn decode(file: &Path, filter: &Filter, form: Form) -> Result<Finding> {
     print(&mut printer, &tables, records.into_iter(), filter)?;
     let mut finding = Finding::Good;
     for damage in lanes.iter().filter_map(|lane| lane.damage) {
-        eprintln!("irqlog: {}: {damage}; the rest of that lane cannot be read", file.display());
+        output::say(&format!("irqlog: {}: {damage}; the rest of that lane cannot be read", file.display()));
         finding = Finding::Bad;
     }
     Ok(finding)

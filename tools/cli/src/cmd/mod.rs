@@ -17,6 +17,7 @@ use irqlog_reader::{
     image::Tables,
     record::{Content, Record},
     session::{Session, Settings, Source},
+    untrusted::Untrusted,
 };
 use irqlog_wire::ioctl::MAX_MARK;
 
@@ -139,7 +140,7 @@ fn passes_by_text(filter: &Filter, tables: &Tables, record: &Record) -> bool {
         return true;
     }
     let event = EventView::of(tables, record);
-    let has_provider = |name: &str| filter.provider.iter().any(|wanted| wanted == name);
+    let has_provider = |name: Untrusted<&str>| filter.provider.iter().any(|wanted| name == **wanted);
     let is_at = |place: &Place| {
         event.as_ref().and_then(|event| event.site).is_some_and(|site| {
             let file = String::from_utf8_lossy(site.file).replace('\\', "/");
@@ -149,8 +150,8 @@ fn passes_by_text(filter: &Filter, tables: &Tables, record: &Record) -> bool {
     (filter.provider.is_empty() || event.as_ref().and_then(|event| event.provider).is_some_and(has_provider))
         && filter.site.as_ref().is_none_or(is_at)
         && filter.grep.as_ref().is_none_or(|wanted| match (&event, record.content()) {
-            (Some(event), _) => wanted.is_match(&event.text()),
-            (None, Content::Text(text)) => wanted.is_match(&text),
+            (Some(event), _) => wanted.is_match(event.text().raw()),
+            (None, Content::Text(text)) => wanted.is_match(text.raw()),
             _ => false,
         })
 }

@@ -9,6 +9,7 @@ use irqlog_reader::{
     record::Record,
     session::{Session, Source},
     sites::{Provider, SiteTable},
+    untrusted::Untrusted,
 };
 use irqlog_wire::record::{Kind, Level};
 use serde_json::json;
@@ -37,7 +38,7 @@ pub fn set_level(session: &mut Session<impl Source>, name: &str, level: Level) -
     let tables = session.info()?;
     let (start_id, table) = (tables.header.start_id.get(), &tables.sites);
     let mut found = table.providers().iter().filter(|provider| provider.name == name).peekable();
-    let known: Vec<_> = table.providers().iter().map(|provider| &*provider.name).collect();
+    let known: Vec<_> = table.providers().iter().map(|provider| provider.name.raw()).collect();
     ensure!(found.peek().is_some(), "there is no provider {name}; there are: {}", known.join(", "));
     for provider in found {
         session.set_provider_level(start_id, provider.entry, level)?;
@@ -65,7 +66,7 @@ fn show<'r>(
         printer.line(&match form {
             Form::Text => line(provider, records),
             Form::Json => json!({
-                "provider": provider.name, "level": provider.level.name(), "drivers": provider.registered,
+                "provider": provider.name.raw(), "level": provider.level.name(), "drivers": provider.registered,
                 "loads": provider.registrations, "sites": provider.sites, "records": records,
             })
             .to_string(),
@@ -98,13 +99,13 @@ fn show_sites(
 ) -> Result<()> {
     for (id, site) in table.sites_of(provider) {
         let records = by_site.get(&id).copied().unwrap_or_default();
-        let [format, module, file] = [site.format, site.module, site.file].map(String::from_utf8_lossy);
+        let [format, module, file] = [site.format, site.module, site.file].map(Untrusted::lossy);
         let (level, number) = (Level(site.header.level).name().unwrap_or("?"), site.header.line);
         printer.line(&match form {
             Form::Text => format!("  {file}:{number:<5} {level:5} {records:7}  {format:?}"),
             Form::Json => json!({
-                "site": id, "provider": provider.name, "level": level, "module": module, "file": file, "line": number.get(),
-                "format": format, "records": records,
+                "site": id, "provider": provider.name.raw(), "level": level, "module": module.raw(), "file": file.raw(), "line": number.get(),
+                "format": format.raw(), "records": records,
             })
             .to_string(),
         })?;

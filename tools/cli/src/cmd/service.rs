@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Error, Result, anyhow, bail};
+use irqlog_reader::untrusted::Untrusted;
 use windows_service::{
     service::{Service, ServiceAccess, ServiceErrorControl, ServiceInfo, ServiceStartType, ServiceState, ServiceType},
     service_manager::{ServiceManager, ServiceManagerAccess},
@@ -21,7 +22,8 @@ use windows_sys::Win32::Foundation::{
 
 use crate::{
     Finding,
-    args::{ServiceAction, StartType},
+    args::{Form, ServiceAction, StartType},
+    output::Printer,
 };
 
 /// Name of the service, in the INF too.
@@ -31,16 +33,17 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Does it.
 pub fn run(action: &ServiceAction) -> Result<Finding> {
-    match action {
+    let done = match action {
         ServiceAction::Install { image, start } => install(image.as_deref(), *start),
         ServiceAction::Start => start(),
         ServiceAction::Stop => stop(),
         ServiceAction::Remove => remove(),
     }?;
+    Printer::new(Form::Text).line(&Untrusted::new(done).to_string())?;
     Ok(Finding::Good)
 }
 
-fn install(image: Option<&Path>, start: StartType) -> Result<()> {
+fn install(image: Option<&Path>, start: StartType) -> Result<String> {
     let image = match image {
         Some(image) => std::path::absolute(image)?,
         None => beside_this_program()?,
@@ -67,36 +70,32 @@ fn install(image: Option<&Path>, start: StartType) -> Result<()> {
     };
     let created = manager(ServiceManagerAccess::CREATE_SERVICE)?.create_service(&info, ServiceAccess::QUERY_STATUS);
     created.map_err(|error| explain("the service cannot be made", error))?;
-    println!("service {NAME} installed: {}", image.display());
-    Ok(())
+    Ok(format!("service {NAME} installed: {}", image.display()))
 }
 
-fn start() -> Result<()> {
+fn start() -> Result<String> {
     let service = open(ServiceAccess::START | ServiceAccess::QUERY_STATUS)?;
     service.start::<&OsStr>(&[]).map_err(|error| explain("the driver does not start", error))?;
     wait_for(&service, ServiceState::Running).context("the driver does not start")?;
-    println!("service {NAME} started");
-    Ok(())
+    Ok(format!("service {NAME} started"))
 }
 
-fn stop() -> Result<()> {
+fn stop() -> Result<String> {
     let service = open(ServiceAccess::STOP | ServiceAccess::QUERY_STATUS)?;
     service.stop().map_err(|error| explain("the driver does not stop", error))?;
     wait_for(&service, ServiceState::Stopped)
         .context("the driver does not stop while somebody has it open: another irqlog, or a driver that logs")?;
-    println!("service {NAME} stopped");
-    Ok(())
+    Ok(format!("service {NAME} stopped"))
 }
 
-fn remove() -> Result<()> {
+fn remove() -> Result<String> {
     let service = open(ServiceAccess::DELETE | ServiceAccess::QUERY_STATUS)?;
     let state = service.query_status().map_err(|error| explain("the service's state cannot be read", error))?;
     if state.current_state != ServiceState::Stopped {
         bail!("the driver is running; `irqlog service stop` first");
     }
     service.delete().map_err(|error| explain("the service cannot be removed", error))?;
-    println!("service {NAME} removed");
-    Ok(())
+    Ok(format!("service {NAME} removed"))
 }
 
 /// irqlog.sys in the folder of this program.

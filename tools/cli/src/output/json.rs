@@ -28,10 +28,10 @@ fn hex(bytes: &[u8]) -> String {
 /// An event: its text, where it comes from, and its arguments with their types.
 fn event_fields(fields: &mut Map<String, Value>, site: u32, event: &EventView<'_>) {
     let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
-    put("text", event.text().into());
+    put("text", event.text().into_raw().into());
     put("site", site.into());
     if let Some(provider) = event.provider {
-        put("provider", provider.into());
+        put("provider", provider.raw().into());
     }
     if let Some(site) = event.site {
         let lossy = |bytes| String::from_utf8_lossy(bytes).into_owned();
@@ -105,7 +105,7 @@ pub fn record(out: &mut impl Write, tables: &Tables, record: &Record) -> Result<
     }
     match record.content() {
         Content::Text(text) => {
-            fields.insert("text".into(), text.into());
+            fields.insert("text".into(), text.raw().into());
         }
         Content::Blob { header, bytes } => {
             let blob = json!({

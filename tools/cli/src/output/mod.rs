@@ -6,12 +6,18 @@ mod text;
 use std::io::Write;
 
 use anyhow::Result;
-use irqlog_reader::{image::Tables, record::Record};
+use irqlog_reader::{image::Tables, record::Record, untrusted::Untrusted};
 
 pub use json::info as info_json;
 pub use text::{info as info_text, stats as stats_text};
 
 use crate::args::Form;
+
+/// Says something on standard error, in one line.
+pub fn say(message: &str) {
+    // Whoever has closed it, or has no room for it, does not want to know.
+    let _ = writeln!(std::io::stderr().lock(), "{}", Untrusted::new(message));
+}
 
 /// Shows records on standard output.
 pub struct Printer {

@@ -119,7 +119,7 @@ pub fn texts(records: &[Record]) -> Vec<String> {
     records
         .iter()
         .map(|record| match record.content() {
-            Content::Text(text) => text.into_owned(),
+            Content::Text(text) => text.raw().to_owned(),
             other => format!("{other:?}"),
         })
         .collect()

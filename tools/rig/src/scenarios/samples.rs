@@ -158,7 +158,7 @@ fn samples(world: &World) -> Result<()> {
     ensure!(machine().statistics.nmis.load(Ordering::Relaxed) != 0, "there were no NMIs");
     // Loaded once or many times, they have one entry each, and nobody is registered any more.
     let (tables, _) = read()?;
-    let names: Vec<_> = tables.sites.providers().iter().map(|provider| &*provider.name).collect();
+    let names: Vec<_> = tables.sites.providers().iter().map(|provider| provider.name.raw()).collect();
     ensure!(names == [RUST.name, C.name], "the providers are {names:?}");
     let loads = provider(&tables, &RUST)?.registrations;
     ensure!(tables.sites.providers().iter().all(|provider| provider.registered == 0), "somebody is still registered");
@@ -190,7 +190,7 @@ fn levels(world: &World) -> Result<()> {
     let mut counts = [[0_u32; 2]; 2];
     for record in &records {
         let Some(event) = EventView::of(&tables, record) else { continue };
-        let is_c = event.provider == Some(C.name);
+        let is_c = event.provider.is_some_and(|provider| provider == C.name);
         counts[usize::from(is_c)][usize::from(record.header.level > Level::Warn.0)] += 1;
     }
     let [[_, rust_details], [c_warnings, c_details]] = counts;
@@ -211,8 +211,9 @@ fn missing_contexts(tables: &Tables, records: &[Record]) -> Result<BTreeSet<(&'s
     for record in records {
         let Some(event) = EventView::of(tables, record) else { continue };
         let text = event.text();
+        let text = text.raw();
         let site = event.site.with_context(|| format!("a record of an unknown site: {text}"))?;
-        let sample = if event.provider == Some(RUST.name) { &RUST } else { &C };
+        let sample = if event.provider.is_some_and(|provider| provider == RUST.name) { &RUST } else { &C };
         ensure!(!text.contains("{?}") && !text.contains("unknown"), "{text}");
         let irql = match () {
             () if text.starts_with("DPC on ") => Some(DISPATCH_LEVEL),

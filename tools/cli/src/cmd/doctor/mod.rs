@@ -14,6 +14,7 @@ mod findings;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use irqlog_reader::untrusted::Untrusted;
 use serde_json::json;
 
 use self::{
@@ -45,7 +46,7 @@ pub fn run(recorded: Option<&Path>, show_facts: bool, form: Form) -> Result<Find
                 printer.line(&line.to_string())?;
             }
             Form::Text => {
-                printer.line(&format!("{:8} {}", finding.severity.name(), finding.what))?;
+                printer.line(&format!("{:8} {}", finding.severity.name(), Untrusted::new(&finding.what)))?;
                 for command in &finding.mend {
                     printer.line(&format!("           {command}"))?;
                 }
