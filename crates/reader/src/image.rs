@@ -103,10 +103,10 @@ impl Tables {
         sums
     }
 
-    /// Seconds between the start of the driver and a tick.
+    /// Seconds from the start of the driver to a tick; negative for a tick before it.
     #[expect(clippy::cast_precision_loss, reason = "for display: 2^52 ticks of 100 ns are 14 years")]
     pub fn seconds(&self, tick: u64) -> f64 {
-        let ticks = tick.wrapping_sub(self.header.tick_base.get());
+        let ticks = tick.wrapping_sub(self.header.tick_base.get()).cast_signed();
         ticks as f64 / self.header.tick_frequency.get().max(1) as f64
     }
 }

@@ -155,8 +155,8 @@ pub struct Filter {
     /// Only written at these levels: a number, a name (PASSIVE, APC, DISPATCH, CLOCK, IPI, HIGH), DIRQL for 3 to 12, or NMI
     #[arg(long, value_name = "IRQL", value_delimiter = ',', value_parser = irql_filter)]
     pub irql: Vec<IrqlFilter>,
-    /// Only from so many seconds after the driver's start on
-    #[arg(long, value_name = "SECONDS")]
+    /// Only records from this time on, in seconds after the driver's start; records before the start have negative times
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     pub since: Option<f64>,
     /// Only events of these providers
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
