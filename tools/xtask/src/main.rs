@@ -16,6 +16,7 @@ mod faults;
 mod host;
 mod inf;
 mod irql_comments;
+mod markdown;
 mod mutants;
 mod package;
 mod reproducible;

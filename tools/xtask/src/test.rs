@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use irqlog_kit::Arch;
 
 use crate::{
-    build, events, faults, host, inf, irql_comments, package, rig,
+    build, events, faults, host, inf, irql_comments, markdown, package, rig,
     scenarios::{self, World},
     shell::{output, root, run, step, timed},
     verify,
@@ -29,6 +29,7 @@ struct Step {
 const STEPS: &[Step] = &[
     Step { name: "formatting", slow: false, run: || cargo(&["fmt", "--all", "--check"]) },
     Step { name: "irql-comments", slow: false, run: irql_comments::check },
+    Step { name: "markdown", slow: false, run: markdown::check },
     Step { name: "check-inf", slow: false, run: || inf::run(None) },
     Step { name: "fault-patches", slow: false, run: faults::check },
     Step {
