@@ -93,3 +93,23 @@ fn facts_of_another_machine() {
     assert!(text.chars().all(|c| c == '\n' || !(c.is_control() || HIDDEN.contains(c))), "{text:?}");
     assert!(!text.lines().any(|line| line.starts_with("    9.0")), "{text:?}");
 }
+
+/// hl #1235: JSON comes out as it is made, and a reader of it gets every character back.
+#[test]
+fn json_is_escaped_and_not_filtered() {
+    let text = format!("{EVIL}{HIDDEN}");
+    let image = with_records(&tables(), vec![record(Kind::Text, 0, 0, text.as_bytes())]);
+    let hidden = file("escapes-json.irqlog", &image);
+    let output = irqlog(["decode", "--json", hidden.to_str().unwrap()]);
+    assert_harmless("decode --json", &output, 1);
+    let json = String::from_utf8(output.stdout).unwrap();
+    for escaped in ["\\u007f", "\\u009b", "\\u202e", "\\u2028", "\\udb40\\udc41"] {
+        assert!(json.contains(escaped), "{escaped}: {json}");
+    }
+    let object: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(object["text"], text);
+    let site = Site { provider: &text, format: &text, file: &text, arguments: 0 };
+    let names = file("escapes-names.irqlog", &with_site(&site, &[payload(&[], b"")]));
+    let output = irqlog(["providers", "--sites", "--json", "--file", names.to_str().unwrap()]);
+    assert_harmless("providers --json", &output, 2);
+}

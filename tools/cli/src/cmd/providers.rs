@@ -63,23 +63,22 @@ fn show<'r>(
     }
     for provider in table.providers() {
         let records = table.sites_of(provider).filter_map(|(id, _)| by_site.get(&id)).sum();
-        printer.line(&match form {
-            Form::Text => line(provider, records),
-            Form::Json => json!({
+        match form {
+            Form::Text => printer.line(&line(provider, records))?,
+            Form::Json => printer.json(&json!({
                 "provider": provider.name.raw(), "level": provider.level.name(), "drivers": provider.registered,
                 "loads": provider.registrations, "sites": provider.sites, "records": records,
-            })
-            .to_string(),
-        })?;
+            }))?,
+        }
         if with_sites {
             show_sites(&mut printer, table, provider, &by_site, form)?;
         }
     }
     if refused != 0 {
-        printer.line(&match form {
-            Form::Text => format!("{refused} registrations were refused: the log says why"),
-            Form::Json => json!({ "refused": refused }).to_string(),
-        })?;
+        match form {
+            Form::Text => printer.line(&format!("{refused} registrations were refused: the log says why"))?,
+            Form::Json => printer.json(&json!({ "refused": refused }))?,
+        }
     }
     Ok(Finding::Good)
 }
@@ -101,14 +100,13 @@ fn show_sites(
         let records = by_site.get(&id).copied().unwrap_or_default();
         let [format, module, file] = [site.format, site.module, site.file].map(Untrusted::lossy);
         let (level, number) = (Level(site.header.level).name().unwrap_or("?"), site.header.line);
-        printer.line(&match form {
-            Form::Text => format!("  {file}:{number:<5} {level:5} {records:7}  {format:?}"),
-            Form::Json => json!({
-                "site": id, "provider": provider.name.raw(), "level": level, "module": module.raw(), "file": file.raw(), "line": number.get(),
-                "format": format.raw(), "records": records,
-            })
-            .to_string(),
-        })?;
+        match form {
+            Form::Text => printer.line(&format!("  {file}:{number:<5} {level:5} {records:7}  {format:?}"))?,
+            Form::Json => printer.json(&json!({
+                "site": id, "provider": provider.name.raw(), "level": level, "module": module.raw(), "file": file.raw(),
+                "line": number.get(), "format": format.raw(), "records": records,
+            }))?,
+        }
     }
     Ok(())
 }

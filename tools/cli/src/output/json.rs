@@ -1,11 +1,15 @@
 //! JSON: one object a line.
 
-use std::io::{Result, Write};
+use std::{
+    borrow::Cow,
+    io::{Result, Write},
+};
 
 use irqlog_reader::{
     event::{self, EventView},
     image::Tables,
     record::{Content, Record},
+    untrusted::is_deceptive,
 };
 use irqlog_wire::{
     image::{DropReason, Engine, LaneKind, Lock, Policy},
@@ -15,6 +19,27 @@ use irqlog_wire::{
 use serde_json::{Map, Value, json};
 
 use super::is_nmi;
+
+/// JSON in which nothing is left that a terminal obeys or an eye does not see: inside strings it is `\\uXXXX`, and
+/// outside of strings JSON has nothing of the kind.
+pub fn escaped(json: &str) -> Cow<'_, str> {
+    // A newline is one between the lines of an object: serde_json escapes those in strings.
+    let is_hidden = |character| character != '\n' && is_deceptive(character);
+    if !json.contains(is_hidden) {
+        return Cow::Borrowed(json);
+    }
+    let mut out = String::with_capacity(json.len() + 64);
+    for character in json.chars() {
+        if is_hidden(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            out.push(character);
+        }
+    }
+    Cow::Owned(out)
+}
 
 /// A name where there is one, else the number.
 fn name_or(name: Option<&'static str>, number: u64) -> Value {
@@ -138,7 +163,7 @@ pub fn record(out: &mut impl Write, tables: &Tables, record: &Record) -> Result<
     if record.late {
         fields.insert("late".into(), true.into());
     }
-    writeln!(out, "{}", Value::Object(fields))
+    writeln!(out, "{}", escaped(&Value::Object(fields).to_string()))
 }
 
 /// Header, lanes and counters.

@@ -8,7 +8,7 @@ use std::io::Write;
 use anyhow::Result;
 use irqlog_reader::{image::Tables, record::Record, untrusted::Untrusted};
 
-pub use json::info as info_json;
+pub use json::{escaped as escaped_json, info as info_json};
 pub use text::{info as info_text, stats as stats_text};
 
 use crate::args::Form;
@@ -22,13 +22,17 @@ pub fn say(message: &str) {
 /// Shows records on standard output.
 pub struct Printer {
     form: Form,
-    out: anstream::AutoStream<std::io::StdoutLock<'static>>,
+    out: Box<dyn Write>,
 }
 
 impl Printer {
-    /// In that form; colours only on a terminal.
+    /// In that form. Text is coloured on a terminal only; JSON goes out byte for byte.
     pub fn new(form: Form) -> Self {
-        Self { form, out: anstream::AutoStream::auto(std::io::stdout().lock()) }
+        let out = std::io::stdout().lock();
+        match form {
+            Form::Text => Self { form, out: Box::new(anstream::AutoStream::auto(out)) },
+            Form::Json => Self { form, out: Box::new(out) },
+        }
     }
 
     /// Shows a record.
@@ -44,8 +48,14 @@ impl Printer {
     pub fn lost(&mut self, count: u64) -> Result<()> {
         match self.form {
             Form::Text => writeln!(self.out, "--- {count} records were overwritten before they could be read ---")?,
-            Form::Json => writeln!(self.out, "{}", serde_json::json!({ "lost": count }))?,
+            Form::Json => self.json(&serde_json::json!({ "lost": count }))?,
         }
+        Ok(())
+    }
+
+    /// One JSON object.
+    pub fn json(&mut self, object: &serde_json::Value) -> Result<()> {
+        writeln!(self.out, "{}", json::escaped(&object.to_string()))?;
         Ok(())
     }
 

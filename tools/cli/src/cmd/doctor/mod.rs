@@ -21,7 +21,11 @@ use self::{
     facts::Facts,
     findings::{Severity, diagnose},
 };
-use crate::{Finding, args::Form, output::Printer};
+use crate::{
+    Finding,
+    args::Form,
+    output::{self, Printer},
+};
 
 /// Asks, and shows what follows. With `recorded`, answers that `--facts` printed elsewhere.
 pub fn run(recorded: Option<&Path>, show_facts: bool, form: Form) -> Result<Finding> {
@@ -35,7 +39,7 @@ pub fn run(recorded: Option<&Path>, show_facts: bool, form: Form) -> Result<Find
     };
     let mut printer = Printer::new(form);
     if show_facts {
-        printer.line(&serde_json::to_string_pretty(&facts)?)?;
+        printer.line(&output::escaped_json(&serde_json::to_string_pretty(&facts)?))?;
         return Ok(Finding::Good);
     }
     let findings = diagnose(&facts);
@@ -43,7 +47,7 @@ pub fn run(recorded: Option<&Path>, show_facts: bool, form: Form) -> Result<Find
         match form {
             Form::Json => {
                 let line = json!({ "severity": finding.severity.name(), "what": finding.what, "mend": finding.mend });
-                printer.line(&line.to_string())?;
+                printer.json(&line)?;
             }
             Form::Text => {
                 printer.line(&format!("{:8} {}", finding.severity.name(), Untrusted::new(&finding.what)))?;
