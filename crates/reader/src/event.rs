@@ -24,8 +24,8 @@ const WIDEST: usize = 4096;
 /// An argument.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value<'a> {
-    /// An unsigned number.
-    Unsigned(u128),
+    /// An unsigned number, of so many bits.
+    Unsigned(u128, u32),
     /// A signed one, of so many bits.
     Signed(i128, u32),
     /// true or false.
@@ -142,12 +142,11 @@ fn take(kind: ArgumentKind, bytes: &[u8]) -> Option<(Argument<'_>, &[u8])> {
         (u128::from(word), behind)
     };
     let value = match kind {
-        ArgumentKind::U8
-        | ArgumentKind::U16
-        | ArgumentKind::U32
-        | ArgumentKind::U64
-        | ArgumentKind::U128
-        | ArgumentKind::Usize => Value::Unsigned(number),
+        ArgumentKind::U8 => Value::Unsigned((word as u8).into(), 8),
+        ArgumentKind::U16 => Value::Unsigned((word as u16).into(), 16),
+        ArgumentKind::U32 => Value::Unsigned((word as u32).into(), 32),
+        ArgumentKind::U64 | ArgumentKind::Usize => Value::Unsigned(number, 64),
+        ArgumentKind::U128 => Value::Unsigned(number, 128),
         ArgumentKind::I8 => Value::Signed(i128::from(word as i8), 8),
         ArgumentKind::I16 => Value::Signed(i128::from(word as i16), 16),
         ArgumentKind::I32 => Value::Signed(i128::from(word as i32), 32),
@@ -221,7 +220,7 @@ impl<'a> Given<'a> {
         let number = match count? {
             Count::Number(number) => number,
             Count::Argument(which) => match self.find(which)?.value {
-                Value::Unsigned(number) => usize::try_from(number).unwrap_or(usize::MAX),
+                Value::Unsigned(number, _) => usize::try_from(number).unwrap_or(usize::MAX),
                 _ => return None,
             },
         };
@@ -268,7 +267,7 @@ impl Default for Spec {
 fn value(text: &mut String, value: &Value<'_>, spec: &Spec) {
     let is_debug = matches!(spec.style, Style::Debug | Style::DebugLowerHex | Style::DebugUpperHex);
     match value {
-        Value::Unsigned(number) => render::unsigned(text, *number, spec),
+        Value::Unsigned(number, _) => render::unsigned(text, *number, spec),
         Value::Signed(number, bits) => render::signed(text, *number, *bits, spec),
         Value::Bool(value) => render::text(text, if *value { "true" } else { "false" }, spec),
         Value::Char(character) if is_debug => text.push_str(&format!("{character:?}")),

@@ -87,7 +87,7 @@ fn show(form: Form, tables: &Tables, text: fn(&Tables) -> String) -> Result<Find
     let mut printer = Printer::new(form);
     match form {
         Form::Text => printer.line(text(tables).trim_end())?,
-        Form::Json => printer.json(&output::info_json(tables))?,
+        Form::Json => printer.json(output::info_json(tables))?,
     }
     Ok(Finding::Good)
 }

@@ -63,10 +63,11 @@ fn show<'r>(
     }
     for provider in table.providers() {
         let records = table.sites_of(provider).filter_map(|(id, _)| by_site.get(&id)).sum();
+        let level = provider.level.name().map_or_else(|| provider.level.0.to_string(), str::to_owned);
         match form {
             Form::Text => printer.line(&line(provider, records))?,
-            Form::Json => printer.json(&json!({
-                "provider": provider.name.raw(), "level": provider.level.name(), "drivers": provider.registered,
+            Form::Json => printer.json(json!({
+                "provider": provider.name.raw(), "level": level, "drivers": provider.registered,
                 "loads": provider.registrations, "sites": provider.sites, "records": records,
             }))?,
         }
@@ -77,7 +78,7 @@ fn show<'r>(
     if refused != 0 {
         match form {
             Form::Text => printer.line(&format!("{refused} registrations were refused: the log says why"))?,
-            Form::Json => printer.json(&json!({ "refused": refused }))?,
+            Form::Json => printer.json(json!({ "refused": refused }))?,
         }
     }
     Ok(Finding::Good)
@@ -102,7 +103,7 @@ fn show_sites(
         let (level, number) = (Level(site.header.level).name().unwrap_or("?"), site.header.line);
         match form {
             Form::Text => printer.line(&format!("  {file}:{number:<5} {level:5} {records:7}  {format:?}"))?,
-            Form::Json => printer.json(&json!({
+            Form::Json => printer.json(json!({
                 "site": id, "provider": provider.name.raw(), "level": level, "module": module.raw(), "file": file.raw(),
                 "line": number.get(), "format": format.raw(), "records": records,
             }))?,

@@ -27,7 +27,7 @@ pub fn run(session: &mut Session<impl Source>, form: Form) -> Result<Finding> {
             Form::Text => printer.line(&format!("{name:8}  {called:6}  {written:7}  {dropped:7}  {found:5}"))?,
             Form::Json => {
                 let object = json!({ "context": name, "called": called, "written": written, "dropped": dropped, "found": found });
-                printer.json(&object)?;
+                printer.json(object)?;
             }
         }
     }

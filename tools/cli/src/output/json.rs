@@ -41,9 +41,47 @@ pub fn escaped(json: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// A name where there is one, else the number.
+/// Beyond this a reader that keeps numbers as doubles loses digits.
+const MAX_SAFE: u64 = 1 << 53;
+
+/// An object as one line. Behind each integer beyond 2^53 comes a field with its digits as text: `tick_exact`.
+pub fn line(object: Value) -> String {
+    let object = if has_large(&object) { with_exact(object) } else { object };
+    escaped(&object.to_string()).into_owned()
+}
+
+fn is_large(value: &Value) -> bool {
+    value.as_u64().is_some_and(|number| number > MAX_SAFE)
+        || value.as_i64().is_some_and(|number| number.unsigned_abs() > MAX_SAFE)
+}
+
+fn has_large(value: &Value) -> bool {
+    match value {
+        Value::Array(values) => values.iter().any(has_large),
+        Value::Object(fields) => fields.values().any(has_large),
+        _ => is_large(value),
+    }
+}
+
+fn with_exact(value: Value) -> Value {
+    match value {
+        Value::Array(values) => values.into_iter().map(with_exact).collect(),
+        Value::Object(fields) => {
+            let mut all = Map::new();
+            for (name, field) in fields {
+                let exact = is_large(&field).then(|| (format!("{name}_exact"), Value::from(field.to_string())));
+                all.insert(name, with_exact(field));
+                all.extend(exact);
+            }
+            Value::Object(all)
+        }
+        other => other,
+    }
+}
+
+/// A name where there is one, else the number; a text in any case.
 fn name_or(name: Option<&'static str>, number: u64) -> Value {
-    name.map_or_else(|| number.into(), Into::into)
+    name.map_or_else(|| number.to_string().into(), Into::into)
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -71,7 +109,11 @@ fn event_fields(fields: &mut Map<String, Value>, site: u32, event: &EventView<'_
             object.insert("name".into(), name.into());
         }
         object.insert("type".into(), name_or(argument.kind.name(), argument.kind.0.into()));
-        object.insert("value".into(), value(&argument.value));
+        let (value, exact) = value(&argument.value);
+        object.insert("value".into(), value);
+        if let Some(exact) = exact {
+            object.insert("value_exact".into(), exact.into());
+        }
         if argument.cut != 0 {
             object.insert("cut".into(), argument.cut.into());
         }
@@ -80,31 +122,35 @@ fn event_fields(fields: &mut Map<String, Value>, site: u32, event: &EventView<'_
     put("arguments", arguments.collect());
 }
 
-/// A value; what JSON has no number for is a text.
-fn value(value: &event::Value<'_>) -> Value {
+/// A value, of one JSON type for each kind, and its exact text where a double may not hold it: see `docs/json.md`.
+fn value(value: &event::Value<'_>) -> (Value, Option<String>) {
+    let number = |number: Value, exact: String| (number, Some(exact));
     match value {
-        event::Value::Unsigned(number) => u64::try_from(*number).map_or_else(|_| number.to_string().into(), Into::into),
-        event::Value::Signed(number, _) => {
-            i64::try_from(*number).map_or_else(|_| number.to_string().into(), Into::into)
-        }
-        event::Value::Bool(value) => (*value).into(),
-        event::Value::Char(character) => character.to_string().into(),
-        event::Value::F32(number) => float((*number).into()),
-        event::Value::F64(number) => float(*number),
-        event::Value::Pointer(address) => format!("{address:#x}").into(),
+        event::Value::Unsigned(wide, bits) => integer(*bits, wide.to_string(), (*wide as u64).into()),
+        event::Value::Signed(wide, bits) => integer(*bits, wide.to_string(), (*wide as i64).into()),
+        event::Value::Bool(value) => ((*value).into(), None),
+        event::Value::Char(character) => (character.to_string().into(), None),
+        // JSON has no NaN and no infinities: `into` makes null of them.
+        event::Value::F32(float) => number(f64::from(*float).into(), float.to_string()),
+        event::Value::F64(float) => number((*float).into(), float.to_string()),
+        event::Value::Pointer(address) => (format!("{address:#x}").into(), None),
         event::Value::Status(status) => {
-            json!({ "status": format!("{status:#010x}"), "name": irqlog_reader::status::name(*status) })
+            (json!({ "status": format!("{status:#010x}"), "name": irqlog_reader::status::name(*status) }), None)
         }
-        event::Value::Guid(guid) => event::guid(guid).into(),
-        event::Value::Text(text) => text.as_ref().into(),
-        event::Value::Bytes(bytes) => hex(bytes).into(),
-        event::Value::Unknown(word) => (*word).into(),
+        event::Value::Guid(guid) => (event::guid(guid).into(), None),
+        event::Value::Text(text) => (text.as_ref().into(), None),
+        event::Value::Bytes(bytes) => (hex(bytes).into(), None),
+        event::Value::Unknown(word) => number((*word).into(), word.to_string()),
     }
 }
 
-/// NaN and the infinities are no numbers in JSON.
-fn float(number: f64) -> Value {
-    if number.is_finite() { number.into() } else { number.to_string().into() }
+/// An integer of so many bits: up to 32 a number, 64 a number and text, 128 text.
+fn integer(bits: u32, digits: String, number: Value) -> (Value, Option<String>) {
+    match bits {
+        0..=32 => (number, None),
+        64 => (number, Some(digits)),
+        _ => (digits.clone().into(), Some(digits)),
+    }
 }
 
 /// A record.
@@ -163,7 +209,7 @@ pub fn record(out: &mut impl Write, tables: &Tables, record: &Record) -> Result<
     if record.late {
         fields.insert("late".into(), true.into());
     }
-    writeln!(out, "{}", escaped(&Value::Object(fields).to_string()))
+    writeln!(out, "{}", line(Value::Object(fields)))
 }
 
 /// Header, lanes and counters.

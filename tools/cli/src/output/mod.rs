@@ -48,14 +48,14 @@ impl Printer {
     pub fn lost(&mut self, count: u64) -> Result<()> {
         match self.form {
             Form::Text => writeln!(self.out, "--- {count} records were overwritten before they could be read ---")?,
-            Form::Json => self.json(&serde_json::json!({ "lost": count }))?,
+            Form::Json => self.json(serde_json::json!({ "lost": count }))?,
         }
         Ok(())
     }
 
     /// One JSON object.
-    pub fn json(&mut self, object: &serde_json::Value) -> Result<()> {
-        writeln!(self.out, "{}", json::escaped(&object.to_string()))?;
+    pub fn json(&mut self, object: serde_json::Value) -> Result<()> {
+        writeln!(self.out, "{}", json::line(object))?;
         Ok(())
     }
 

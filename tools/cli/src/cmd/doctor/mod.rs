@@ -47,7 +47,7 @@ pub fn run(recorded: Option<&Path>, show_facts: bool, form: Form) -> Result<Find
         match form {
             Form::Json => {
                 let line = json!({ "severity": finding.severity.name(), "what": finding.what, "mend": finding.mend });
-                printer.json(&line)?;
+                printer.json(line)?;
             }
             Form::Text => {
                 printer.line(&format!("{:8} {}", finding.severity.name(), Untrusted::new(&finding.what)))?;
