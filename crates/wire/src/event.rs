@@ -1,4 +1,4 @@
-//! The payload of an event: raw arguments, and what they are.
+//! The payload of an event: the raw arguments of a log call, and the kind of each.
 //!
 //! ```text
 //! word 0      number of arguments (1 byte), then the kind of each (1 byte each); goes on in as many words as needed
@@ -7,39 +7,39 @@
 //!             a string        one word: bytes that follow, and bytes that it had; then the bytes, filled up to a word
 //! ```
 //!
-//! The kinds travel with the arguments and are no part of the [site](crate::site): a static of the call site cannot know
-//! the type of an expression in Rust, and a record that says what it holds can be read when its site is lost
+//! The kinds travel with the arguments and are no part of the [site](crate::site). In Rust a static of the call site
+//! cannot know the type of an expression, and a record that carries its kinds can be read when its site is lost
 //! (docs/adr/0007).
 //!
-//! # The form in which a provider hands it over
+//! # The form in which a provider passes an event to irqlog.sys
 //!
-//! The same, but a string is two words, the address of its bytes and their number, and [`NEEDS_DRIVER`] is set in the
-//! first byte if there is a string or a pointer: then irqlog.sys copies the strings and replaces the pointers; without it
-//! the words are the payload as they are.
+//! The form is the same but for strings: a string is two words, the address of its bytes and their number. The provider
+//! sets [`NEEDS_DRIVER`] in the first byte if there is a string or a pointer. Then irqlog.sys copies the strings and
+//! replaces the pointers; otherwise it writes the words as they are.
 
 use crate::{
     open_enum,
     record::{MAX_PAYLOAD, WORD},
 };
 
-/// The most arguments of one event.
+/// The largest number of arguments of one event.
 pub const MAX_ARGUMENTS: usize = 23;
-/// Words of the largest payload.
+/// The largest payload, in words.
 pub const MAX_EVENT_WORDS: usize = MAX_PAYLOAD / WORD;
-/// Words of the largest event as a provider hands it over.
+/// The largest event that a provider passes to irqlog.sys, in words.
 pub const MAX_CALL_WORDS: usize = head_words(MAX_ARGUMENTS) + 2 * MAX_ARGUMENTS;
-/// Bit of the first byte of what a provider hands over: there are strings or pointers.
+/// Bit of the first byte of an event from a provider: there are strings or pointers, which irqlog.sys has to process.
 pub const NEEDS_DRIVER: u64 = 0x80;
 
 const _: () = assert!(MAX_CALL_WORDS <= MAX_EVENT_WORDS, "what is not a string always fits");
 
-/// Words that number and kinds of so many arguments take.
+/// The number of words that the count and the kinds of `arguments` arguments take.
 #[must_use]
 pub const fn head_words(arguments: usize) -> usize {
     (1 + arguments).div_ceil(WORD)
 }
 
-/// A word of the head: the number of arguments and their kinds, as far as they lie in it.
+/// Word number `word` of the head, which holds the number of arguments and their kinds.
 #[must_use]
 pub const fn head_word(kinds: &[ArgumentKind], word: usize) -> u64 {
     let mut value = 0;
@@ -67,9 +67,9 @@ pub const fn head_word(kinds: &[ArgumentKind], word: usize) -> u64 {
 }
 
 open_enum! {
-    /// What an argument is.
+    /// The type of an argument, and so its form in the payload.
     ArgumentKind: u8 {
-        /// u8.
+        /// u8, like all unsigned numbers extended with zeros to the word.
         U8 = 1 "u8",
         /// u16.
         U16 = 2 "u16",
@@ -81,7 +81,7 @@ open_enum! {
         U128 = 5 "u128",
         /// usize of the provider: 64 bits.
         Usize = 6 "usize",
-        /// i8, like all signed ones extended to the word.
+        /// i8, like all signed numbers extended with the sign to the word.
         I8 = 7 "i8",
         /// i16.
         I16 = 8 "i16",
@@ -117,8 +117,9 @@ open_enum! {
 }
 
 impl ArgumentKind {
-    /// Whether it is one of those. By a set of bits: of a `match` the compiler makes a table of jumps, which the record
-    /// path must not have, since nobody could tell from the image where they go.
+    /// Whether `kinds` contains this kind. A set of bits decides it: the compiler turns a `match` into a table of
+    /// jumps, which the record path must not have, since the check of the built image could not tell where the jumps
+    /// go.
     #[inline]
     const fn is_in(self, kinds: &[Self]) -> bool {
         let (mut bits, mut at) = (0_u32, 0);
@@ -129,32 +130,32 @@ impl ArgumentKind {
         self.0 < 32 && bits & (1 << self.0) != 0
     }
 
-    /// Whether it is one of those that are handed over by address and length.
+    /// Whether a provider passes an argument of this kind by address and length.
     #[must_use]
     pub const fn is_string(self) -> bool {
         self.is_in(&[Self::Str, Self::Bytes, Self::Utf16])
     }
 
-    /// Words of one that is no string. A kind that this version does not know is a word.
+    /// Words in the payload of an argument that is no string. A kind that this version does not know takes one word.
     #[must_use]
     pub const fn words(self) -> usize {
         if self.is_in(&[Self::U128, Self::I128, Self::Guid]) { 2 } else { 1 }
     }
 
-    /// Whether irqlog.sys has to look at it.
+    /// Whether irqlog.sys has to process an argument of this kind: a string or a pointer.
     #[must_use]
     pub const fn needs_driver(self) -> bool {
         self.is_string() || self.0 == Self::Pointer.0
     }
 
-    /// Words of one as a provider hands it over.
+    /// Words of an argument of this kind when a provider passes it to irqlog.sys.
     #[must_use]
     pub const fn call_words(self) -> usize {
         if self.is_string() { 2 } else { self.words() }
     }
 }
 
-/// The word that leads the bytes of a string: how many follow, and how many it had.
+/// The word before the bytes of a string: `kept` bytes follow, of `had` bytes that the string had.
 #[must_use]
 pub const fn string_word(kept: u32, had: u32) -> u64 {
     kept as u64 | (had as u64) << 32

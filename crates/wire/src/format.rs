@@ -1,9 +1,9 @@
-//! The grammar of format strings: that of `core::fmt` ("Syntax", doc.rust-lang.org/std/fmt).
+//! Parser of format strings, with the grammar of `core::fmt` ("Syntax", doc.rust-lang.org/std/fmt).
 //!
-//! Both sides of the wire take a format apart with it: the macros of the provider, to say at compile time what is wrong
-//! with one, and the reader, to render it. It only splits; what fits what is theirs.
+//! Both sides of the wire use it: the provider's macros, to report errors of a format at compile time, and the reader,
+//! to render it. The parser only splits a format; its callers check that arguments and styles fit.
 
-/// A part of a format.
+/// A part of a format: literal text, or a hole for an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece<'a> {
     /// Text as it is.
@@ -12,50 +12,50 @@ pub enum Piece<'a> {
     Hole(Hole<'a>),
 }
 
-/// Where an argument goes, and how it is shown.
+/// A place for an argument, and how the argument is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hole<'a> {
-    /// Which argument.
+    /// The argument that is shown here.
     pub argument: Which<'a>,
-    /// What fills the width; a space if nothing is said.
+    /// Character that fills up to the width; a space by default.
     pub fill: char,
-    /// To which side it goes, if that is said.
+    /// Side to which the value is aligned, if the format says one.
     pub align: Option<Align>,
-    /// A sign is shown for what is not negative too.
+    /// `+`: numbers that are not negative get a sign too.
     pub plus: bool,
-    /// The alternate form: `#`.
+    /// `#`: the alternate form.
     pub alternate: bool,
-    /// Zeros between sign and digits.
+    /// `0`: zeros between sign and digits fill up to the width.
     pub zero: bool,
-    /// At least so many characters.
+    /// Smallest number of characters.
     pub width: Option<Count<'a>>,
-    /// Digits behind the point, or the most characters.
+    /// Number of digits behind the point, or largest number of characters of a string.
     pub precision: Option<Count<'a>>,
-    /// As what.
+    /// Notation of the value.
     pub style: Style,
 }
 
-/// Which argument.
+/// Names an argument of the log call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which<'a> {
-    /// The next one that nothing was said about.
+    /// The argument behind the last one that was taken with `Next`.
     Next,
-    /// By its number.
+    /// The argument with this number, from 0.
     Index(usize),
-    /// By its name.
+    /// The argument with this name.
     Name(&'a str),
 }
 
 /// A width or a precision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Count<'a> {
-    /// This.
+    /// A number that stands in the format.
     Number(usize),
-    /// That of an argument, which is a usize. [`Which::Next`] is `.*`: it is taken before the value.
+    /// The value of an argument, which is a usize. [`Which::Next`] is `.*`: it is taken before the value to show.
     Argument(Which<'a>),
 }
 
-/// To which side a value goes.
+/// Side to which a value is aligned within its width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Align {
     /// `<`
@@ -66,10 +66,10 @@ pub enum Align {
     Right,
 }
 
-/// As what a value is shown.
+/// Notation in which a value is shown; the characters are those of the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// Nothing.
+    /// No character.
     Display,
     /// `?`
     Debug,
@@ -93,23 +93,23 @@ pub enum Style {
     Pointer,
 }
 
-/// What is wrong with a format, and where.
+/// An error in a format, and its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wrong {
-    /// Offset in bytes.
+    /// Offset in the format, in bytes.
     pub offset: usize,
-    /// What is wrong.
+    /// Message that says what is wrong.
     pub what: &'static str,
 }
 
-/// The pieces of a format.
+/// Iterator over the pieces of a format; ends after the first error.
 #[derive(Clone, Debug)]
 pub struct Pieces<'a> {
     format: &'a str,
     offset: usize,
 }
 
-/// Takes a format apart.
+/// Splits `format` into its pieces.
 #[must_use]
 pub const fn pieces(format: &str) -> Pieces<'_> {
     Pieces { format, offset: 0 }
@@ -133,7 +133,7 @@ impl<'a> Iterator for Pieces<'a> {
     }
 }
 
-/// The first piece, and how many bytes it is.
+/// The first piece of `rest`, and its length in bytes.
 fn take(rest: &str) -> Result<(Piece<'_>, usize), &'static str> {
     let literal = rest.find(['{', '}']).unwrap_or(rest.len());
     if literal != 0 {
@@ -148,7 +148,7 @@ fn take(rest: &str) -> Result<(Piece<'_>, usize), &'static str> {
     Ok((Piece::Hole(hole), end + 2))
 }
 
-/// Where the hole ends. `}` may be the fill: `{:}<5}`.
+/// Offset of the `}` that ends the hole. A `}` may also be the fill: `{:}<5}`.
 fn closing(inside: &str) -> Option<usize> {
     let first = inside.find('}')?;
     let is_fill = inside.get(..first).is_some_and(|before| before.ends_with(':'))
@@ -232,7 +232,7 @@ fn fill_and_align<'a>(spec: &'a str, hole: &mut Hole<'_>) -> &'a str {
     spec
 }
 
-/// A number, or an argument and `$`; what is behind it.
+/// A number, or an argument and `$`, at the start of `rest`; and the text behind it.
 fn count(rest: &str) -> (Option<Count<'_>>, &str) {
     let end = rest.find(|character: char| !(character.is_alphanumeric() || character == '_')).unwrap_or(rest.len());
     let (word, behind) = rest.split_at_checked(end).unwrap_or((rest, ""));

@@ -1,4 +1,4 @@
-//! The ring image: what lies in non-paged memory, in a saved file and, as secondary data, in a crash dump.
+//! The ring image: the bytes of the log in non-paged memory, in a saved file and, as secondary data, in a crash dump.
 //!
 //! ```text
 //! ImageHeader                      describes the rest
@@ -9,11 +9,12 @@
 //! ```
 //!
 //! Everything is an array of aligned 64-bit words. The driver reads and writes them atomically through the word indexes
-//! in [`header_word`], [`processor_word`] and [`lane_word`]; a reader that has a still copy uses the structures.
+//! in [`header_word`], [`processor_word`] and [`lane_word`]. A reader that has a copy, which no longer changes, uses
+//! the structures.
 //!
 //! Positions count words since the lane was made and never wrap in practice (2^64 words); the word at position `p` lies
 //! at index `p mod data_words` of the lane's data, and `data_words` is a power of two. All arithmetic on positions and
-//! sequence numbers is wrapping, so that tests can start them just below the end.
+//! sequence numbers is wrapping, so that tests can start them just below the largest value.
 
 use zerocopy::{
     FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned,
@@ -22,13 +23,13 @@ use zerocopy::{
 
 use crate::{open_enum, record::WORD};
 
-/// First eight bytes of an image. The line ends show a transfer in text mode, as those of PNG do.
+/// First eight bytes of an image. As in PNG, the line end shows whether a transfer in text mode changed the file.
 pub const MAGIC: [u8; 8] = *b"IRQLOG\r\n";
 
-/// Number of drop counters, with room for reasons of later versions.
+/// Number of drop counters: one for each [`DropReason`], and room for reasons of later versions.
 pub const DROP_REASONS: usize = 8;
 
-/// Start of an image.
+/// Start of an image: geometry, settings and counters of the whole log.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct ImageHeader {
@@ -38,29 +39,29 @@ pub struct ImageHeader {
     pub major: U16,
     /// `minor` of [`crate::VERSION`].
     pub minor: U16,
-    /// Size of this structure.
+    /// Size of this structure in bytes.
     pub header_size: U32,
-    /// Size of the whole image, with the lanes of processors that came later.
+    /// Size of the whole image in bytes, with the lanes of processors that were added later.
     pub total_size: U64,
-    /// Offset of the first [`ProcessorControl`].
+    /// Offset of the first [`ProcessorControl`], in bytes.
     pub processors_offset: U32,
-    /// Size of one.
+    /// Size of a [`ProcessorControl`], in bytes.
     pub processor_size: U32,
-    /// Number of them: the processors the machine can have.
+    /// Number of processor controls: the largest number of processors that the machine can have.
     pub processor_count: U32,
     /// Processors that were active when the driver started.
     pub active_processors: U32,
-    /// Offset of the first [`LaneControl`].
+    /// Offset of the first [`LaneControl`], in bytes.
     pub lanes_offset: U32,
-    /// Size of one.
+    /// Size of a [`LaneControl`], in bytes.
     pub lane_size: U32,
-    /// Number of them.
+    /// Number of lane controls.
     pub lane_count: U32,
-    /// An [`Engine`].
+    /// The [`Engine`] of this start of the driver.
     pub engine: U32,
-    /// A [`Lock`].
+    /// The [`Lock`] of the shared lane.
     pub lock: U32,
-    /// PE machine type of the driver that wrote it.
+    /// PE machine type of the driver that wrote the image.
     pub machine: U32,
     /// Ticks per second.
     pub tick_frequency: U64,
@@ -78,21 +79,21 @@ pub struct ImageHeader {
     pub reserved0: U32,
     /// Offset of the site table (see [`site`](crate::site)); zero if there is none.
     pub sites_offset: U64,
-    /// Bytes of it that are used. Only grows.
+    /// Bytes of the site table that are used. Only grows.
     pub sites_size: U64,
     /// Records less important than this [`Level`](crate::record::Level) are not written.
     pub level: U64,
-    /// A [`Policy`].
+    /// The [`Policy`] of the lanes.
     pub policy: U64,
     /// Not zero while writing is paused.
     pub paused: U64,
-    /// Log calls that irqlog.sys made itself, written or dropped.
+    /// Number of log calls that irqlog.sys made itself, written or dropped.
     pub own_calls: U64,
     /// Number of the last blob.
     pub blobs: U64,
-    /// Drops on a processor that has no [`ProcessorControl`], by [`DropReason`].
+    /// Number of drops on processors that have no [`ProcessorControl`], by [`DropReason`].
     pub drops: [U64; DROP_REASONS],
-    /// Providers whose registration was refused: no room in the site table, or a table that is malformed. Since 1.1.
+    /// Number of refused registrations: no room in the site table, or malformed sites. Since 1.1.
     pub refused_providers: U64,
     /// Zero.
     pub reserved1: [U64; 34],
@@ -102,33 +103,33 @@ pub struct ImageHeader {
 pub mod build_flags {
     /// Built with the cargo feature `checked`.
     pub const CHECKED: u32 = 1 << 0;
-    /// Pointer arguments are stored as they are.
+    /// Pointer arguments are stored raw, not hashed.
     pub const RAW_POINTERS: u32 = 1 << 1;
-    /// Not the driver's memory but a copy made by a reader.
+    /// The image is not the driver's memory but a copy that a reader made.
     pub const SAVED: u32 = 1 << 2;
 }
 
-/// What each processor owns.
+/// The words that belong to one processor: its nesting count and its drop counters.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct ProcessorControl {
     /// Log calls that are between raise and lower on this processor: 0, 1, or more when an NMI interrupted one.
     pub nesting: U64,
-    /// Records that were not written, by [`DropReason`].
+    /// Number of records that were not written, by [`DropReason`].
     pub drops: [U64; DROP_REASONS],
     /// Zero; fills the two cache lines that an adjacent-line prefetcher pairs.
     pub reserved: [U64; 7],
 }
 
-/// What each lane owns besides its data.
+/// The words that belong to one lane besides its data: geometry, positions and statistics.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct LaneControl {
-    /// A [`LaneKind`].
+    /// A [`LaneKind`]: whose records the lane holds.
     pub kind: U32,
-    /// The processor it belongs to; zero for a shared lane.
+    /// Index of the processor that the lane belongs to; zero for a shared lane.
     pub processor: U32,
-    /// Offset of the data from the start of the image.
+    /// Offset of the data from the start of the image, in bytes.
     pub data_offset: U64,
     /// Words of data, a power of two; zero for a lane that is not there.
     pub data_words: U64,
@@ -136,7 +137,7 @@ pub struct LaneControl {
     pub first_seq: U64,
     /// Position at which the lane started.
     pub first_position: U64,
-    /// Records with a lower seq were cleared. Only rises.
+    /// Records with a seq below this were cleared. Only rises.
     pub floor: U64,
     /// Zero.
     pub reserved0: [U64; 10],
@@ -146,13 +147,13 @@ pub struct LaneControl {
     pub tail: U64,
     /// Seq that the next record gets.
     pub next_seq: U64,
-    /// Writers that found the lock taken.
+    /// Number of writers that found the lock taken.
     pub contended: U64,
-    /// Longest wait for the lock, in ticks, of those.
+    /// Longest time that one of those writers waited for the lock, in ticks.
     pub longest_wait: U64,
     /// Longest time the lock was held, in ticks, of the sampled records.
     pub longest_hold: U64,
-    /// Records whose hold was measured.
+    /// Number of records for which the time that the lock was held was measured.
     pub hold_samples: U64,
     /// Zero.
     pub reserved1: [U64; 9],
@@ -166,7 +167,7 @@ const _: () = {
     assert!(core::mem::offset_of!(LaneControl, head) == 128);
 };
 
-/// Defines the index of the 64-bit word that a field starts at.
+/// Defines, for each field, the index of the 64-bit word at which the field starts.
 macro_rules! word_indexes {
     ($(#[$meta:meta])* $module:ident of $structure:ident { $($name:ident = $field:ident,)+ }) => {
         $(#[$meta])*
@@ -184,7 +185,7 @@ macro_rules! word_indexes {
 }
 
 word_indexes! {
-    /// Word indexes into [`ImageHeader`] of what changes while the driver runs.
+    /// Word indexes into [`ImageHeader`] of the fields that change while the driver runs.
     header_word of ImageHeader {
         TOTAL_SIZE = total_size, SITES_OFFSET = sites_offset, SITES_SIZE = sites_size, LEVEL = level, POLICY = policy, PAUSED = paused,
         OWN_CALLS = own_calls, BLOBS = blobs, DROPS = drops, REFUSED_PROVIDERS = refused_providers,
@@ -204,7 +205,7 @@ word_indexes! {
 }
 
 open_enum! {
-    /// How a writer comes to be the only one of its lane.
+    /// How a main lane gets a single writer at a time.
     Engine: u32 {
         /// One lane, and a spin lock at HIGH_LEVEL.
         Shared = 1 "shared",
@@ -242,7 +243,7 @@ impl Lock {
 open_enum! {
     /// What happens when a lane is full.
     Policy: u32 {
-        /// The oldest records go.
+        /// The newest records replace the oldest.
         Overwrite = 0 "overwrite",
         /// New records are refused until CLEAR.
         Keep = 1 "keep",
@@ -252,11 +253,12 @@ open_enum! {
 open_enum! {
     /// Whose records a lane holds.
     LaneKind: u32 {
-        /// Everyone's, under the lock.
+        /// The records of all processors, written under the lock.
         Shared = 1 "shared",
-        /// Those of one processor.
+        /// The records of one processor.
         Processor = 2 "processor",
-        /// Those that came while that processor was already writing.
+        /// The records of calls that found their processor already writing, or could not have the lock and must not
+        /// wait.
         Nmi = 3 "nmi",
     }
 }
@@ -264,9 +266,9 @@ open_enum! {
 open_enum! {
     /// Why a record was not written. The value is the index of its counter.
     DropReason: u32 {
-        /// Larger than a record, or than a blob, can be.
+        /// The data is larger than a record, or than a blob, can be.
         TooLarge = 0 "too-large",
-        /// Interrupted a write of the NMI lane on the same processor.
+        /// The call interrupted a write of the NMI lane on the same processor.
         Reentered = 1 "re-entered",
         /// The lane was full and its policy is `keep`.
         Refused = 2 "refused",

@@ -1,12 +1,12 @@
-//! The function table that another driver gets from irqlog.sys.
+//! The function table that irqlog.sys gives to another driver, and the contract of its use.
 //!
 //! At `PASSIVE_LEVEL` a driver opens the device by name (`IoGetDeviceObjectPointer`), sends
-//! [`CONNECT`](crate::ioctl::CONNECT) as an internal device control request and keeps the reference to the file object
-//! for as long as it logs: that keeps irqlog.sys loaded. The functions that write may be called at any IRQL, from any
-//! processor, by any number of callers at once.
+//! [`CONNECT`](crate::ioctl::CONNECT) as an internal device control request, and keeps the reference to the file object
+//! for as long as it logs: the reference keeps irqlog.sys loaded. The functions that write may be called at any IRQL,
+//! from any processor, by any number of callers at once.
 //!
-//! One that logs events registers its [sites](crate::site) first. irqlog.sys copies them, tells the id of the first, and
-//! from then on changes the provider's level word as the user wants it.
+//! A driver that logs events registers its [sites](crate::site) first. irqlog.sys copies them, stores the id of the
+//! first, and from then on changes the provider's level word when the user changes the level.
 //!
 //! # The contract of disconnect
 //!
@@ -16,20 +16,20 @@
 //! 2. its ISRs, DPCs, timers, threads and callbacks are quiet: none of them is inside a function of this table, or will
 //!    call one.
 //!
-//! One that breaks the first lets irqlog.sys write to memory that is no longer the driver's; one that breaks the second
-//! calls code that may not be there any more.
+//! If a driver breaks the first rule, irqlog.sys writes to memory that is no longer the driver's. If it breaks the
+//! second, it calls code that may have been unloaded.
 //!
-//! Text, blobs and strings are read before the IRQL is raised; they may be pageable only if the caller is at `APC_LEVEL` or
-//! below, like any memory a driver touches.
+//! Text, blobs and strings are read before the IRQL is raised; they may be pageable only if the caller is at
+//! `APC_LEVEL` or below, like any memory a driver touches.
 
 use core::sync::atomic::AtomicU32;
 
 use crate::{Version, open_enum};
 
-/// Version of this table. A field is only ever added at the end; `size` tells which are there.
+/// Version of this table. New fields are only ever added at the end; `size` tells which fields are there.
 pub const INTERFACE_VERSION: Version = Version { major: 1, minor: 1 };
 
-/// Writes a text record. `text` points to `length` bytes of UTF-8; what does not fit is cut and flagged.
+/// Writes a text record. `text` points to `length` bytes of UTF-8; a text that does not fit is cut and flagged.
 ///
 /// IRQL: any. The result is an [`Outcome`].
 ///
@@ -37,20 +37,21 @@ pub const INTERFACE_VERSION: Version = Version { major: 1, minor: 1 };
 /// `text` is valid for `length` bytes at the caller's IRQL.
 pub type WriteText = unsafe extern "system" fn(level: u8, text: *const u8, length: usize) -> u32;
 
-/// Writes raw bytes under a tag of the caller's, split over as many records as needed.
+/// Writes raw bytes under a tag that the caller chooses, split over as many records as needed.
 ///
-/// IRQL: any. Every piece is tried; the result is the [`Outcome`] of the first one that was not written, or of the last.
+/// IRQL: any. Every piece is tried; the result is the [`Outcome`] of the first piece that was not written, or of the
+/// last.
 ///
 /// # Safety
 /// `bytes` is valid for `length` bytes at the caller's IRQL.
 pub type WriteBlob = unsafe extern "system" fn(level: u8, tag: u32, bytes: *const u8, length: usize) -> u32;
 
-/// Writes an event. `words` points to `count` words in the form of [`event`](crate::event) that a provider hands over.
+/// Writes an event. `words` points to `count` words in the form in which a provider passes an [`event`](crate::event).
 ///
-/// IRQL: any. The result is an [`Outcome`]; no words are no event, and filtered.
+/// IRQL: any. The result is an [`Outcome`]; a call with a `count` of 0 is no event, and filtered.
 ///
 /// # Safety
-/// `words` is valid for `count` words and resident, as what lies on a kernel stack is; each string in it is valid for its
+/// `words` is valid for `count` words and resident, as memory on a kernel stack is; each string in it is valid for its
 /// length, at the caller's IRQL.
 pub type WriteEvent = unsafe extern "system" fn(site: u32, level: u8, words: *const u64, count: usize) -> u32;
 
@@ -59,17 +60,17 @@ pub type WriteEvent = unsafe extern "system" fn(site: u32, level: u8, words: *co
 /// IRQL: PASSIVE_LEVEL.
 ///
 /// # Safety
-/// The registration describes memory that is there: the name and the section for the call, `base` and `level` until the
-/// provider has unregistered.
+/// The registration describes valid memory: the name and the section for the duration of the call, `base` and `level`
+/// until the provider has unregistered.
 pub type Register = unsafe extern "system" fn(registration: *const Registration) -> u32;
 
-/// Takes a registration back: after it irqlog.sys does not touch the level word any more. One that is not there is
-/// ignored.
+/// Removes the registration that has this level word; afterwards irqlog.sys does not touch the word any more. A level
+/// word that is not registered is ignored.
 ///
 /// IRQL: PASSIVE_LEVEL.
 pub type Unregister = unsafe extern "system" fn(level: *const AtomicU32);
 
-/// What a provider registers.
+/// What a provider passes to [`Register`]: its name, its sites, and the words that irqlog.sys writes.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Registration {
@@ -79,18 +80,18 @@ pub struct Registration {
     pub name_length: u32,
     /// The provider's name: UTF-8.
     pub name: *const u8,
-    /// First byte of its section of sites; aligned to eight.
+    /// First byte of the provider's section of sites; aligned to eight.
     pub sites: *const u8,
-    /// Bytes of it, a multiple of eight.
+    /// Bytes of the section, a multiple of eight.
     pub sites_length: usize,
-    /// Gets the id of the section's first word, before the level is set.
+    /// irqlog.sys stores the id of the section's first word here, before it sets the level.
     pub base: *const AtomicU32,
-    /// The least important [`Level`](crate::record::Level) that the provider's events are written at; 0 for none. Changes
-    /// for as long as it is registered, and is the registration's identity.
+    /// The least important [`Level`](crate::record::Level) at which the provider's events are written; 0 for none.
+    /// irqlog.sys changes it while the provider is registered. Its address identifies the registration.
     pub level: *const AtomicU32,
 }
 
-/// What irqlog.sys hands to a driver that connects.
+/// The function table, which irqlog.sys gives to a driver that connects.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Interface {
@@ -98,13 +99,13 @@ pub struct Interface {
     pub major: u16,
     /// `minor` of [`INTERFACE_VERSION`].
     pub minor: u16,
-    /// Size of the structure that the driver knows.
+    /// Size in bytes of the structure that the driver knows.
     pub size: u32,
     /// For every caller but NMI and machine-check callbacks.
     pub write_text: WriteText,
     /// For every caller but NMI and machine-check callbacks.
     pub write_blob: WriteBlob,
-    /// For NMI and machine-check callbacks: tries the lock once and else writes the NMI lane.
+    /// For NMI and machine-check callbacks: tries the lock once, and writes the NMI lane if it is taken.
     pub write_text_never_waits: WriteText,
     /// For NMI and machine-check callbacks.
     pub write_blob_never_waits: WriteBlob,
@@ -118,7 +119,7 @@ pub struct Interface {
     pub write_event_never_waits: WriteEvent,
 }
 
-/// Size of the table of version 1.0, the least that a driver may ask for.
+/// Size in bytes of the table of version 1.0, the smallest that a driver may ask for.
 pub const MIN_INTERFACE: usize = core::mem::offset_of!(Interface, register);
 
 const _: () = {
@@ -127,15 +128,15 @@ const _: () = {
 };
 
 open_enum! {
-    /// What became of a registration.
+    /// Result of a registration.
     Registered: u32 {
         /// The provider may log.
         Accepted = 0 "accepted",
-        /// The name is empty, too long or no UTF-8, or a pointer is null.
+        /// The name is empty, too long or not UTF-8, or a pointer is null.
         BadName = 1 "bad name",
-        /// What lies in the section is no run of sites.
+        /// The section contains something other than sites and zero words.
         Malformed = 2 "malformed table of sites",
-        /// The site table has no room for it: see the service parameter `SitesKiB`.
+        /// The site table has no room for the section: see the service parameter `SitesKiB`.
         NoRoom = 3 "no room in the site table",
         /// Too many providers are registered at once.
         TooMany = 4 "too many providers at once",
@@ -145,13 +146,13 @@ open_enum! {
 }
 
 open_enum! {
-    /// What became of a log call.
+    /// Result of a log call.
     Outcome: u32 {
-        /// It is in a lane.
+        /// The record is in a lane.
         Written = 0 "written",
-        /// Its level is not enabled; not counted anywhere.
+        /// The level of the call is not enabled; the call is not counted anywhere.
         Filtered = 1 "filtered",
-        /// Counted as a drop.
+        /// The record was not written; the drop is counted under its reason.
         Dropped = 2 "dropped",
     }
 }

@@ -1,4 +1,4 @@
-//! Control codes of the control device, and the structures that go in and out.
+//! Control codes of the control device, and the structures of their inputs and outputs.
 //!
 //! Code = device type, access, function and method, as `CTL_CODE` builds it (DDI "Defining I/O Control Codes").
 
@@ -11,9 +11,9 @@ use zerocopy::{
 pub const DEVICE_NAME: &str = r"\Device\irqlog";
 /// Its symbolic link, for every session.
 pub const LINK_NAME: &str = r"\DosDevices\Global\irqlog";
-/// What a Win32 program opens.
+/// The path with which a Win32 program opens the device.
 pub const WIN32_NAME: &str = r"\\.\Global\irqlog";
-/// Who may open it: SYSTEM and Administrators, everything (SDDL: protected DACL).
+/// Security descriptor of the device: SYSTEM and Administrators have all access, nobody else any (protected DACL).
 pub const SDDL: &str = "D:P(A;;GA;;;SY)(A;;GA;;;BA)";
 /// Name of the driver's service.
 pub const SERVICE_NAME: &str = "irqlog";
@@ -28,7 +28,7 @@ const fn ctl_code(function: u32, method: u32, access: u32) -> u32 {
     (FILE_DEVICE_UNKNOWN << 16) | (access << 14) | (function << 2) | method
 }
 
-/// Answers the start of the image: header, then as much of the control tables as fits.
+/// Start of the image out: header, then as much of the control tables as fits.
 pub const INFO: u32 = ctl_code(0x800, METHOD_BUFFERED, FILE_READ_DATA);
 /// [`ReadRequest`] in, [`BatchHeader`] and records out.
 pub const READ: u32 = ctl_code(0x801, METHOD_OUT_DIRECT, FILE_READ_DATA);
@@ -49,13 +49,13 @@ pub const PROVIDER_LEVEL: u32 = ctl_code(0x808, METHOD_BUFFERED, FILE_WRITE_DATA
 /// Internal and from kernel mode only: [`Interface`](crate::interface::Interface) out.
 pub const CONNECT: u32 = ctl_code(0x880, METHOD_BUFFERED, 0);
 
-/// The longest text that MARK takes: what one record holds.
+/// The longest text that MARK takes, in bytes: the payload of one record.
 pub const MAX_MARK: usize = crate::record::MAX_PAYLOAD;
 
-/// Where a reader stands in a lane.
+/// Where a reader is in a lane.
 ///
-/// `position` is a hint that saves the driver the walk from the oldest record; one that does not lead to the record
-/// `seq` is ignored.
+/// `position` is a hint that saves the driver the walk from the oldest record. The driver ignores a position at which
+/// the record `seq` does not lie.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Cursor {
@@ -69,11 +69,11 @@ pub struct Cursor {
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct ReadRequest {
-    /// Index of the lane.
+    /// Index of the lane to read.
     pub lane: U32,
     /// See [`read_flags`].
     pub flags: U32,
-    /// From where; ignored with [`read_flags::FROM_START`].
+    /// Where to start reading; ignored with [`read_flags::FROM_START`].
     pub cursor: Cursor,
     /// The start of the driver that the cursor belongs to; ignored with [`read_flags::FROM_START`].
     pub start_id: U64,
@@ -81,7 +81,7 @@ pub struct ReadRequest {
 
 /// Bits of [`ReadRequest::flags`].
 pub mod read_flags {
-    /// Begin with the first record that the lane ever had: what is no longer there is reported as lost.
+    /// Begin with the first record that the lane ever had: records that are no longer there are reported as lost.
     pub const FROM_START: u32 = 1 << 0;
 }
 
@@ -105,10 +105,10 @@ pub struct BatchHeader {
     pub reserved: U32,
     /// Identity of this start of the driver.
     pub start_id: U64,
-    /// Tick before the lane was looked at: every record with a lower tick that is not in this batch, or in one that
-    /// follows at once, was written by a writer that stopped between stamp and publish.
+    /// Tick before the driver looked at the lane. A record with a lower tick that is not in this batch, nor in the next
+    /// one if it is read at once, is from a writer that stopped between stamp and publish.
     pub barrier: U64,
-    /// Where to read on.
+    /// Cursor for the next READ.
     pub next: Cursor,
     /// Records that were overwritten since the cursor.
     pub lost: U64,
@@ -130,7 +130,7 @@ pub mod batch_flags {
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct WaitRequest {
-    /// Sum over all lanes of the seqs up to which the caller has read, as `next_seq - first_seq`.
+    /// Number of records that the caller has seen: the sum over all lanes of `next_seq - first_seq` as last read.
     pub seen: U64,
 }
 
@@ -146,7 +146,7 @@ pub struct WaitAnswer {
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct SitesRequest {
-    /// Offset in the site table from which on its bytes are wanted, a multiple of eight.
+    /// Offset in the site table of the first byte wanted, a multiple of eight.
     pub offset: U64,
 }
 
@@ -162,7 +162,7 @@ pub struct SitesHeader {
     pub bytes: U32,
     /// Identity of this start of the driver.
     pub start_id: U64,
-    /// Bytes of the whole table that are used.
+    /// Used bytes of the whole table.
     pub size: U64,
 }
 
@@ -180,7 +180,7 @@ pub struct ProviderLevelRequest {
     pub reserved: U32,
 }
 
-/// Input of [`CONFIGURE`]; a field that equals [`KEEP`](Self::KEEP) stays as it is.
+/// Input of [`CONFIGURE`]; a field that equals [`KEEP`](Self::KEEP) leaves its setting unchanged.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct ConfigureRequest {
@@ -188,14 +188,14 @@ pub struct ConfigureRequest {
     pub level: U32,
     /// A [`Policy`](crate::image::Policy).
     pub policy: U32,
-    /// 1 pauses, 0 goes on.
+    /// 1 pauses writing, 0 resumes it.
     pub paused: U32,
     /// Zero.
     pub reserved: U32,
 }
 
 impl ConfigureRequest {
-    /// Leaves a setting as it is.
+    /// Value of a field that leaves its setting unchanged.
     pub const KEEP: u32 = u32::MAX;
 
     /// A request that changes nothing.
@@ -215,20 +215,20 @@ pub struct MarkHeader {
     pub reserved: [u8; 7],
 }
 
-/// Ways in which SELFTEST writes, in the order of [`SelftestAnswer::contexts`].
+/// Contexts from which SELFTEST logs, in the order of [`SelftestAnswer::contexts`].
 pub const SELFTEST_CONTEXTS: [&str; 6] = ["thread", "apc", "dpc", "dirql", "ipi", "high"];
 
-/// What became of the records of one context of SELFTEST.
+/// Counts of the log calls that SELFTEST made in one context.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct SelftestContext {
     /// Log calls made.
     pub called: U32,
-    /// Of those, written.
+    /// Number of those calls that wrote a record.
     pub written: U32,
-    /// Of those, dropped.
+    /// Number of those calls that were dropped.
     pub dropped: U32,
-    /// Of those written, found again by reading the ring afterwards with the IRQL and processor they were written at.
+    /// Number of the written records that a later read found in the ring, with the right IRQL and processor.
     pub found: U32,
 }
 

@@ -5,7 +5,7 @@
 
 /// Threads run here; everything may interrupt them.
 pub const PASSIVE_LEVEL: u8 = 0;
-/// Asynchronous procedure calls are held back.
+/// Asynchronous procedure calls are masked.
 pub const APC_LEVEL: u8 = 1;
 /// No thread switch on this processor; DPCs run here.
 pub const DISPATCH_LEVEL: u8 = 2;
@@ -17,10 +17,10 @@ pub const DIRQL_MAX: u8 = 12;
 pub const CLOCK_LEVEL: u8 = 13;
 /// Inter-processor interrupts.
 pub const IPI_LEVEL: u8 = 14;
-/// Everything but NMI and machine check is held back.
+/// Everything but NMI and machine check is masked.
 pub const HIGH_LEVEL: u8 = 15;
 
-/// The name of a level as the documentation has it; a device level is `DIRQL n`.
+/// The short name of a level, such as `DISPATCH` or `DIRQL 5`; `?` for a number above `HIGH_LEVEL`.
 pub const fn name(irql: u8) -> &'static str {
     const NAMES: [&str; 16] = [
         "PASSIVE", "APC", "DISPATCH", "DIRQL 3", "DIRQL 4", "DIRQL 5", "DIRQL 6", "DIRQL 7", "DIRQL 8", "DIRQL 9",

@@ -1,24 +1,24 @@
-//! The bytes of irqlog, and the only place that names them.
+//! The bytes that cross a line between irqlog's parts, defined here and nowhere else.
 //!
-//! A field, an offset, a size, a magic number, a level, an IOCTL code or a GUID is defined here and nowhere else; the
-//! driver, the reader, the rig and the tables of the debugger script all take it from here. The crate has no logic
-//! beyond parsing and no unsafe code.
+//! Each field, offset, size, magic number, level, IOCTL code and GUID is in this crate; the driver, the reader, the rig
+//! and the tables of the debugger script use these definitions. The crate has no logic beyond parsing and no unsafe
+//! code.
 //!
 //! | Module | Bytes |
 //! |---|---|
 //! | [`record`] | one record, as it lies in a ring, in a batch and in a file |
 //! | [`event`] | the payload of an event: raw arguments and their kinds |
-//! | [`site`] | what is known of a log call before it is made, and the table of all sites |
+//! | [`site`] | what is known of a log call before it runs, and the table of all sites |
 //! | [`format`] | the grammar of the format strings in sites |
 //! | [`image`] | the ring image: in non-paged memory, in a saved file and in a crash dump |
 //! | [`ioctl`] | control codes, requests and answers of the control device |
-//! | [`interface`] | the function table that other drivers get |
+//! | [`interface`] | the function table that irqlog.sys gives to other drivers |
 //! | [`irql`] | interrupt request levels and their names |
 //! | [`bugcheck`] | the bug check of a checked build |
 //!
 //! Rules for every structure: little-endian, fixed width, no padding that is not named, its size asserted at compile
 //! time. Enumerations are open: a value that this version does not know survives being read and written again.
-//! [`VERSION`] covers all of it; `docs/record-format.md` is the prose.
+//! [`VERSION`] covers the whole crate; `docs/record-format.md` describes the format in prose.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -33,11 +33,11 @@ pub mod irql;
 pub mod record;
 pub mod site;
 
-/// Version of everything in this crate. A reader takes an image or a batch whose `major` is its own and whose `minor`
-/// is not above its own.
+/// Version of everything in this crate. A reader accepts an image or a batch whose `major` equals the reader's and
+/// whose `minor` is not above the reader's.
 pub const VERSION: Version = Version { major: 1, minor: 1 };
 
-/// A version of the format.
+/// Version of the format, as written into images and batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version {
     /// Changes when old readers can no longer read.
@@ -47,11 +47,11 @@ pub struct Version {
 }
 
 impl Version {
-    /// Tells which side has to be upgraded before a reader of `self` can read what `written` wrote.
+    /// Checks that a reader of version `self` can read bytes of version `written`.
     ///
     /// # Errors
-    /// [`Upgrade::Reader`] if the bytes are newer than this reader, [`Upgrade::Writer`] if they are of an older major
-    /// version that it no longer reads.
+    /// [`Upgrade::Reader`] if the bytes are newer than the reader, [`Upgrade::Writer`] if they are of an older major
+    /// version that the reader no longer reads.
     pub const fn accepts(self, written: Self) -> Result<(), Upgrade> {
         if written.major > self.major || (written.major == self.major && written.minor > self.minor) {
             Err(Upgrade::Reader)
@@ -72,7 +72,7 @@ pub enum Upgrade {
     Writer,
 }
 
-/// Defines an open enumeration: a transparent number with named values, which keeps the values it does not know.
+/// Defines an open enumeration: a transparent number with named values, which also keeps values without a name.
 macro_rules! open_enum {
     ($(#[$meta:meta])* $name:ident: $repr:ty { $($(#[$vmeta:meta])* $variant:ident = $value:literal $text:literal,)+ }) => {
         $(#[$meta])*
@@ -94,7 +94,7 @@ macro_rules! open_enum {
                 }
             }
 
-            /// The value of that name, compared without regard to ASCII case.
+            /// The value with the name `name`, ASCII case ignored; `None` if no known value has it.
             pub fn from_name(name: &str) -> Option<Self> {
                 Self::KNOWN.iter().copied().find(|value| value.name().is_some_and(|own| own.eq_ignore_ascii_case(name)))
             }

@@ -12,19 +12,19 @@ use crate::open_enum;
 
 /// The unit in which a ring is written: one aligned 64-bit word.
 pub const WORD: usize = 8;
-/// The largest record, header included.
+/// The largest record in bytes, header included.
 pub const MAX_SIZE: usize = 1024;
 /// The largest record in words.
 pub const MAX_WORDS: usize = MAX_SIZE / WORD;
-/// Size of [`RecordHeader`].
+/// Size of [`RecordHeader`] in bytes.
 pub const HEADER_SIZE: usize = size_of::<RecordHeader>();
-/// Words of [`RecordHeader`].
+/// Size of [`RecordHeader`] in words.
 pub const HEADER_WORDS: usize = HEADER_SIZE / WORD;
-/// The largest payload of one record.
+/// The largest payload of one record, in bytes.
 pub const MAX_PAYLOAD: usize = MAX_SIZE - HEADER_SIZE;
-/// The largest part of a blob that one record holds.
+/// The largest part of a blob that one record holds, in bytes.
 pub const MAX_BLOB_PIECE: usize = MAX_PAYLOAD - size_of::<BlobHeader>();
-/// The largest blob: it is split into at most this many bytes' worth of pieces, each an own record.
+/// The largest blob in bytes, over all its pieces; each piece is a record of its own.
 pub const MAX_BLOB: usize = 64 * 1024;
 
 /// Index of the word that holds `size`, `kind`, `level`, `flags` and `irql`.
@@ -40,9 +40,9 @@ pub const WORD_TICK: usize = 3;
 pub struct RecordHeader {
     /// Bytes of the whole record: header, payload and padding; a multiple of [`WORD`].
     pub size: U16,
-    /// A [`Kind`].
+    /// A [`Kind`], which says how to read the payload.
     pub kind: u8,
-    /// A [`Level`].
+    /// A [`Level`]: how important the record is.
     pub level: u8,
     /// See [`flags`].
     pub flags: U16,
@@ -75,12 +75,13 @@ const _: () = {
     assert!(MAX_SIZE.is_multiple_of(WORD) && MAX_SIZE <= u16::MAX as usize);
 };
 
-/// Index of the word that holds `processor`, in its lowest bits: it is known last.
+/// Index of the word that holds `processor`, in its lowest bits: the writer learns the processor last.
 pub const WORD_PROCESSOR: usize = 1;
 
 impl RecordHeader {
-    /// The same bytes as words, put together by shifting: who writes a header field by field and reads it back word by
-    /// word waits for his own stores, since a processor cannot forward several narrow stores to one wide load.
+    /// The header's bytes as words, put together by shifting. A writer that stored the header field by field and read
+    /// it back word by word would wait for its own stores: a processor cannot forward several narrow stores to one wide
+    /// load.
     #[inline]
     #[must_use]
     pub const fn to_words(&self) -> [u64; HEADER_WORDS] {
@@ -106,16 +107,16 @@ pub const fn size_of_first_word(word: u64) -> usize {
     (word & 0xffff) as usize
 }
 
-/// The size in bytes of a record with a payload of that many bytes, or `None` above [`MAX_SIZE`].
+/// The size in bytes of a record with `payload` bytes of payload, or `None` if that exceeds [`MAX_SIZE`].
 #[must_use]
 pub const fn size_for_payload(payload: usize) -> Option<usize> {
     if payload > MAX_PAYLOAD { None } else { Some((HEADER_SIZE + payload).next_multiple_of(WORD)) }
 }
 
 open_enum! {
-    /// What the payload is.
+    /// The form of the payload.
     Kind: u8 {
-        /// Raw arguments of a static site.
+        /// Raw arguments of a log call: see [`event`](crate::event).
         Event = 1 "event",
         /// UTF-8 text.
         Text = 2 "text",
@@ -129,11 +130,11 @@ open_enum! {
     Level: u8 {
         /// Something failed.
         Error = 1 "error",
-        /// Something is wrong but was coped with.
+        /// Something is wrong, and the driver dealt with it.
         Warn = 2 "warn",
         /// Something worth knowing happened.
         Info = 3 "info",
-        /// Detail for whoever debugs the component.
+        /// Detail for a person who debugs the component.
         Debug = 4 "debug",
         /// Every step.
         Trace = 5 "trace",
@@ -147,11 +148,11 @@ pub mod flags {
     pub const NO_THREAD: u16 = 1 << 0;
     /// The payload was cut to fit.
     pub const TRUNCATED: u16 = 1 << 1;
-    /// Written by the entry that never waits.
+    /// The caller used the entry that never waits.
     pub const NEVER_WAITS: u16 = 1 << 2;
-    /// Written by irqlog.sys itself.
+    /// irqlog.sys itself wrote the record.
     pub const OWN: u16 = 1 << 3;
-    /// Written for user mode through MARK.
+    /// A user-mode program wrote the record through MARK.
     pub const USER: u16 = 1 << 4;
     /// Pointer arguments were replaced by keyed hashes.
     pub const POINTERS_HASHED: u16 = 1 << 5;
@@ -159,17 +160,17 @@ pub mod flags {
     pub const POINTERS_RAW: u16 = 1 << 6;
 }
 
-/// Leads the payload of a [`Kind::Blob`] record: which piece of which blob it is.
+/// Start of the payload of a [`Kind::Blob`] record: which piece of which blob it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct BlobHeader {
-    /// The caller's own mark for what the bytes are.
+    /// The caller's own mark for the meaning of the bytes.
     pub tag: U32,
     /// Number of the blob since the driver started: pieces with the same number belong together.
     pub blob: U32,
     /// Bytes of the whole blob.
     pub total: U32,
-    /// Offset of this piece in it.
+    /// Offset of this piece in the blob, in bytes.
     pub offset: U32,
 }
 

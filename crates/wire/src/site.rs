@@ -1,15 +1,15 @@
-//! Sites: what is known of a log call before it is made.
+//! Sites: what is known of a log call before it runs, and the table that collects them.
 //!
-//! A **site** is a static of the call: format, names of arguments, module, file, line, level. It lies in a section of its
-//! own of the provider's image, all in one piece and without a pointer, so that the section can be copied as it is:
+//! A **site** is a static of the log call: format, names of arguments, module, file, line, level. It lies in a section
+//! of its own of the provider's image, all in one piece and without a pointer, so that the section can be copied as it
+//! is:
 //!
 //! ```text
 //! SiteHeader, format, names, module, file, zeros up to a multiple of eight bytes
 //! ```
 //!
-//! Between sites there may be zero words, which a linker puts there. The section's name is [`SECTION`]; linkers sort its
-//! contributions by what stands behind the `$` (PE format, "Grouped Sections"), so a first one `$a` and a last one `$z`
-//! bound it.
+//! A linker may put zero words between sites. The section's name is [`SECTION`]; linkers sort its contributions by the
+//! text behind the `$` (PE format, "Grouped Sections"), so a first contribution `$a` and a last one `$z` bound it.
 //!
 //! When a provider registers, the section is copied into the **site table** of the ring image, behind a
 //! [`ProviderHeader`] and the provider's name:
@@ -18,15 +18,15 @@
 //! ProviderHeader, name, zeros | sites as they lay in the section | next ProviderHeader, ...
 //! ```
 //!
-//! The **id** of a site is the index of its first word in the table; the provider gets the id of the first word of its
-//! section, and adds to it the words between that and the site. An entry never moves and never goes.
+//! The **id** of a site is the index of its first word in the table. The provider gets the id of the first word of its
+//! section, and adds the number of words between that word and the site. An entry never moves and is never removed.
 
 use zerocopy::{
     FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned,
     little_endian::{U16, U32, U64},
 };
 
-/// The section that sites lie in, without the part that linkers sort by.
+/// Name of the section that holds the sites, without the part that linkers sort by.
 pub const SECTION: &str = ".irqs";
 /// First four bytes of a site.
 pub const SITE_MAGIC: u32 = u32::from_le_bytes(*b"IrqS");
@@ -35,7 +35,7 @@ pub const PROVIDER_MAGIC: u32 = u32::from_le_bytes(*b"IrqP");
 /// The longest name of a provider, in bytes of UTF-8.
 pub const MAX_PROVIDER_NAME: usize = 64;
 
-/// Start of a site.
+/// The fixed part at the start of a site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct SiteHeader {
@@ -51,9 +51,9 @@ pub struct SiteHeader {
     pub arguments: u8,
     /// Zero.
     pub reserved: U16,
-    /// Bytes of the format: UTF-8, zeros at its end do not count. So with the others.
+    /// Bytes of the format in UTF-8. Zeros at its end are no part of the text; the same holds for the next three.
     pub format: U16,
-    /// Bytes of the arguments' names, separated by commas; empty for one without a name.
+    /// Bytes of the arguments' names, separated by commas; an argument without a name is empty between its commas.
     pub names: U16,
     /// Bytes of the module's path.
     pub module: U16,
@@ -61,7 +61,7 @@ pub struct SiteHeader {
     pub file: U16,
 }
 
-/// Start of a provider's entry in the site table.
+/// The fixed part at the start of a provider's entry in the site table.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct ProviderHeader {
@@ -77,7 +77,7 @@ pub struct ProviderHeader {
     pub sites_size: U32,
     /// Number of sites.
     pub site_count: U32,
-    /// The least important [`Level`](crate::record::Level) that its events are written at; changes.
+    /// The least important [`Level`](crate::record::Level) at which the provider's events are written; changes.
     pub level: U64,
     /// Drivers that are registered with this table now; changes.
     pub registered: U64,
@@ -92,7 +92,7 @@ const _: () = {
     assert!(size_of::<ProviderHeader>() == 64);
 };
 
-/// Word indexes into [`ProviderHeader`] of what changes.
+/// Word indexes into [`ProviderHeader`] of the fields that change.
 pub mod provider_word {
     use super::ProviderHeader;
     use crate::record::WORD;
@@ -107,10 +107,10 @@ pub mod provider_word {
     pub const COUNT: usize = size_of::<ProviderHeader>() / WORD;
 }
 
-/// A site, where it lies.
+/// A parsed site, borrowed from the bytes that hold it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Site<'a> {
-    /// Its fixed part.
+    /// The fixed part of the site.
     pub header: SiteHeader,
     /// The format, with `core::fmt`'s grammar: see [`format`](crate::format).
     pub format: &'a [u8],
@@ -122,15 +122,15 @@ pub struct Site<'a> {
     pub file: &'a [u8],
 }
 
-/// The section, or its copy, is no run of sites and zeros.
+/// A section of sites, or its copy, contains something other than sites and zero words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed {
-    /// Offset of what is no site.
+    /// Offset in bytes of the first thing that is no site.
     pub offset: usize,
 }
 
 impl<'a> Site<'a> {
-    /// The site at the start of `bytes`, if one is there.
+    /// Parses the site at the start of `bytes`; `None` if there is no valid site.
     #[must_use]
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
         let (header, _) = SiteHeader::read_from_prefix(bytes).ok()?;
@@ -157,7 +157,7 @@ impl<'a> Site<'a> {
     }
 }
 
-/// C string literals bring their zero along.
+/// `bytes` without the zeros at its end, which C string literals have.
 fn without_zeros(mut bytes: &[u8]) -> &[u8] {
     while let Some((0, before)) = bytes.split_last() {
         bytes = before;
@@ -165,14 +165,14 @@ fn without_zeros(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// The sites of a section, each with its offset.
+/// Iterator over the sites of a section, each with its offset in bytes.
 #[derive(Clone, Debug)]
 pub struct Sites<'a> {
     bytes: &'a [u8],
     offset: usize,
 }
 
-/// Looks at the sites of a section.
+/// Iterates over the sites of `section`; ends after the first [`Malformed`].
 #[must_use]
 pub const fn sites(section: &[u8]) -> Sites<'_> {
     Sites { bytes: section, offset: 0 }
@@ -192,7 +192,7 @@ impl<'a> Iterator for Sites<'a> {
         }
         let offset = self.offset;
         let Some(site) = self.bytes.get(offset..).and_then(Site::parse) else {
-            // Behind it nothing can be told apart any more.
+            // The size of what lies here is not known, so neither is the start of the next site.
             self.offset = self.bytes.len();
             return Some(Err(Malformed { offset }));
         };
