@@ -10,21 +10,37 @@
 //!
 //! Arguments are numbered as in `format!`: those given by position, those given by name, then those captured, in the order
 //! in which the format names them.
+//!
+//! The expansion is hygienic as that of `format!` is. Names in a macro's items and patterns can be taken for those of the
+//! caller, as only labels and variables have hygiene on a stable compiler. So the expansion binds no variable, and its one
+//! item, the static of the site, lies in a block of its own in which no argument is evaluated:
+//!
+//! ```text
+//! if $crate::is_enabled(const { LEVEL }) {
+//!     $crate::private::log({ static IRQLOG_SITE: .. = ..; &IRQLOG_SITE }, const { LEVEL }, (&status, (&port, ())), false)
+//! }
+//! ```
+//!
+//! The level of `event!` is the caller's too, and is part of the site: the static gets a name that the level does not have.
+//! Everything else is a path that begins with the `$crate` of the macro that was called, so that `irqlog_provider` may be
+//! renamed and re-exported.
 
 use irqlog_wire::{
     event::{MAX_ARGUMENTS, head_words},
     format::{Count, Hole, Piece, Style, Which, pieces},
 };
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote, quote_spanned};
 use syn::{
     Error, Expr, LitStr, Result, Token,
+    ext::IdentExt as _,
     parse::{Parse, ParseStream},
     spanned::Spanned,
 };
 
-/// Level and never-waits, format, arguments.
+/// A call: the crate that the macro is of, level and never-waits, format, arguments.
 struct Call {
+    krate: TokenStream,
     level: TokenStream,
     never_waits: bool,
     format: LitStr,
@@ -37,18 +53,36 @@ struct Argument {
     is_used: bool,
 }
 
-struct WithLevel(Call);
-
-impl Parse for WithLevel {
+impl Parse for Call {
+    /// `$crate; LEVEL; ` and what stands between the parentheses of the macro that was called.
     fn parse(input: ParseStream<'_>) -> Result<Self> {
-        let level: Expr = input.parse()?;
-        input.parse::<Token![,]>()?;
-        Call::parse(quote!(#level), input).map(Self)
+        let krate = until_semicolon(input)?;
+        let level = until_semicolon(input)?;
+        Self::parse_call(krate, level, input)
     }
 }
 
+/// The tokens in front of a semicolon.
+fn until_semicolon(input: ParseStream<'_>) -> Result<TokenStream> {
+    let mut tokens = TokenStream::new();
+    while !input.peek(Token![;]) {
+        tokens.extend([input.parse::<TokenTree>()?]);
+    }
+    input.parse::<Token![;]>()?;
+    Ok(tokens)
+}
+
+/// Whether an identifier stands somewhere in the tokens.
+fn mentions(tokens: TokenStream, name: &str) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident.unraw() == name,
+        TokenTree::Group(group) => mentions(group.stream(), name),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    })
+}
+
 impl Call {
-    fn parse(level: TokenStream, input: ParseStream<'_>) -> Result<Self> {
+    fn parse_call(krate: TokenStream, level: TokenStream, input: ParseStream<'_>) -> Result<Self> {
         let never_waits = input.peek(syn::Ident) && input.peek2(Token![,]);
         if never_waits {
             let word: Ident = input.parse()?;
@@ -80,7 +114,7 @@ impl Call {
             }
             arguments.push(Argument { name, value: input.parse()?, is_used: false });
         }
-        Ok(Self { level, never_waits, format, arguments })
+        Ok(Self { krate, level, never_waits, format, arguments })
     }
 
     fn error(&self, what: &str) -> Error {
@@ -146,7 +180,7 @@ impl Call {
     }
 
     fn tokens(&self, format: &str, checks: &[(usize, Ident)]) -> TokenStream {
-        let Self { level, never_waits, .. } = self;
+        let Self { krate, level, never_waits, .. } = self;
         let count = self.arguments.len();
         let each: Vec<_> = self
             .arguments
@@ -154,41 +188,38 @@ impl Call {
             .map(|argument| argument.name.as_ref().map(ToString::to_string).unwrap_or_default())
             .collect();
         let names = if each.iter().all(String::is_empty) { String::new() } else { each.join(",") };
-        let values = self.arguments.iter().map(|argument| &argument.value);
-        // What is wrong with an argument is said where it stands.
-        let bound: Vec<_> = (0..)
-            .zip(&self.arguments)
-            .map(|(index, argument)| {
-                Ident::new(&format!("argument_{index}"), argument.value.span().resolved_at(Span::mixed_site()))
-            })
-            .collect();
-        let bounds = checks.iter().map(|(index, check)| {
-            let argument = &bound[*index];
-            let span = argument.span();
-            quote_spanned!(span=> ::irqlog_provider::private::#check(#argument);)
-        });
+        // What is wrong with an argument is said where it stands. The functions give back what they are given.
+        let mut arguments = quote!(());
+        for (index, argument) in self.arguments.iter().enumerate().rev() {
+            let (value, span) = (&argument.value, argument.value.span());
+            let mut checked = quote!(&(#value));
+            for (_, check) in checks.iter().filter(|(checked, _)| *checked == index) {
+                checked = quote_spanned!(span=> #krate::private::#check(#checked));
+            }
+            arguments = quote!((#checked, #arguments));
+        }
         let words = head_words(count) + 2 * count;
-        let arguments = count as u8;
+        let count = count as u8;
+        let mut site = "IRQLOG_SITE".to_owned();
+        while mentions(level.clone(), &site) {
+            site.push('_');
+        }
+        let site = Ident::new(&site, Span::mixed_site());
+        let parts = quote!([#format, #names, #krate::private::module_path!(), #krate::private::file!()]);
         quote! {{
-            const LEVEL: ::irqlog_provider::Level = #level;
-            const FORMAT: &str = #format;
-            const NAMES: &str = #names;
-            const SIZE: usize = ::irqlog_provider::private::site_size([FORMAT, NAMES, ::core::module_path!(), ::core::file!()]);
-            #[cfg_attr(unix, unsafe(link_section = "irqlog_sites"))]
-            #[cfg_attr(not(unix), unsafe(link_section = ".irqs$m"))]
-            static SITE: ::irqlog_provider::private::Site<SIZE> = ::irqlog_provider::private::Site::new(
-                LEVEL, #arguments, ::core::line!(), [FORMAT, NAMES, ::core::module_path!(), ::core::file!()],
-            );
-            if ::irqlog_provider::is_enabled(LEVEL) {
-                match (#(&(#values),)*) {
-                    (#(#bound,)*) => {
-                        #(#bounds)*
-                        let mut words = ::irqlog_provider::private::Words::<#words>::new();
-                        words.head(&[#(::irqlog_provider::private::kind(#bound)),*]);
-                        #(::irqlog_provider::private::put(#bound, &mut words);)*
-                        ::irqlog_provider::private::send(SITE.start(), LEVEL, &words, #never_waits);
-                    }
-                }
+            if #krate::is_enabled(const { #level }) {
+                #krate::private::log::<#words, _, _>(
+                    {
+                        #[cfg_attr(unix, unsafe(link_section = "irqlog_sites"))]
+                        #[cfg_attr(not(unix), unsafe(link_section = ".irqs$m"))]
+                        static #site: #krate::private::Site<{ #krate::private::site_size(#parts) }> =
+                            #krate::private::Site::new(#level, #count, #krate::private::line!(), #parts);
+                        &#site
+                    },
+                    const { #level },
+                    #arguments,
+                    #never_waits,
+                );
             }
         }}
     }
@@ -210,34 +241,10 @@ fn expand(call: Result<Call>) -> proc_macro::TokenStream {
     call.and_then(Call::expand).unwrap_or_else(|error| error.to_compile_error()).into()
 }
 
-macro_rules! levels {
-    ($($(#[$meta:meta])* $name:ident = $level:ident,)+) => {$(
-        $(#[$meta])*
-        #[proc_macro]
-        pub fn $name(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
-            let level = quote!(::irqlog_provider::Level::$level);
-            expand(syn::parse::Parser::parse(|input: ParseStream<'_>| Call::parse(level, input), input))
-        }
-    )+};
-}
-
-levels! {
-    /// Logs that something failed. IRQL: any.
-    error = Error,
-    /// Logs that something is wrong but was coped with. IRQL: any.
-    warn = Warn,
-    /// Logs that something worth knowing happened. IRQL: any.
-    info = Info,
-    /// Logs detail for whoever debugs the driver. IRQL: any.
-    debug = Debug,
-    /// Logs a step. IRQL: any.
-    trace = Trace,
-}
-
-/// Logs at a level that stands before the format, and is a constant. IRQL: any.
+/// What each macro of `irqlog_provider` calls: `call!($crate; LEVEL; never_waits, "format", arguments)`.
 #[proc_macro]
-pub fn event(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    expand(syn::parse(input).map(|WithLevel(call)| call))
+pub fn call(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    expand(syn::parse(input))
 }
 
 #[cfg(test)]
@@ -247,23 +254,30 @@ mod tests {
 
     /// What a call becomes, or what is said to be wrong with it.
     fn call(text: &str) -> Result<String> {
-        let level = quote!(::irqlog_provider::Level::Info);
-        let parser = |input: ParseStream<'_>| Call::parse(level, input);
-        let call = syn::parse::Parser::parse_str(parser, text)?;
+        let call: Call = syn::parse_str(&format!("::irqlog_provider; ::irqlog_provider::Level::Info; {text}"))?;
         call.expand().map(|tokens| tokens.to_string())
     }
 
     #[test]
     fn arguments_are_numbered_as_format_numbers_them() {
         let code = call(r#""{} {named} {captured} {1} {captured}", first, second, named = third"#).unwrap();
-        assert!(code.contains(r#"NAMES : & str = ",,named,captured""#), "{code}");
-        assert!(code.contains("(first) , & (second) , & (third) , & (captured) ,"), "{code}");
-        assert!(code.contains("Words :: < 9usize > :: new"), "{code}");
+        assert!(code.contains(r#"{captured}" , ",,named,captured" ,"#), "{code}");
+        let order =
+            ["& (first)", "& (second)", "& (third)", "& (captured)"].map(|argument| code.find(argument).unwrap());
+        assert!(order.is_sorted(), "{code}");
+        assert!(code.contains("log :: < 9usize ,"), "{code}");
         let nothing = call(r#""no arguments""#).unwrap();
-        assert!(nothing.contains(r#"NAMES : & str = "" ;"#) && nothing.contains("Words :: < 1usize >"), "{nothing}");
+        assert!(nothing.contains(r#""no arguments" , "" ,"#) && nothing.contains("log :: < 1usize ,"), "{nothing}");
         let raised = call(r#"never_waits, "{:width$.p$}", value, p = 2,"#).unwrap();
-        assert!(raised.contains("LEVEL , & words , true"), "{raised}");
+        assert!(raised.contains(", true ,"), "{raised}");
         assert_eq!(raised.matches(":: count (").count(), 2, "{raised}");
+    }
+
+    #[test]
+    fn the_site_has_a_name_that_the_level_does_not_have() {
+        let call: Call = syn::parse_str("facade; { IRQLOG_SITE + IRQLOG_SITE_ }; \"text\"").unwrap();
+        let code = call.expand().unwrap().to_string();
+        assert!(code.contains("static IRQLOG_SITE__ : facade :: private :: Site"), "{code}");
     }
 
     #[test]
@@ -278,7 +292,7 @@ mod tests {
             ("p", "pointer"),
         ] {
             let code = call(&format!("\"{{:{style}}}\", value")).unwrap();
-            assert!(code.contains(&format!("private :: {check} (argument_0)")), "{style}: {code}");
+            assert!(code.contains(&format!("private :: {check} (& (value))")), "{style}: {code}");
         }
     }
 

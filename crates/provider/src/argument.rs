@@ -2,7 +2,7 @@
 
 use core::{mem::MaybeUninit, ptr::NonNull};
 
-use irqlog_wire::event::{ArgumentKind, head_word, head_words};
+use irqlog_wire::event::{ArgumentKind, MAX_ARGUMENTS, head_word, head_words};
 
 /// The words of an event, as they are handed over: on the caller's stack, and not cleared first.
 #[derive(Debug)]
@@ -19,12 +19,12 @@ impl<const N: usize> Words<N> {
         Self { words: [MaybeUninit::uninit(); N], used: 0 }
     }
 
-    /// Number and kinds of the arguments: a constant, after inlining.
+    /// Number and kinds of the arguments, which are constants.
     #[inline(always)]
-    pub fn head(&mut self, kinds: &[ArgumentKind]) {
+    pub fn head<A: Arguments>(&mut self) {
         let mut word = 0;
-        while word < head_words(kinds.len()) {
-            self.push(head_word(kinds, word));
+        while word < head_words(A::COUNT) {
+            self.push(Head::<A>::WORDS[word]);
             word += 1;
         }
     }
@@ -84,6 +84,61 @@ unsafe impl<T: Argument + ?Sized> Argument for &mut T {
     fn put<const N: usize>(&self, words: &mut Words<N>) {
         T::put(self, words);
     }
+}
+
+/// The arguments of a call, from the first to the last: `(&first, (&second, ()))`.
+///
+/// A pair for each, so that a call needs no name for any of them.
+pub trait Arguments: Sized {
+    /// How many.
+    const COUNT: usize;
+    /// Their kinds, and zeros behind them.
+    const KINDS: [ArgumentKind; MAX_ARGUMENTS];
+    /// Hands them over.
+    fn put<const N: usize>(self, words: &mut Words<N>);
+}
+
+impl Arguments for () {
+    const COUNT: usize = 0;
+    const KINDS: [ArgumentKind; MAX_ARGUMENTS] = [ArgumentKind(0); MAX_ARGUMENTS];
+    #[inline(always)]
+    fn put<const N: usize>(self, _: &mut Words<N>) {}
+}
+
+impl<T: Argument + ?Sized, R: Arguments> Arguments for (&T, R) {
+    const COUNT: usize = 1 + R::COUNT;
+    const KINDS: [ArgumentKind; MAX_ARGUMENTS] = {
+        let mut kinds = R::KINDS;
+        let mut at = R::COUNT;
+        while at > 0 {
+            kinds[at] = kinds[at - 1];
+            at -= 1;
+        }
+        kinds[0] = T::KIND;
+        kinds
+    };
+    #[inline(always)]
+    fn put<const N: usize>(self, words: &mut Words<N>) {
+        self.0.put(words);
+        self.1.put(words);
+    }
+}
+
+/// The head of an event with these arguments.
+struct Head<A>(core::marker::PhantomData<A>);
+
+impl<A: Arguments> Head<A> {
+    const WORDS: [u64; head_words(MAX_ARGUMENTS)] = {
+        let kinds = A::KINDS;
+        let (kinds, _) = kinds.split_at(A::COUNT);
+        let mut words = [0; head_words(MAX_ARGUMENTS)];
+        let mut word = 0;
+        while word < words.len() {
+            words[word] = head_word(kinds, word);
+            word += 1;
+        }
+        words
+    };
 }
 
 macro_rules! arguments {
@@ -255,9 +310,11 @@ macro_rules! styles {
         impl<T: $trait + ?Sized> $trait for &mut T {}
         $(impl $trait for $type {})+
 
-        /// Only takes what can be shown so.
+        /// Gives back what it is given, and only takes what can be shown so.
         #[inline(always)]
-        pub const fn $check<T: $trait + ?Sized>(_: &T) {}
+        pub const fn $check<T: Argument + $trait + ?Sized>(argument: &T) -> &T {
+            argument
+        }
     )+};
 }
 
@@ -297,6 +354,8 @@ impl<T: ?Sized> Pointer for *const T {}
 impl<T: ?Sized> Pointer for *mut T {}
 impl<T: ?Sized> Pointer for NonNull<T> {}
 
-/// Only takes pointers.
+/// Gives back what it is given, and only takes pointers.
 #[inline(always)]
-pub const fn pointer<T: Pointer>(_: &T) {}
+pub const fn pointer<T: Argument + Pointer>(argument: &T) -> &T {
+    argument
+}

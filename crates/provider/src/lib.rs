@@ -43,43 +43,66 @@
 
 #![no_std]
 #![allow(clippy::inline_always, reason = "a log call is to become a few stores where it stands")]
-// The macros name the crate by its name, and so do its own tests.
-extern crate self as irqlog_provider;
-
 mod argument;
 mod site;
 
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 pub use argument::{Argument, Guid, Status, Utf16};
-pub use irqlog_provider_macros::{debug, error, event, info, trace, warn};
 use irqlog_wire::interface::{Register, Registration, Unregister, WriteEvent};
 pub use irqlog_wire::{
     interface::{Interface, Registered},
     record::Level,
 };
 
+/// Logs that something failed. IRQL: any.
+#[macro_export]
+macro_rules! error {
+    ($($call:tt)*) => { $crate::private::call!($crate; $crate::Level::Error; $($call)*) };
+}
+
+/// Logs that something is wrong but was coped with. IRQL: any.
+#[macro_export]
+macro_rules! warn {
+    ($($call:tt)*) => { $crate::private::call!($crate; $crate::Level::Warn; $($call)*) };
+}
+
+/// Logs that something worth knowing happened. IRQL: any.
+#[macro_export]
+macro_rules! info {
+    ($($call:tt)*) => { $crate::private::call!($crate; $crate::Level::Info; $($call)*) };
+}
+
+/// Logs detail for whoever debugs the driver. IRQL: any.
+#[macro_export]
+macro_rules! debug {
+    ($($call:tt)*) => { $crate::private::call!($crate; $crate::Level::Debug; $($call)*) };
+}
+
+/// Logs a step. IRQL: any.
+#[macro_export]
+macro_rules! trace {
+    ($($call:tt)*) => { $crate::private::call!($crate; $crate::Level::Trace; $($call)*) };
+}
+
+/// Logs at a level that stands before the format, and is a constant. IRQL: any.
+#[macro_export]
+macro_rules! event {
+    ($level:expr, $($call:tt)*) => { $crate::private::call!($crate; $level; $($call)*) };
+}
+
 /// What the macros call.
 #[doc(hidden)]
 pub mod private {
-    use crate::{Argument, argument};
+    pub use core::{file, line, module_path};
+
+    pub use irqlog_provider_macros::call;
+
     pub use crate::{
-        argument::{Words, count, debug, display, exponent, pointer, radix},
-        send,
+        argument::{count, debug, display, exponent, pointer, radix},
+        log,
         site::{Site, site_size},
     };
-
-    /// The kind of an argument.
-    #[inline(always)]
-    pub const fn kind<T: Argument + ?Sized>(_: &T) -> irqlog_wire::event::ArgumentKind {
-        T::KIND
-    }
-
-    /// Hands an argument over.
-    #[inline(always)]
-    pub fn put<T: Argument + ?Sized, const N: usize>(argument: &T, words: &mut argument::Words<N>) {
-        argument.put(words);
-    }
 }
 
 /// The least important level that is written; 0 for none. irqlog.sys changes it.
@@ -99,16 +122,25 @@ pub fn is_enabled(level: Level) -> bool {
     u32::from(level.0) <= LEVEL.load(Ordering::Acquire)
 }
 
-/// Hands an event over. Only after [`is_enabled`].
+/// Hands an event over, with room for `N` words. Only after [`is_enabled`].
 #[doc(hidden)]
 #[inline(always)]
-pub fn send<const N: usize>(site: *const u8, level: Level, words: &argument::Words<N>, never_waits: bool) {
+pub fn log<const N: usize, const SIZE: usize, A: argument::Arguments>(
+    site: &'static site::Site<SIZE>,
+    level: Level,
+    arguments: A,
+    never_waits: bool,
+) {
+    let mut words = argument::Words::<N>::new();
+    words.head::<A>();
+    arguments.put(&mut words);
     let function = WRITE[usize::from(never_waits)].load(Ordering::Relaxed);
     // SAFETY: null, or what `connect` has stored: a function of this type.
     let Some(write) = (unsafe { core::mem::transmute::<*mut (), Option<WriteEvent>>(function) }) else { return };
-    let id = BASE.load(Ordering::Relaxed).wrapping_add(((site.addr() - site::start().addr()) / 8) as u32);
+    let offset = site.start().addr() - site::start().addr();
+    let id = BASE.load(Ordering::Relaxed).wrapping_add((offset / 8) as u32);
     let words = words.as_slice();
-    // SAFETY: the words of an event, whose strings are borrowed by the caller; the function is there, as the contract of
+    // SAFETY: the words of an event, whose strings are borrowed by `arguments`; the function is there, as the contract of
     // `disconnect` says.
     unsafe { write(id, level.0, words.as_ptr(), words.len()) };
 }

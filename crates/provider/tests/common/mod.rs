@@ -174,10 +174,21 @@ pub fn read() -> (Tables, Vec<Record>) {
 pub fn last() -> (Record, String) {
     let (tables, mut records) = read();
     let record = records.pop().expect("a record");
+    let text = text(&tables, &record);
+    (record, text)
+}
+
+/// The texts of all records, from the first to the last.
+pub fn texts() -> Vec<String> {
+    let (tables, records) = read();
+    records.iter().map(|record| text(&tables, record)).collect()
+}
+
+/// The text of a record.
+fn text(tables: &Tables, record: &Record) -> String {
     let (_, site) = tables.sites.find(record.header.site.get()).expect("its site");
     let [format, names] = [site.format, site.names].map(|part| std::str::from_utf8(part).unwrap());
-    let text = event::text(format, names, &event::arguments(&record.payload));
-    (record, text)
+    event::text(format, names, &event::arguments(&record.payload))
 }
 
 /// Sets the level as PROVIDER_LEVEL does.
