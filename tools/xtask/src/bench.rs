@@ -7,11 +7,12 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-
-use crate::{
-    host, rig,
+use irqlog_build::{
+    drivers,
+    host::{self, NATIVE},
     shell::{output, root, run, step, timed},
 };
+use irqlog_worlds::rig;
 
 /// Name of the LTTng session.
 const SESSION: &str = "irqlog-bench";
@@ -21,12 +22,12 @@ const SESSION: &str = "irqlog-bench";
 /// # Errors
 /// If something does not build or run. LTTng is a peer, not a part: without it its row is missing, and it is said why.
 pub fn run_all(json: bool) -> Result<()> {
-    rig::prepare(rig::NATIVE)?;
+    rig::prepare(NATIVE)?;
     timed("building the benchmark", || {
         run(cargo().args(["build", "--quiet", "--locked", "--release", "--package", "irqlog-bench"]))
     })?;
     step("stepping through one record of the built irqlog.sys");
-    let measured = output(rig::command(rig::NATIVE, &rig::images(rig::NATIVE))?.arg("measure"))?;
+    let measured = output(rig::command(NATIVE, &drivers::images(NATIVE))?.arg("measure"))?;
     let mut bench = Command::new(root().join("target/release/irqlog-bench"));
     bench.arg("--sys").args(measured.split_whitespace());
     let lttng = match Lttng::prepare() {

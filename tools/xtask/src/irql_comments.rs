@@ -3,8 +3,7 @@
 use std::fs;
 
 use anyhow::{Context, Result, bail};
-
-use crate::shell::root;
+use irqlog_build::shell::root;
 
 /// Where those are.
 const FOLDERS: [&str; 2] = ["driver", "samples/rust/src"];

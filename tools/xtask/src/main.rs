@@ -5,29 +5,20 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use irqlog_build::{drivers, host::NATIVE, reproducible, shell::root};
+use irqlog_imagecheck as imagecheck;
+use irqlog_inf as inf;
 use irqlog_kit::Arch;
-use scenarios::WorldArgument;
+use irqlog_package as package;
+use irqlog_worlds::scenarios::WorldArgument;
+use irqlog_worlds::{demo, faults, scenarios};
 
 mod bench;
-mod build;
-mod demo;
-mod events;
-mod faults;
-mod host;
-mod inf;
 mod irql_comments;
 mod markdown;
 mod mutants;
-mod package;
-mod reproducible;
-mod rig;
-mod scenarios;
-mod shell;
 mod soak;
 mod test;
-mod vendor;
-mod verify;
-mod wine;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Build, test and show irqlog", disable_help_subcommand = true)]
@@ -149,13 +140,13 @@ fn main() -> ExitCode {
         return exit(reproducible::link());
     }
     exit(match Cli::parse().command {
-        Command::Build { arch } => build::drivers(arch.archs()),
-        Command::VerifySys { planted: true, .. } => verify::planted(),
-        Command::VerifySys { arch, planted: false } => verify::run(arch.archs()),
-        Command::CheckInf { file } => inf::run(file.as_deref()),
+        Command::Build { arch } => drivers::drivers(arch.archs()),
+        Command::VerifySys { planted: true, .. } => imagecheck::planted(),
+        Command::VerifySys { arch, planted: false } => imagecheck::run(arch.archs()),
+        Command::CheckInf { file } => inf::run(&file.unwrap_or_else(|| root().join("inf/irqlog.inx"))),
         Command::Package { arch, twice: true, .. } => package::twice(arch.archs()),
         Command::Package { arch, twice: false, signing } => package::run(arch.archs(), &signing),
-        Command::Demo { arch } => demo::run(arch.map_or(rig::NATIVE, OneArch::arch)),
+        Command::Demo { arch } => demo::run(arch.map_or(NATIVE, OneArch::arch)),
         Command::Test { only } => test::run_all(&only),
         Command::Soak { records, engine, lock } => soak::run(records, &engine, &lock),
         Command::Bench { json } => bench::run_all(json),

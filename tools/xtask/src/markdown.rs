@@ -5,8 +5,7 @@
 use std::{fs, process::Command};
 
 use anyhow::{Context, Result, bail};
-
-use crate::shell::{output, root};
+use irqlog_build::shell::{output, root};
 
 /// Columns of a line of prose.
 const WIDTH: usize = 100;

@@ -4,9 +4,8 @@
 use std::{fs, process::Command};
 
 use anyhow::{Context, Result, ensure};
+use irqlog_build::shell::{root, run, step};
 use serde_json::Value;
-
-use crate::shell::{root, run, step};
 
 /// The part of the mutants that has to be caught, in percent.
 const CAUGHT: usize = 95;

@@ -10,14 +10,21 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use irqlog_kit::Arch;
-
-use crate::{
-    build, events, faults, host, inf, irql_comments, markdown, package, rig,
-    scenarios::{self, World},
+use irqlog_build::{
+    drivers,
+    host::{self, NATIVE},
     shell::{output, root, run, step, timed},
-    verify,
 };
+use irqlog_imagecheck as imagecheck;
+use irqlog_inf as inf;
+use irqlog_kit::Arch;
+use irqlog_package as package;
+use irqlog_worlds::{
+    events, faults, rig,
+    scenarios::{self, World},
+};
+
+use crate::{irql_comments, markdown};
 
 struct Step {
     name: &'static str,
@@ -30,7 +37,7 @@ const STEPS: &[Step] = &[
     Step { name: "formatting", slow: false, run: || cargo(&["fmt", "--all", "--check"]) },
     Step { name: "irql-comments", slow: false, run: irql_comments::check },
     Step { name: "markdown", slow: false, run: markdown::check },
-    Step { name: "check-inf", slow: false, run: || inf::run(None) },
+    Step { name: "check-inf", slow: false, run: || inf::run(&root().join("inf/irqlog.inx")) },
     Step { name: "fault-patches", slow: false, run: faults::check },
     Step {
         name: "clippy",
@@ -42,13 +49,13 @@ const STEPS: &[Step] = &[
         slow: true,
         run: || host::llvm().and_then(|_| cargo(&["test", "--locked"])),
     },
-    Step { name: "driver-builds", slow: false, run: || build::drivers(&Arch::ALL) },
-    Step { name: "driver-clippy", slow: true, run: build::clippy_drivers },
-    Step { name: "verify-sys", slow: false, run: || verify::run(&Arch::ALL) },
-    Step { name: "planted-slice-index", slow: true, run: verify::planted },
+    Step { name: "driver-builds", slow: false, run: || drivers::drivers(&Arch::ALL) },
+    Step { name: "driver-clippy", slow: true, run: drivers::clippy_drivers },
+    Step { name: "verify-sys", slow: false, run: || imagecheck::run(&Arch::ALL) },
+    Step { name: "planted-slice-index", slow: true, run: imagecheck::planted },
     Step { name: "windows-cli", slow: true, run: windows_cli },
     Step { name: "packages", slow: true, run: package::check },
-    Step { name: "rig-images", slow: false, run: || rig::prepare(rig::NATIVE) },
+    Step { name: "rig-images", slow: false, run: || rig::prepare(NATIVE) },
     Step { name: "scenarios-rig-x64", slow: false, run: || scenarios_in(World::RigX64) },
     Step { name: "scenarios-rig-arm64", slow: true, run: || scenarios_in(World::RigArm64) },
     Step { name: "record-path-coverage", slow: false, run: coverage },
@@ -70,14 +77,14 @@ fn scenarios_in(world: World) -> Result<()> {
 
 /// irqlog.exe as it is packaged, for both architectures, and what it imports.
 fn windows_cli() -> Result<()> {
-    Arch::ALL.into_iter().try_for_each(|arch| verify::windows_cli(arch, &build::windows_cli(arch)?))
+    Arch::ALL.into_iter().try_for_each(|arch| imagecheck::windows_cli(arch, &drivers::windows_cli(arch)?))
 }
 
 /// The checked driver, in the scenarios in which its locks are used as they should be.
 fn checked_driver() -> Result<()> {
-    let images = build::checked()?;
+    let images = drivers::checked()?;
     for scenario in ["start-stop", "storm", "storm-percpu", "storm-swap", "storm-queued"] {
-        run(rig::command(rig::NATIVE, &images)?.args(["run", scenario]))?;
+        run(rig::command(NATIVE, &images)?.args(["run", scenario]))?;
     }
     Ok(())
 }
@@ -126,7 +133,7 @@ fn cargo(arguments: &[&str]) -> Result<()> {
 }
 
 fn coverage() -> Result<()> {
-    run(&mut rig::coverage(rig::NATIVE, &build::image(rig::NATIVE, "irqlog"))?)
+    run(&mut rig::coverage(NATIVE, &drivers::image(NATIVE, "irqlog"))?)
 }
 
 /// A hash over every file that git tracks or would.

@@ -1,0 +1,17 @@
+//! What the commands build, and what it is built with.
+//!
+//! | Module | What |
+//! |---|---|
+//! | [`shell`] | other programs are run, and steps announced |
+//! | [`host`] | what this machine must have, and how it is installed |
+//! | `vendor` | the driver's crates, as a machine without Windows needs them |
+//! | [`reproducible`] | what makes a build independent of where it is made |
+//! | [`drivers`] | the drivers, and irqlog.exe |
+//!
+//! A module uses those above it and no other.
+
+pub mod drivers;
+pub mod host;
+pub mod reproducible;
+pub mod shell;
+mod vendor;

@@ -1,0 +1,148 @@
+//! The vendored crates of the driver build, with upstream's host gate opened.
+//!
+//! The wdk crates support Windows hosts only: `wdk-build` stops the compiler elsewhere and reads the registry through
+//! the `windows` crate, which does not compile off Windows. Both are build-time code on the host; nothing of it ends up
+//! in the driver. So the driver is built from a vendored copy of all crates in which just that is changed, and
+//! `Cargo.lock` stays the one that a Windows build uses, checksums included.
+//!
+//! One more change is made to build-time code, for builds that do not tell where they were made (`reproducible.rs`):
+//! `wdk-sys` writes the absolute name of its bindings into a source file, and the checksum of that goes into the PDB.
+
+use std::{
+    fs,
+    hash::{DefaultHasher, Hash, Hasher},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::shell::{root, run, timed};
+
+/// Raised when a patch below changes, so that the copies are made anew, and what was built from them.
+const PATCHES_VERSION: u32 = 2;
+
+/// Stands in for the `windows` crate in `wdk-build`'s registry look-up: a registry without the key.
+const WINDOWS_STUB: &str = include_str!("vendor/windows.rs");
+
+/// Makes the folder of vendored crates if `Cargo.lock` has changed, and gives its path.
+///
+/// `library` is the Rust library's source, whose own vendored crates `-Zbuild-std` needs from the same place.
+///
+/// # Errors
+/// If `cargo vendor` fails or a crate no longer looks as its patch expects.
+pub fn crates(library: Option<&Path>) -> Result<PathBuf> {
+    let folder = root().join("target/kit/vendor");
+    let stamp = folder.join(".irqlog-stamp");
+    let mut hasher = DefaultHasher::new();
+    fs::read(root().join("Cargo.lock")).context("reading Cargo.lock")?.hash(&mut hasher);
+    (PATCHES_VERSION, library).hash(&mut hasher);
+    let wanted = format!("{:016x}", hasher.finish());
+    if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
+        return Ok(folder);
+    }
+    timed("vendoring the driver's crates", || {
+        if folder.exists() {
+            fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
+        }
+        let mut vendor = Command::new("cargo");
+        vendor.current_dir(root()).args(["vendor", "--quiet", "--locked", "--versioned-dirs"]).arg(&folder);
+        run(vendor.stdout(std::process::Stdio::null()))?;
+        open_host_gate(&folder)?;
+        forget_older_patches()?;
+        if let Some(library) = library {
+            link_library_crates(&library.join("vendor"), &folder)?;
+        }
+        fs::write(&stamp, wanted).with_context(|| format!("writing {}", stamp.display()))
+    })?;
+    Ok(folder)
+}
+
+fn open_host_gate(vendor: &Path) -> Result<()> {
+    for entry in fs::read_dir(vendor).with_context(|| format!("reading {}", vendor.display()))? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let is = |krate: &str| name.strip_prefix(krate).is_some_and(|rest| rest.starts_with("-0"));
+        if is("windows") {
+            rewrite(&path, "src/lib.rs", |_| Some(WINDOWS_STUB.to_owned()))?;
+        } else if is("windows-future") || is("windows-collections") || is("windows-numerics") {
+            rewrite(&path, "src/lib.rs", |_| Some("#![no_std]\n".to_owned()))?;
+        } else if is("wdk-build") {
+            rewrite(&path, "src/utils.rs", remove_compile_errors)?;
+            rewrite(&path, "src/cargo_make.rs", |text| {
+                let changed = text.replace("std::os::windows::fs::symlink_file", "std::os::unix::fs::symlink");
+                (changed != text).then_some(changed)
+            })?;
+        } else if is("wdk-sys") {
+            rewrite(&path, "build.rs", name_bindings_from_root)?;
+        } else if is("wdk") {
+            // It is compiled in its own folder, and the first to look for the bindings by their name.
+            let link = path.join("target");
+            std::os::unix::fs::symlink(root().join("target"), &link)
+                .with_context(|| format!("linking {}", link.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Cargo takes a crate from a registry for the same as long as its version is: what was built from a copy with other
+/// patches has to go.
+fn forget_older_patches() -> Result<()> {
+    let stamp = root().join("target/kit/patches.version");
+    let wanted = PATCHES_VERSION.to_string();
+    if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
+        return Ok(());
+    }
+    for target in ["driver", "checked", "planted/build"] {
+        let folder = root().join("target").join(target);
+        if folder.exists() {
+            fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
+        }
+    }
+    fs::write(&stamp, wanted).with_context(|| format!("writing {}", stamp.display()))
+}
+
+/// Has `wdk-sys` name the bindings relative to our root folder.
+fn name_bindings_from_root(text: &str) -> Option<String> {
+    const NAME: &str = "out_path.join(\"types.rs\").to_str()";
+    let relative =
+        format!("{NAME}.map(|path| path.strip_prefix({:?}).unwrap_or(path))", root().join("").display().to_string());
+    let changed = text.replace(NAME, &relative);
+    (changed != text).then_some(changed)
+}
+
+/// Replaces each `compile_error!(...)` by a panic: the functions are called by cargo-make only.
+fn remove_compile_errors(text: &str) -> Option<String> {
+    const CALL: &str = "compile_error!(";
+    let changed = text.replace(CALL, "unreachable!(");
+    (changed != text).then_some(changed)
+}
+
+fn rewrite(krate: &Path, file: &str, change: impl FnOnce(&str) -> Option<String>) -> Result<()> {
+    let path = krate.join(file);
+    let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    let changed = change(&text);
+    ensure!(
+        changed.is_some(),
+        "{} does not look as its patch expects: adapt tools/build/src/vendor.rs",
+        path.display()
+    );
+    fs::write(&path, changed.unwrap_or_default()).with_context(|| format!("writing {}", path.display()))?;
+    // An empty list of files turns cargo's check of the copy off; the package checksum stays, as Cargo.lock has it.
+    let checksums = krate.join(".cargo-checksum.json");
+    let text = fs::read_to_string(&checksums).with_context(|| format!("reading {}", checksums.display()))?;
+    let mut json: serde_json::Value = serde_json::from_str(&text).with_context(|| checksums.display().to_string())?;
+    json["files"] = serde_json::json!({});
+    fs::write(&checksums, json.to_string()).with_context(|| format!("writing {}", checksums.display()))
+}
+
+fn link_library_crates(from: &Path, to: &Path) -> Result<()> {
+    for entry in fs::read_dir(from).with_context(|| format!("reading {}", from.display()))? {
+        let entry = entry?;
+        let link = to.join(entry.file_name());
+        if !link.exists() {
+            std::os::unix::fs::symlink(entry.path(), &link).with_context(|| format!("linking {}", link.display()))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! What can be said about a linked irqlog.sys by looking at it.
+//!
+//! | Module | What |
+//! |---|---|
+//! | [`image`] | the PE file: imports, header, sections, checksum |
+//! | [`cli`] | irqlog.exe: what it imports |
+//! | [`code`] | its disassembly, by function |
+//! | [`path`] | the record path: everything that can be called from its roots |
+
+mod barriers;
+mod cli;
+mod code;
+mod image;
+mod path;
+
+use std::{fs, path::Path};
+
+use anyhow::{Context, Result, bail};
+pub use cli::check as windows_cli;
+use irqlog_build::{
+    drivers,
+    shell::{root, timed},
+};
+use irqlog_kit::Arch;
+
+/// Verifies the built images of these architectures; the first that is no good fails the command.
+///
+/// # Errors
+/// If a rule does not hold; the message lists all that do not.
+pub fn run(archs: &[Arch]) -> Result<()> {
+    for &arch in archs {
+        let image = drivers::image(arch, "irqlog");
+        let report = timed(&format!("verifying {}", image.display()), || verify(arch, &image))?;
+        print!("{report}");
+        for name in drivers::SAMPLES {
+            print!("{}", verify_sample(arch, name)?);
+        }
+    }
+    Ok(())
+}
+
+/// Verifies one image; also writes the record path beside it, for the rig.
+///
+/// # Errors
+/// As [`run`].
+pub fn verify(arch: Arch, path: &Path) -> Result<String> {
+    let image = image::Image::read(path)?;
+    let code = code::Code::read(arch, path)?;
+    let mut broken = image.check(image::is_allowed);
+    let table = root().join("docs/windows.md");
+    let table = fs::read_to_string(&table).with_context(|| format!("reading {}", table.display()))?;
+    broken.extend(image.undocumented(arch, &table));
+    broken.extend(code.check(arch));
+    let record_path = path::RecordPath::find(&code, arch);
+    broken.extend(record_path.check(&image));
+    if arch == Arch::Arm64 {
+        broken.extend(barriers::check(&code));
+    }
+    if !broken.is_empty() {
+        bail!("{} breaks these rules:\n  {}", path.display(), broken.join("\n  "));
+    }
+    let list = path.with_extension("record-path.json");
+    fs::write(&list, record_path.to_json().to_string()).with_context(|| format!("writing {}", list.display()))?;
+    Ok(format!(
+        "{} ({})\n{}{}",
+        path.strip_prefix(root()).unwrap_or(path).display(),
+        arch.name(),
+        image.report(),
+        record_path.report()
+    ))
+}
+
+/// A driver that logs events: nothing in it panics or allocates, so no log call does, and its sites are well-formed.
+fn verify_sample(arch: Arch, name: &str) -> Result<String> {
+    let path = drivers::image(arch, name);
+    let image = image::Image::read(&path)?;
+    let mut broken = image.check(|import| !import.starts_with("ExAllocate") && !import.starts_with("ExFree"));
+    broken.extend(code::Code::read(arch, &path)?.check(arch));
+    let sites = image.sites().map_err(|error| broken.push(format!("{error:#}"))).unwrap_or_default();
+    if !broken.is_empty() {
+        bail!("{} breaks these rules:\n  {}", path.display(), broken.join("\n  "));
+    }
+    let path = path.strip_prefix(root()).unwrap_or(&path);
+    Ok(format!("{} ({})\n  {sites} sites, no panic, no allocation\n", path.display(), arch.name()))
+}
+
+/// Shows that the rules are alive: a copy of the sources with a slice index in the record path must be refused.
+///
+/// # Errors
+/// If it is not.
+pub fn planted() -> Result<()> {
+    // Any index that the compiler cannot prove to be inside.
+    let image = drivers::patched(&root().join("testdata/faults/slice-index.patch"), Arch::X64)?;
+    match verify(Arch::X64, &image) {
+        Ok(_) => bail!("a slice index in the record path was not noticed"),
+        Err(error) if format!("{error:#}").contains("panic") => {
+            println!("a planted slice index is refused, as it should be:\n{error:#}");
+            Ok(())
+        }
+        Err(error) => Err(error.context("a planted slice index was refused for another reason")),
+    }
+}

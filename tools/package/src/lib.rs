@@ -1,0 +1,194 @@
+//! The folder that a tester copies to a Windows machine, made without Windows.
+//!
+//! | Module | What |
+//! |---|---|
+//! | [`catalog`] | the security catalog |
+//! | [`signing`] | whose signature image, catalog and CLI carry, and how it gets there |
+//! | [`materials`] | what is in the package that others wrote: CycloneDX and licences |
+//! | [`verify`] | what tools that are not ours say of the result |
+//! | [`twice`] | that two clones give the same |
+
+pub mod catalog;
+mod materials;
+mod signing;
+mod twice;
+mod verify;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use irqlog_build::{
+    drivers, reproducible,
+    shell::{root, step},
+};
+use irqlog_inf as inf;
+use irqlog_kit::Arch;
+
+use self::signing::Signer;
+pub use self::{signing::Arguments, twice::run as twice};
+
+/// The version of every crate of ours, of which the INF's `DriverVer` has four numbers.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What is put into each package as it is.
+const COPIED: [&str; 5] = ["inf/install.cmd", "inf/uninstall.cmd", "inf/README.txt", "LICENSE-MIT", "LICENSE-APACHE"];
+
+/// The folder of an architecture's package.
+pub fn folder(arch: Arch) -> PathBuf {
+    root().join("target/package").join(arch.name())
+}
+
+/// Makes the packages, and has them verified.
+///
+/// # Errors
+/// Whatever of the tools fails; a file that they do not find in order.
+pub fn run(archs: &[Arch], signing: &Arguments) -> Result<()> {
+    let signer = Signer::prepare(signing)?;
+    drivers::packaged(archs)?;
+    for &arch in archs {
+        let folder = folder(arch);
+        make(arch, &folder, &signer).with_context(|| format!("packaging for {}", arch.name()))?;
+        verify::run(&folder, &signer.authorities()?)?;
+        println!("\n{}:", folder.display());
+        for file in files(&folder)? {
+            println!("{:>10}  {}", fs::metadata(folder.join(&file))?.len(), file.display());
+        }
+    }
+    Ok(())
+}
+
+/// Makes the packages with a test certificate, and sees that a flipped byte is noticed in each file that is covered.
+///
+/// # Errors
+/// As [`run`]; a byte that nobody looks at.
+pub fn check() -> Result<()> {
+    let signing = Arguments::default();
+    run(&Arch::ALL, &signing)?;
+    let authorities = Signer::prepare(&signing)?.authorities()?;
+    Arch::ALL.into_iter().try_for_each(|arch| verify::flips(&folder(arch), &authorities))
+}
+
+fn make(arch: Arch, folder: &Path, signer: &Signer) -> Result<()> {
+    let exe = drivers::windows_cli(arch)?;
+    step(&format!("packaging irqlog {VERSION} for {}, signed by {}", arch.name(), signer.describe()));
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("removing {}", folder.display()))?;
+    }
+    fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
+    let image = drivers::image(arch, "irqlog");
+    copy(&image.with_extension("pdb"), &folder.join("irqlog.pdb"))?;
+    for file in COPIED {
+        let from = root().join(file);
+        let text = fs::read_to_string(&from).with_context(|| format!("reading {}", from.display()))?;
+        write(&folder.join(from.file_name().context("a file has a name")?), &crlf(&text))?;
+    }
+    let date = reproducible::date()?;
+    let source = root().join("inf/irqlog.inx");
+    let text = fs::read_to_string(&source).with_context(|| format!("reading {}", source.display()))?;
+    let inf = crlf(&stamp(&text, date)?);
+    inf::check(&inf).context("the stamped INF")?;
+    write(&folder.join("irqlog.inf"), &inf)?;
+
+    let sys = folder.join("irqlog.sys");
+    signer.sign(&image, &sys)?;
+    signer.sign(&exe, &folder.join("irqlog.exe"))?;
+    // The digest of the image is one of the signed file: what signing appends for alignment is part of it.
+    let image = fs::read(&sys).with_context(|| format!("reading {}", sys.display()))?;
+    let mut catalog = catalog::Catalog::new(match arch {
+        Arch::X64 => "_v100_X64_Vb",
+        Arch::Arm64 => "_v100_ARM64_Vb",
+    });
+    catalog.add_image("irqlog.sys", &image)?;
+    catalog.add_file("irqlog.inf", inf.as_bytes());
+    let unsigned = folder.with_extension("cat");
+    fs::write(&unsigned, catalog.to_der(date)?).with_context(|| format!("writing {}", unsigned.display()))?;
+    signer.sign(&unsigned, &folder.join("irqlog.cat"))?;
+    fs::remove_file(&unsigned).with_context(|| format!("removing {}", unsigned.display()))?;
+    if let Some(certificate) = signer.test_certificate()? {
+        let path = folder.join("irqlog-test.cer");
+        fs::write(&path, certificate).with_context(|| format!("writing {}", path.display()))?;
+    }
+    first_run(arch, &folder.join("first-run"), signer)?;
+    materials::write(arch, folder, date)
+}
+
+/// The script that tries the package on a machine, with the drivers that it needs.
+fn first_run(arch: Arch, folder: &Path, signer: &Signer) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
+    let script = root().join("tools/vm/first-run.ps1");
+    let text = fs::read_to_string(&script).with_context(|| format!("reading {}", script.display()))?;
+    write(&folder.join("first-run.ps1"), &crlf(&text))?;
+    drivers::SAMPLES
+        .iter()
+        .try_for_each(|name| signer.sign(&drivers::image(arch, name), &folder.join(format!("{name}.sys"))))
+}
+
+/// All files below a folder, by their names in it, in order.
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
+        let entry = entry?;
+        let name = PathBuf::from(entry.file_name());
+        if entry.path().is_dir() {
+            files.extend(self::files(&entry.path())?.iter().map(|file| name.join(file)));
+        } else {
+            files.push(name);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// What StampInf does: the date and version of this build in `DriverVer`.
+fn stamp(inx: &str, date: u64) -> Result<String> {
+    let date = der::DateTime::from_unix_duration(Duration::from_secs(date)).context("the date of the build")?;
+    let stamped = format!("DriverVer   = {:02}/{:02}/{},{VERSION}.0", date.month(), date.day(), date.year());
+    let mut stamps = 0;
+    let lines: Vec<_> = inx
+        .lines()
+        // What explains the source has no place in the result.
+        .filter(|line| !line.starts_with("; StampInf"))
+        .map(|line| {
+            let is_stamp = line.split('=').next().is_some_and(|key| key.trim() == "DriverVer");
+            stamps += usize::from(is_stamp);
+            if is_stamp { stamped.clone() } else { line.to_owned() }
+        })
+        .collect();
+    ensure!(stamps == 1, "inf/irqlog.inx has {stamps} lines DriverVer, and needs one");
+    Ok(lines.join("\n") + "\n")
+}
+
+/// As Notepad of Windows 10 before 1809, and cmd.exe always, want a text.
+fn crlf(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\n', "\r\n")
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::copy(from, to).with_context(|| format!("copying {} to {}", from.display(), to.display()))?;
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| format!("writing {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stamp_is_a_date_and_four_numbers() {
+        let stamped = stamp("[Version]\nDriverVer   = 01/01/2026,0.1.0.0\n", 1_700_000_000).unwrap();
+        assert_eq!(stamped, format!("[Version]\nDriverVer   = 11/14/2023,{VERSION}.0\n"));
+        assert!(stamp("[Version]\n", 0).unwrap_err().to_string().contains("0 lines"));
+    }
+
+    #[test]
+    fn texts_get_the_line_ends_of_windows_once() {
+        assert_eq!(crlf("a\nb\r\n"), "a\r\nb\r\n");
+    }
+}

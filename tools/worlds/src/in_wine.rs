@@ -1,0 +1,183 @@
+//! What Wine shows of the rig's scenarios, through irqlog.exe; and those that need a service manager.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::{Result, ensure};
+use irqlog_build::shell::root;
+
+use crate::{
+    scenarios::{Outcome, Target},
+    wine::Wine,
+};
+
+/// Scenarios of Wine alone.
+pub const OWN: [&str; 3] = ["service", "stop-while-open", "doctor"];
+
+/// Does a scenario, or says why it cannot be done here.
+pub fn run(scenario: &str) -> Outcome {
+    match scenario {
+        "start-stop" => start_stop().into(),
+        "marks" => marks().into(),
+        "parameters" => parameters().into(),
+        "selftest" => selftest().into(),
+        "service" => service().into(),
+        "stop-while-open" => stop_while_open().into(),
+        "doctor" => doctor().into(),
+        "wait" => Outcome::NotHere("shown by cli-follow and cli-ctrl-c"),
+        "stop-pending" => Outcome::NotHere("Wine stops a driver that is open: stop-while-open"),
+        "rules" | "guards" | "refusal" => Outcome::NotHere("about the rig's own checks"),
+        "requests" => Outcome::NotHere("malformed requests need a client of our own; the CLI makes none"),
+        "no-memory" => Outcome::NotHere("no failures can be injected"),
+        "order" | "stopped-writer" => Outcome::NotHere("no thread can be held between two instructions"),
+        _ => Outcome::NotHere("needs interrupts, NMIs or test drivers, which Wine has not"),
+    }
+}
+
+/// Started and stopped again and again.
+fn start_stop() -> Result<()> {
+    let wine = Wine::start(&[])?;
+    for _ in 0..5 {
+        wine.irqlog(&["service", "stop"])?;
+        ensure!(wine.irqlog(&["info"]).is_err(), "the device is there after the driver has stopped");
+        wine.irqlog(&["service", "start"])?;
+        let read = wine.irqlog(&["read"])?;
+        ensure!(read.lines().count() == 1 && read.contains("started"), "a new start begins with:\n{read}");
+    }
+    Box::new(wine).stop()
+}
+
+fn marks() -> Result<()> {
+    let wine = Wine::start(&[("RingKiB", "16")])?;
+    for number in 0..6 {
+        wine.irqlog(&["mark", &format!("mark {number}"), "--level", ["error", "warn", "info"][number % 3]])?;
+    }
+    let errors = wine.irqlog(&["read", "--level", "error"])?;
+    ensure!(errors.lines().count() == 2 && errors.contains("mark 3 [user]"), "errors:\n{errors}");
+    let json = wine.irqlog(&["read", "--json", "--last", "1"])?;
+    let record: serde_json::Value = serde_json::from_str(&json)?;
+    ensure!(record["text"] == "mark 5" && record["level"] == "info" && record["irql"] == 0, "{record}");
+    // The filter of the shim passes requests on from its workers, so all are of one process: the driver host.
+    let processes: std::collections::BTreeSet<_> = wine
+        .irqlog(&["read", "--json"])?
+        .lines()
+        .map(|line| Ok(serde_json::from_str::<serde_json::Value>(line)?["process"].as_u64()))
+        .collect::<Result<_>>()?;
+    ensure!(processes.len() == 1, "requests come from several processes: {processes:?}");
+    Box::new(wine).stop()
+}
+
+/// From the registry, good ones and a bad one.
+fn parameters() -> Result<()> {
+    let wine = Wine::start(&[("Engine", "percpu"), ("RingKiB", "64"), ("Policy", "bogus")])?;
+    let info = wine.irqlog(&["info"])?;
+    ensure!(info.contains("engine percpu") && info.contains("policy overwrite"), "{info}");
+    let read = wine.irqlog(&["read"])?;
+    ensure!(read.contains("Policy"), "the bad value is not named:\n{read}");
+    Box::new(wine).stop()
+}
+
+/// Every context on every processor, with both engines.
+fn selftest() -> Result<()> {
+    for engine in ["shared", "percpu"] {
+        let wine = Wine::start(&[("Engine", engine)])?;
+        // One after another, and side by side: then their IPIs and DPCs meet.
+        for _ in 0..2 {
+            arrives(&wine, engine)?;
+        }
+        std::thread::scope(|scope| {
+            let [first, second, third] = std::array::from_fn(|_| scope.spawn(|| arrives(&wine, engine)));
+            [first, second, third]
+                .into_iter()
+                .try_for_each(|selftest| selftest.join().map_err(|_| anyhow::anyhow!("it panicked"))?)
+        })?;
+        Box::new(wine).stop()?;
+    }
+    Ok(())
+}
+
+fn arrives(wine: &Wine, engine: &str) -> Result<()> {
+    let said = wine.irqlog(&["selftest"])?;
+    ensure!(said.contains("selftest: every record arrived"), "engine {engine}:\n{said}");
+    Ok(())
+}
+
+/// What `service` says when it is not the time for it.
+fn service() -> Result<()> {
+    let wine = Wine::boot()?;
+    let refused = |arguments: &[&str], wanted: &str| -> Result<()> {
+        match wine.irqlog(arguments) {
+            Ok(said) => anyhow::bail!("irqlog {} is not refused: {said}", arguments.join(" ")),
+            Err(error) => {
+                let text = format!("{error:#}");
+                ensure!(text.contains(wanted), "irqlog {} does not say {wanted:?}: {text}", arguments.join(" "));
+                Ok(())
+            }
+        }
+    };
+    refused(&["service", "start"], "`irqlog service install` makes it")?;
+    refused(&["service", "install", "--image", r"C:\nowhere\irqlog.sys"], "is not there; `--image FILE` names")?;
+    refused(&["info"], "irqlog is not running")?;
+    wine.irqlog(&["service", "install"])?;
+    refused(&["service", "install"], "`irqlog service remove` first")?;
+    refused(&["service", "stop"], "it is stopped already")?;
+    wine.irqlog(&["service", "start"])?;
+    refused(&["service", "start"], "`irqlog info` shows it")?;
+    refused(&["service", "remove"], "`irqlog service stop` first")?;
+    wine.irqlog(&["service", "stop"])?;
+    wine.irqlog(&["service", "remove"])?;
+    refused(&["service", "remove"], "`irqlog service install` makes it")
+}
+
+/// Stopped while a request is pended. Windows leaves such a stop pending until the handle is closed, as the rig does; Wine
+/// unloads at once. Either way the request ends, and the driver starts again.
+fn stop_while_open() -> Result<()> {
+    let wine = Wine::start(&[])?;
+    let out = root().join("target/wine/follow");
+    let mut child = wine.spawn(&["follow"], Path::new(&out))?;
+    let end = std::time::Instant::now() + Duration::from_secs(20);
+    while !std::fs::read_to_string(&out)?.contains("started") {
+        ensure!(std::time::Instant::now() < end, "follow shows nothing");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_millis(200));
+    wine.irqlog(&["service", "stop"])?;
+    while child.try_wait()?.is_none() {
+        ensure!(std::time::Instant::now() < end, "follow goes on after the driver has stopped");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    wine.irqlog(&["service", "start"])?;
+    ensure!(wine.irqlog(&["read"])?.contains("started"), "the driver does not start again");
+    Box::new(wine).stop()
+}
+
+/// What the doctor says before the installation, and with a driver that runs. Its exit code is 4 while there is a problem,
+/// and under Wine there always is one: the image has no signature.
+fn doctor() -> Result<()> {
+    let says = |wanted: &[&str]| -> Result<()> {
+        let said = Wine::irqlog_that_ends_with(&["doctor"], 4)?;
+        for part in wanted {
+            ensure!(said.contains(part), "the doctor does not say {part:?}:\n{said}");
+        }
+        Ok(())
+    };
+    let wine = Wine::boot()?;
+    // Wine 8 says that it is Windows 7, and does not check signatures.
+    says(&[
+        "irqlog.sys needs 19041",
+        "PROBLEM  the driver is not installed",
+        "pnputil /add-driver irqlog.inf /install",
+        "is not signed",
+    ])?;
+    drop(wine);
+    let wine = Wine::start(&[])?;
+    says(&["ok       the driver runs", "ok       it answers: version ", ", as this program"])?;
+    wine.irqlog(&["service", "stop"])?;
+    says(&["PROBLEM  the driver is stopped", "irqlog service start"])?;
+    // Answers that were recorded are looked at as if they were asked for.
+    let facts = root().join("target/wine/facts.json");
+    std::fs::write(&facts, wine.irqlog(&["doctor", "--facts"])?)?;
+    let again = Wine::irqlog_that_ends_with(&["doctor", "--recorded", &wine.path(&facts)], 4)?;
+    ensure!(again == Wine::irqlog_that_ends_with(&["doctor"], 4)?, "recorded answers are taken for others:\n{again}");
+    wine.irqlog(&["service", "start"])?;
+    Box::new(wine).stop()
+}

@@ -1,0 +1,188 @@
+//! The rig and the CLI, built and called.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use irqlog_build::{
+    drivers,
+    host::{self, NATIVE, Signals, Toolchain},
+    shell::{output, root, run, step, timed},
+};
+use irqlog_kit::Arch;
+
+use crate::scenarios::Target;
+
+/// The target of the rig that runs under an emulator.
+const ARM64_LINUX: &str = "aarch64-unknown-linux-gnu";
+
+/// By how much storms are shorter under the emulator: about so much slower is one instruction a block.
+const EMULATOR_SCALE: u32 = 100;
+
+/// Builds images, rig and CLI.
+///
+/// # Errors
+/// Whatever of the tools fails.
+pub fn prepare(arch: Arch) -> Result<()> {
+    drivers::rig_images(arch)?;
+    step("building the rig and the CLI");
+    let cargo = || {
+        let mut cargo = Command::new("cargo");
+        cargo.current_dir(root()).args(["build", "--quiet", "--locked", "--package", "irqlog-cli"]);
+        cargo
+    };
+    if arch == NATIVE {
+        return run(cargo().args(["--package", "irqlog-rig"]));
+    }
+    ensure!(arch == Arch::Arm64, "an x64 rig needs an x64 machine");
+    run(&mut cargo())?;
+    let mut cargo = Toolchain::find(&[ARM64_LINUX])?.cargo("build", ARM64_LINUX, "std,panic_abort");
+    // Static, so that the emulator needs no libraries for ARM64.
+    cargo.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS", "-Ctarget-feature=+crt-static");
+    cargo.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", host::arm64_linker()?);
+    timed("building the rig for ARM64", || run(cargo.args(["--package", "irqlog-rig"])))
+}
+
+fn program(name: &str) -> PathBuf {
+    root().join("target/debug").join(name)
+}
+
+/// The rig for an architecture, with the images of a folder.
+///
+/// # Errors
+/// If the emulator that it needs cannot be installed.
+pub fn command(arch: Arch, images: &Path) -> Result<Command> {
+    command_with(arch, images, Signals::AnyInstruction)
+}
+
+/// The rig in the coverage of the record path, which plants breakpoints and needs no signals.
+///
+/// # Errors
+/// If the emulator that it needs cannot be installed, or a path is no UTF-8.
+pub fn coverage(arch: Arch, image: &Path) -> Result<Command> {
+    let mut rig = command_with(arch, image.parent().context("an image has a folder")?, Signals::AnyBlock)?;
+    rig.args(["--processors", "1", "coverage", "--record-path"]).arg(image.with_extension("record-path.json"));
+    Ok(rig)
+}
+
+fn command_with(arch: Arch, images: &Path, signals: Signals) -> Result<Command> {
+    let mut rig = if arch == NATIVE {
+        Command::new(program("irqlog-rig"))
+    } else {
+        let runner = host::arm64_runner(signals)?;
+        let mut rig = Command::new(&runner[0]);
+        rig.args(&runner[1..]).arg(root().join("target").join(ARM64_LINUX).join("debug/irqlog-rig"));
+        rig
+    };
+    rig.arg("--images").arg(images);
+    if arch != NATIVE {
+        rig.args(["--scale", &EMULATOR_SCALE.to_string()]);
+    }
+    Ok(rig)
+}
+
+/// A rig that answers at a socket until it is dropped.
+pub struct Serving {
+    child: Child,
+    socket: PathBuf,
+    out: BufReader<ChildStdout>,
+    /// What it said before it began to serve.
+    pub said: Vec<String>,
+}
+
+impl Serving {
+    /// Starts one; with `storm` the test driver logs first.
+    ///
+    /// # Errors
+    /// If it does not come up.
+    pub fn start(arch: Arch, storm: u64) -> Result<Self> {
+        Self::start_with(arch, &drivers::images(arch), storm)
+    }
+
+    /// The same with the images of a folder.
+    ///
+    /// # Errors
+    /// If it does not come up.
+    pub fn start_with(arch: Arch, images: &Path, storm: u64) -> Result<Self> {
+        let socket = std::env::temp_dir().join(format!("irqlog-{}.sock", std::process::id()));
+        let mut rig = command(arch, images)?;
+        rig.arg("serve").arg("--socket").arg(&socket).args(["--storm", &storm.to_string()]);
+        let mut child = rig.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("starting the rig")?;
+        let mut said = Vec::new();
+        let mut out = BufReader::new(child.stdout.take().context("its output")?);
+        while let Some(line) = next_line(&mut out)? {
+            if line.starts_with("serving at ") {
+                return Ok(Self { child, socket, out, said });
+            }
+            said.push(line);
+        }
+        bail!("the rig ended before it served: {}", child.wait().context("waiting for it")?)
+    }
+
+    /// Lets the sample drivers log for a while.
+    ///
+    /// # Errors
+    /// If the rig does not say that they have.
+    pub fn samples(&mut self) -> Result<()> {
+        let input = self.child.stdin.as_mut().context("its input")?;
+        writeln!(input, "samples").context("telling the rig")?;
+        match next_line(&mut self.out)?.as_deref() {
+            Some("samples: done") => Ok(()),
+            said => bail!("the rig said {said:?}"),
+        }
+    }
+
+    /// The CLI on this rig.
+    fn cli(&self, arguments: &[&str]) -> Command {
+        // A command that never ends is a defect too, and must not keep CI waiting.
+        let mut limited = Command::new("timeout");
+        limited.arg("60").arg(program("irqlog")).arg("--rig").arg(&self.socket).args(arguments);
+        limited
+    }
+}
+
+impl Target for Serving {
+    fn irqlog(&self, arguments: &[&str]) -> Result<String> {
+        output(&mut self.cli(arguments))
+    }
+
+    fn spawn(&self, arguments: &[&str], out: &Path) -> Result<Child> {
+        self.cli(arguments).stdout(File::create(out)?).spawn().context("starting the CLI")
+    }
+
+    fn path(&self, path: &Path) -> String {
+        path.display().to_string()
+    }
+
+    /// On Linux the signal ends the process; `timeout` says so with a status of its own.
+    fn check_interrupted(&self, status: ExitStatus) -> Result<()> {
+        ensure!(!status.success(), "the CLI ended by itself");
+        Ok(())
+    }
+
+    fn stop(mut self: Box<Self>) -> Result<()> {
+        drop(self.child.stdin.take());
+        let status = self.child.wait().context("waiting for the rig")?;
+        if status.success() { Ok(()) } else { bail!("the rig ended with {status}") }
+    }
+}
+
+/// The next line; nothing at the end.
+fn next_line(out: &mut impl BufRead) -> Result<Option<String>> {
+    let mut line = String::new();
+    let length = out.read_line(&mut line).context("reading what the rig says")?;
+    Ok((length != 0).then(|| line.trim_end().to_owned()))
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // After `stop` there is no such process any more, and that is no error.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_file(&self.socket);
+    }
+}
