@@ -1,6 +1,6 @@
-//! The macros of `irqlog_provider`, whose documentation has them.
+//! The macros of `irqlog_provider`, which re-exports and documents them.
 //!
-//! A call becomes a static, the site, and, if its level is enabled, a row of words on the stack:
+//! A log call becomes a static, the site; and, where its level is enabled, a row of words on the stack:
 //!
 //! ```text
 //! info!("port {port} status {:#x}", status)
@@ -8,12 +8,12 @@
 //!   the words     2 arguments: kinds of `status` and `port`; status; port
 //! ```
 //!
-//! Arguments are numbered as in `format!`: those given by position, those given by name, then those captured, in the order
-//! in which the format names them.
+//! Arguments are numbered as in `format!`: first the arguments given by position, then those given by name, then the
+//! captured ones, in the order in which the format names them.
 //!
-//! The expansion is hygienic as that of `format!` is. Names in a macro's items and patterns can be taken for those of the
-//! caller, as only labels and variables have hygiene on a stable compiler. So the expansion binds no variable, and its one
-//! item, the static of the site, lies in a block of its own in which no argument is evaluated:
+//! The expansion is hygienic as that of `format!` is. Names in a macro's items and patterns can be taken for those of
+//! the caller, as only labels and variables have hygiene on a stable compiler. So the expansion binds no variable, and
+//! its one item, the static of the site, lies in a block of its own in which no argument is evaluated:
 //!
 //! ```text
 //! if $crate::is_enabled(const { LEVEL }) {
@@ -21,9 +21,9 @@
 //! }
 //! ```
 //!
-//! The level of `event!` is the caller's too, and is part of the site: the static gets a name that the level does not have.
-//! Everything else is a path that begins with the `$crate` of the macro that was called, so that `irqlog_provider` may be
-//! renamed and re-exported.
+//! The level of `event!` is the caller's too, and is part of the site: the static gets a name that the level does not
+//! have. Everything else is a path that begins with the `$crate` of the macro that was called, so that
+//! `irqlog_provider` may be renamed and re-exported.
 
 use irqlog_wire::{
     event::{MAX_ARGUMENTS, head_words},
@@ -38,7 +38,7 @@ use syn::{
     spanned::Spanned,
 };
 
-/// A call: the crate that the macro is of, level and never-waits, format, arguments.
+/// A parsed log call: the crate of the macro, level, whether the call never waits, format, arguments.
 struct Call {
     krate: TokenStream,
     level: TokenStream,
@@ -121,7 +121,7 @@ impl Call {
         Error::new(self.format.span(), what)
     }
 
-    /// The number of the argument that is meant; captured if the format names one that is not there.
+    /// The number of the argument that `which` names. A name that no argument has is captured from the caller's scope.
     fn find(&mut self, which: Which<'_>, next: &mut usize, explicit: usize) -> Result<usize> {
         let index = match which {
             Which::Next => {
@@ -225,7 +225,7 @@ impl Call {
     }
 }
 
-/// The function that only takes what can be shown so.
+/// The function of `irqlog_provider::private` that compiles only for types that can be shown in this notation.
 fn check(style: Style) -> Ident {
     let name = match style {
         Style::Display => "display",
@@ -241,7 +241,7 @@ fn expand(call: Result<Call>) -> proc_macro::TokenStream {
     call.and_then(Call::expand).unwrap_or_else(|error| error.to_compile_error()).into()
 }
 
-/// What each macro of `irqlog_provider` calls: `call!($crate; LEVEL; never_waits, "format", arguments)`.
+/// The macro that each macro of `irqlog_provider` calls: `call!($crate; LEVEL; never_waits, "format", arguments)`.
 #[proc_macro]
 pub fn call(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     expand(syn::parse(input))
@@ -252,7 +252,7 @@ pub fn call(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 mod tests {
     use super::*;
 
-    /// What a call becomes, or what is said to be wrong with it.
+    /// The expansion of a log call, or the error that the compiler reports.
     fn call(text: &str) -> Result<String> {
         let call: Call = syn::parse_str(&format!("::irqlog_provider; ::irqlog_provider::Level::Info; {text}"))?;
         call.expand().map(|tokens| tokens.to_string())

@@ -9,19 +9,19 @@
  *     IRQLOG_ERROR_NEVER_WAITS("bank {}", Bank);            // in NMI and machine-check callbacks
  *     IrqlogDisconnect();                                   // PASSIVE_LEVEL, when everything is quiet
  *
- * The format is that of Rust's core::fmt: {}, {:x}, {:#010x}, {:?}, {0}, {:>8} and so on; the text is made by whoever
- * reads. The types of arguments are taken at compile time; there are no variable arguments at run time:
+ * The format is that of Rust's core::fmt: {}, {:x}, {:#010x}, {:?}, {0}, {:>8} and so on; the reader makes the text.
+ * The types of arguments are taken at compile time; there are no variable arguments at run time:
  *
  *     integers, bool, float, double     as they are; NTSTATUS by name with IrqlogStatus(Status)
  *     char *, const char *              UTF-8 up to its zero, at most 1024 bytes; with a length: IrqlogString(p, bytes)
  *     bytes, UTF-16                     IrqlogBytes(p, bytes), IrqlogUtf16(p, bytes)
- *     UNICODE_STRING *, GUID *          what they describe
+ *     UNICODE_STRING *, GUID *          the text, the GUID that they point to
  *     any other pointer                 an address, hashed by irqlog.sys unless its parameter RawPointers is 1
  *
- * At most 12 arguments. A call whose level is not enabled costs a load and a branch, and its arguments are not evaluated.
- * Until the driver has connected nothing is enabled: it runs without irqlog just as well.
+ * A log call takes at most 12 arguments. If its level is not enabled it costs a load and a branch, and its arguments are
+ * not evaluated. Until the driver has connected no level is enabled: the driver runs without irqlog just as well.
  *
- * It needs C11 (_Generic: MSVC with /std:c11 or later) or C++. The bytes are those of crates/wire, which
+ * The header needs C11 (_Generic: MSVC with /std:c11 or later) or C++. The bytes are those of crates/wire, which
  * defines them; a test compiles this header and compares.
  */
 #ifndef IRQLOG_H
@@ -45,7 +45,7 @@ extern "C" {
 #define IRQLOG_MODULE ""
 #endif
 
-/* --- The function table, as irqlog.sys hands it out (crates/wire/src/interface.rs) -------------------------------- */
+/* --- The function table, as irqlog.sys answers it  (crates/wire/src/interface.rs) -------------------------------- */
 
 typedef struct _IRQLOG_REGISTRATION {
     unsigned int Size;
@@ -76,7 +76,7 @@ typedef struct _IRQLOG_INTERFACE {
 #define IRQLOG_CONNECT 0x00222200
 #define IRQLOG_DEVICE_NAME L"\\Device\\irqlog"
 
-/* --- What a driver has of it: one for its image ------------------------------------------------------------------- */
+/* --- The state of a driver: one for its image --------------------------------------------------------------------- */
 
 typedef struct _IRQLOG_STATE {
     /* The least important level that is written; 0 for none. irqlog.sys changes it. */
@@ -90,7 +90,7 @@ typedef struct _IRQLOG_STATE {
 
 __declspec(selectany) IRQLOG_STATE IrqlogState = IRQLOG_ZERO;
 
-/* A zero word at each end of the section of sites: linkers sort its parts by what stands behind the `$`. */
+/* A zero word at each end of the section of sites: linkers sort its parts by the text behind the `$`. */
 #pragma section(".irqs$a", read)
 #pragma section(".irqs$m", read)
 #pragma section(".irqs$z", read)
@@ -165,17 +165,17 @@ FORCEINLINE IRQLOG_STRING IrqlogStringOf(unsigned char Kind, const void *Start, 
     return String;
 }
 
-/* UTF-8 of that many bytes. */
+/* UTF-8 with a length in bytes. */
 FORCEINLINE IRQLOG_STRING IrqlogString(const void *Start, SIZE_T Bytes) {
     return IrqlogStringOf(IRQLOG_KIND_STR, Start, Bytes);
 }
 
-/* Raw bytes. */
+/* Raw bytes, with their number. */
 FORCEINLINE IRQLOG_STRING IrqlogBytes(const void *Start, SIZE_T Bytes) {
     return IrqlogStringOf(IRQLOG_KIND_BYTES, Start, Bytes);
 }
 
-/* UTF-16 of that many bytes. */
+/* UTF-16 with a length in bytes. */
 FORCEINLINE IRQLOG_STRING IrqlogUtf16(const void *Start, SIZE_T Bytes) {
     return IrqlogStringOf(IRQLOG_KIND_UTF16, Start, Bytes);
 }
@@ -274,7 +274,7 @@ FORCEINLINE void IrqlogPutDouble(IRQLOG_WORDS *Words, unsigned int Index, double
 #define IRQLOG_BOOL _Bool
 #endif
 
-/* Signed numbers are extended to the word. */
+/* Signed numbers are extended with their sign to the word. */
 #define IRQLOG_DEFINE_PUT(Name, Type, Kind, Wide)                                                                       \
     FORCEINLINE void IrqlogPut##Name(IRQLOG_WORDS *Words, unsigned int Index, Type Value) {                             \
         IrqlogWord(Words, Index, Kind, (unsigned long long)(Wide)Value);                                                \
@@ -330,7 +330,7 @@ extern "C" {
 
 /* --- The call ------------------------------------------------------------------------------------------------------ */
 
-/* Pairs with the release in irqlog.sys: who sees the level sees base and functions. On x64 it is a plain load. */
+/* Pairs with the release in irqlog.sys: a caller that sees the level sees base and functions. On x64 a plain load. */
 FORCEINLINE unsigned int IrqlogLevel(void) {
 #if defined(__clang__)
     return __atomic_load_n(&IrqlogState.Level, __ATOMIC_ACQUIRE);
@@ -341,7 +341,7 @@ FORCEINLINE unsigned int IrqlogLevel(void) {
 #endif
 }
 
-/* IRQL: any. Only after the level was seen to be enabled. */
+/* Passes an event to irqlog.sys; the caller has seen its level enabled. IRQL: any. */
 FORCEINLINE void IrqlogSend(const IRQLOG_SITE *Site, int NeverWaits, const IRQLOG_WORDS *Words) {
     const SIZE_T Offset = (SIZE_T)Site - (SIZE_T)&IrqlogFirst;
     const unsigned int Id = IrqlogState.Base + (unsigned int)(Offset / 8);
@@ -352,7 +352,7 @@ FORCEINLINE void IrqlogSend(const IRQLOG_SITE *Site, int NeverWaits, const IRQLO
     }
 }
 
-/* The traditional preprocessor of MSVC hands __VA_ARGS__ on as one argument; expanding once more takes it apart. */
+/* The traditional preprocessor of MSVC passes __VA_ARGS__ on as one argument; one more expansion splits it. */
 #define IRQLOG_EXPAND(x) x
 #define IRQLOG_PASTE_(a, b) a##b
 #define IRQLOG_PASTE(a, b) IRQLOG_PASTE_(a, b)
@@ -377,7 +377,7 @@ FORCEINLINE void IrqlogSend(const IRQLOG_SITE *Site, int NeverWaits, const IRQLO
 #define IRQLOG_PUT_12(w, f, a, b, c, d, e, g, h, i, j, k, l, m)                                                         \
     IRQLOG_PUT_11(w, f, a, b, c, d, e, g, h, i, j, k, l) IRQLOG_PUT(w, 11, m);
 
-/* An event with that level, a constant. IRQL: any; strings are read at the caller's IRQL. */
+/* Logs an event; the level is a constant. IRQL: any; strings are read at the caller's IRQL. */
 #define IRQLOG_EVENT(EventLevel, NeverWaits, ...)                                                                       \
     do {                                                                                                                \
         typedef struct {                                                                                                \
@@ -432,7 +432,7 @@ static __inline NTSTATUS IrqlogAsk(PDEVICE_OBJECT Device, PFILE_OBJECT File) {
     if (Irp == NULL) {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    /* The framework refuses a request that belongs to no file. */
+    /* The request belongs to this file, as a request from user mode does. KMDF does not ask for one (fxpkgio.cpp). */
     IoGetNextIrpStackLocation(Irp)->FileObject = File;
     Status = IoCallDriver(Device, Irp);
     if (Status == STATUS_PENDING) {

@@ -1,10 +1,10 @@
-//! What can be an argument of an event, and how it is handed over.
+//! The types that can be arguments of an event, and the words in which irqlog.sys gets them.
 
 use core::{mem::MaybeUninit, ptr::NonNull};
 
 use irqlog_wire::event::{ArgumentKind, MAX_ARGUMENTS, head_word, head_words};
 
-/// The words of an event, as they are handed over: on the caller's stack, and not cleared first.
+/// The words of an event, as irqlog.sys gets them: on the caller's stack, and not cleared first.
 #[derive(Debug)]
 pub struct Words<const N: usize> {
     words: [MaybeUninit<u64>; N],
@@ -12,14 +12,14 @@ pub struct Words<const N: usize> {
 }
 
 impl<const N: usize> Words<N> {
-    /// None yet.
+    /// A row without words.
     #[inline(always)]
     #[must_use]
     pub const fn new() -> Self {
         Self { words: [MaybeUninit::uninit(); N], used: 0 }
     }
 
-    /// Number and kinds of the arguments, which are constants.
+    /// Pushes the head, the number and the kinds of the arguments: words that are constants.
     #[inline(always)]
     pub fn head<A: Arguments>(&mut self) {
         let mut word = 0;
@@ -29,7 +29,7 @@ impl<const N: usize> Words<N> {
         }
     }
 
-    /// One more.
+    /// Appends a word; ignored if the row is full.
     #[inline(always)]
     pub fn push(&mut self, word: u64) {
         if let Some(place) = self.words.get_mut(self.used) {
@@ -38,10 +38,10 @@ impl<const N: usize> Words<N> {
         }
     }
 
-    /// Those that there are.
+    /// The words that were pushed.
     #[inline(always)]
     pub fn as_slice(&self) -> &[u64] {
-        // SAFETY: `push` has written so many, and never more than there is room for.
+        // SAFETY: `push` has written the first `used` words, and never more than there is room for.
         unsafe { core::slice::from_raw_parts(self.words.as_ptr().cast(), self.used) }
     }
 }
@@ -52,7 +52,7 @@ impl<const N: usize> Default for Words<N> {
     }
 }
 
-/// What can be an argument.
+/// A type that can be an argument of an event.
 ///
 /// # Safety
 /// [`put`](Self::put) pushes as many words as [`KIND`](Self::KIND) has, and for a string the address and the length of
@@ -62,9 +62,9 @@ impl<const N: usize> Default for Words<N> {
     note = "there are integers, bool, char, f32, f64, pointers, &str, &[u8], &[u16] as UTF-16, Utf16, Status and Guid"
 )]
 pub unsafe trait Argument {
-    /// What it is.
+    /// The kind under which the argument is written.
     const KIND: ArgumentKind;
-    /// Hands it over.
+    /// Pushes the words of the argument.
     fn put<const N: usize>(&self, words: &mut Words<N>);
 }
 
@@ -262,16 +262,16 @@ unsafe impl Argument for Utf16<'_> {
     }
 }
 
-/// An NTSTATUS: shown by its name.
+/// An NTSTATUS, which the reader shows by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status(pub i32);
 
-/// A GUID, as it lies in memory.
+/// A GUID, as its 16 bytes lie in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Guid(pub [u8; 16]);
 
 impl Guid {
-    /// Out of the fields of the C structure.
+    /// Makes a GUID from the fields of the C structure.
     #[inline]
     #[must_use]
     pub const fn new(data1: u32, data2: u16, data3: u16, data4: [u8; 8]) -> Self {
@@ -280,15 +280,15 @@ impl Guid {
     }
 }
 
-/// UTF-16, such as a UNICODE_STRING has.
+/// A UTF-16 string, such as the text of a UNICODE_STRING.
 #[derive(Clone, Copy, Debug)]
 pub struct Utf16<'a>(pub &'a [u16]);
 
 impl Utf16<'_> {
-    /// What a UNICODE_STRING describes by its `Buffer` and its `Length` in bytes.
+    /// The text of a UNICODE_STRING with this `Buffer` and this `Length` in bytes; empty if the buffer is null.
     ///
     /// # Safety
-    /// The buffer is null, or valid for so many bytes, at the IRQL of the call, for as long as this is used.
+    /// The buffer is null, or valid for `length` bytes, at the IRQL of the log call, for as long as the value is used.
     #[inline]
     #[must_use]
     pub const unsafe fn from_unicode_string(buffer: *const u16, length: u16) -> Self {
@@ -300,7 +300,7 @@ impl Utf16<'_> {
     }
 }
 
-/// Defines what can be shown how.
+/// Defines a trait for each notation, and the types that can be shown in it.
 macro_rules! styles {
     ($($(#[$meta:meta])* $trait:ident by $check:ident, $message:literal: $($type:ty),+;)+) => {$(
         $(#[$meta])*
@@ -319,20 +319,20 @@ macro_rules! styles {
 }
 
 styles! {
-    /// What `{}` shows.
+    /// Types that `{}` can show.
     Display by display, "`{Self}` cannot be shown as `{{}}`":
         u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, bool, char, f32, f64, str, [u16], Utf16<'_>, Status, Guid;
-    /// What `{:?}` shows.
+    /// Types that `{:?}` can show.
     Debug by debug, "`{Self}` cannot be shown as `{{:?}}`":
         u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, bool, char, f32, f64, str, [u8], [u16], Utf16<'_>, Status,
         Guid;
-    /// What `{:x}`, `{:X}`, `{:o}` and `{:b}` show.
+    /// Types that `{:x}`, `{:X}`, `{:o}` and `{:b}` can show.
     Radix by radix, "`{Self}` cannot be shown as `{{:x}}`, `{{:X}}`, `{{:o}}` or `{{:b}}`":
         u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, Status;
-    /// What `{:e}` and `{:E}` show.
+    /// Types that `{:e}` and `{:E}` can show.
     Exponent by exponent, "`{Self}` cannot be shown as `{{:e}}` or `{{:E}}`":
         u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, f32, f64;
-    /// What can be a width or a precision.
+    /// The type that can be a width or a precision.
     Count by count, "a width or a precision is a usize, not a `{Self}`":
         usize;
 }
@@ -344,7 +344,7 @@ impl<T: ?Sized> Debug for *const T {}
 impl<T: ?Sized> Debug for *mut T {}
 impl<T: ?Sized> Debug for NonNull<T> {}
 
-/// What `{:p}` shows.
+/// Types that `{:p}` can show.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be shown as `{{:p}}`",
     note = "a reference can as `&raw const *it`"

@@ -6,12 +6,12 @@
 //! irqlog_provider::error!(never_waits, "machine check in bank {:#x}", 4);
 //! ```
 //!
-//! A call stores the id of its **site** and the raw arguments; the text is made by whoever reads. The format is that of
-//! `core::fmt`, checked when the driver is compiled: every integer, `bool`, `char`, `f32`, `f64`, pointers (hashed by
-//! irqlog.sys unless its parameter `RawPointers` is 1), `&str`, `&[u8]`, UTF-16 ([`Utf16`], `&[u16]`), [`Status`] and
-//! [`Guid`]. What does not fit into a record is cut, and flagged.
+//! A log call stores the id of its **site** and the raw arguments; the reader makes the text. The format is that of
+//! `core::fmt`, and is checked when the driver is compiled. An argument is an integer, `bool`, `char`, `f32`, `f64`, a
+//! pointer (hashed by irqlog.sys unless its parameter `RawPointers` is 1), `&str`, `&[u8]`, UTF-16 ([`Utf16`],
+//! `&[u16]`), [`Status`] or [`Guid`]. A string that does not fit into the record is cut, and the record flagged.
 //!
-//! What cannot be shown as the format says does not compile:
+//! An argument that cannot be shown as the format says does not compile:
 //!
 //! ```compile_fail,E0277
 //! irqlog_provider::info!("{:x}", "no number");
@@ -23,8 +23,8 @@
 //! irqlog_provider::info!("{} {}", 1);
 //! ```
 //!
-//! A call whose level is not enabled costs a load and a branch, and its arguments are not evaluated. There is no
-//! allocation, no formatting and no panic in any.
+//! A log call whose level is not enabled costs a load and a branch, and its arguments are not evaluated. No log call
+//! allocates, formats or panics.
 //!
 //! | Call | IRQL |
 //! |---|---|
@@ -32,14 +32,14 @@
 //! | the same with `never_waits,` first | for NMI and machine-check callbacks |
 //! | [`connect`], [`disconnect`] | PASSIVE_LEVEL |
 //!
-//! Until a driver has [connected](connect), nothing is enabled: a driver runs without irqlog just as well, and may try
-//! again later. How it gets irqlog's function table is some lines in the driver, as this crate knows no kernel: docs/provider.md has
-//! them.
+//! Until a driver has [connected](connect), no level is enabled: the driver runs without irqlog just as well, and may
+//! try again later. This crate knows no kernel, so the driver itself asks irqlog.sys for its function table:
+//! docs/provider.md has the lines for it.
 //!
 //! # What it does not do
 //!
-//! It keeps no record while it is not connected, and it cannot know whether the driver is quiet when it disconnects: that is
-//! the contract of [`disconnect`].
+//! It keeps no records while the driver is not connected. It cannot know whether the driver is quiet when it
+//! disconnects; the driver owes that by the contract of [`disconnect`].
 
 #![no_std]
 #![allow(clippy::inline_always, reason = "a log call is to become a few stores where it stands")]
@@ -61,7 +61,7 @@ macro_rules! error {
     ($($call:tt)*) => { $crate::private::call!($crate; $crate::Level::Error; $($call)*) };
 }
 
-/// Logs that something is wrong but was coped with. IRQL: any.
+/// Logs that something is wrong, and that the driver dealt with it. IRQL: any.
 #[macro_export]
 macro_rules! warn {
     ($($call:tt)*) => { $crate::private::call!($crate; $crate::Level::Warn; $($call)*) };
@@ -73,7 +73,7 @@ macro_rules! info {
     ($($call:tt)*) => { $crate::private::call!($crate; $crate::Level::Info; $($call)*) };
 }
 
-/// Logs detail for whoever debugs the driver. IRQL: any.
+/// Logs detail for a person who debugs the driver. IRQL: any.
 #[macro_export]
 macro_rules! debug {
     ($($call:tt)*) => { $crate::private::call!($crate; $crate::Level::Debug; $($call)*) };
@@ -85,13 +85,13 @@ macro_rules! trace {
     ($($call:tt)*) => { $crate::private::call!($crate; $crate::Level::Trace; $($call)*) };
 }
 
-/// Logs at a level that stands before the format, and is a constant. IRQL: any.
+/// Logs at a level that is the first argument, before the format, and is a constant. IRQL: any.
 #[macro_export]
 macro_rules! event {
     ($level:expr, $($call:tt)*) => { $crate::private::call!($crate; $level; $($call)*) };
 }
 
-/// What the macros call.
+/// Items that the macros' expansions call.
 #[doc(hidden)]
 pub mod private {
     pub use core::{file, line, module_path};
@@ -105,24 +105,26 @@ pub mod private {
     };
 }
 
-/// The least important level that is written; 0 for none. irqlog.sys changes it.
+/// The least important level that is written; 0 for none. irqlog.sys changes it while the driver is connected.
 static LEVEL: AtomicU32 = AtomicU32::new(0);
-/// The id of the section's first word. Set before the level.
+/// The id of the first word of the section of sites. irqlog.sys sets it before the level.
 static BASE: AtomicU32 = AtomicU32::new(0);
-/// The functions of irqlog.sys: the one that may wait, and the one that never does. Set before the level.
+/// The functions of irqlog.sys that write an event: first the function that may wait, then the function that never
+/// waits. Set before the level.
 static WRITE: [AtomicPtr<()>; 2] = [AtomicPtr::new(core::ptr::null_mut()), AtomicPtr::new(core::ptr::null_mut())];
-/// How to take the registration back; null if there is none.
+/// The function of irqlog.sys that removes the registration; null if the driver is not connected.
 static UNREGISTER: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
 
-/// Whether events of that level are written. IRQL: any.
+/// Whether events of `level` are written. IRQL: any.
 #[inline(always)]
 #[must_use]
 pub fn is_enabled(level: Level) -> bool {
-    // Pairs with the release in irqlog.sys: who sees the level sees base and functions. On x64 it is a plain load.
+    // Pairs with the release in irqlog.sys: a caller that sees the level also sees base and functions. On x64 it is a
+    // plain load.
     u32::from(level.0) <= LEVEL.load(Ordering::Acquire)
 }
 
-/// Hands an event over, with room for `N` words. Only after [`is_enabled`].
+/// Passes an event of at most `N` words to irqlog.sys. The caller has seen [`is_enabled`] answer true. IRQL: any.
 #[doc(hidden)]
 #[inline(always)]
 pub fn log<const N: usize, const SIZE: usize, A: argument::Arguments>(
@@ -140,32 +142,33 @@ pub fn log<const N: usize, const SIZE: usize, A: argument::Arguments>(
     let offset = site.start().addr() - site::start().addr();
     let id = BASE.load(Ordering::Relaxed).wrapping_add((offset / 8) as u32);
     let words = words.as_slice();
-    // SAFETY: the words of an event, whose strings are borrowed by `arguments`; the function is there, as the contract of
-    // `disconnect` says.
+    // SAFETY: the words of an event, whose strings are borrowed by `arguments`; the function is there, as the contract
+    // of `disconnect` says.
     unsafe { write(id, level.0, words.as_ptr(), words.len()) };
 }
 
-/// Why a provider was not registered.
+/// Why a driver could not connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
     /// irqlog.sys is older than events: its interface is 1.0.
     TooOld,
-    /// It is connected already.
+    /// The driver is connected already.
     Connected,
-    /// irqlog.sys says no.
+    /// irqlog.sys refused the registration, for this reason.
     Registration(Registered),
 }
 
 /// Registers the sites of this image under a name of at most 64 bytes, and begins to log.
 ///
-/// IRQL: PASSIVE_LEVEL. One caller at a time, as also with [`disconnect`]: DriverEntry, or a work item that tries again.
+/// IRQL: PASSIVE_LEVEL. At most one thread calls this or [`disconnect`] at a time: DriverEntry, or a work item that
+/// tries again.
 ///
 /// # Errors
-/// See [`Refused`]; nothing is logged then, and it may be tried again.
+/// See [`Refused`]; nothing is logged then, and the driver may try again.
 ///
 /// # Safety
-/// `interface` is what irqlog.sys has answered to CONNECT, and the file object that it was asked through is referenced
-/// until [`disconnect`] has returned.
+/// `interface` is the answer of irqlog.sys to CONNECT, and the file object through which the driver sent CONNECT is
+/// referenced until [`disconnect`] has returned.
 pub unsafe fn connect(name: &str, interface: &Interface) -> Result<(), Refused> {
     if (interface.size as usize) < size_of::<Interface>() {
         return Err(Refused::TooOld);
@@ -187,8 +190,8 @@ pub unsafe fn connect(name: &str, interface: &Interface) -> Result<(), Refused> 
         level: &raw const LEVEL,
     };
     let register: Register = interface.register;
-    // SAFETY: name and section are borrowed for the call, base and level are static; irqlog.sys is kept loaded, as the caller
-    // promises.
+    // SAFETY: name and section are borrowed for the call, base and level are static; irqlog.sys is kept loaded, as the
+    // caller promises.
     let registered = Registered(unsafe { register(&raw const registration) });
     if registered != Registered::Accepted {
         return Err(Refused::Registration(registered));
@@ -198,14 +201,15 @@ pub unsafe fn connect(name: &str, interface: &Interface) -> Result<(), Refused> 
     Ok(())
 }
 
-/// Ends logging, and takes the registration back; nothing if there is none. After it the reference to irqlog's file object
-/// may go.
+/// Ends logging and removes the registration, if there is one. Afterwards the driver may drop its reference to irqlog's
+/// file object.
 ///
 /// IRQL: PASSIVE_LEVEL.
 ///
 /// # Contract
-/// The driver's ISRs, DPCs, timers, threads and callbacks are quiet, so that none of them is in the middle of an event: what
-/// comes later is not written, but what has begun runs in irqlog.sys, which may be unloaded as soon as the reference is gone.
+/// The driver's ISRs, DPCs, timers, threads and callbacks are quiet, so that none of them is in the middle of a log
+/// call. A later log call is not written; but one that has begun executes code of irqlog.sys, which may be unloaded as
+/// soon as the reference is gone.
 pub fn disconnect() {
     LEVEL.store(0, Ordering::Relaxed);
     let unregister = UNREGISTER.swap(core::ptr::null_mut(), Ordering::Relaxed);
@@ -216,7 +220,7 @@ pub fn disconnect() {
     }
 }
 
-/// Whether a registration is there. IRQL: any.
+/// Whether the driver is connected. IRQL: any.
 #[must_use]
 pub fn is_connected() -> bool {
     !UNREGISTER.load(Ordering::Relaxed).is_null()

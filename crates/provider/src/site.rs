@@ -1,16 +1,16 @@
-//! Sites: made at compile time, each in one piece, in a section of their own.
+//! Sites of this image: made at compile time, each in one piece, in a section of their own.
 
 use irqlog_wire::{
     record::Level,
     site::{SITE_MAGIC, SiteHeader},
 };
 
-/// A site, as it lies in the section.
+/// The bytes of a site, as they lie in the section.
 #[derive(Debug)]
 #[repr(C, align(8))]
 pub struct Site<const SIZE: usize>([u8; SIZE]);
 
-/// Bytes of a site with these parts: format, names, module, file.
+/// The size in bytes of a site with these parts: format, names, module, file.
 #[must_use]
 pub const fn site_size(parts: [&str; 4]) -> usize {
     let mut size = size_of::<SiteHeader>();
@@ -23,10 +23,10 @@ pub const fn site_size(parts: [&str; 4]) -> usize {
 }
 
 impl<const SIZE: usize> Site<SIZE> {
-    /// With these parts: format, names, module, file.
+    /// Makes a site of these parts: format, names, module, file.
     ///
     /// # Panics
-    /// At compile time, if one of them is longer than 65535 bytes, or the level is none.
+    /// At compile time, if a part is longer than 65535 bytes, or if `level` is not one of the five levels.
     #[must_use]
     pub const fn new(level: Level, arguments: u8, line: u32, parts: [&str; 4]) -> Self {
         assert!(level.name().is_some(), "the level is error, warn, info, debug or trace");
@@ -49,7 +49,7 @@ impl<const SIZE: usize> Site<SIZE> {
         Self(bytes)
     }
 
-    /// Its first byte.
+    /// Address of the site's first byte.
     #[inline(always)]
     #[must_use]
     pub const fn start(&'static self) -> *const u8 {
@@ -57,7 +57,7 @@ impl<const SIZE: usize> Site<SIZE> {
     }
 }
 
-/// Copies bytes in; where the next ones go.
+/// Copies `from` to `bytes` at index `at`; the answer is the index behind the copy.
 const fn put(bytes: &mut [u8], mut at: usize, from: &[u8]) -> usize {
     let mut index = 0;
     while index < from.len() {
@@ -68,7 +68,7 @@ const fn put(bytes: &mut [u8], mut at: usize, from: &[u8]) -> usize {
     at
 }
 
-/// A zero word at each end of the section: linkers sort its parts by what stands behind the `$`.
+/// The ends of the section, a zero word at each: linkers sort the section's parts by the text behind the `$`.
 #[cfg(not(unix))]
 mod bounds {
     #[used]
@@ -91,7 +91,7 @@ mod bounds {
     }
 }
 
-/// On a host the linker gives both ends of a section a name: for tests and benchmarks.
+/// The ends of the section on a Unix host, for tests and benchmarks: there the linker gives both ends a name.
 #[cfg(unix)]
 mod bounds {
     #[used]
@@ -120,7 +120,7 @@ mod bounds {
 
 pub use bounds::start;
 
-/// All sites of this image, with zeros between.
+/// The section of this image's sites, with zero words between them.
 #[must_use]
 pub fn section() -> &'static [u8] {
     let (start, length) = (bounds::start(), bounds::end().addr() - bounds::start().addr());

@@ -118,8 +118,8 @@ unsafe fn ask(device: *mut DEVICE_OBJECT, file: *mut FILE_OBJECT) -> Result<Inte
     Ok(unsafe { interface.assume_init() })
 }
 
-/// Says to which file a request belongs: the framework refuses one that belongs to none. It is what
-/// `IoGetNextIrpStackLocation(Irp)->FileObject = File` does in C. IRQL: any.
+/// Stores the file to which a request belongs, as `IoGetNextIrpStackLocation(Irp)->FileObject = File` does in C. A
+/// request from user mode has a file too. KMDF does not ask for one (`fxpkgio.cpp`). IRQL: any.
 ///
 /// # Safety
 /// An IRP that was not sent yet, with a stack location below the current one.

@@ -303,9 +303,9 @@ unsafe extern "system" fn dispatch(wdm: *mut DeviceObject, irp: *mut Irp) -> NtS
                 object::delete(file);
                 finish(irp, STATUS_SUCCESS)
             }
-            // Ours are required: FileObjectClass is neither WdfFileObjectNotRequired nor WdfFileObjectCanBeOptional, and
-            // the framework refuses a request without one (WDF_FILEOBJECT_CLASS, wdfdevice.h). One that
-            // IoBuildDeviceIoControlRequest made has none until its sender says which.
+            // Stricter than KMDF, whose dispatch does not look for a file object (fxpkgio.cpp, DispatchStep1 and
+            // DispatchStep2): a driver that does not say which file its request belongs to is noticed here. A request
+            // that IoBuildDeviceIoControlRequest made has no file until its sender stores it.
             _ if file_wdm.is_null() => finish(irp, STATUS_INVALID_DEVICE_REQUEST),
             _ => {
                 let file = object::device(object).file(file_wdm);

@@ -1,8 +1,8 @@
-//! The storm: records whose every byte follows from who wrote them and the how-manieth they are.
+//! The storm: a load of records whose every byte follows from the writer and the number of the record.
 //!
-//! The test driver (`tools/testdrv`) makes them, in whatever context it is called; whoever checks (`tools/rig`) makes them
-//! again from the writer and the number that a record names, and compares. Neither uses irqlog's own reader, so a defect
-//! in that cannot hide one in the ring.
+//! The test driver (`tools/testdrv`) writes the records, in each context in which it is called. The checker
+//! (`tools/rig`) makes each record again from the writer and the number that it names, and compares. Neither uses
+//! irqlog's own reader, so a defect of the reader cannot hide a defect of the ring.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -19,36 +19,37 @@ pub const START: u32 = ctl_code(0x900);
 /// [`Counts`] out, as words.
 pub const COUNTS: u32 = ctl_code(0x901);
 
-/// Two words in: a [`Misuse`], and whether the lock `queued` is meant and not `swap`. A word out: the address of the lock.
+/// Misuses a lock. Two words in: a [`Misuse`], and 1 for the lock `queued` or 0 for `swap`. A word out: the lock's
+/// address.
 pub const MISUSE: u32 = ctl_code(0x902);
-/// A word in, as the second of [`MISUSE`]; a word out: the address of the lock.
+/// Tells where a lock lies. A word in, as the second word of [`MISUSE`]; a word out: the lock's address.
 pub const LOCK_ADDRESS: u32 = ctl_code(0x903);
 
-/// Drops the reference to irqlog, although interrupts that log stay connected: the contract of disconnect is broken.
+/// Drops the reference to irqlog while interrupts that log stay connected, which breaks the contract of disconnect.
 pub const LEAVE: u32 = ctl_code(0x904);
 
-/// What is done to a lock.
+/// A misuse of a lock, which a checked build has to notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 pub enum Misuse {
-    /// It is taken and given back as it should be, by two processors in turn.
+    /// No misuse: two processors acquire and release the lock in turn.
     None,
-    /// It is taken twice by one processor.
+    /// One processor acquires the lock twice.
     Recursion,
-    /// It is given back by somebody although nobody has it.
+    /// A processor releases the lock although nobody owns it.
     NotHeld,
-    /// Processor 0 takes it, and processor 1 gives it back.
+    /// Processor 0 acquires the lock, and processor 1 releases it.
     WrongProcessor,
-    /// Processor 0 keeps it, and processor 1 waits for it.
+    /// Processor 0 keeps the lock, and processor 1 waits for it until its budget is exhausted.
     Budget,
 }
 
 impl Misuse {
-    /// All of them.
+    /// All misuses, in order.
     pub const ALL: [Self; 5] = [Self::None, Self::Recursion, Self::NotHeld, Self::WrongProcessor, Self::Budget];
 }
 
-/// In what context a record is written.
+/// The context from which the test driver writes a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub enum Context {
@@ -70,27 +71,27 @@ pub enum Context {
 pub const CONTEXTS: [Context; 6] =
     [Context::Thread, Context::Raised, Context::Dpc, Context::Isr, Context::Ipi, Context::Nmi];
 
-/// Writers of one context: one a processor.
+/// Number of writers of one context: one for each processor.
 pub const PROCESSORS: usize = 64;
-/// All writers.
+/// Number of writers, over all contexts.
 pub const WRITERS: usize = CONTEXTS.len() * PROCESSORS;
 
-/// The writer of a context on a processor.
+/// The number of the writer of a context on a processor.
 pub const fn writer(context: Context, processor: u32) -> u16 {
     context as u16 * PROCESSORS as u16 + (processor % PROCESSORS as u32) as u16
 }
 
-/// Input of [`START`]: threads, and records that they write together, as two little-endian words.
+/// Input of [`START`], as two little-endian words.
 #[derive(Clone, Copy, Debug)]
 pub struct Start {
-    /// System threads.
+    /// Number of system threads.
     pub threads: u32,
-    /// Calls that the threads make together; what interrupts them comes on top.
+    /// Number of log calls that the threads make together; calls from interrupts come on top.
     pub calls: u64,
 }
 
 impl Start {
-    /// As bytes.
+    /// The two words as bytes.
     pub fn to_bytes(self) -> [u8; 16] {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&u64::from(self.threads).to_le_bytes());
@@ -98,45 +99,46 @@ impl Start {
         bytes
     }
 
-    /// From bytes.
+    /// Parses the two words.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         let word = |at: usize| u64::from_le_bytes(core::array::from_fn(|index| bytes[at + index]));
         Self { threads: word(0) as u32, calls: word(8) }
     }
 }
 
-/// Output of [`COUNTS`]: words by index.
+/// Output of [`COUNTS`]: the index of each word.
 pub mod counts {
-    /// Threads that are still running.
+    /// Number of threads that are still running.
     pub const RUNNING: usize = 0;
-    /// Log calls made, each piece of a blob by itself.
+    /// Number of log calls made; each piece of a blob counts.
     pub const CALLED: usize = 1;
-    /// Calls whose result said that the record was dropped.
+    /// Number of calls whose result said that the record was dropped.
     pub const DROPPED: usize = 2;
-    /// Of all calls, those of each context.
+    /// First of the numbers of calls by context, in the order of `CONTEXTS`.
     pub const BY_CONTEXT: usize = 4;
-    /// Words.
+    /// Number of words.
     pub const WORDS: usize = BY_CONTEXT + super::CONTEXTS.len();
 }
 
-/// Every so many records of a writer one is an event, with writer, number and text as arguments, unless it is a blob.
+/// One in this number of a writer's records is an event, with writer, number and text as arguments, unless it is a
+/// blob.
 pub const EVENT_EVERY: u32 = 5;
 /// The name that the test driver registers.
 pub const PROVIDER: &str = "storm";
 
-/// Whether that record is an event.
+/// Whether the record with this number is an event.
 pub const fn is_event(number: u32) -> bool {
     number.is_multiple_of(EVENT_EVERY) && !is_blob(number)
 }
 
-/// Every so many records of a writer one is a blob.
+/// One in this number of a writer's records is a blob.
 pub const BLOB_EVERY: u32 = 37;
-/// The largest text.
+/// The largest text, in bytes.
 pub const MAX_TEXT: usize = 220;
-/// The largest blob: three records' worth.
+/// The largest blob, in bytes: it takes three records.
 pub const MAX_BLOB: usize = 2600;
 
-/// A number from 0 to 2^32 that looks random.
+/// A number below 2^32 that looks random, and follows from the arguments.
 const fn mix(writer: u16, number: u32, salt: u32) -> u32 {
     let mut value = ((writer as u64) << 32) ^ number as u64 ^ ((salt as u64) << 17);
     value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -144,7 +146,7 @@ const fn mix(writer: u16, number: u32, salt: u32) -> u32 {
     (value ^ (value >> 31)) as u32
 }
 
-/// Whether that record is a blob.
+/// Whether the record with this number is a blob.
 pub const fn is_blob(number: u32) -> bool {
     number % BLOB_EVERY == BLOB_EVERY - 1
 }
@@ -152,7 +154,7 @@ pub const fn is_blob(number: u32) -> bool {
 /// Bytes before the filler of a text: `w0042 n00000007 `.
 const PREFIX: usize = 16;
 
-/// Writes the text of a record; gives its length.
+/// Stores the text of a record in `out`, and answers its length in bytes.
 pub fn text(writer: u16, number: u32, out: &mut [u8; MAX_TEXT]) -> usize {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let length = PREFIX + mix(writer, number, 1) as usize % (MAX_TEXT - PREFIX);
@@ -170,7 +172,7 @@ pub fn text(writer: u16, number: u32, out: &mut [u8; MAX_TEXT]) -> usize {
     length
 }
 
-/// Who wrote a text, if every byte of it is as it should be.
+/// The writer and the number of a text record; `None` if a byte of the text is wrong.
 pub fn check_text(bytes: &[u8]) -> Option<(u16, u32)> {
     let digits = core::str::from_utf8(bytes.get(..PREFIX)?).ok()?;
     let writer = u16::from_str_radix(digits.get(1..5)?, 16).ok()?;
@@ -180,26 +182,26 @@ pub fn check_text(bytes: &[u8]) -> Option<(u16, u32)> {
     (expected.get(..length)? == bytes).then_some((writer, number))
 }
 
-/// An event of the storm: which arguments it has. The encoding is that of `irqlog_wire::event`, typed again here.
+/// The arguments of an event of the storm. The encoding is that of `irqlog_wire::event`, written again here on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventForm {
     /// Writer and number: u16, u32.
     Numbers,
-    /// And the text of that record: str. This one the test driver writes.
+    /// The same, and the text of the record: str. The test driver writes this form.
     Text,
-    /// And whatever else there is: a pointer, a u128, UTF-16, and bytes of which only a part fits.
+    /// The same, and other kinds: a pointer, a u128, UTF-16, and bytes of which only a part fits.
     Everything,
 }
 
-/// An address that is none.
+/// A pointer to nothing.
 const POINTER: u64 = 0xffff_8000_dead_0000;
-/// Units of UTF-16 in the largest form.
+/// The UTF-16 argument of the largest form.
 static WIDE: [u16; 3] = [0x77, 0x69, 0x64];
-/// Bytes in the largest form: more than a record holds.
+/// The bytes argument of the largest form: more than a record holds.
 static BYTES: [u8; 1000] = [b'#'; 1000];
 
 impl EventForm {
-    /// All of them.
+    /// All forms, in order.
     pub const ALL: [Self; 3] = [Self::Numbers, Self::Text, Self::Everything];
 
     /// The first word of the payload: number of arguments and kinds.
@@ -211,7 +213,7 @@ impl EventForm {
         })
     }
 
-    /// The words that a provider hands over.
+    /// The words that a provider passes to irqlog.sys for this event, and unused words behind them.
     pub fn call(self, writer: u16, number: u32, text: &[u8]) -> [u64; 14] {
         const NEEDS_DRIVER: u64 = 0x80;
         let flag = if self == Self::Numbers { 0 } else { NEEDS_DRIVER };
@@ -235,7 +237,7 @@ impl EventForm {
         words
     }
 
-    /// How many of those words belong to it.
+    /// Number of the used words in the answer of [`call`](Self::call).
     pub const fn call_words(self) -> usize {
         match self {
             Self::Numbers => 3,
@@ -245,7 +247,7 @@ impl EventForm {
     }
 }
 
-/// Who wrote an event, if every word of its payload is as it should be.
+/// The writer and the number of an event; `None` if a byte of the payload is wrong.
 pub fn check_event(payload: &[u8]) -> Option<(u16, u32)> {
     let word = |index: usize| Some(u64::from_le_bytes(*payload.get(8 * index..)?.first_chunk()?));
     let head = word(0)?;
@@ -264,13 +266,13 @@ pub fn check_event(payload: &[u8]) -> Option<(u16, u32)> {
     let word = |index: usize| Some(u64::from_le_bytes(*rest.get(8 * index..)?.first_chunk()?));
     let is_hashed = !matches!(word(0)?, 0 | POINTER) && (word(1)?, word(2)?) == (1, 2);
     let rest = string(rest.get(24..)?, &[0x77, 0, 0x69, 0, 0x64, 0], 6)?;
-    // What is left of a record of 984 bytes.
+    // The part of the bytes that fits into the rest of the payload of 984 bytes.
     let kept = (984 - (payload.len() - rest.len()) - 8) / 8 * 8;
     let rest = string(rest, BYTES.get(..kept)?, BYTES.len())?;
     (is_hashed && rest.is_empty()).then_some((writer, number))
 }
 
-/// What is behind a string that is as it should be: both lengths, bytes, zeros up to a word.
+/// The payload behind a string; `None` if a length, a byte, or a zero of the padding is wrong.
 fn string<'p>(payload: &'p [u8], kept: &[u8], had: usize) -> Option<&'p [u8]> {
     let (lengths, rest) = payload.split_first_chunk()?;
     let (bytes, rest) = rest.split_at_checked(kept.len())?;
@@ -281,22 +283,22 @@ fn string<'p>(payload: &'p [u8], kept: &[u8], had: usize) -> Option<&'p [u8]> {
     is_right.then_some(rest)
 }
 
-/// The tag of a blob: its writer and which blob of that writer it is.
+/// The tag of a blob: its writer, and the number of the blob among the writer's blobs.
 pub const fn blob_tag(writer: u16, number: u32) -> u32 {
     ((writer as u32) << 20) | ((number / BLOB_EVERY) & 0xf_ffff)
 }
 
-/// Length of the blob with that tag.
+/// Length in bytes of the blob with this tag.
 pub const fn blob_length(tag: u32) -> usize {
     mix((tag >> 20) as u16, tag, 7) as usize % MAX_BLOB
 }
 
-/// A byte of it.
+/// The byte at `offset` of the blob with this tag.
 pub const fn blob_byte(tag: u32, offset: usize) -> u8 {
     mix((tag >> 20) as u16, tag, offset as u32) as u8
 }
 
-/// Whether a piece is as it should be.
+/// Whether all bytes and lengths of a piece are right.
 pub fn check_piece(tag: u32, total: usize, offset: usize, piece: &[u8]) -> bool {
     total == blob_length(tag)
         && offset + piece.len() <= total

@@ -280,7 +280,7 @@ unsafe fn connect() -> NtStatus {
             &raw mut event,
             &raw mut block,
         );
-        // IoGetNextIrpStackLocation: the framework refuses a request that belongs to no file.
+        // IoGetNextIrpStackLocation: the request belongs to this file; the framework of the tests asks for one.
         (*(*irp).CurrentStackLocation.sub(1)).FileObject = file;
         let mut status = nt::IofCallDriver(device, irp);
         if status == STATUS_PENDING {
