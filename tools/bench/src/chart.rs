@@ -1,14 +1,14 @@
-//! The table as a picture: one bar a row, over the floor, on a logarithmic scale.
+//! The table as an SVG picture: one bar for each row, over the floor, on a logarithmic scale.
 
 use std::fmt::Write;
 
 use crate::rows::Group;
 
-/// What is drawn of a row.
+/// The bar of a row.
 pub struct Bar {
-    /// Its name.
+    /// Name of the row.
     pub name: String,
-    /// Its colour.
+    /// Group of the row, which gives the bar its colour.
     pub group: Group,
     /// Lower quartile, median and upper quartile, over the floor.
     pub spread: [f64; 3],
@@ -29,7 +29,7 @@ const fn colour(group: Group) -> &'static str {
     }
 }
 
-/// The picture. From a quarter of the floor to the largest bar.
+/// Draws the picture as SVG text. The scale goes from a quarter of the floor to the largest bar.
 pub fn svg(bars: &[Bar]) -> String {
     let least: f64 = 0.25;
     let most = bars.iter().map(|bar| bar.spread[2]).fold(1.0, f64::max) * 1.1;

@@ -1,5 +1,6 @@
-//! Instructions of the library for one record, counted by stepping through it: the figure that does not depend on how busy
-//! the machine is.
+//! Number of instructions of the library for one record, counted by stepping through it.
+//!
+//! This figure does not depend on how busy the machine is.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,7 +10,7 @@ extern "C" fn on_step(_: i32) {
     STEPS.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Instructions of `work`, on average over `turns`; nothing where a processor cannot be stepped like this.
+/// Number of instructions of `work`, on average over `turns` calls; `None` where the processor cannot be stepped so.
 #[cfg(target_arch = "x86_64")]
 pub fn count(work: &dyn Fn(), turns: u64) -> Option<f64> {
     // SAFETY: all-zero is a valid action.
@@ -21,8 +22,8 @@ pub fn count(work: &dyn Fn(), turns: u64) -> Option<f64> {
     }
     let steps = |work: &dyn Fn()| {
         let before = STEPS.load(Ordering::Relaxed);
-        // SAFETY: sets the trap flag, and clears it: the stack is as before, and below it is not touched (no red zone is
-        // in use across a call).
+        // SAFETY: sets the trap flag, and clears it: the stack is as before, and below it is not touched (no red zone
+        // is in use across a call).
         unsafe { core::arch::asm!("pushfq", "or dword ptr [rsp], 0x100", "popfq") };
         work();
         // SAFETY: as above.
@@ -34,7 +35,7 @@ pub fn count(work: &dyn Fn(), turns: u64) -> Option<f64> {
     Some(sum as f64 / turns as f64)
 }
 
-/// As above.
+/// The processor cannot be stepped so here: always `None`.
 #[cfg(not(target_arch = "x86_64"))]
 pub fn count(_: &dyn Fn(), _: u64) -> Option<f64> {
     None

@@ -1,4 +1,4 @@
-//! The host as a platform: processors are threads, the clock is the time stamp counter, the IRQL is nobody's.
+//! The host as the recorder's platform: processors are threads, the clock is the time stamp counter, IRQLs do nothing.
 
 use std::cell::Cell;
 
@@ -21,7 +21,7 @@ pub fn become_processor(index: u32) {
     unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) };
 }
 
-/// How often the calling thread was switched away from its core against its will.
+/// Number of times that the calling thread was switched away from its core involuntarily.
 pub fn switches() -> i64 {
     // SAFETY: all-zero is a valid rusage.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
@@ -30,7 +30,7 @@ pub fn switches() -> i64 {
     usage.ru_nivcsw
 }
 
-/// Now, in the counter's own unit.
+/// Reads the clock, in the counter's own unit.
 #[inline]
 pub fn tick() -> u64 {
     #[cfg(target_arch = "x86_64")]
@@ -47,7 +47,7 @@ pub fn tick() -> u64 {
     }
 }
 
-/// Now, with everything before it done and nothing after it begun.
+/// Reads the clock after everything before it is done, and before anything after it begins.
 #[inline]
 pub fn fenced_tick() -> u64 {
     #[cfg(target_arch = "x86_64")]
@@ -67,11 +67,12 @@ pub fn fenced_tick() -> u64 {
     }
 }
 
-/// The platform.
+/// The recorder's platform on the host.
 #[derive(Clone, Copy, Debug)]
 pub struct Host;
 
-// SAFETY: nothing interrupts a thread here but the host, which knows nothing of the recorder; each thread is a processor.
+// SAFETY: nothing interrupts a thread here but the host, which knows nothing of the recorder; each thread is a
+// processor.
 unsafe impl Irql for Host {
     #[inline]
     fn raise(&self) -> u8 {

@@ -1,15 +1,16 @@
 //! The record path on the host's cores, as ratios measured in one run.
 //!
-//! What is measured is `crates/recorder` itself, with a platform whose raise and lower do nothing (the cost of two IRQL
+//! The bench measures `crates/recorder` itself, with a platform whose raise and lower do nothing (the cost of two IRQL
 //! changes is Windows' and cannot be measured here) and whose clock is the processor's time stamp counter.
 //!
-//! Method: a repetition is a few milliseconds of writing by pinned threads that start together. One in which a thread was
-//! switched away from its core is left out. A figure is the median of the others, its spread the middle half of them. Rows
-//! take turns, so that a machine that gets slower gets slower for all. The percentiles are of single records, each between
-//! two fences, so they include a constant of their own; they are given over the floor's median of the same kind.
+//! Method: a repetition is a few milliseconds of writing by pinned threads that start together. A repetition in which a
+//! thread was switched away from its core is left out. A figure is the median of the other repetitions, and its spread
+//! is their middle half. Rows take turns, so that a machine that gets slower gets slower for all rows. The percentiles
+//! are of single records, each between two fences, so they include the constant cost of the fences; they are given over
+//! the floor's median of the same kind.
 //!
-//! The floor is what no recorder with a lock can do without: an uncontended exchange, a tick under it, and a copy of 64
-//! bytes.
+//! The floor is the work that no recorder with a lock can avoid: an uncontended exchange, a tick under it, and a copy
+//! of 64 bytes.
 
 #![allow(clippy::cast_precision_loss, reason = "measured times and counts, far below 2^52")]
 
@@ -29,15 +30,15 @@ use clap::Parser;
 use rows::{Group, Row, rows};
 use serde_json::json;
 
-/// Undisturbed repetitions wanted of each row.
+/// Number of undisturbed repetitions wanted of each row.
 const REPETITIONS: usize = 41;
-/// A row that is disturbed again and again ends after so many.
+/// Largest number of repetitions of a row, disturbed ones included.
 const MOST: usize = 200;
-/// About how long one takes.
+/// Approximate duration of a repetition.
 const REPETITION: Duration = Duration::from_millis(4);
-/// Single records for the percentiles.
+/// Number of single records for the percentiles.
 const SAMPLES: usize = 200_000;
-/// Records that are stepped through to count instructions.
+/// Number of records that are stepped through to count instructions.
 const STEPPED: u64 = 200;
 
 #[derive(Parser)]
@@ -57,15 +58,15 @@ struct Cli {
     sys: Option<Vec<f64>>,
 }
 
-/// Nanoseconds a record and writer, of the undisturbed repetitions, ascending.
+/// Nanoseconds for each record and writer, of the undisturbed repetitions, ascending.
 struct Figures {
     row: Row,
     records: u64,
     times: Vec<f64>,
     tried: usize,
-    /// Ticks of single records, ascending.
+    /// Ticks that single records took, ascending.
     single: Vec<u64>,
-    /// Instructions a record, where nobody disturbs.
+    /// Number of instructions for each record, with one writer and no contention.
     instructions: Option<f64>,
 }
 
@@ -89,7 +90,7 @@ impl Figures {
     }
 }
 
-/// As many records as fill a repetition.
+/// The number of records that fill a repetition.
 fn calibrate(row: &Row) -> u64 {
     let mut records = 1000;
     loop {

@@ -20,9 +20,9 @@ use irqlog_wire::{irql, record::Level};
 
 use crate::{machine::Host, rows::memory};
 
-/// How often each is done; the best time counts, since whatever disturbs makes it slower.
+/// Number of times that each measurement is made; the best time counts, since any disturbance makes it slower.
 const TURNS: usize = 9;
-/// Records that are rendered.
+/// Number of records that are rendered.
 const LINES: usize = 100_000;
 
 /// A full image with a ring of 64 MiB.
@@ -50,10 +50,10 @@ fn best(mut work: impl FnMut()) -> f64 {
     (0..TURNS).map(|_| time(&mut work)).fold(f64::INFINITY, f64::min)
 }
 
-/// Bytes a second of decoding over those of memcpy, and the time of rendering over that of `core::fmt`.
+/// The speed of decoding over that of memcpy, and the time of rendering over that of `core::fmt`.
 ///
 /// # Panics
-/// If what was just made cannot be read.
+/// If the image that was just made cannot be read.
 pub fn measure() -> (f64, f64) {
     let image = image();
     let tables = Tables::parse(&image).expect("an image");

@@ -1,5 +1,6 @@
-//! Events through the provider's macros, as a driver logs them, and the same formatted first and logged as text: engine
-//! `percpu`, one writer.
+//! Rows for events through the provider's macros, and for the same content formatted first and logged as text.
+//!
+//! Engine `percpu`, one writer.
 
 use std::{
     fmt::Write,
@@ -26,11 +27,11 @@ use super::{
     recorder::{Library, NoLock, library},
 };
 
-/// Rows that ratios are made of.
+/// Name of the row with six integers, of which ratios are made.
 pub const SIX: &str = "event: 6 integers";
-/// The same, formatted first.
+/// Name of the row with the same integers, formatted first.
 pub const SIX_FORMATTED: &str = "core::fmt of 6 integers, as text";
-/// Nothing is logged.
+/// Name of the row with a level that is not enabled.
 pub const DISABLED: &str = "event: level not enabled";
 
 /// The recorder behind the function table.
@@ -45,7 +46,7 @@ fn registry() -> &'static Mutex<Box<Registry>> {
 }
 
 /// # Safety
-/// What `irqlog_provider::connect` hands over.
+/// `registration` is what `irqlog_provider::connect` passes.
 unsafe extern "system" fn register(registration: *const Registration) -> u32 {
     // SAFETY: as the caller promises.
     let provider = unsafe { Provider::of(registration) }.expect("a whole registration");
@@ -57,7 +58,7 @@ unsafe extern "system" fn register(registration: *const Registration) -> u32 {
 unsafe extern "system" fn unregister(_: *const AtomicU32) {}
 
 /// # Safety
-/// What the provider's macros hand over.
+/// The words are what the provider's macros pass.
 unsafe extern "system" fn write_event(site: u32, level: u8, words: *const u64, count: usize) -> u32 {
     // SAFETY: as the caller promises.
     let words = unsafe { std::slice::from_raw_parts(words, count) };
@@ -76,7 +77,7 @@ unsafe extern "system" fn no_blob(_: u8, _: u32, _: *const u8, _: usize) -> u32 
     1
 }
 
-/// Connects this program as irqlog.sys would a driver.
+/// Connects this program, as irqlog.sys would connect a driver.
 fn connect() {
     let interface = Interface {
         major: INTERFACE_VERSION.major,
@@ -114,7 +115,7 @@ impl Write for Text {
     }
 }
 
-/// Formats into a buffer on the stack, and logs that.
+/// Formats into a buffer on the stack, and logs the buffer as text.
 fn formatted(arguments: std::fmt::Arguments<'_>) {
     let mut text = Text { bytes: [0; 256], used: 0 };
     // What does not fit is left out, as a driver would.
@@ -122,7 +123,7 @@ fn formatted(arguments: std::fmt::Arguments<'_>) {
     black_box(recorder().log(&Draft::text(Level::Info, &text.bytes[..text.used]), Entry::MayWait));
 }
 
-/// A row of that name that does so again and again.
+/// A row with this name, whose writer repeats this log call.
 macro_rules! row {
     ($name:expr, $call:expr) => {{
         let work: Work = Arc::new(|records| {
@@ -134,7 +135,7 @@ macro_rules! row {
     }};
 }
 
-/// An integer that the compiler does not know.
+/// An integer whose value the compiler cannot know.
 fn number() -> u64 {
     black_box(0x1234_5678)
 }
@@ -143,7 +144,7 @@ fn number() -> u64 {
 const TEXT: &str = "a text of thirty-two bytes, yes.";
 const _: () = assert!(TEXT.len() == 32);
 
-/// All of them.
+/// All rows of events.
 pub fn rows() -> Vec<Row> {
     connect();
     vec![

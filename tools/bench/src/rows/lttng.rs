@@ -1,5 +1,6 @@
-//! LTTng-UST in flight-recorder mode, in a process of its own (`tools/bench/lttng`), which `cargo xtask bench` builds and
-//! makes a session for.
+//! The row for LTTng-UST in flight-recorder mode, in a process of its own.
+//!
+//! `cargo xtask bench` builds the program (`tools/bench/lttng`) and makes a session for it.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -10,14 +11,14 @@ use std::{
 
 use anyhow::{Context, Result};
 
-/// The process.
+/// The process that writes LTTng events.
 pub struct Lttng(Mutex<(Child, ChildStdin, BufReader<ChildStdout>)>);
 
 impl Lttng {
-    /// Starts it.
+    /// Starts the process.
     ///
     /// # Errors
-    /// If it does not start.
+    /// If the process does not start.
     pub fn start(program: &Path) -> Result<Self> {
         let mut child = Command::new(program)
             // It must not go on before its session is known to it, or it measures a disabled tracepoint.
@@ -31,7 +32,7 @@ impl Lttng {
         Ok(Self(Mutex::new((child, input, output))))
     }
 
-    /// Nanoseconds an event over so many; nothing if it was disturbed, or is gone.
+    /// Nanoseconds for each event, over `records` events; `None` if the process was disturbed, or has ended.
     pub fn repeat(&self, records: u64) -> Option<f64> {
         let mut process = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (_, input, output) = &mut *process;

@@ -1,4 +1,4 @@
-//! What is measured: one row each.
+//! The rows of the table: each measures one way to record.
 
 mod events;
 mod lttng;
@@ -17,39 +17,39 @@ pub use recorder::{memory, text_of_any_length};
 
 use crate::machine::{become_processor, switches};
 
-/// Bytes of payload.
+/// Bytes of payload of each record.
 pub const PAYLOAD: usize = 48;
 
-/// Writes so many records on the calling thread.
+/// Writes a number of records on the calling thread.
 pub type Work = Arc<dyn Fn(u64) + Send + Sync>;
 
-/// Where a row stands in the table.
+/// A group of rows in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
-    /// What no recorder of this kind can do without.
+    /// The work that no recorder with a lock can avoid.
     Floor,
-    /// irqlog.
+    /// irqlog's own engines and locks.
     Irqlog,
-    /// Events through irqlog's provider, and what formats first.
+    /// Events through irqlog's provider, and the same content formatted first.
     Events,
-    /// What the thread about a spin lock for any IRQL tried or proposed.
+    /// Code that was tried or proposed in the thread about a spin lock for any IRQL.
     Thread,
-    /// Others.
+    /// Other recorders and loggers.
     Peer,
 }
 
 /// A row of the table.
 pub struct Row {
-    /// Its name.
+    /// Name of the row.
     pub name: String,
-    /// Where it stands.
+    /// Group of the row.
     pub group: Group,
-    /// Writers at once.
+    /// Number of writers at once.
     pub writers: u32,
     work: Work,
     /// Runs on a core of its own while the writers write, until it is told to stop.
     reader: Option<recorder::Reader>,
-    /// Does the writing in a process of its own instead.
+    /// Writes in a process of its own instead.
     elsewhere: Option<lttng::Lttng>,
 }
 
@@ -60,7 +60,7 @@ impl Row {
     /// LTTng's row.
     ///
     /// # Errors
-    /// If its program does not start.
+    /// If the program does not start.
     pub fn lttng(program: &std::path::Path) -> Result<Self> {
         let mut row = Self::new(Group::Peer, LTTNG, 1, Arc::new(|_| ()));
         row.elsewhere = Some(lttng::Lttng::start(program)?);
@@ -71,8 +71,8 @@ impl Row {
         Self { name: name.into(), group, writers, work, reader: None, elsewhere: None }
     }
 
-    /// Lets all writers write so many records each, starting together; nanoseconds a record and writer, or nothing if a
-    /// writer was switched away.
+    /// Lets all writers start together and write `records` records each. Answers the nanoseconds for each record and
+    /// writer; `None` if a writer was switched away.
     pub fn repeat(&self, records: u64) -> Option<f64> {
         if let Some(elsewhere) = &self.elsewhere {
             return elsewhere.repeat(records);
@@ -98,7 +98,7 @@ impl Row {
         times.map(|times| times.iter().sum::<f64>() / times.len() as f64)
     }
 
-    /// Instructions of a record, written by one writer alone; nothing if they cannot be counted.
+    /// Number of instructions for each record, with one writer; `None` if they cannot be counted.
     pub fn instructions(&self) -> Option<f64> {
         const RECORDS: u64 = 64;
         if self.elsewhere.is_some() || self.writers != 1 || self.reader.is_some() {
@@ -112,7 +112,7 @@ impl Row {
         Some((many - one) / RECORDS as f64)
     }
 
-    /// Ticks of each of so many single records of the first writer, while the others write too.
+    /// Ticks of each of `samples` single records of the first writer, while the other writers write too.
     pub fn latencies(&self, samples: usize) -> Vec<u64> {
         if self.elsewhere.is_some() {
             return Vec::new();

@@ -1,4 +1,4 @@
-//! Others: what a Rust programmer would take instead, and WDF's recorder as a model.
+//! Rows for other recorders: what a Rust programmer would use instead, and a model of WDF's recorder.
 
 use std::{
     cell::RefCell,
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::machine::tick;
 
-/// Bytes in a ring, under a mutex: what `tracing` and `log` write into.
+/// A ring of bytes under a mutex, into which `tracing` and `log` write.
 struct TextRing {
     bytes: Vec<u8>,
     at: usize,
@@ -37,7 +37,7 @@ fn text_ring() -> &'static Mutex<TextRing> {
     RING.get_or_init(|| Mutex::new(TextRing { bytes: vec![0; 1 << 20], at: 0 }))
 }
 
-/// A line put together by `fill`, and pushed.
+/// Lets `fill` write a line, and pushes the line into the ring.
 fn push_line(fill: impl FnOnce(&mut String)) {
     thread_local! {
         static LINE: RefCell<String> = const { RefCell::new(String::new()) };
@@ -120,7 +120,7 @@ fn log_records() -> Work {
     })
 }
 
-/// What the queues hold: a tick, a number, and the payload.
+/// An entry of the queues: a tick, a number, and the payload.
 type Slot = [u64; 2 + PAYLOAD / 8];
 
 const SLOTS: usize = 8192;
@@ -159,7 +159,7 @@ fn bip_buffer_of_thread() -> BipBuffer {
     buffer.try_split().expect("a new buffer")
 }
 
-/// A queue for each writer: it has one producer and one consumer.
+/// A queue for each writer; such a queue has one producer and one consumer.
 fn bip_buffer() -> Work {
     Arc::new(|records| {
         thread_local! {
@@ -193,10 +193,10 @@ fn bip_buffer() -> Work {
     })
 }
 
-/// WDF's in-flight recorder, after its description (documentation of the WDF debugger extension, and the published
-/// sources of the framework, read for the algorithm): 64 KiB; a compare-exchange of a word that packs two offsets, where
-/// the next message goes and where the last one is; a number from an interlocked increment of its own; then the copy. There
-/// is no mark that says when a message is whole.
+/// A model of WDF's in-flight recorder, from its description (documentation of the WDF debugger extension, and the
+/// published sources of the framework, read for the algorithm). It has 64 KiB. A writer makes a compare-exchange of a
+/// word that packs two offsets, of the next message and of the last one; then takes a number with an interlocked
+/// increment of its own; then copies. No mark says when a message is whole.
 fn in_flight_recorder() -> Work {
     const WORDS: usize = 64 * 1024 / 8;
     const MESSAGE: u32 = 11;
@@ -221,10 +221,10 @@ fn in_flight_recorder() -> Work {
     })
 }
 
-/// A name, and what makes its work.
+/// A row's name, and a function that makes its work.
 type Peer = (&'static str, fn() -> Work);
 
-/// All of them, with one writer and with two.
+/// All rows of other recorders, with one writer and with two.
 pub fn rows() -> Vec<Row> {
     let peers: [Peer; 6] = [
         ("WDF IFR, a model", in_flight_recorder),

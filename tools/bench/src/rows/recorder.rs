@@ -1,4 +1,4 @@
-//! The floor, and irqlog itself: both engines, and the locks that run off Windows.
+//! Rows for the floor and for irqlog itself: both engines, and the locks that run without Windows.
 
 use std::{
     hint::black_box,
@@ -27,11 +27,11 @@ use crate::machine::{Host, become_processor, tick};
 /// The recorder as a library, over a lock.
 pub type Library<L> = Recorder<'static, [AtomicU64], Host, L>;
 
-/// Words of the floor's ring: a megabyte.
+/// Words of the floor's ring: one mebibyte.
 const RING: usize = 128 * 1024;
 
-/// An exchange on a line of its own, a tick, and a copy of 64 bytes into a ring: in the order in which a recorder needs
-/// them, the tick under the lock.
+/// The floor: an exchange on a line of its own, a tick, and a copy of 64 bytes into a ring. The order is the one that a
+/// recorder with a lock needs: the tick is read under the lock.
 fn floor() -> Work {
     let (lock, ring) = (Alone(AtomicU64::new(0)), memory(RING));
     Arc::new(move |records| {
@@ -44,7 +44,8 @@ fn floor() -> Work {
     })
 }
 
-/// The same with the tick read first, as only a recorder without a lock may: some processors overlap it with the exchange.
+/// The second floor: the tick is read first, as only a recorder without a lock may do. Some processors overlap the tick
+/// with the exchange.
 fn floor_tick_first() -> Work {
     let (lock, ring) = (Alone(AtomicU64::new(0)), memory(RING));
     Arc::new(move |records| {
@@ -57,12 +58,12 @@ fn floor_tick_first() -> Work {
     })
 }
 
-/// Zeroed words that live for ever.
+/// Makes zeroed words that are never freed.
 pub fn memory(words: usize) -> &'static [AtomicU64] {
     (0..words).map(|_| AtomicU64::new(0)).collect::<Vec<_>>().leak()
 }
 
-/// Stores words from a position on; the ring is a multiple of them.
+/// Stores words from a position on; the size of the ring is a multiple of their number.
 #[inline]
 pub fn store<const N: usize>(ring: &[AtomicU64], position: usize, values: &[u64; N]) {
     let at = position & (ring.len() - 1);
@@ -103,7 +104,7 @@ const fn swap() -> SwapLock<AtomicU64, Host> {
     SwapLock::new(AtomicU64::new(0), Host, 0)
 }
 
-/// Log calls through the recorder, from a call site that knows how much it logs.
+/// Log calls through the recorder, from a call site that knows the size of its text.
 fn calls<L: RawLock + Send + Sync + 'static>(recorder: Arc<Library<L>>) -> Work {
     let payload: &[u8; PAYLOAD] = &[b'x'; PAYLOAD];
     Arc::new(move |records| {
@@ -113,8 +114,8 @@ fn calls<L: RawLock + Send + Sync + 'static>(recorder: Arc<Library<L>>) -> Work 
     })
 }
 
-/// One log call with a text whose length is not known before, as a caller of the driver's function table makes it; engine
-/// `percpu`.
+/// One log call with a text whose length the compiler does not know, as for a caller of the driver's function table;
+/// engine `percpu`.
 pub fn text_of_any_length() -> impl Fn(&[u8]) {
     let recorder = library(Engine::PerCpu, 1, NoLock);
     move |text| {
@@ -122,7 +123,7 @@ pub fn text_of_any_length() -> impl Fn(&[u8]) {
     }
 }
 
-/// Reads all lanes, over and over.
+/// A reader that reads all lanes repeatedly while writers write.
 pub struct Reader {
     round: Arc<dyn Fn() + Send + Sync>,
     core: u32,
@@ -145,7 +146,7 @@ impl Reader {
         Self { round: Arc::new(round), core }
     }
 
-    /// Starts; it ends when the result is dropped.
+    /// Starts the reader; it ends when the result is dropped.
     pub fn start(&self) -> Reading {
         let stop = Arc::new(AtomicBool::new(false));
         let (round, is_over, core) = (Arc::clone(&self.round), Arc::clone(&stop), self.core);
@@ -159,7 +160,7 @@ impl Reader {
     }
 }
 
-/// A reader at work.
+/// A running reader; dropping it ends the reader.
 pub struct Reading {
     stop: Arc<AtomicBool>,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -186,7 +187,7 @@ fn engine_rows<L: RawLock + Send + Sync + 'static>(rows: &mut Vec<Row>, name: &s
     rows.push(row);
 }
 
-/// The floor's rows and irqlog's.
+/// The rows of the floor and of irqlog.
 pub fn rows() -> Vec<Row> {
     let mut rows = vec![
         Row::new(Group::Floor, "floor: exchange, tick, copy", 1, floor()),

@@ -1,5 +1,6 @@
-//! The two answers of the thread that are not good enough, as benchmark rows; `crates/ring/tests/thread_answers.rs` shows
-//! what is wrong with them, and `docs/any-irql-lock.md` tells the story.
+//! Rows for two answers of the thread about a spin lock for any IRQL.
+//!
+//! `crates/ring/tests/thread_answers.rs` shows what is wrong with each, and `docs/any-irql-lock.md` discusses them.
 
 use std::sync::{
     Arc,
@@ -12,13 +13,13 @@ use super::{
 };
 use crate::machine::tick;
 
-/// Words of a record: header and payload, as irqlog's.
+/// Words of a record: header and payload, the same as irqlog's.
 const WORDS: usize = 11;
-/// Words that each record takes: a power of two, so that none lies around the end.
+/// Words that each record takes: a power of two, so that no record wraps around the end of the ring.
 const SLOT: usize = 16;
 const RING: usize = 128 * 1024;
 
-/// The poster's own lock: set a bit, and keep the saved IRQL in the lock word.
+/// The poster's lock: it sets a bit, and keeps the saved IRQL in the lock word.
 struct PosterLock(AtomicU64);
 
 impl PosterLock {
@@ -51,7 +52,7 @@ fn poster() -> Work {
     })
 }
 
-/// The ring that is advanced by one interlocked add.
+/// A ring whose writers advance the position by one interlocked add.
 fn interlocked_add() -> Work {
     let (position, ring) = (AtomicU64::new(0), memory(RING));
     Arc::new(move |records| {
@@ -62,7 +63,7 @@ fn interlocked_add() -> Work {
     })
 }
 
-/// Both, with one writer and with two.
+/// The rows of both, with one writer and with two.
 pub fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
     for (name, work) in [("the poster's lock", poster as fn() -> Work), ("one interlocked add", interlocked_add)] {
