@@ -49,6 +49,9 @@ enum Command {
     },
     /// Run the long tiers: deep models, planted faults, millions of records
     Soak {
+        /// Only these tiers; all of them without it
+        #[arg(long, value_delimiter = ',')]
+        only: Vec<soak::Tier>,
         /// Calls that the threads of the storm make
         #[arg(long, default_value_t = 10_000_000)]
         records: u64,
@@ -148,7 +151,7 @@ fn main() -> ExitCode {
         Command::Package { arch, twice: false, signing } => package::run(arch.archs(), &signing),
         Command::Demo { arch } => demo::run(arch.map_or(NATIVE, OneArch::arch)),
         Command::Test { only } => test::run_all(&only),
-        Command::Soak { records, engine, lock } => soak::run(records, &engine, &lock),
+        Command::Soak { only, records, engine, lock } => soak::run(&only, &soak::Storm { records, engine, lock }),
         Command::Bench { json } => bench::run_all(json),
         Command::Scenarios { world, faults: true, .. } => faults::run(world.worlds()),
         Command::Scenarios { names, world, faults: false } => scenarios::run(world.worlds(), &names),

@@ -1,8 +1,9 @@
-//! `cargo xtask soak`: what takes minutes or hours.
+//! `cargo xtask soak`: what takes minutes or hours, in tiers that can be chosen.
 
 use std::process::Command;
 
 use anyhow::Result;
+use clap::ValueEnum;
 use irqlog_build::{
     drivers,
     host::NATIVE,
@@ -15,33 +16,100 @@ use irqlog_worlds::{faults, rig, scenarios::WorldArgument};
 
 use crate::mutants;
 
-/// Runs all of it; the last line is one JSON object. Engine and lock are what the driver has today.
+/// A tier of soak, in the order in which the tiers run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Tier {
+    /// Models of the ring with more preemptions than `cargo test` tries
+    Models,
+    /// A slice index planted in the record path, which verify-sys has to refuse
+    SliceIndex,
+    /// Every planted fault, in each world
+    Faults,
+    /// An NMI and an interrupt at every instruction of the record path for ARM64
+    CoverageArm64,
+    /// The storm for ARM64; the emulator makes it shorter
+    StormArm64,
+    /// Packages from two clones, which have to be the same
+    Packages,
+    /// Mutants of the ring and the recorder, which their tests have to catch
+    Mutants,
+    /// The storm on this machine's architecture
+    Storm,
+}
+
+/// Calls and parameters of the storms.
+#[derive(Clone, Debug)]
+pub struct Storm {
+    /// Calls that the threads of the storm make.
+    pub records: u64,
+    /// The engine of the driver.
+    pub engine: String,
+    /// The lock of engine shared.
+    pub lock: String,
+}
+
+/// Runs the tiers in `only`, or all of them if it is empty. Where the storm is among them, its JSON is the last line.
 ///
 /// # Errors
 /// The first tier that fails.
-pub fn run(records: u64, engine: &str, lock: &str) -> Result<()> {
-    rig::prepare(NATIVE)?;
-    timed("deep models", || {
-        let mut cargo = Command::new("cargo");
-        cargo.current_dir(root()).args(["test", "--locked", "--release", "-p", "irqlog-ring", "--test", "loom_lane"]);
-        shell::run(cargo.env("IRQLOG_DEEP_MODELS", "1"))
-    })?;
-    timed("a planted slice index", imagecheck::planted)?;
-    timed("planted faults", || faults::run(WorldArgument::All.worlds()))?;
-    timed("the record path for ARM64, interrupted at every instruction", || {
-        rig::prepare(Arch::Arm64)?;
-        imagecheck::run(&[Arch::Arm64])?;
-        shell::run(&mut rig::coverage(Arch::Arm64, &drivers::image(Arch::Arm64, "irqlog"))?)
-    })?;
-    timed("a storm for ARM64, divided by the emulator's scale", || storm(Arch::Arm64, records, engine, lock))?;
-    timed("packages from two clones", || package::twice(&Arch::ALL))?;
-    timed("mutations", mutants::run_all)?;
-    // Not timed: its last line is the command's.
-    step(&format!("a storm of {records} calls, engine {engine}, lock {lock}"));
-    storm(NATIVE, records, engine, lock)
+pub fn run(only: &[Tier], parameters: &Storm) -> Result<()> {
+    let chosen = chosen(only);
+    for &tier in &chosen {
+        run_tier(tier, parameters)?;
+    }
+    Ok(())
 }
 
-fn storm(arch: Arch, records: u64, engine: &str, lock: &str) -> Result<()> {
+/// The tiers to run, in their own order: the storm comes last.
+fn chosen(only: &[Tier]) -> Vec<Tier> {
+    Tier::value_variants().iter().copied().filter(|tier| only.is_empty() || only.contains(tier)).collect()
+}
+
+fn run_tier(tier: Tier, parameters: &Storm) -> Result<()> {
+    match tier {
+        Tier::Models => timed("deep models", || {
+            let mut cargo = Command::new("cargo");
+            cargo.current_dir(root()).args(["test", "--locked", "--release"]);
+            cargo.args(["-p", "irqlog-ring", "--test", "loom_lane"]);
+            shell::run(cargo.env("IRQLOG_DEEP_MODELS", "1"))
+        }),
+        Tier::SliceIndex => timed("a planted slice index", imagecheck::planted),
+        Tier::Faults => timed("planted faults", || faults::run(WorldArgument::All.worlds())),
+        Tier::CoverageArm64 => timed("the record path for ARM64, interrupted at every instruction", || {
+            rig::prepare(Arch::Arm64)?;
+            imagecheck::run(&[Arch::Arm64])?;
+            shell::run(&mut rig::coverage(Arch::Arm64, &drivers::image(Arch::Arm64, "irqlog"))?)
+        }),
+        Tier::StormArm64 => timed("a storm for ARM64, divided by the emulator's scale", || {
+            rig::prepare(Arch::Arm64)?;
+            storm(Arch::Arm64, parameters)
+        }),
+        Tier::Packages => timed("packages from two clones", || package::twice(&Arch::ALL)),
+        Tier::Mutants => timed("mutations", mutants::run_all),
+        Tier::Storm => {
+            rig::prepare(NATIVE)?;
+            let Storm { records, engine, lock } = parameters;
+            // Not timed: its last line is the command's.
+            step(&format!("a storm of {records} calls, engine {engine}, lock {lock}"));
+            storm(NATIVE, parameters)
+        }
+    }
+}
+
+fn storm(arch: Arch, parameters: &Storm) -> Result<()> {
     let mut rig = rig::command(arch, &drivers::images(arch))?;
-    shell::run(rig.args(["soak", "--records", &records.to_string(), "--engine", engine, "--lock", lock]))
+    rig.args(["soak", "--records", &parameters.records.to_string()]);
+    shell::run(rig.args(["--engine", &parameters.engine, "--lock", &parameters.lock]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_storm_is_last_whatever_is_chosen() {
+        assert_eq!(chosen(&[]).last(), Some(&Tier::Storm));
+        assert_eq!(chosen(&[]).len(), Tier::value_variants().len());
+        assert_eq!(chosen(&[Tier::Storm, Tier::Models]), [Tier::Models, Tier::Storm]);
+    }
 }
