@@ -10,7 +10,7 @@ use object::{
     read::pe::{ImageNtHeaders, ImageOptionalHeader, ImageThunkData, PeFile64},
 };
 
-/// Everything that irqlog.sys may import: documented exports, each with a row in `tools/irql`.
+/// Everything that irqlog.sys may import: documented exports, each with a row in `tools/nt`.
 const IMPORTS: [&str; 33] = [
     "BCryptGenRandom",
     "ExAllocatePool2",

@@ -6,7 +6,7 @@ use core::{
     ptr::{null, null_mut},
 };
 
-use irqlog_ntabi::{
+use irqlog_nt::{
     DO_DEVICE_INITIALIZING, DeviceObject, DriverObject, FileObject, IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE,
     IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL, Irp, NtStatus, SL_PENDING_RETURNED,
     STATUS_INVALID_DEVICE_REQUEST, STATUS_PENDING, STATUS_SUCCESS, UnicodeString,

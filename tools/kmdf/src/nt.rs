@@ -2,7 +2,7 @@
 
 use core::ffi::{c_char, c_void};
 
-use irqlog_ntabi::{
+use irqlog_nt::{
     DeviceObject, DriverObject, Irp, Kdpc, Kevent, Ktimer, Mdl, NtStatus, ObjectAttributes, UnicodeString,
 };
 
@@ -30,7 +30,7 @@ unsafe extern "system" {
     pub fn KeBugCheckEx(code: u32, a: usize, b: usize, c: usize, d: usize) -> !;
     pub fn KeCancelTimer(timer: *mut Ktimer) -> u8;
     pub fn KeFlushQueuedDpcs();
-    pub fn KeInitializeDpc(dpc: *mut Kdpc, routine: irqlog_ntabi::DeferredRoutine, context: *mut c_void);
+    pub fn KeInitializeDpc(dpc: *mut Kdpc, routine: irqlog_nt::DeferredRoutine, context: *mut c_void);
     pub fn KeInitializeEvent(event: *mut Kevent, kind: u32, state: u8);
     pub fn KeInitializeTimerEx(timer: *mut Ktimer, kind: u32);
     pub fn KeReleaseSpinLock(lock: *mut usize, irql: u8);

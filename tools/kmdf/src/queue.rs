@@ -7,7 +7,7 @@
 use alloc::vec::Vec;
 use core::{ffi::c_void, ptr::null_mut, sync::atomic::Ordering};
 
-use irqlog_ntabi::{
+use irqlog_nt::{
     DeviceObject, IRP_MJ_INTERNAL_DEVICE_CONTROL, Irp, NtStatus, STATUS_CANCELLED, STATUS_INVALID_DEVICE_REQUEST,
     STATUS_NO_MORE_ENTRIES, STATUS_NOT_FOUND, STATUS_SUCCESS,
 };
@@ -60,7 +60,7 @@ pub unsafe extern "system" fn io_queue_create(
 ) -> NtStatus {
     let config = unsafe { &*config };
     if config.dispatch != PARALLEL && config.dispatch != MANUAL {
-        return irqlog_ntabi::STATUS_INVALID_PARAMETER;
+        return irqlog_nt::STATUS_INVALID_PARAMETER;
     }
     let queue = Queue {
         on_device_control: config.on_device_control,

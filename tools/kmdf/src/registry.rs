@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::{ffi::c_void, ptr::null_mut};
 
-use irqlog_ntabi::{
+use irqlog_nt::{
     KEY_VALUE_PARTIAL_INFORMATION, KeyValuePartialInformation, NtStatus, OBJ_KERNEL, ObjectAttributes, REG_DWORD,
     REG_SZ, STATUS_BUFFER_OVERFLOW, STATUS_OBJECT_TYPE_MISMATCH, STATUS_SUCCESS, UnicodeString,
 };

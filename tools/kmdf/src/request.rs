@@ -2,7 +2,7 @@
 
 use core::{ffi::c_void, ptr::null_mut};
 
-use irqlog_ntabi::{
+use irqlog_nt::{
     Irp, MDL_IS_MAPPED, METHOD_BUFFERED, METHOD_IN_DIRECT, METHOD_OUT_DIRECT, NtStatus, STATUS_BUFFER_TOO_SMALL,
     STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_REQUEST, STATUS_SUCCESS, method,
 };

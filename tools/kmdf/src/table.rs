@@ -2,7 +2,7 @@
 
 use core::ffi::c_void;
 
-use irqlog_ntabi::{DriverObject, NtStatus, STATUS_INVALID_PARAMETER, STATUS_SUCCESS, UnicodeString};
+use irqlog_nt::{DriverObject, NtStatus, STATUS_INVALID_PARAMETER, STATUS_SUCCESS, UnicodeString};
 
 use crate::{device, nt, object, queue, registry, request, timer, waitlock};
 

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use core::{ffi::c_void, ptr::null_mut};
 
-use irqlog_ntabi::{Kdpc, Ktimer, NtStatus, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
+use irqlog_nt::{Kdpc, Ktimer, NtStatus, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
 
 use crate::{
     nt,

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use core::ptr::null;
 
-use irqlog_ntabi::{Kevent, NtStatus, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
+use irqlog_nt::{Kevent, NtStatus, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
 
 use crate::{
     nt,

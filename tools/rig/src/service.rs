@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use irqlog_ntabi::{DriverObject, UnicodeString};
+use irqlog_nt::{DriverObject, UnicodeString};
 
 use crate::{
     images,

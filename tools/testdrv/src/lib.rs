@@ -23,7 +23,7 @@ use core::{
     sync::atomic::{AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering},
 };
 
-use irqlog_ntabi::{
+use irqlog_nt::{
     CONNECT_FULLY_SPECIFIED, ConnectInterrupt, DeviceObject, DriverObject, FileObject, IRP_MJ_CLEANUP, IRP_MJ_CLOSE,
     IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL, IoStatusBlock, Irp, Kdpc, Kevent, NtStatus, ProcessorNumber,
     STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_DEVICE_REQUEST, STATUS_PENDING, STATUS_SUCCESS, UnicodeString,

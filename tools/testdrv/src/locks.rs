@@ -5,7 +5,7 @@ use core::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use irqlog_ntabi::{GroupAffinity, NtStatus, STATUS_INVALID_DEVICE_REQUEST, STATUS_SUCCESS};
+use irqlog_nt::{GroupAffinity, NtStatus, STATUS_INVALID_DEVICE_REQUEST, STATUS_SUCCESS};
 use irqlog_ring::lock::{
     RawLock,
     checked::{Checked, Judge, Violation},

@@ -2,7 +2,7 @@
 
 use core::ffi::c_void;
 
-use irqlog_ntabi::{
+use irqlog_nt::{
     ConnectInterrupt, DeferredRoutine, DeviceObject, DriverObject, FileObject, GroupAffinity, IoStatusBlock, Irp, Kdpc,
     Kevent, NtStatus, ProcessorNumber, UnicodeString,
 };

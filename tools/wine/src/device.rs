@@ -10,7 +10,7 @@ use core::{
     sync::atomic::{AtomicPtr, AtomicUsize, Ordering},
 };
 
-use irqlog_ntabi::{
+use irqlog_nt::{
     DO_DEVICE_INITIALIZING, DeviceObject, DriverObject, IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE,
     IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL, Irp, NtStatus, SL_PENDING_RETURNED, STATUS_PENDING,
     STATUS_SUCCESS, UnicodeString,

@@ -10,7 +10,7 @@ use core::{
     sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering},
 };
 
-use irqlog_ntabi::{DeferredRoutine, Kdpc, Ktimer, NtStatus, ProcessorNumber, STATUS_SUCCESS};
+use irqlog_nt::{DeferredRoutine, Kdpc, Ktimer, NtStatus, ProcessorNumber, STATUS_SUCCESS};
 
 use crate::{
     host, ipi,

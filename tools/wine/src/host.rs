@@ -2,7 +2,7 @@
 
 use core::ffi::{c_char, c_void};
 
-use irqlog_ntabi::{DeviceObject, DriverObject, Irp, Kdpc, Ktimer, Mdl, NtStatus, UnicodeString};
+use irqlog_nt::{DeviceObject, DriverObject, Irp, Kdpc, Ktimer, Mdl, NtStatus, UnicodeString};
 
 #[link(name = "ntoskrnl.exe", kind = "raw-dylib", modifiers = "+verbatim")]
 unsafe extern "system" {
@@ -34,7 +34,7 @@ unsafe extern "system" {
     );
     pub fn KeBugCheckEx(code: u32, a: usize, b: usize, c: usize, d: usize) -> !;
     pub fn KeCancelTimer(timer: *mut Ktimer) -> u8;
-    pub fn KeInitializeDpc(dpc: *mut Kdpc, routine: irqlog_ntabi::DeferredRoutine, context: *mut c_void);
+    pub fn KeInitializeDpc(dpc: *mut Kdpc, routine: irqlog_nt::DeferredRoutine, context: *mut c_void);
     pub fn KeQuerySystemTime(time: *mut i64);
     pub fn KeSetTimerEx(timer: *mut Ktimer, due: i64, period: i32, dpc: *mut Kdpc) -> u8;
     pub fn KeWaitForSingleObject(

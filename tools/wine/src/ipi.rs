@@ -6,7 +6,7 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
-use irqlog_irql::IPI;
+use irqlog_nt::irql::IPI_LEVEL;
 
 use crate::{
     dpc, host,
@@ -42,7 +42,7 @@ pub fn serve() {
     // Acquire: what the caller wrote before it set the bit.
     if is_pending(index) && PENDING.fetch_and(!(1 << index), Ordering::Acquire) & 1 << index != 0 {
         let interrupted = thread.irql;
-        thread.irql = IPI;
+        thread.irql = IPI_LEVEL;
         thread.store();
         unsafe { call() };
         thread.irql = interrupted;
@@ -55,7 +55,7 @@ pub fn serve() {
 routines! {
     fn KeIpiGenericCall(worker: Worker, argument: usize) -> usize {
         dpc::start_threads();
-        let old = raise(IPI);
+        let old = raise(IPI_LEVEL);
         while BUSY.swap(true, Ordering::Acquire) {
             serve();
             unsafe { host::SwitchToThread() };

@@ -8,7 +8,7 @@
 //! | Module | What |
 //! |---|---|
 //! | [`host`] | what it imports of Wine itself |
-//! | [`processor`] | simulated processors, the IRQL of a thread, and the rules of `tools/irql` |
+//! | [`processor`] | simulated processors, the IRQL of a thread, and the rules of `tools/nt` |
 //! | [`lock`] | spin locks |
 //! | [`dpc`] | DPC queues and timers |
 //! | [`ipi`] | KeIpiGenericCall |
@@ -44,7 +44,7 @@ macro_rules! routines {
             $(#[$meta])*
             #[unsafe(export_name = concat!("shim_", stringify!($name)))]
             unsafe extern "system" fn $name($($argument: $type),*) $(-> $result)? {
-                const ROW: &irqlog_irql::Export = irqlog_irql::row_of(stringify!($name));
+                const ROW: &irqlog_nt::routines::Export = irqlog_nt::routines::row_of(stringify!($name));
                 $crate::processor::check(ROW);
                 $body
             }

@@ -3,7 +3,7 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use irqlog_irql::{DISPATCH, IPI};
+use irqlog_nt::irql::{DISPATCH_LEVEL, IPI_LEVEL};
 
 use crate::{
     host, ipi,
@@ -18,7 +18,7 @@ unsafe fn word<'w>(lock: *mut usize) -> &'w AtomicUsize {
 unsafe fn acquire(lock: *mut usize) {
     let word = unsafe { word(lock) };
     while word.swap(1, Ordering::Acquire) != 0 {
-        if Thread::current().irql < IPI {
+        if Thread::current().irql < IPI_LEVEL {
             ipi::serve();
         }
         unsafe { host::SwitchToThread() };
@@ -51,7 +51,7 @@ routines! {
     }
 
     fn KeAcquireSpinLockRaiseToDpc(lock: *mut usize) -> u8 {
-        let old = raise(DISPATCH);
+        let old = raise(DISPATCH_LEVEL);
         unsafe { acquire(lock) };
         old
     }

@@ -2,7 +2,7 @@
 
 use core::ffi::c_void;
 
-use irqlog_ntabi::{MDL_IS_MAPPED, Mdl};
+use irqlog_nt::{MDL_IS_MAPPED, Mdl};
 
 use crate::{host, routines};
 

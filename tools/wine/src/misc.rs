@@ -2,7 +2,7 @@
 
 use core::ffi::c_void;
 
-use irqlog_ntabi::NtStatus;
+use irqlog_nt::NtStatus;
 
 use crate::{host, routines};
 

@@ -9,8 +9,11 @@ use core::{
     sync::atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
-use irqlog_irql::{DISPATCH, Export, HIGH, IPI};
-use irqlog_ntabi::{GroupAffinity, NtStatus, ProcessorNumber, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
+use irqlog_nt::{GroupAffinity, NtStatus, ProcessorNumber, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
+use irqlog_nt::{
+    irql::{DISPATCH_LEVEL, HIGH_LEVEL, IPI_LEVEL},
+    routines::Export,
+};
 
 use crate::{host, ipi, routines};
 
@@ -114,10 +117,10 @@ pub fn broken(what: &CStr, irql: usize, rule: usize) -> ! {
 pub fn raise(new: u8) -> u8 {
     let mut thread = Thread::current();
     let old = thread.irql;
-    if new < old || new > HIGH {
+    if new < old || new > HIGH_LEVEL {
         broken(c"KfRaiseIrql to a level below", usize::from(old), usize::from(new));
     }
-    if old < DISPATCH && new >= DISPATCH {
+    if old < DISPATCH_LEVEL && new >= DISPATCH_LEVEL {
         thread.acquire();
     }
     thread.irql = new;
@@ -133,11 +136,11 @@ pub fn lower(new: u8) {
     if new > old {
         broken(c"KeLowerIrql to a level above", usize::from(old), usize::from(new));
     }
-    if old >= IPI && new < IPI {
+    if old >= IPI_LEVEL && new < IPI_LEVEL {
         ipi::serve();
     }
     thread.irql = new;
-    if new < DISPATCH {
+    if new < DISPATCH_LEVEL {
         thread.release();
     }
     thread.store();
@@ -149,7 +152,7 @@ pub fn on(index: usize, work: impl FnOnce()) {
     thread.affinity = 1 << index;
     thread.last = index as u8;
     thread.store();
-    let old = raise(DISPATCH);
+    let old = raise(DISPATCH_LEVEL);
     work();
     lower(old);
 }

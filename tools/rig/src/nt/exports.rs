@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use irqlog_irql::Export;
+use irqlog_nt::routines::Export;
 
 use super::{interrupt, io, irp, ke, machine::current, pool, ps, registry, report, time};
 
@@ -57,7 +57,7 @@ fn broken_rule(row: &Export, irql: u8) -> ! {
     let name = irqlog_wire::irql::name;
     let limit = match (row.rule.least, row.rule.most) {
         (0, most) => format!("<= {}", name(most)),
-        (least, irqlog_irql::HIGH) => format!(">= {}", name(least)),
+        (least, irqlog_nt::irql::HIGH_LEVEL) => format!(">= {}", name(least)),
         (least, most) => format!("{} to {}", name(least), name(most)),
     };
     report::broken(&format!(
@@ -87,7 +87,7 @@ macro_rules! routines {
             $(#[$meta])*
             #[allow(non_snake_case, reason = "the name is the kernel's")]
             unsafe extern "efiapi" fn $name($($argument: $type),*) $(-> $result)? {
-                const ROW: &irqlog_irql::Export = irqlog_irql::row_of(stringify!($name));
+                const ROW: &irqlog_nt::routines::Export = irqlog_nt::routines::row_of(stringify!($name));
                 let _import = $crate::nt::exports::Import::enter(ROW);
                 $body
             }
@@ -96,7 +96,7 @@ macro_rules! routines {
         /// The routines of this module.
         pub fn routines() -> Vec<$crate::nt::exports::Routine> {
             vec![$($crate::nt::exports::Routine {
-                row: irqlog_irql::row_of(stringify!($name)),
+                row: irqlog_nt::routines::row_of(stringify!($name)),
                 address: $name as *const () as usize,
             }),+]
         }

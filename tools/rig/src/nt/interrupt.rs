@@ -14,7 +14,7 @@
 
 use std::{cell::Cell, sync::atomic::Ordering};
 
-use irqlog_irql::{DISPATCH, HIGH};
+use irqlog_nt::irql::{DISPATCH_LEVEL, HIGH_LEVEL};
 
 use super::{
     ke,
@@ -157,14 +157,14 @@ fn next(processor: &Processor) -> Option<u32> {
     if above != 0 {
         return Some(1 << above.ilog2());
     }
-    [DPC, PREEMPT].into_iter().find(|&bit| irql < DISPATCH && pending & bit != 0)
+    [DPC, PREEMPT].into_iter().find(|&bit| irql < DISPATCH_LEVEL && pending & bit != 0)
 }
 
 fn count(processor: &Processor, bit: u32, pc: Option<usize>) {
     let statistics = &machine().statistics;
     if pc.is_some_and(images::is_irqlog) {
         statistics.interrupts_in_driver.fetch_add(1, Ordering::Relaxed);
-        if bit == NMI && processor.irql.load(Ordering::Relaxed) == HIGH {
+        if bit == NMI && processor.irql.load(Ordering::Relaxed) == HIGH_LEVEL {
             statistics.nmis_in_write.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -182,7 +182,7 @@ fn nmi(processor: &Processor) {
     let interrupted = processor.irql.load(Ordering::Relaxed);
     // By turns, so that both answers to an open question are tried.
     if machine().statistics.nmis.load(Ordering::Relaxed).is_multiple_of(2) {
-        processor.irql.store(HIGH, Ordering::Relaxed);
+        processor.irql.store(HIGH_LEVEL, Ordering::Relaxed);
     }
     let callbacks = lock(&machine().nmi_callbacks).clone();
     let mut handled = 0;
@@ -199,7 +199,7 @@ fn nmi(processor: &Processor) {
 
 fn interrupt(processor: &Processor, level: u8) {
     let interrupted = processor.irql.swap(level, Ordering::Relaxed);
-    if level == irqlog_irql::IPI {
+    if level == irqlog_nt::irql::IPI_LEVEL {
         ke::run_broadcast();
     } else {
         let vectors = lock(&machine().vectors).clone();

@@ -6,7 +6,7 @@ use std::{
     sync::Mutex,
 };
 
-use irqlog_ntabi::{
+use irqlog_nt::{
     ConnectInterrupt, DO_DEVICE_INITIALIZING, DeviceObject, DriverObject, FileObject, IRP_MJ_CLEANUP, IRP_MJ_CLOSE,
     IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL, NtStatus, STATUS_ACCESS_DENIED,
     STATUS_INVALID_PARAMETER, STATUS_OBJECT_NAME_COLLISION, STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SUCCESS,
@@ -292,7 +292,7 @@ routines! {
         match parameters.ServiceRoutine {
             // On x64 the level of a vector is its upper four bits.
             Some(routine)
-                if parameters.Version == irqlog_ntabi::CONNECT_FULLY_SPECIFIED
+                if parameters.Version == irqlog_nt::CONNECT_FULLY_SPECIFIED
                     && (3..=12).contains(&parameters.Irql)
                     && parameters.Vector >> 4 == u32::from(parameters.Irql) =>
             {

@@ -10,8 +10,8 @@ use std::{
     },
 };
 
-use irqlog_irql::DISPATCH;
-use irqlog_ntabi::{
+use irqlog_nt::irql::DISPATCH_LEVEL;
+use irqlog_nt::{
     DeviceObject, FileObject, IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL, IoStackLocation, IoStatusBlock,
     Irp, Kevent, ListEntry, MDL_IS_MAPPED, METHOD_BUFFERED, METHOD_OUT_DIRECT, Mdl, NtStatus,
     STATUS_INVALID_DEVICE_REQUEST, STATUS_PENDING, method,
@@ -158,7 +158,7 @@ fn cancel(irp: *mut Irp) {
 
 fn acquire_cancel() -> u8 {
     let thread = current().expect("checked on entry");
-    let old = thread.processor().irql.swap(DISPATCH, Ordering::Relaxed);
+    let old = thread.processor().irql.swap(DISPATCH_LEVEL, Ordering::Relaxed);
     ke::spin_until("the cancel spin lock", || CANCEL.swap(1, Ordering::Acquire) == 0);
     old
 }

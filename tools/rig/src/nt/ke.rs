@@ -7,8 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use irqlog_irql::{DISPATCH, HIGH};
-use irqlog_ntabi::{GroupAffinity, Kdpc, NtStatus, ProcessorNumber, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
+use irqlog_nt::irql::{DISPATCH_LEVEL, HIGH_LEVEL};
+use irqlog_nt::{GroupAffinity, Kdpc, NtStatus, ProcessorNumber, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
 
 use super::{
     exports::routines,
@@ -104,7 +104,8 @@ pub static HAS_STOPPED: AtomicBool = AtomicBool::new(false);
 /// Stops here if this is the writer that shall stop.
 pub fn maybe_stop() {
     let processor = thread().processor();
-    let stops = || STOPPED_WRITER.load(Ordering::SeqCst) == owner() && processor.irql.load(Ordering::Relaxed) == HIGH;
+    let stops =
+        || STOPPED_WRITER.load(Ordering::SeqCst) == owner() && processor.irql.load(Ordering::Relaxed) == HIGH_LEVEL;
     while stops() {
         HAS_STOPPED.store(true, Ordering::SeqCst);
         std::thread::sleep(Duration::from_millis(1));
@@ -187,7 +188,7 @@ pub fn insert_dpc(dpc: *mut Kdpc, arguments: Option<(*mut c_void, *mut c_void)>)
 
 /// Runs a processor's DPCs, each at DISPATCH_LEVEL. The caller holds the processor, below DISPATCH_LEVEL.
 pub fn run_dpcs(processor: &Processor) {
-    let interrupted = processor.irql.swap(DISPATCH, Ordering::Relaxed);
+    let interrupted = processor.irql.swap(DISPATCH_LEVEL, Ordering::Relaxed);
     loop {
         let Some(dpc) = lock(&processor.dpcs).pop_front() else { break };
         let dpc = dpc as *mut Kdpc;
@@ -210,7 +211,7 @@ pub fn run_dpcs(processor: &Processor) {
         }
         machine().dpcs_outstanding.fetch_sub(1, Ordering::SeqCst);
         let after = processor.irql.load(Ordering::Relaxed);
-        if after != DISPATCH {
+        if after != DISPATCH_LEVEL {
             report::broken(&format!("a DPC routine returned at IRQL {after}"));
         }
     }
@@ -244,7 +245,7 @@ routines! {
 
     fn KfRaiseIrql(new: u8) -> u8 {
         let old = thread().processor().irql.load(Ordering::Relaxed);
-        if new < old || new > HIGH {
+        if new < old || new > HIGH_LEVEL {
             report::broken(&format!("KfRaiseIrql from {old} to {new}: it only raises"));
         }
         set_irql(new)
@@ -320,7 +321,7 @@ routines! {
     }
 
     fn KeAcquireSpinLockRaiseToDpc(lock: *mut usize) -> u8 {
-        let old = set_irql(DISPATCH);
+        let old = set_irql(DISPATCH_LEVEL);
         // SAFETY: a KSPIN_LOCK of the driver's.
         acquire(unsafe { word(lock) });
         old
@@ -329,7 +330,7 @@ routines! {
     fn KeReleaseSpinLock(lock: *mut usize, old: u8) {
         // SAFETY: a KSPIN_LOCK of the driver's.
         release(unsafe { word(lock) });
-        if old > DISPATCH {
+        if old > DISPATCH_LEVEL {
             report::broken("KeReleaseSpinLock to a level above DISPATCH_LEVEL");
         }
         set_irql(old);
@@ -384,7 +385,7 @@ routines! {
         thread().affinity.set(unsafe { (*previous).Mask } as u64);
     }
 
-    fn KeInitializeDpc(dpc: *mut Kdpc, routine: irqlog_ntabi::DeferredRoutine, context: *mut c_void) {
+    fn KeInitializeDpc(dpc: *mut Kdpc, routine: irqlog_nt::DeferredRoutine, context: *mut c_void) {
         let new = Kdpc {
             Type: 19,
             Importance: 1,
@@ -425,7 +426,7 @@ routines! {
         let broadcast = &machine().broadcast;
         // Below IPI_LEVEL still, so we take the broadcast of whoever is before us.
         spin_until("another broadcast", || !broadcast.busy.swap(true, Ordering::SeqCst));
-        let old = set_irql(irqlog_irql::IPI);
+        let old = set_irql(irqlog_nt::irql::IPI_LEVEL);
         let own = thread().processor_index();
         broadcast.worker.store(worker, Ordering::SeqCst);
         broadcast.argument.store(argument, Ordering::SeqCst);

@@ -17,12 +17,12 @@ use std::{
     },
 };
 
-use irqlog_ntabi::ServiceRoutine;
+use irqlog_nt::ServiceRoutine;
 
 use super::interrupt;
 
 /// Bit of [`Processor::pending`]: an IPI.
-pub const IPI: u32 = 1 << irqlog_irql::IPI;
+pub const IPI: u32 = 1 << irqlog_nt::irql::IPI_LEVEL;
 /// Bit of [`Processor::pending`]: an NMI.
 pub const NMI: u32 = 1 << 16;
 /// Bit of [`Processor::pending`]: the thread shall give way.

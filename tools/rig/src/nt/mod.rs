@@ -8,7 +8,7 @@
 //! | [`exports`] | the table of routines that images import |
 //! | [`ke`], [`time`], [`pool`], [`io`], [`irp`], [`registry`], [`ps`] | the routines |
 //!
-//! Every routine checks its IRQL rule (`tools/irql`) before it does anything, and on its way back into the image lets in
+//! Every routine checks its IRQL rule (`tools/nt`) before it does anything, and on its way back into the image lets in
 //! what has become pending.
 
 pub mod exports;

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use irqlog_ntabi::{Kevent, NtStatus, STATUS_SUCCESS};
+use irqlog_nt::{Kevent, NtStatus, STATUS_SUCCESS};
 
 use super::{
     exports::routines,
@@ -55,7 +55,7 @@ routines! {
     fn ObReferenceObjectByHandle(handle: usize, _access: u32, _kind: usize, _mode: i8, object: *mut usize, _information: usize) -> NtStatus {
         let offset = handle.checked_sub(FIRST_HANDLE);
         let Some(thread) = offset.and_then(|offset| lock(&THREADS).get(offset / 4).copied()) else {
-            return irqlog_ntabi::STATUS_INVALID_PARAMETER;
+            return irqlog_nt::STATUS_INVALID_PARAMETER;
         };
         REFERENCES.fetch_add(1, Ordering::SeqCst);
         // SAFETY: memory of the driver's.
@@ -67,7 +67,7 @@ routines! {
     fn BCryptGenRandom(provider: usize, buffer: *mut u8, length: u32, flags: u32) -> NtStatus {
         const USE_SYSTEM_PREFERRED_RNG: u32 = 2;
         if provider != 0 || flags != USE_SYSTEM_PREFERRED_RNG {
-            return irqlog_ntabi::STATUS_INVALID_PARAMETER;
+            return irqlog_nt::STATUS_INVALID_PARAMETER;
         }
         // SAFETY: memory of the driver's, of the length it gives.
         let filled = unsafe { libc::getrandom(buffer.cast(), length as usize, 0) };

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ffi::c_void, sync::Mutex};
 
-use irqlog_ntabi::{
+use irqlog_nt::{
     KEY_VALUE_PARTIAL_INFORMATION, KeyValuePartialInformation, NtStatus, ObjectAttributes, REG_DWORD, REG_SZ,
     STATUS_BUFFER_OVERFLOW, STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_HANDLE, STATUS_INVALID_PARAMETER,
     STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SUCCESS, UnicodeString,

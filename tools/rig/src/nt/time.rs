@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use irqlog_ntabi::{Kdpc, Kevent, Ktimer, NtStatus, STATUS_SUCCESS};
+use irqlog_nt::{Kdpc, Kevent, Ktimer, NtStatus, STATUS_SUCCESS, STATUS_TIMEOUT};
 
 use super::{
     exports::routines,
@@ -18,9 +18,6 @@ use super::{
 pub const TICK_FREQUENCY: u64 = 10_000_000;
 /// 2026-01-01 00:00 UTC in units of 100 ns since 1601: when the virtual clock stands at zero.
 const TIME_AT_ZERO: u64 = 134_116_992_000_000_000;
-
-/// STATUS_TIMEOUT.
-const STATUS_TIMEOUT: NtStatus = 0x102;
 
 struct Timer {
     object: usize,

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use anyhow::{Context, Result, ensure};
-use irqlog_ntabi::{
+use irqlog_nt::{
     STATUS_ACCESS_DENIED, STATUS_BUFFER_TOO_SMALL, STATUS_CANCELLED, STATUS_INVALID_DEVICE_REQUEST,
     STATUS_INVALID_PARAMETER, STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SUCCESS,
 };

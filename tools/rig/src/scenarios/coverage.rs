@@ -17,7 +17,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use irqlog_ntabi::STATUS_SUCCESS;
+use irqlog_nt::STATUS_SUCCESS;
 use irqlog_storm::{
     BLOB_EVERY, Context, DEVICE_NAME, EventForm, MAX_TEXT, blob_byte, blob_length, blob_tag, counts, text, writer,
 };
@@ -69,7 +69,7 @@ static PLANTED: Mutex<Option<Planted>> = Mutex::new(None);
 /// Interrupts that could not be taken at the breakpoint, because of the IRQL.
 static HELD_BACK: AtomicUsize = AtomicUsize::new(0);
 
-const INTERRUPT: u32 = 1 << irqlog_irql::DIRQL_MAX;
+const INTERRUPT: u32 = 1 << irqlog_nt::irql::DIRQL_MAX;
 
 /// The breakpoint was met: it goes, and something comes.
 fn met(pc: usize) {

@@ -4,7 +4,7 @@ use std::io::{Read, Seek};
 
 use anyhow::{Context, Result, ensure};
 
-use irqlog_ntabi::STATUS_SUCCESS;
+use irqlog_nt::STATUS_SUCCESS;
 use irqlog_storm::{DEVICE_NAME, LEAVE, LOCK_ADDRESS, MISUSE, Misuse};
 use irqlog_wire::{bugcheck::LOCK_VIOLATION, irql::DIRQL_MIN};
 

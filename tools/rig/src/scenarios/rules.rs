@@ -4,7 +4,7 @@
 //! Each call is made by a child process, because a broken rule ends the process.
 
 use anyhow::{Result, ensure};
-use irqlog_irql::{EXPORTS, HIGH};
+use irqlog_nt::{irql::HIGH_LEVEL, routines::EXPORTS};
 
 use super::{DEFAULT_PROCESSORS, Scenario, World, as_process};
 use crate::{
@@ -28,7 +28,7 @@ pub const ALL: &[Scenario] = &[Scenario {
 fn call_in_child(routine: Routine, irql: u8) -> Result<i32> {
     let (first, second) = (Region::reserve(PAGE)?, Region::reserve(PAGE)?);
     // Pages start at multiples of 256, so as an IRQL they are 0; raising wants 15.
-    let first_argument = if routine.row.name == "KfRaiseIrql" { usize::from(HIGH) } else { first.start() };
+    let first_argument = if routine.row.name == "KfRaiseIrql" { usize::from(HIGH_LEVEL) } else { first.start() };
     // SAFETY: the child has this thread alone; it calls one routine and ends without returning.
     let child = unsafe { libc::fork() };
     ensure!(child >= 0, "fork: {}", std::io::Error::last_os_error());
@@ -69,7 +69,7 @@ fn rules(_: &World) -> Result<()> {
             } else {
                 // KeBugCheckEx ends the run by itself, at any level.
                 let expected = if name == "KeBugCheckEx" { EXIT_BROKEN } else { 0 };
-                let status = call_in_child(routine, HIGH)?;
+                let status = call_in_child(routine, HIGH_LEVEL)?;
                 ensure!(status == expected, "{name} at HIGH_LEVEL: exit status {status}");
                 unlimited += 1;
             }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use irqlog_ntabi::STATUS_SUCCESS;
+use irqlog_nt::STATUS_SUCCESS;
 use irqlog_storm::{WRITERS, check_event, check_piece, check_text};
 use irqlog_wire::{
     image::{DROP_REASONS, ImageHeader, LaneControl, ProcessorControl},

@@ -17,7 +17,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
-use irqlog_ntabi::STATUS_SUCCESS;
+use irqlog_nt::STATUS_SUCCESS;
 use irqlog_storm::{CONTEXTS, COUNTS, DEVICE_NAME, START, Start, counts};
 use irqlog_wire::{
     image::{DROP_REASONS, DropReason},

@@ -1,63 +1,9 @@
-//! The IRQL model: which kernel export may be called at which level, and who says so.
+//! The exported routines: which may be called at which IRQL, and who says so.
 //!
 //! One table for all worlds that are not Windows. Where the documentation page and the annotation in the header differ
 //! the annotation is the rule. A waiver stands in the table, by name, with the ADR that argues it; there is none today.
 
-#![no_std]
-#![forbid(unsafe_code)]
-
-/// PASSIVE_LEVEL.
-pub const PASSIVE: u8 = 0;
-/// APC_LEVEL.
-pub const APC: u8 = 1;
-/// DISPATCH_LEVEL.
-pub const DISPATCH: u8 = 2;
-/// The highest device level.
-pub const DIRQL_MAX: u8 = 12;
-/// IPI_LEVEL.
-pub const IPI: u8 = 14;
-/// HIGH_LEVEL.
-pub const HIGH: u8 = 15;
-
-/// At which IRQL a routine may be called: from `least` to `most`, both included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rule {
-    /// The lowest level.
-    pub least: u8,
-    /// The highest level.
-    pub most: u8,
-}
-
-impl Rule {
-    /// Every level.
-    pub const ANY: Self = Self { least: PASSIVE, most: HIGH };
-
-    /// Up to a level.
-    pub const fn at_most(most: u8) -> Self {
-        Self { least: PASSIVE, most }
-    }
-
-    /// From a level on.
-    pub const fn at_least(least: u8) -> Self {
-        Self { least, most: HIGH }
-    }
-
-    /// Whether a call at `irql` keeps the rule.
-    pub const fn allows(self, irql: u8) -> bool {
-        self.least <= irql && irql <= self.most
-    }
-
-    /// A level at which a call breaks the rule, if there is one.
-    pub const fn broken_at(self) -> Option<u8> {
-        if self.most < HIGH {
-            Some(self.most + 1)
-        } else if self.least > PASSIVE {
-            Some(self.least - 1)
-        } else {
-            None
-        }
-    }
-}
+use crate::irql::{APC_LEVEL, DIRQL_MAX, DISPATCH_LEVEL, IPI_LEVEL, PASSIVE_LEVEL, Rule};
 
 /// One exported routine.
 #[derive(Clone, Copy, Debug)]
@@ -75,10 +21,10 @@ const fn row(name: &'static str, rule: Rule, source: &'static str) -> Export {
 }
 
 const ANY: Rule = Rule::ANY;
-const AT_MOST_DISPATCH: Rule = Rule::at_most(DISPATCH);
-const AT_LEAST_DISPATCH: Rule = Rule::at_least(DISPATCH);
-const AT_MOST_APC: Rule = Rule::at_most(APC);
-const PASSIVE_ONLY: Rule = Rule::at_most(PASSIVE);
+const AT_MOST_DISPATCH: Rule = Rule::at_most(DISPATCH_LEVEL);
+const AT_LEAST_DISPATCH: Rule = Rule::at_least(DISPATCH_LEVEL);
+const AT_MOST_APC: Rule = Rule::at_most(APC_LEVEL);
+const PASSIVE_ONLY: Rule = Rule::at_most(PASSIVE_LEVEL);
 
 /// Every export there is, sorted by name.
 pub const EXPORTS: &[Export] = &[
@@ -101,7 +47,11 @@ pub const EXPORTS: &[Export] = &[
     row("IoDeleteSymbolicLink", PASSIVE_ONLY, "wdm/nf-wdm-iodeletesymboliclink"),
     row("IoDisconnectInterruptEx", PASSIVE_ONLY, "wdm/nf-wdm-iodisconnectinterruptex"),
     row("IoGetDeviceObjectPointer", PASSIVE_ONLY, "wdm/nf-wdm-iogetdeviceobjectpointer"),
-    row("IoReleaseCancelSpinLock", Rule { least: DISPATCH, most: DISPATCH }, "wdm/nf-wdm-ioreleasecancelspinlock"),
+    row(
+        "IoReleaseCancelSpinLock",
+        Rule { least: DISPATCH_LEVEL, most: DISPATCH_LEVEL },
+        "wdm/nf-wdm-ioreleasecancelspinlock",
+    ),
     row("IofCallDriver", AT_MOST_DISPATCH, "wdm/nf-wdm-iofcalldriver"),
     row("IofCompleteRequest", AT_MOST_DISPATCH, "wdm/nf-wdm-iofcompleterequest"),
     row(
@@ -125,7 +75,7 @@ pub const EXPORTS: &[Export] = &[
     row("KeInitializeSpinLock", ANY, "wdm/nf-wdm-keinitializespinlock"),
     row("KeInitializeTimerEx", AT_MOST_DISPATCH, "wdm/nf-wdm-keinitializetimerex"),
     row("KeInsertQueueDpc", ANY, "wdm.h: _IRQL_requires_max_(HIGH_LEVEL)"),
-    row("KeIpiGenericCall", Rule::at_most(IPI - 1), "wdm/nf-wdm-keipigenericcall: < IPI_LEVEL"),
+    row("KeIpiGenericCall", Rule::at_most(IPI_LEVEL - 1), "wdm/nf-wdm-keipigenericcall: < IPI_LEVEL"),
     row("KeLowerIrql", ANY, "wdm/nf-wdm-kelowerirql: the level of the matching raise"),
     row("KeQueryActiveProcessorCountEx", ANY, "wdm/nf-wdm-kequeryactiveprocessorcountex"),
     row("KeQueryMaximumProcessorCountEx", ANY, "wdm/nf-wdm-kequerymaximumprocessorcountex"),
@@ -139,7 +89,11 @@ pub const EXPORTS: &[Export] = &[
         AT_LEAST_DISPATCH,
         "wdm/nf-wdm-keacquireinstackqueuedspinlockatdpclevel: the IRQL of the acquisition",
     ),
-    row("KeReleaseSpinLock", Rule { least: DISPATCH, most: DISPATCH }, "wdm/nf-wdm-kereleasespinlock: DISPATCH_LEVEL"),
+    row(
+        "KeReleaseSpinLock",
+        Rule { least: DISPATCH_LEVEL, most: DISPATCH_LEVEL },
+        "wdm/nf-wdm-kereleasespinlock: DISPATCH_LEVEL",
+    ),
     row("KeReleaseSpinLockFromDpcLevel", AT_LEAST_DISPATCH, "wdm.h: _IRQL_requires_min_(DISPATCH_LEVEL)"),
     row("KeRevertToUserGroupAffinityThread", AT_MOST_APC, "wdm.h: _IRQL_requires_max_(APC_LEVEL)"),
     row("KeSetEvent", AT_MOST_DISPATCH, "wdm/nf-wdm-kesetevent: <= DISPATCH_LEVEL with Wait FALSE"),
@@ -206,10 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_is_broken_just_outside_its_range() {
-        assert_eq!(Rule::ANY.broken_at(), None);
-        assert_eq!(Rule::at_most(DISPATCH).broken_at(), Some(3));
-        assert_eq!(Rule::at_least(DISPATCH).broken_at(), Some(1));
+    fn no_rule_allows_the_level_at_which_it_is_broken() {
         for export in EXPORTS {
             assert!(export.rule.broken_at().is_none_or(|irql| !export.rule.allows(irql)));
         }

@@ -1,10 +1,9 @@
-//! Layouts of the NT kernel's public structures on 64-bit Windows, for the two sides of our test world: the small KMDF
-//! (`tools/kmdf`), which is WDM code, and the rig (`tools/rig`), which is the kernel under it.
+//! Layouts of the NT kernel's public structures on 64-bit Windows, and constants that go with them.
 //!
-//! Written from wdm.h as documented (learn.microsoft.com, DDI reference of each structure). Offsets that a driver
-//! compiled against the real wdm.h relies on are asserted below.
+//! They serve both sides of the test worlds: the small KMDF (`tools/kmdf`) is WDM code, and the rig (`tools/rig`) is the
+//! kernel under it. Written from wdm.h as documented (learn.microsoft.com, DDI reference of each structure). Offsets
+//! that a driver compiled against the real wdm.h relies on are asserted below.
 
-#![no_std]
 #![allow(missing_docs, reason = "the fields are those of wdm.h, documented there under the same names")]
 #![allow(non_snake_case, reason = "the names are those of wdm.h")]
 
@@ -13,25 +12,7 @@ use core::{
     sync::atomic::{AtomicPtr, AtomicU8},
 };
 
-pub type NtStatus = i32;
-
-pub const STATUS_SUCCESS: NtStatus = 0;
-pub const STATUS_PENDING: NtStatus = 0x103;
-pub const STATUS_BUFFER_OVERFLOW: NtStatus = 0x8000_0005_u32 as i32;
-pub const STATUS_NO_MORE_ENTRIES: NtStatus = 0x8000_001a_u32 as i32;
-pub const STATUS_UNSUCCESSFUL: NtStatus = 0xc000_0001_u32 as i32;
-pub const STATUS_INFO_LENGTH_MISMATCH: NtStatus = 0xc000_0004_u32 as i32;
-pub const STATUS_INVALID_HANDLE: NtStatus = 0xc000_0008_u32 as i32;
-pub const STATUS_INVALID_PARAMETER: NtStatus = 0xc000_000d_u32 as i32;
-pub const STATUS_INVALID_DEVICE_REQUEST: NtStatus = 0xc000_0010_u32 as i32;
-pub const STATUS_ACCESS_DENIED: NtStatus = 0xc000_0022_u32 as i32;
-pub const STATUS_BUFFER_TOO_SMALL: NtStatus = 0xc000_0023_u32 as i32;
-pub const STATUS_OBJECT_TYPE_MISMATCH: NtStatus = 0xc000_0024_u32 as i32;
-pub const STATUS_OBJECT_NAME_NOT_FOUND: NtStatus = 0xc000_0034_u32 as i32;
-pub const STATUS_OBJECT_NAME_COLLISION: NtStatus = 0xc000_0035_u32 as i32;
-pub const STATUS_INSUFFICIENT_RESOURCES: NtStatus = 0xc000_009a_u32 as i32;
-pub const STATUS_CANCELLED: NtStatus = 0xc000_0120_u32 as i32;
-pub const STATUS_NOT_FOUND: NtStatus = 0xc000_0225_u32 as i32;
+use crate::NtStatus;
 
 pub const IRP_MJ_CREATE: u8 = 0;
 pub const IRP_MJ_CLOSE: u8 = 2;
