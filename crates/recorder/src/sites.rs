@@ -144,6 +144,11 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
             site.map_err(|_| Registered::Malformed)?;
             count += 1;
         }
+        // Unregistering goes by the word: a second registration would survive the first one's end, and a later change of
+        // levels would write into a driver that has gone.
+        if registry.running().any(|live| core::ptr::eq(live.level, provider.level)) {
+            return Err(Registered::AlreadyRegistered);
+        }
         let free = registry.live.iter().position(|live| live.level.is_null()).ok_or(Registered::TooMany)?;
         let index = match registry.entries().iter().position(|entry| self.is_same(entry, provider)) {
             Some(index) => index,

@@ -125,6 +125,7 @@ fn a_table_is_copied_once_and_its_ids_stay() {
     // A prefix of a table or of a name is another one.
     let longer = Driver::default();
     assert_eq!(longer.register(recorder, &mut registry, "a drive", &one), Registered::Accepted);
+    recorder.unregister(&mut registry, &raw const longer.level);
     let more = [&one[..], &[0; 8]].concat();
     assert_eq!(longer.register(recorder, &mut registry, "a driver", &more), Registered::Accepted);
     assert_eq!(entries(recorder).len(), 5);
@@ -186,6 +187,35 @@ fn so_many_providers_and_no_more() {
         assert_eq!(result, if number < 128 { Registered::Accepted } else { Registered::NoRoom }, "{number}");
         recorder.unregister(&mut registry, &raw const driver.level);
     }
+}
+
+/// Otherwise one of the two would still be there after the driver has unregistered and gone.
+#[test]
+fn a_level_word_is_registered_once() {
+    let (recorder, memory, _) = recorder(&SMALL, 1, 1);
+    let mut registry = registry();
+    let (driver, twin) = (Driver::default(), Driver::default());
+    assert_eq!(driver.register(recorder, &mut registry, "a", &section("x")), Registered::Accepted);
+    let base = driver.base.load(Ordering::Relaxed);
+    for (name, site) in [("a", "x"), ("b", "x"), ("a", "y")] {
+        assert_eq!(
+            driver.register(recorder, &mut registry, name, &section(site)),
+            Registered::AlreadyRegistered,
+            "{name} {site}"
+        );
+    }
+    assert_eq!((driver.level(), driver.base.load(Ordering::Relaxed)), (5, base), "the first one stays as it was");
+    assert_eq!((entries(recorder).len(), entries(recorder)[0].3, entries(recorder)[0].4), (1, 1, 1));
+    assert_eq!(header(memory).refused_providers.get(), 3);
+    assert_eq!(twin.register(recorder, &mut registry, "a", &section("x")), Registered::Accepted, "another word");
+    recorder.unregister(&mut registry, &raw const driver.level);
+    // It has gone: nobody writes into its memory any more.
+    driver.level.store(77, Ordering::Relaxed);
+    recorder.pass_levels_on(&registry);
+    let request = ProviderLevel { start_id: header(memory).start_id.get(), entry: 0, level: Level::Warn };
+    recorder.set_provider_level(&registry, &request).unwrap();
+    assert_eq!((driver.level(), twin.level()), (77, 2));
+    assert_eq!(driver.register(recorder, &mut registry, "a", &section("x")), Registered::Accepted, "it comes again");
 }
 
 #[test]

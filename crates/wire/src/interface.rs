@@ -55,7 +55,8 @@ pub type WriteBlob = unsafe extern "system" fn(level: u8, tag: u32, bytes: *cons
 /// length, at the caller's IRQL.
 pub type WriteEvent = unsafe extern "system" fn(site: u32, level: u8, words: *const u64, count: usize) -> u32;
 
-/// Registers a provider's sites. The result is a [`Registered`].
+/// Registers a provider's sites. The result is a [`Registered`]. A level word that is registered already is refused, and
+/// its first registration stays as it is.
 ///
 /// IRQL: PASSIVE_LEVEL.
 ///
@@ -142,6 +143,9 @@ open_enum! {
         TooMany = 4 "too many providers at once",
         /// irqlog.sys is stopping.
         Stopping = 5 "irqlog is stopping",
+        /// The level word is that of a registration that is still there: one word is one registration, and unregistering
+        /// it once has to end all that irqlog.sys does with it.
+        AlreadyRegistered = 6 "its level word is registered already",
     }
 }
 
