@@ -16,17 +16,14 @@ use wdk_sys::{
 };
 
 use crate::{
-    queue, wait,
+    queue,
+    status::check,
+    wait,
     wdf::{attributes, size_field, wide},
 };
 
 /// The device, for unload; null if there is none.
 static DEVICE: AtomicPtr<core::ffi::c_void> = AtomicPtr::new(core::ptr::null_mut());
-
-/// Turns a failure status into an error. IRQL: any.
-pub const fn check(status: NTSTATUS) -> Result<(), NTSTATUS> {
-    if wdk::nt_success(status) { Ok(()) } else { Err(status) }
-}
 
 /// Creates the device with everything that belongs to it. IRQL: PASSIVE_LEVEL.
 ///

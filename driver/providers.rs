@@ -13,10 +13,9 @@ use irqlog_wire::interface::{Registered, Registration};
 use wdk_sys::{NTSTATUS, WDF_NO_OBJECT_ATTRIBUTES, WDFWAITLOCK, call_unsafe_wdf_function_binding};
 
 use crate::{
-    control_device::check,
     pool::{PAGE_SIZE, Pages, tag},
     recorder::DriverRecorder,
-    status,
+    status::{self, check},
 };
 
 /// The registry, and the lock that it is changed under.

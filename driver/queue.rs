@@ -10,7 +10,11 @@ use wdk_sys::{
 };
 use zerocopy::IntoBytes;
 
-use crate::{control_device::check, interface, recorder, selftest, status, wait};
+use crate::{
+    interface, recorder, selftest,
+    status::{self, check},
+    wait,
+};
 
 /// What a handler did with its request.
 enum Done {
@@ -95,7 +99,7 @@ fn handle(request: WDFREQUEST, code: u32, internal: bool, input: usize, output: 
             answered(0)
         }
         Request::Mark { level, text } => {
-            recorder.mark(level, text);
+            recorder.mark(level, text).map_err(status::of)?;
             answered(0)
         }
         Request::Selftest => {

@@ -22,9 +22,9 @@ use wdk_sys::{
 use zerocopy::IntoBytes;
 
 use crate::{
-    control_device::check,
     queue::{complete, output_buffer, store},
     recorder::{self, DriverRecorder},
+    status::check,
     wdf::{attributes, size_field},
 };
 

@@ -6,7 +6,7 @@ use irqlog_wire::{
     image::Policy,
     ioctl::{
         self, BatchHeader, ConfigureRequest, Cursor, MarkHeader, ProviderLevelRequest, ReadRequest, SelftestAnswer,
-        SitesHeader, SitesRequest, WaitAnswer, WaitRequest, batch_flags, read_flags,
+        SitesHeader, SitesRequest, WaitAnswer, WaitRequest, batch_flags, mark_status, read_flags,
     },
     record::Level,
 };
@@ -35,6 +35,9 @@ pub enum SessionError {
         /// NTSTATUS.
         status: u32,
     },
+    /// The text of a mark is not in the log.
+    #[error("the mark was not written: {0}")]
+    NotWritten(&'static str),
     /// The driver's answer makes no sense.
     #[error("the driver's answer to {what} cannot be read: {why}")]
     BadAnswer {
@@ -241,10 +244,11 @@ impl<S: Source> Session<S> {
     /// Writes a text, of at most [`ioctl::MAX_MARK`] bytes.
     ///
     /// # Errors
-    /// See [`SessionError`].
+    /// [`SessionError::NotWritten`] if the driver did not write it; else see [`SessionError`].
     pub fn mark(&mut self, level: Level, text: &str) -> Result<(), SessionError> {
         let header = MarkHeader { level: level.0, reserved: [0; 7] };
-        self.source.control("MARK", ioctl::MARK, &[header.as_bytes(), text.as_bytes()].concat(), 0).map(drop)
+        let answer = self.source.control("MARK", ioctl::MARK, &[header.as_bytes(), text.as_bytes()].concat(), 0);
+        answer.map(drop).map_err(|error| not_written(&error).map_or(error, SessionError::NotWritten))
     }
 
     /// Lets the driver write at every IRQL on every processor.
@@ -254,6 +258,34 @@ impl<S: Source> Session<S> {
     pub fn selftest(&mut self) -> Result<SelftestAnswer, SessionError> {
         self.ask("SELFTEST", ioctl::SELFTEST, &[])
     }
+}
+
+/// Why a mark was not written, if that is what the error says.
+fn not_written(error: &SessionError) -> Option<&'static str> {
+    const REASONS: [(u32, u32, &str); 4] = [
+        (
+            mark_status::FILTERED,
+            mark_status::FILTERED_WIN32,
+            "its level is not enabled; `irqlog info` shows the level, `irqlog configure --level` changes it",
+        ),
+        (
+            mark_status::PAUSED,
+            mark_status::PAUSED_WIN32,
+            "writing is paused; `irqlog configure --resume` ends the pause",
+        ),
+        (
+            mark_status::FULL,
+            mark_status::FULL_WIN32,
+            "the lane is full and its policy is `keep`; `irqlog clear` makes room",
+        ),
+        (mark_status::DROPPED, mark_status::DROPPED_WIN32, "it was dropped; `irqlog stats` counts it by its reason"),
+    ];
+    let is_it = |&(status, win32, _): &(u32, u32, &str)| match error {
+        SessionError::Refused { status: refused, .. } => *refused == status,
+        SessionError::Io(error) => cfg!(windows) && error.raw_os_error() == Some(win32.cast_signed()),
+        _ => false,
+    };
+    REASONS.iter().find(|reason| is_it(reason)).map(|&(.., why)| why)
 }
 
 fn bad_answer(what: &'static str, why: &str) -> SessionError {

@@ -41,7 +41,7 @@ impl Source for Direct<'_> {
                 0
             }
             Request::Mark { level, text } => {
-                self.recorder.mark(level, text);
+                self.recorder.mark(level, text).expect("written");
                 0
             }
             Request::Sites { offset } => self.recorder.sites(offset, &mut bytes).map_err(refused)?,

@@ -10,7 +10,7 @@ use irqlog_ring::{
 };
 use irqlog_wire::{
     VERSION,
-    image::header_word,
+    image::{DropReason, header_word},
     ioctl::{BatchHeader, Cursor, batch_flags},
     record::{RecordHeader, WORD, flags},
 };
@@ -106,8 +106,18 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
     }
 
     /// Writes a text for user mode. IRQL: any.
-    pub fn mark(&self, level: irqlog_wire::record::Level, text: &str) -> Outcome {
-        self.log(&Draft::text(level, text.as_bytes()).with_flags(flags::USER), Entry::MayWait)
+    ///
+    /// # Errors
+    /// If it was not written: [`Refusal::MarkFiltered`], [`Refusal::MarkPaused`], [`Refusal::MarkFull`] or
+    /// [`Refusal::MarkDropped`].
+    pub fn mark(&self, level: irqlog_wire::record::Level, text: &str) -> Result<(), Refusal> {
+        match self.log(&Draft::text(level, text.as_bytes()).with_flags(flags::USER), Entry::MayWait) {
+            Outcome::Written { .. } => Ok(()),
+            Outcome::Filtered => Err(Refusal::MarkFiltered),
+            Outcome::Dropped(DropReason::Paused) => Err(Refusal::MarkPaused),
+            Outcome::Dropped(DropReason::Refused) => Err(Refusal::MarkFull),
+            Outcome::Dropped(_) => Err(Refusal::MarkDropped),
+        }
     }
 
     /// The header of a record, if it is still in its lane. IRQL: any.

@@ -8,13 +8,13 @@ use irqlog_wire::{
     image::{ImageHeader, Policy},
     ioctl::{
         self, BatchHeader, ConfigureRequest, MarkHeader, ProviderLevelRequest, ReadRequest, SelftestAnswer,
-        SitesHeader, SitesRequest, WaitAnswer, WaitRequest, read_flags,
+        SitesHeader, SitesRequest, WaitAnswer, WaitRequest, mark_status, read_flags,
     },
     record::{Level, MAX_SIZE, WORD},
 };
 use zerocopy::FromBytes;
 
-/// Why a request was refused; maps to an NTSTATUS one to one.
+/// Why a request was refused, or not done; maps to an NTSTATUS one to one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// `STATUS_INVALID_DEVICE_REQUEST`: no such control code.
@@ -25,6 +25,34 @@ pub enum Refusal {
     BufferTooSmall,
     /// `STATUS_ACCESS_DENIED`: from user mode, but only for kernel mode.
     KernelModeOnly,
+    /// [`TOO_MANY_WAITS`](ioctl::TOO_MANY_WAITS): as many WAITs as may be are pended already.
+    TooManyWaits,
+    /// [`mark_status::FILTERED`]: the level of a mark is not enabled.
+    MarkFiltered,
+    /// [`mark_status::PAUSED`]: writing is paused.
+    MarkPaused,
+    /// [`mark_status::FULL`]: the lane is full and keeps what it has.
+    MarkFull,
+    /// [`mark_status::DROPPED`]: a mark was dropped for another reason.
+    MarkDropped,
+}
+
+impl Refusal {
+    /// The NTSTATUS. IRQL: any.
+    #[must_use]
+    pub const fn status(self) -> u32 {
+        match self {
+            Self::UnknownCode => 0xc000_0010,
+            Self::InvalidParameter => 0xc000_000d,
+            Self::BufferTooSmall => 0xc000_0023,
+            Self::KernelModeOnly => 0xc000_0022,
+            Self::TooManyWaits => ioctl::TOO_MANY_WAITS,
+            Self::MarkFiltered => mark_status::FILTERED,
+            Self::MarkPaused => mark_status::PAUSED,
+            Self::MarkFull => mark_status::FULL,
+            Self::MarkDropped => mark_status::DROPPED,
+        }
+    }
 }
 
 /// A request that is all right.

@@ -423,3 +423,25 @@ fn an_exhausted_budget_is_a_counted_drop() {
     ));
     assert_eq!((drops(memory), machine.irql.get()), (1, 0));
 }
+
+/// Success means that the text is in the log; anything else says why it is not.
+#[test]
+fn a_mark_that_is_not_written_is_no_success() {
+    let (recorder, memory, machine) = recorder(&Config { policy: Policy::Keep, level: Level::Info, ..SMALL }, 1, 1);
+    assert_eq!(recorder.mark(Level::Debug, "x"), Err(Refusal::MarkFiltered));
+    assert_eq!(recorder.mark(Level::Info, "x"), Ok(()));
+    recorder.configure(&Configure { paused: Some(true), ..Configure::default() });
+    assert_eq!(recorder.mark(Level::Debug, "x"), Err(Refusal::MarkFiltered));
+    assert_eq!(recorder.mark(Level::Info, "x"), Err(Refusal::MarkPaused));
+    recorder.configure(&Configure { paused: Some(false), ..Configure::default() });
+    machine.budget_is_gone.set(true);
+    machine.lock_taken.set(true);
+    assert_eq!(recorder.mark(Level::Info, "x"), Err(Refusal::MarkDropped));
+    machine.budget_is_gone.set(false);
+    machine.lock_taken.set(false);
+    while recorder.mark(Level::Info, "x").is_ok() {}
+    assert_eq!(recorder.mark(Level::Info, "x"), Err(Refusal::MarkFull));
+    recorder.clear();
+    assert_eq!(recorder.mark(Level::Info, "x"), Ok(()));
+    assert_eq!(drops(memory), 1 + 1 + 2);
+}

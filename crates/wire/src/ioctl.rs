@@ -40,7 +40,7 @@ pub const SITES: u32 = ctl_code(0x803, METHOD_OUT_DIRECT, FILE_READ_DATA);
 pub const CONFIGURE: u32 = ctl_code(0x804, METHOD_BUFFERED, FILE_WRITE_DATA);
 /// Nothing in: clears every lane.
 pub const CLEAR: u32 = ctl_code(0x805, METHOD_BUFFERED, FILE_WRITE_DATA);
-/// [`MarkHeader`] and UTF-8 text in.
+/// [`MarkHeader`] and UTF-8 text in. Succeeds only if the text was written; else see [`mark_status`].
 pub const MARK: u32 = ctl_code(0x806, METHOD_BUFFERED, FILE_WRITE_DATA);
 /// [`SelftestAnswer`] out.
 pub const SELFTEST: u32 = ctl_code(0x807, METHOD_BUFFERED, FILE_READ_DATA | FILE_WRITE_DATA);
@@ -204,6 +204,32 @@ impl ConfigureRequest {
         Self { level: keep, policy: keep, paused: keep, reserved: U32::ZERO }
     }
 }
+
+/// The NTSTATUS of a [`MARK`] whose text was not written, by the reason.
+///
+/// A Win32 caller sees the error code that the system makes of it (documented at "NTSTATUS Values", MS-ERREF); both are
+/// named here, because a reader gets one or the other.
+pub mod mark_status {
+    /// Its level is not enabled: STATUS_REQUEST_NOT_ACCEPTED.
+    pub const FILTERED: u32 = 0xc000_00d0;
+    /// ERROR_REQ_NOT_ACCEP.
+    pub const FILTERED_WIN32: u32 = 71;
+    /// Writing is paused; counted as a drop: STATUS_INVALID_DEVICE_STATE.
+    pub const PAUSED: u32 = 0xc000_0184;
+    /// ERROR_BAD_COMMAND.
+    pub const PAUSED_WIN32: u32 = 22;
+    /// The lane is full and its policy is to keep what it has; counted as a drop: STATUS_LOG_FILE_FULL.
+    pub const FULL: u32 = 0xc000_0188;
+    /// ERROR_LOG_FILE_FULL.
+    pub const FULL_WIN32: u32 = 1502;
+    /// Dropped, and counted, for any other reason: STATUS_INSUFFICIENT_RESOURCES.
+    pub const DROPPED: u32 = 0xc000_009a;
+    /// ERROR_NO_SYSTEM_RESOURCES.
+    pub const DROPPED_WIN32: u32 = 1450;
+}
+
+/// The NTSTATUS of a [`WAIT`] beyond the number that may be pended at once: STATUS_QUOTA_EXCEEDED.
+pub const TOO_MANY_WAITS: u32 = 0xc000_0044;
 
 /// Start of the input of [`MARK`]; the rest is the text.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]

@@ -40,6 +40,14 @@ fn commands(serving: &dyn Target) -> Result<()> {
         }
         Ok(())
     };
+    let refused = |arguments: &[&str], why: &str| match serving.irqlog(arguments) {
+        Ok(said) => bail!("irqlog {} succeeds:\n{said}", arguments.join(" ")),
+        Err(error) => {
+            let text = format!("{error:#}");
+            ensure!(text.contains(why), "irqlog {} does not say {why:?}: {text}", arguments.join(" "));
+            Ok(())
+        }
+    };
     expect(&["info"], &["engine shared, lock kernel", "level trace, policy overwrite, writing", "nmi"])?;
     expect(&["selftest"], &["selftest: every record arrived"])?;
     expect(&["mark", "caf\u{e9}", "--level", "error"], &[])?;
@@ -50,8 +58,9 @@ fn commands(serving: &dyn Target) -> Result<()> {
     expect(&["stats"], &["written", "dropped   0", "sampled"])?;
     expect(&["configure", "--level", "warn", "--policy", "keep"], &[])?;
     expect(&["info", "--json"], &["\"level\":\"warn\"", "\"policy\":\"keep\""])?;
+    refused(&["mark", "too fine", "--level", "info"], "the mark was not written: its level is not enabled")?;
     expect(&["configure", "--pause"], &[])?;
-    expect(&["mark", "unheard", "--level", "error"], &[])?;
+    refused(&["mark", "unheard", "--level", "error"], "the mark was not written: writing is paused")?;
     expect(&["configure", "--resume"], &[])?;
     expect(&["stats"], &["paused", "1"])?;
     let saved = root().join("target/xtask/end-to-end.irqlog");

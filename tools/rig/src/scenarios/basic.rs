@@ -13,9 +13,9 @@ use irqlog_nt::{
 use irqlog_reader::{
     follow::Follower,
     record::{Content, Record},
-    session::{Session, SessionError, Source},
+    session::{Session, SessionError, Settings, Source},
 };
-use irqlog_wire::{ioctl, record::Level};
+use irqlog_wire::{image::Policy, ioctl, record::Level};
 use zerocopy::IntoBytes;
 
 use super::{DEFAULT_PROCESSORS, Scenario, World, as_process, stop_last};
@@ -237,6 +237,17 @@ fn marks(world: &World) -> Result<()> {
         session.clear()?;
         let left = texts(&read_all(&second)?);
         ensure!(left == ["cleared"], "{left:?}");
+        // One that is not written is no success.
+        session.configure(Settings { level: Some(Level::Warn), ..Settings::default() })?;
+        let filtered = session.mark(Level::Info, "filtered");
+        ensure!(matches!(filtered, Err(SessionError::NotWritten(why)) if why.contains("level")), "{filtered:?}");
+        session.mark(Level::Warn, "not filtered")?;
+        session.configure(Settings { paused: Some(true), ..Settings::default() })?;
+        let paused = session.mark(Level::Error, "paused");
+        ensure!(matches!(paused, Err(SessionError::NotWritten(why)) if why.contains("paused")), "{paused:?}");
+        session.configure(Settings { paused: Some(false), policy: Some(Policy::Keep), ..Settings::default() })?;
+        let full = (0..100_000).find_map(|_| session.mark(Level::Error, &"full ".repeat(100)).err());
+        ensure!(matches!(full, Some(SessionError::NotWritten(why)) if why.contains("keep")), "{full:?}");
         close(first);
         close(second);
         stop_last(&driver)
