@@ -132,17 +132,30 @@ pub fn run(recorder: &DriverRecorder) -> Result<SelftestAnswer, NTSTATUS> {
     // SAFETY: inside the allocation; notes are 16 bytes each, so the DPCs behind them are aligned.
     let dpcs = unsafe { pages.start().add(note_bytes) }.cast::<KDPC>();
     let run = Run { recorder, notes, used: AtomicU32::new(0) };
-    for index in 0..processors {
-        let number = processor_number(index)?;
-        on_thread(&run, number);
-        // SAFETY: there is room for one a processor.
-        queue_dpc(&run, unsafe { dpcs.add(index as usize) }.as_ptr(), number);
+    {
+        // Dropped before `run` and `pages`, which were made before it, on every way out of here.
+        let _flush = FlushDpcs;
+        for index in 0..processors {
+            let number = processor_number(index)?;
+            on_thread(&run, number);
+            // SAFETY: there is room for one a processor.
+            queue_dpc(&run, unsafe { dpcs.add(index as usize) }.as_ptr(), number);
+        }
     }
-    // Before the memory of the DPCs and of `run` goes. SAFETY: PASSIVE_LEVEL.
-    unsafe { KeFlushQueuedDpcs() };
     // SAFETY: below IPI_LEVEL; the worker is done on all processors when it returns, so `run` outlives it.
     unsafe { KeIpiGenericCall(Some(ipi_worker), (&raw const run) as u64) };
     Ok(run.answer(processors))
+}
+
+/// Waits, when dropped, until every DPC that was queued has run: their memory may go then.
+struct FlushDpcs;
+
+impl Drop for FlushDpcs {
+    /// IRQL: PASSIVE_LEVEL.
+    fn drop(&mut self) {
+        // SAFETY: PASSIVE_LEVEL: it is made and dropped in `run` only.
+        unsafe { KeFlushQueuedDpcs() };
+    }
 }
 
 /// IRQL: any.
@@ -180,7 +193,7 @@ fn at_level(level: u8, call: impl FnOnce()) {
 
 /// IRQL: at most DISPATCH_LEVEL.
 fn queue_dpc(run: &Run<'_>, dpc: PKDPC, mut number: PROCESSOR_NUMBER) {
-    // SAFETY: `dpc` is non-paged memory that outlives the DPC: `run` flushes before it frees.
+    // SAFETY: `dpc` is non-paged memory that outlives the DPC: `FlushDpcs` is dropped before it is freed.
     unsafe { KeInitializeDpc(dpc, Some(dpc_routine), (&raw const *run).cast_mut().cast()) };
     // SAFETY: an initialised DPC that is not queued, and a processor that exists.
     let status = unsafe { KeSetTargetProcessorDpcEx(dpc, &raw mut number) };
