@@ -7,12 +7,9 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 
 use irqlog_wire::ioctl::{DEVICE_NAME, LINK_NAME, SDDL};
 use wdk_sys::{
-    _WDF_EXECUTION_LEVEL::WdfExecutionLevelPassive,
-    _WDF_FILEOBJECT_CLASS::WdfFileObjectWdfCannotUseFsContexts,
-    _WDF_IO_QUEUE_DISPATCH_TYPE::WdfIoQueueDispatchParallel,
-    _WDF_TRI_STATE::{WdfFalse, WdfUseDefault},
-    NTSTATUS, PWDFDEVICE_INIT, STATUS_INSUFFICIENT_RESOURCES, WDF_FILEOBJECT_CONFIG, WDF_IO_QUEUE_CONFIG,
-    WDF_NO_OBJECT_ATTRIBUTES, WDFDEVICE, WDFDRIVER, WDFQUEUE, call_unsafe_wdf_function_binding,
+    _WDF_FILEOBJECT_CLASS::WdfFileObjectWdfCannotUseFsContexts, _WDF_TRI_STATE::WdfUseDefault, NTSTATUS,
+    PWDFDEVICE_INIT, STATUS_INSUFFICIENT_RESOURCES, WDF_FILEOBJECT_CONFIG, WDF_NO_OBJECT_ATTRIBUTES, WDFDEVICE,
+    WDFDRIVER, call_unsafe_wdf_function_binding,
 };
 
 use crate::{
@@ -125,33 +122,5 @@ fn furnish(device: WDFDEVICE) -> Result<(), NTSTATUS> {
     // SAFETY: the device exists; the string is static. PASSIVE_LEVEL.
     check(unsafe { call_unsafe_wdf_function_binding!(WdfDeviceCreateSymbolicLink, device, &raw const link) })?;
     wait::create(device)?;
-    create_default_queue(device)
-}
-
-/// Requests are handled in parallel, in the caller's thread at PASSIVE_LEVEL. IRQL: PASSIVE_LEVEL.
-fn create_default_queue(device: WDFDEVICE) -> Result<(), NTSTATUS> {
-    let mut config = WDF_IO_QUEUE_CONFIG {
-        Size: size_field::<WDF_IO_QUEUE_CONFIG>(),
-        DispatchType: WdfIoQueueDispatchParallel,
-        // A control device has no power state.
-        PowerManaged: WdfFalse,
-        DefaultQueue: 1,
-        EvtIoDeviceControl: Some(queue::device_control),
-        EvtIoInternalDeviceControl: Some(queue::internal_device_control),
-        ..WDF_IO_QUEUE_CONFIG::default()
-    };
-    config.Settings.Parallel.NumberOfPresentedRequests = u32::MAX;
-    let mut attributes = attributes();
-    attributes.ExecutionLevel = WdfExecutionLevelPassive;
-    let mut queue: WDFQUEUE = core::ptr::null_mut();
-    // SAFETY: the device exists, both structures are initialised with their sizes, the handle goes to our stack.
-    check(unsafe {
-        call_unsafe_wdf_function_binding!(
-            WdfIoQueueCreate,
-            device,
-            &raw mut config,
-            &raw mut attributes,
-            &raw mut queue
-        )
-    })
+    queue::create_default(device)
 }

@@ -9,7 +9,7 @@ use wdk_sys::{
     WDF_DRIVER_CONFIG, WDF_NO_OBJECT_ATTRIBUTES, WDFDRIVER, call_unsafe_wdf_function_binding,
 };
 
-use crate::{control_device, parameters, pool::tag, processors, recorder, text::Text, wdf::size_field};
+use crate::{control_device, instance, parameters, pool::tag, processors, text::Text, wdf::size_field};
 
 /// The system calls this first.
 ///
@@ -23,7 +23,7 @@ pub unsafe extern "system" fn driver_entry(driver: &mut DRIVER_OBJECT, registry_
     match start(driver, registry_path) {
         Ok(()) => STATUS_SUCCESS,
         Err(status) => {
-            recorder::stop();
+            instance::stop();
             status
         }
     }
@@ -33,7 +33,7 @@ pub unsafe extern "system" fn driver_entry(driver: &mut DRIVER_OBJECT, registry_
 fn start(driver: &mut DRIVER_OBJECT, registry_path: PCUNICODE_STRING) -> Result<(), NTSTATUS> {
     let driver = create_driver(driver, registry_path)?;
     let parameters = parameters::read(driver);
-    recorder::start(&parameters.config)?;
+    instance::start(&parameters.config)?;
     announce(&parameters);
     control_device::create(driver)?;
     // Last: it cannot fail, so nothing that follows has to undo it.
@@ -70,7 +70,7 @@ fn create_driver(driver: &mut DRIVER_OBJECT, registry_path: PCUNICODE_STRING) ->
 ///
 /// IRQL: any.
 fn announce(parameters: &parameters::Parameters) {
-    let Some(recorder) = recorder::get() else { return };
+    let Some(recorder) = instance::get() else { return };
     let mut text = Text::new();
     text.push("irqlog ").push(env!("CARGO_PKG_VERSION")).push(" started");
     recorder.log_own(Level::Info, text.bytes());
@@ -90,5 +90,5 @@ fn announce(parameters: &parameters::Parameters) {
 unsafe extern "C" fn unload(_driver: WDFDRIVER) {
     processors::stop_listening();
     control_device::delete();
-    recorder::stop();
+    instance::stop();
 }

@@ -12,7 +12,7 @@ use irqlog_wire::{
     record::Level,
 };
 
-use crate::{recorder, text::Text};
+use crate::{instance, text::Text};
 
 /// What CONNECT hands out. IRQL: any.
 pub const fn table() -> Interface {
@@ -96,7 +96,7 @@ unsafe extern "system" fn irqlog_write_event_never_waits(site: u32, level: u8, w
 /// # Safety
 /// As [`irqlog_wire::interface::Register`] says.
 unsafe extern "system" fn irqlog_register(registration: *const Registration) -> u32 {
-    let Some((recorder, providers)) = recorder::with_providers() else { return Registered::Stopping.0 };
+    let Some((recorder, providers)) = instance::with_providers() else { return Registered::Stopping.0 };
     // SAFETY: as the caller promises.
     let registered = unsafe { providers.register(recorder, registration) };
     if registered != Registered::Accepted {
@@ -112,7 +112,7 @@ unsafe extern "system" fn irqlog_register(registration: *const Registration) -> 
 /// # Safety
 /// None: what is not registered is ignored.
 unsafe extern "system" fn irqlog_unregister(level: *const AtomicU32) {
-    if let Some((recorder, providers)) = recorder::with_providers() {
+    if let Some((recorder, providers)) = instance::with_providers() {
         providers.unregister(recorder, level);
     }
 }
@@ -123,7 +123,7 @@ unsafe extern "system" fn irqlog_unregister(level: *const AtomicU32) {
 /// `text` is valid for `length` bytes.
 #[inline]
 unsafe fn write_text(level: u8, text: *const u8, length: usize, entry: Entry) -> u32 {
-    let Some(recorder) = recorder::get() else { return Answer::Filtered.0 };
+    let Some(recorder) = instance::get() else { return Answer::Filtered.0 };
     // SAFETY: as the caller promises.
     let text = unsafe { slice(text, length) };
     answer(recorder.log(&Draft::text(Level(level), text), entry))
@@ -135,7 +135,7 @@ unsafe fn write_text(level: u8, text: *const u8, length: usize, entry: Entry) ->
 /// `bytes` is valid for `length` bytes.
 #[inline]
 unsafe fn write_blob(level: u8, tag: u32, bytes: *const u8, length: usize, entry: Entry) -> u32 {
-    let Some(recorder) = recorder::get() else { return Answer::Filtered.0 };
+    let Some(recorder) = instance::get() else { return Answer::Filtered.0 };
     // SAFETY: as the caller promises.
     let bytes = unsafe { slice(bytes, length) };
     answer(recorder.log_blob(Level(level), tag, bytes, entry))
@@ -149,7 +149,7 @@ unsafe fn write_blob(level: u8, tag: u32, bytes: *const u8, length: usize, entry
 /// As [`irqlog_wire::interface::WriteEvent`] says.
 #[inline(never)]
 unsafe fn write_event(site: u32, level: u8, words: *const u64, count: usize, entry: Entry) -> u32 {
-    let Some(recorder) = recorder::get() else { return Answer::Filtered.0 };
+    let Some(recorder) = instance::get() else { return Answer::Filtered.0 };
     if words.is_null() || count == 0 {
         return Answer::Filtered.0;
     }

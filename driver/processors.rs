@@ -17,7 +17,7 @@ use wdk_sys::{
 };
 
 use crate::{
-    recorder::{self, Added},
+    instance::{self, Added},
     text::Text,
 };
 
@@ -59,11 +59,11 @@ unsafe extern "C" fn on_change(
     if change.State != ADD_START {
         return;
     }
-    let result = recorder::add_processor(change.NtNumber);
+    let result = instance::add_processor(change.NtNumber);
     if result == Ok(Added::Nothing) {
         return;
     }
-    let Some(recorder) = recorder::get() else { return };
+    let Some(recorder) = instance::get() else { return };
     let mut text = Text::new();
     text.push("processor ").number(change.NtNumber);
     let (level, rest) = if result.is_ok() {

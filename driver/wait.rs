@@ -14,16 +14,15 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 
 use irqlog_wire::ioctl::WaitAnswer;
 use wdk_sys::{
-    _WDF_IO_QUEUE_DISPATCH_TYPE::WdfIoQueueDispatchManual, _WDF_TRI_STATE::WdfFalse, NTSTATUS,
-    PCWDF_OBJECT_CONTEXT_TYPE_INFO, STATUS_CANCELLED, STATUS_SUCCESS, WDF_IO_QUEUE_CONFIG, WDF_NO_OBJECT_ATTRIBUTES,
-    WDF_OBJECT_CONTEXT_TYPE_INFO, WDF_TIMER_CONFIG, WDFDEVICE, WDFFILEOBJECT, WDFQUEUE, WDFREQUEST, WDFTIMER,
-    call_unsafe_wdf_function_binding,
+    NTSTATUS, PCWDF_OBJECT_CONTEXT_TYPE_INFO, STATUS_CANCELLED, STATUS_SUCCESS, WDF_OBJECT_CONTEXT_TYPE_INFO,
+    WDF_TIMER_CONFIG, WDFDEVICE, WDFFILEOBJECT, WDFQUEUE, WDFREQUEST, WDFTIMER, call_unsafe_wdf_function_binding,
 };
 use zerocopy::IntoBytes;
 
 use crate::{
-    queue::{complete, output_buffer, store},
-    recorder::{self, DriverRecorder},
+    instance, queue,
+    recorder::DriverRecorder,
+    request::{complete, output_buffer, store},
     status::check,
     wdf::{attributes, size_field},
 };
@@ -66,23 +65,7 @@ pub const fn context_type() -> PCWDF_OBJECT_CONTEXT_TYPE_INFO {
 /// # Errors
 /// What the framework says.
 pub fn create(device: WDFDEVICE) -> Result<(), NTSTATUS> {
-    let mut config = WDF_IO_QUEUE_CONFIG {
-        Size: size_field::<WDF_IO_QUEUE_CONFIG>(),
-        DispatchType: WdfIoQueueDispatchManual,
-        PowerManaged: WdfFalse,
-        ..WDF_IO_QUEUE_CONFIG::default()
-    };
-    let mut queue: WDFQUEUE = core::ptr::null_mut();
-    // SAFETY: the device exists, the structure is initialised with its size, the handle goes to our stack.
-    check(unsafe {
-        call_unsafe_wdf_function_binding!(
-            WdfIoQueueCreate,
-            device,
-            &raw mut config,
-            WDF_NO_OBJECT_ATTRIBUTES,
-            &raw mut queue
-        )
-    })?;
+    let queue = queue::create_manual(device)?;
     let mut config = WDF_TIMER_CONFIG {
         Size: size_field::<WDF_TIMER_CONFIG>(),
         EvtTimerFunc: Some(tick),
@@ -93,7 +76,7 @@ pub fn create(device: WDFDEVICE) -> Result<(), NTSTATUS> {
     let mut attributes = attributes();
     attributes.ParentObject = device.cast();
     let mut timer: WDFTIMER = core::ptr::null_mut();
-    // SAFETY: as above; the parent is a device, as WdfTimerCreate asks.
+    // SAFETY: the structures are initialised with their sizes, the handle goes to our stack; the parent is a device, as WdfTimerCreate asks.
     check(unsafe {
         call_unsafe_wdf_function_binding!(WdfTimerCreate, &raw mut config, &raw mut attributes, &raw mut timer)
     })?;
@@ -163,7 +146,7 @@ fn context<'r>(request: WDFREQUEST) -> Option<&'r mut Context> {
 
 /// The timer's callback: completes what has something to see. IRQL: DISPATCH_LEVEL.
 unsafe extern "C" fn tick(_timer: WDFTIMER) {
-    let Some(recorder) = recorder::get() else { return };
+    let Some(recorder) = instance::get() else { return };
     let queue: WDFQUEUE = QUEUE.load(Ordering::Acquire).cast();
     if queue.is_null() {
         return;

@@ -12,7 +12,7 @@ use crate::pool::{PAGE_SIZE, Pages, tag};
 
 /// The memory. It lies in non-paged pool itself, and so does the table of pieces behind it.
 #[derive(Debug)]
-pub struct Image {
+pub struct ImageMemory {
     words: &'static [AtomicU64],
     /// One for each processor that can come; null until it has.
     pieces: &'static [AtomicPtr<AtomicU64>],
@@ -21,7 +21,7 @@ pub struct Image {
     active: usize,
 }
 
-impl Memory for Image {
+impl Memory for ImageMemory {
     type Word = AtomicU64;
 
     #[inline]
@@ -37,7 +37,7 @@ impl Memory for Image {
     }
 }
 
-impl Image {
+impl ImageMemory {
     /// Allocates the memory for a layout, zeroed. It is good for as long as the two pages are kept. IRQL: at most
     /// DISPATCH_LEVEL.
     ///

@@ -1,0 +1,177 @@
+//! The one recorder that runs: its memory, its start and its end.
+
+use core::{
+    ffi::c_void,
+    ptr::{NonNull, null_mut},
+    sync::atomic::{AtomicPtr, AtomicU64, Ordering},
+};
+
+use irqlog_recorder::{
+    Platform, Recorder,
+    config::Config,
+    layout::{Identity, Layout},
+    memory::Memory,
+    pointers::Pointers,
+};
+use wdk_sys::{
+    ALL_PROCESSOR_GROUPS, NTSTATUS, STATUS_INSUFFICIENT_RESOURCES,
+    ntddk::{KeQueryActiveProcessorCountEx, KeQueryMaximumProcessorCountEx},
+};
+
+use crate::{
+    locks,
+    memory::ImageMemory,
+    pool::{PAGE_SIZE, Pages, tag},
+    providers::Providers,
+    recorder::DriverRecorder,
+    system::{self, System},
+};
+
+/// The recorder with what it lies in: the image that it refers to, and the pages that hold this structure. In this order
+/// they go.
+struct Owner {
+    recorder: DriverRecorder,
+    providers: Providers,
+    image: &'static ImageMemory,
+    /// What `image` lies in.
+    image_pages: [Pages; 2],
+    own: Pages,
+}
+
+/// Null before the start and after the end.
+static OWNER: AtomicPtr<Owner> = AtomicPtr::new(core::ptr::null_mut());
+
+/// The recorder, if it runs. IRQL: any.
+///
+/// The reference is good as long as the caller keeps irqlog.sys loaded: the driver's own code does by running, other
+/// drivers by their reference to the device, user mode by its handle.
+#[inline]
+pub fn get() -> Option<&'static DriverRecorder> {
+    owner().map(|owner| &owner.recorder)
+}
+
+/// The recorder and the drivers that log events, if it runs. IRQL: any; as for [`get`].
+pub fn with_providers() -> Option<(&'static DriverRecorder, &'static Providers)> {
+    owner().map(|owner| (&owner.recorder, &owner.providers))
+}
+
+/// IRQL: any.
+#[inline]
+fn owner() -> Option<&'static Owner> {
+    // Pairs with the Release in `start`.
+    let owner = NonNull::new(OWNER.load(Ordering::Acquire))?;
+    // SAFETY: published whole, and freed only in `stop`, when nobody can call in any more.
+    Some(unsafe { owner.as_ref() })
+}
+
+/// Allocates, fills and publishes the recorder. IRQL: PASSIVE_LEVEL.
+///
+/// # Errors
+/// STATUS_INSUFFICIENT_RESOURCES.
+pub fn start(config: &Config) -> Result<(), NTSTATUS> {
+    // SAFETY: any IRQL.
+    let active = unsafe { KeQueryActiveProcessorCountEx(ALL_PROCESSOR_GROUPS as u16) };
+    // SAFETY: any IRQL.
+    let maximum = unsafe { KeQueryMaximumProcessorCountEx(ALL_PROCESSOR_GROUPS as u16) };
+    let layout = Layout::new(config, maximum as usize, active as usize);
+    let own = Pages::allocate(size_of::<Owner>(), tag::RECORDER)?;
+    let (image, image_pages) = ImageMemory::allocate(&layout)?;
+    layout.initialise(image.image(), config, &identity());
+    let pointers = if config.raw_pointers { Pointers::Raw } else { Pointers::Hashed(secret()?) };
+    let start_id = start_id(image.image());
+    let recorder = Recorder::new(image, &layout, System, locks::choose(config), start_id, pointers)
+        .ok_or(STATUS_INSUFFICIENT_RESOURCES)?;
+    let providers = Providers::new()?;
+    const { assert!(align_of::<Owner>() <= PAGE_SIZE) };
+    let place = own.start().cast::<Owner>();
+    // SAFETY: page-aligned memory of at least that size, which nobody else knows.
+    unsafe { place.write(Owner { recorder, providers, image, image_pages, own }) };
+    // Pairs with the Acquire in `get`.
+    OWNER.store(place.as_ptr(), Ordering::Release);
+    Ok(())
+}
+
+/// Takes the recorder away and frees its memory; nothing if there is none. IRQL: PASSIVE_LEVEL, and nobody logs any
+/// more: the device is gone, so no handle, no reference and no request is left.
+pub fn stop() {
+    let Some(owner) = NonNull::new(OWNER.swap(core::ptr::null_mut(), Ordering::AcqRel)) else { return };
+    // SAFETY: written whole in `start`, and taken out of the static by us alone.
+    let Owner { recorder, providers, image, image_pages, own } = unsafe { owner.read() };
+    image.free_pieces();
+    drop((recorder, providers, image_pages, own));
+}
+
+/// Brings the piece of the image for a processor that is about to come, and enters it. IRQL: PASSIVE_LEVEL.
+///
+/// # Errors
+/// STATUS_INSUFFICIENT_RESOURCES; the processor's records are counted drops then.
+pub fn add_processor(processor: u32) -> Result<Added, NTSTATUS> {
+    let Some(owner) = owner() else { return Ok(Added::Nothing) };
+    if !owner.image.add(processor)? {
+        return Ok(Added::Nothing);
+    }
+    Ok(if owner.recorder.processor_came(processor) { Added::Lane } else { Added::Nothing })
+}
+
+/// What became of a processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// It has a lane now that it did not have before.
+    Lane,
+    /// It was known.
+    Nothing,
+}
+
+/// The key that pointers are hashed under: of this start. IRQL: PASSIVE_LEVEL.
+///
+/// # Errors
+/// What the system's generator says.
+fn secret() -> Result<[u64; 2], NTSTATUS> {
+    /// BCRYPT_USE_SYSTEM_PREFERRED_RNG (bcrypt.h).
+    const USE_SYSTEM_PREFERRED_RNG: u32 = 2;
+    #[link(name = "cng")]
+    unsafe extern "system" {
+        /// IRQL: PASSIVE_LEVEL with the system's own generator. DDI bcrypt/nf-bcrypt-bcryptgenrandom; "to call this function in kernel mode, use Cng.lib".
+        fn BCryptGenRandom(provider: *mut c_void, buffer: *mut u8, length: u32, flags: u32) -> NTSTATUS;
+    }
+    let mut key = [0; 2];
+    let length = size_of_val(&key) as u32;
+    // SAFETY: writes to our stack, of the length given. PASSIVE_LEVEL.
+    let status = unsafe { BCryptGenRandom(null_mut(), key.as_mut_ptr().cast(), length, USE_SYSTEM_PREFERRED_RNG) };
+    if wdk::nt_success(status) { Ok(key) } else { Err(status) }
+}
+
+/// IRQL: any.
+fn identity() -> Identity {
+    const VERSION: [u16; 3] = [
+        parse(env!("CARGO_PKG_VERSION_MAJOR")),
+        parse(env!("CARGO_PKG_VERSION_MINOR")),
+        parse(env!("CARGO_PKG_VERSION_PATCH")),
+    ];
+    /// IMAGE_FILE_MACHINE_AMD64 and IMAGE_FILE_MACHINE_ARM64 (PE format, "Machine Types").
+    const MACHINE: u32 = if cfg!(target_arch = "x86_64") { 0x8664 } else { 0xaa64 };
+    Identity {
+        machine: MACHINE,
+        tick_frequency: system::tick_frequency(),
+        tick: System.tick(),
+        time: system::time(),
+        version: VERSION,
+    }
+}
+
+/// The identity of this start, as the image has it. IRQL: any.
+fn start_id(words: &[AtomicU64]) -> u64 {
+    const WORD: usize = core::mem::offset_of!(irqlog_wire::image::ImageHeader, start_id) / size_of::<u64>();
+    words.get(WORD).map_or(0, |word| word.load(Ordering::Relaxed))
+}
+
+/// A decimal number at compile time. IRQL: any.
+const fn parse(text: &str) -> u16 {
+    let mut value = 0;
+    let mut at = 0;
+    while at < text.len() {
+        value = value * 10 + (text.as_bytes()[at] - b'0') as u16;
+        at += 1;
+    }
+    value
+}
