@@ -69,7 +69,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
             records: (used as u32).into(),
             count: count.into(),
             flags: if batch.more { batch_flags::MORE } else { 0 }.into(),
-            reserved: 0.into(),
+            damaged: u32::try_from(batch.damaged).unwrap_or(u32::MAX).into(),
             start_id: self.start_id.into(),
             barrier: barrier.into(),
             next: Cursor { seq: batch.next.seq.into(), position: batch.next.position.into() },

@@ -13,6 +13,7 @@ use irqlog_recorder::{
 use irqlog_ring::lane::Cursor;
 use irqlog_wire::{
     image::{DropReason, Engine, ImageHeader, LaneControl, LaneKind, Policy},
+    ioctl::BatchHeader,
     record::{BlobHeader, Kind, Level, MAX_BLOB, MAX_BLOB_PIECE, MAX_PAYLOAD, RecordHeader, flags},
 };
 use zerocopy::FromBytes;
@@ -444,4 +445,43 @@ fn a_mark_that_is_not_written_is_no_success() {
     recorder.clear();
     assert_eq!(recorder.mark(Level::Info, "x"), Ok(()));
     assert_eq!(drops(memory), 1 + 1 + 2);
+}
+
+/// A size word is zeroed, as corrupted memory may be: READ ends, gives the rest, and says what is damaged.
+#[test]
+fn a_damaged_record_is_skipped_and_told() {
+    let (recorder, memory, _) = recorder(&SMALL, 1, 1);
+    let start_id = header(memory).start_id.get();
+    for number in 0..20 {
+        recorder.log(&Draft::text(Level::Info, format!("record {number}").as_bytes()), Entry::MayWait);
+    }
+    let image = common::bytes(memory);
+    let (control, _) = LaneControl::read_from_prefix(&image[header(memory).lanes_offset.get() as usize..]).unwrap();
+    let first = control.data_offset.get() as usize / 8;
+    // Each of the first ten records has five words of header and one of text.
+    common::write(memory, first + 7 * 6, 0);
+    let (mut seqs, mut damaged, mut from) = (Vec::new(), Vec::new(), None);
+    for batches in 0.. {
+        assert!(batches < 50, "reading does not end");
+        let mut output = vec![0; MIN_READ_OUTPUT];
+        let written = recorder.read(&Read { lane: 0, from, start_id }, &mut output).unwrap();
+        let (batch, mut rest) = BatchHeader::read_from_prefix(&output[..written]).unwrap();
+        let mut first = None;
+        while let Ok((record, _)) = RecordHeader::read_from_prefix(rest) {
+            first.get_or_insert_with(|| record.seq.get());
+            seqs.push(record.seq.get());
+            rest = &rest[record.size.get() as usize..];
+        }
+        if batch.damaged.get() != 0 {
+            let behind = first.unwrap_or_else(|| batch.next.seq.get());
+            damaged.extend(behind - u64::from(batch.damaged.get())..behind);
+        }
+        assert_eq!((batch.lost.get(), batch.cleared.get()), (0, 0));
+        if batch.flags.get() == 0 {
+            break;
+        }
+        from = Some(Cursor { seq: batch.next.seq.get(), position: batch.next.position.get() });
+    }
+    assert_eq!(damaged, [7]);
+    assert_eq!(seqs, (0..20).filter(|&seq| seq != 7).collect::<Vec<_>>());
 }

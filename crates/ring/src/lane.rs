@@ -50,12 +50,26 @@
 //! those that move `tail`: the `tail` may have been moved by an earlier owner of the lane, and it is *this* owner's fence
 //! that its words need.
 //!
+//! # Damage
+//!
+//! The same argument tells damage from being overtaken. `tail` and the end of each whole record are starts of records,
+//! and every record has the seq that follows the one before it. If what lies at such a start cannot be a record, or has
+//! another seq, and `read:E` finds `tail` still at or before it, then no writer of this lane has put it there since:
+//! someone else has written into the memory. The reader then looks, word by word, for the next whole record: a possible
+//! size, a seq that is still to come, and behind it `head`, or another record with the next seq. What lies in between is
+//! damaged, and counted as such.
+//!
 //! # Exact accounting
 //!
 //! Every record has the next seq, so for a reader at cursor `c`, with `floor` loaded after the last `read:E`:
-//! `cleared += max(0, floor - c)` and `lost += max(0, oldest - max(c, floor))`, where `oldest` is the seq of the first
-//! whole record that is still there. What was overwritten before a CLEAR and not yet read counts as cleared. A batch has
-//! at most one such gap, at its start: a reader that is overtaken in the middle of a batch ends it there.
+//! `cleared += max(0, floor - c)`, `lost += max(0, oldest - max(c, floor))` and `damaged += max(0, whole - max(c, floor,
+//! oldest))`, where `oldest` is the seq of the oldest record that was not overwritten, and `whole` that of the first whole
+//! one at or after the cursor: without damage they are the same. What was overwritten before a CLEAR and not yet read
+//! counts as cleared. A batch has at most one such gap, at its start: a reader that is overtaken, or meets damage, in the
+//! middle of a batch ends it there. So `written = delivered + lost + cleared + damaged + in the ring`.
+//!
+//! If the oldest record itself is damaged and does not even show its seq, the records that were overwritten before it and
+//! those that are damaged cannot be told apart: then as many count as damaged as can have lain there.
 //!
 //! # What it does not do
 //!
@@ -135,6 +149,9 @@ pub struct Batch {
     pub lost: u64,
     /// Records cleared since the cursor.
     pub cleared: u64,
+    /// Records since the cursor that someone else has written into: those with the seqs before the batch's first record,
+    /// or before `next` if it has none.
+    pub damaged: u64,
     /// More is there: the sink was full, or the writer overtook the reader.
     pub more: bool,
 }
@@ -323,14 +340,16 @@ impl<'m, W: Word> Lane<'m, W> {
     pub fn read(&self, cursor: Cursor, copied: &mut Copied, mut sink: impl FnMut(&[u64]) -> bool) -> Batch {
         let Some((mut first, head)) = self.first_whole(cursor, copied) else {
             // Overtaken again and again: nothing is decided, the caller comes back with the same cursor.
-            return Batch { next: cursor, lost: 0, cleared: 0, more: true };
+            return Batch { next: cursor, lost: 0, cleared: 0, damaged: 0, more: true };
         };
         let floor = self.control[at::FLOOR].load(); // read:F
         let wanted = later(cursor.seq, floor);
+        let oldest = first.seq.wrapping_sub(first.damaged);
         let mut batch = Batch {
             next: Cursor { seq: later(wanted, first.seq), position: first.position },
-            lost: distance(wanted, first.seq),
+            lost: distance(wanted, oldest),
             cleared: distance(cursor.seq, floor),
+            damaged: distance(later(wanted, oldest), first.seq),
             more: false,
         };
         while first.words != 0 {
@@ -346,11 +365,15 @@ impl<'m, W: Word> Lane<'m, W> {
             if batch.next.position == head {
                 break;
             }
-            let Some(found) = self.copy(batch.next.position, head, copied) else {
-                batch.more = true;
-                break;
-            };
-            first = found;
+            // Overtaken, or damaged: the next batch begins with what is missing.
+            let expected = first.seq.wrapping_add(1);
+            match self.copy(batch.next.position, head, copied) {
+                Attempt::Whole(found) if found.seq == expected => first = found,
+                _ => {
+                    batch.more = true;
+                    break;
+                }
+            }
         }
         batch
     }
@@ -383,48 +406,159 @@ impl<'m, W: Word> Lane<'m, W> {
     fn at_hint(&self, seq: u64, position: u64, tail: u64, head: u64, copied: &mut Copied) -> Option<Found> {
         if position == head {
             // `next_seq` is stored before `head`, so it belongs to this head or to a later one.
-            return (self.next_seq() == seq).then_some(Found { seq, position, words: 0 });
+            return (self.next_seq() == seq).then_some(Found { seq, position, words: 0, damaged: 0 });
         }
         let is_inside = !before(position, tail) && before(position, head);
-        is_inside.then(|| self.copy(position, head, copied)).flatten().filter(|found| found.seq == seq)
+        if !is_inside {
+            return None;
+        }
+        match self.copy(position, head, copied) {
+            Attempt::Whole(found) => Some(found).filter(|found| found.seq == seq),
+            Attempt::Overtaken | Attempt::Impossible => None,
+        }
     }
 
-    /// The first record at or after `seq`, looked for from the oldest one on.
+    /// The first whole record at or after `seq`, looked for from the oldest one on; `None` if the writer has overtaken us.
     fn walk(&self, seq: u64, tail: u64, head: u64, copied: &mut Copied) -> Option<Found> {
         let mut position = tail;
+        // The seq of the record at `position`, once one before it was whole.
+        let mut expected = None;
         while position != head {
-            let found = self.copy(position, head, copied)?;
-            if !before(found.seq, seq) {
+            let found = match self.copy(position, head, copied) {
+                Attempt::Whole(found) if expected.is_none() => self.oldest(found, head, copied)?,
+                Attempt::Whole(found) if expected == Some(found.seq) => found,
+                Attempt::Overtaken => return None,
+                Attempt::Whole(_) | Attempt::Impossible => self.behind_damage(expected, position, head, copied)?,
+            };
+            if !before(found.seq, seq) || found.words == 0 {
                 return Some(found);
             }
-            position = position.wrapping_add(found.words as u64);
+            expected = Some(found.seq.wrapping_add(1));
+            position = found.position.wrapping_add(found.words as u64);
         }
-        Some(Found { seq, position, words: 0 })
+        Some(Found { seq, position, words: 0, damaged: 0 })
     }
 
-    /// Copies the record at `position`, which must have been the start of one; `None` if the writer has taken it.
-    fn copy(&self, position: u64, head: u64, copied: &mut Copied) -> Option<Found> {
-        let bytes = size_of_first_word(self.load(position)); // read:C
-        let words = bytes / WORD;
-        // What a hint points at may be anything; what was overwritten may be anything too, and fails the check below.
-        let plausible = words >= HEADER_WORDS
-            && bytes <= MAX_SIZE
-            && bytes.is_multiple_of(WORD)
-            && words as u64 <= head.wrapping_sub(position);
-        if !plausible {
-            return None;
+    /// The oldest record, which was just copied, if its seq agrees with what lies behind it; else the first whole one behind
+    /// it, copied. `None` if the writer has overtaken us.
+    fn oldest(&self, found: Found, head: u64, copied: &mut Copied) -> Option<Found> {
+        let Found { seq, position, .. } = found;
+        let was_given = self.was_given(seq);
+        if was_given && self.is_followed(position, seq, head) {
+            return Some(found);
         }
-        for (offset, word) in copied.0.iter_mut().take(words).enumerate() {
-            *word = self.load(position.wrapping_add(offset as u64)); // read:C
+        // Either it is damaged or the one behind it: the next whole one tells.
+        let behind = self.behind_damage(None, position, head, copied)?;
+        let between = distance(seq, behind.seq);
+        if !was_given || between == 0 || between > behind.position.wrapping_sub(position) / HEADER_WORDS as u64 {
+            return Some(behind);
         }
+        match self.copy(position, head, copied) {
+            Attempt::Whole(found) => Some(found),
+            Attempt::Overtaken | Attempt::Impossible => None,
+        }
+    }
+
+    /// Whether a record has, or had, that seq.
+    fn was_given(&self, seq: u64) -> bool {
+        !before(seq, self.first_seq()) && before(seq, self.next_seq())
+    }
+
+    /// The next whole record behind what is damaged at `position`, copied, or the end of the ring with no words; `None` if
+    /// the writer has overtaken us. Looks at each word once or twice, so it ends.
+    #[cold]
+    #[inline(never)]
+    fn behind_damage(&self, expected: Option<u64>, position: u64, head: u64, copied: &mut Copied) -> Option<Found> {
+        let room = |to: u64| to.wrapping_sub(position) / HEADER_WORDS as u64;
+        // The oldest record that is damaged, before one with that seq which lies at that position.
+        let damaged = |seq: u64, at: u64| {
+            if let Some(expected) = expected {
+                return distance(expected, seq);
+            }
+            let claimed = self.load(position.wrapping_add(WORD_SEQ as u64));
+            let count = distance(claimed, seq);
+            if count != 0 && count <= room(at) { count } else { room(at).min(distance(self.first_seq(), seq)) }
+        };
+        let mut candidate = position;
+        while candidate != head {
+            let seq = self.load(candidate.wrapping_add(WORD_SEQ as u64));
+            // What lies at `position` itself is damaged for its seq, if for nothing else, unless it is a later record: then
+            // those before it are gone. Without an expectation nothing speaks for it.
+            let is_new = match expected {
+                Some(expected) if candidate == position => before(expected, seq),
+                Some(expected) => !before(seq, expected),
+                None => candidate != position,
+            };
+            if is_new && self.was_given(seq) && self.is_followed(candidate, seq, head) {
+                match self.copy(candidate, head, copied) {
+                    Attempt::Whole(found) if found.seq == seq => {
+                        let found = Found { damaged: damaged(seq, candidate), ..found };
+                        return (!self.is_overtaken(position)).then_some(found);
+                    }
+                    Attempt::Overtaken => return None,
+                    Attempt::Whole(_) | Attempt::Impossible => {}
+                }
+            }
+            candidate = candidate.wrapping_add(1);
+        }
+        // Nothing whole is left. The seq behind it all is the next one, unless a writer is just between `next_seq` and
+        // `head`: its record counts as damaged then, once, since no cursor that is given out lies before it any more.
+        let seq = self.next_seq();
+        let found = Found { seq, position: head, words: 0, damaged: damaged(seq, head) };
+        (!self.is_overtaken(position) && self.control[at::HEAD].load() == head).then_some(found)
+    }
+
+    /// Whether what lies at `position` looks like the record `seq`, with the end of the ring or the next record behind it.
+    fn is_followed(&self, position: u64, seq: u64, head: u64) -> bool {
+        let Some(words) = possible_words(self.load(position), head.wrapping_sub(position)) else { return false };
+        let next = position.wrapping_add(words as u64);
+        next == head
+            || (possible_words(self.load(next), head.wrapping_sub(next)).is_some()
+                && self.load(next.wrapping_add(WORD_SEQ as u64)) == seq.wrapping_add(1))
+    }
+
+    /// Whether the writer has taken what lies at `position`: then what was loaded from there on may be anything.
+    #[inline]
+    fn is_overtaken(&self, position: u64) -> bool {
         self.control[at::TAIL].acquire_fence(); // read:D, pairs with write:B
         let tail = self.control[at::TAIL].load(); // read:E
-        // A first word that changed under us would make size and copy disagree; the tail says so.
-        if before(position, tail) {
-            return None;
-        }
-        Some(Found { seq: copied.0[WORD_SEQ], position, words })
+        before(position, tail)
     }
+
+    /// Copies the record at `position`, which must have been the start of one.
+    fn copy(&self, position: u64, head: u64, copied: &mut Copied) -> Attempt {
+        // What a hint points at may be anything; what was overwritten may be anything too, and fails the check below.
+        let words = possible_words(self.load(position), head.wrapping_sub(position)); // read:C
+        for (offset, word) in copied.0.iter_mut().take(words.unwrap_or(0)).enumerate() {
+            *word = self.load(position.wrapping_add(offset as u64)); // read:C
+        }
+        // A first word that changed under us would make size and copy disagree; the tail says so.
+        if self.is_overtaken(position) {
+            return Attempt::Overtaken;
+        }
+        match words {
+            Some(words) => Attempt::Whole(Found { seq: copied.0[WORD_SEQ], position, words, damaged: 0 }),
+            None => Attempt::Impossible,
+        }
+    }
+}
+
+/// The words of the record whose first word that is, if one can have so many and `room` has them.
+fn possible_words(first: u64, room: u64) -> Option<usize> {
+    let bytes = size_of_first_word(first);
+    let words = bytes / WORD;
+    let is_possible = words >= HEADER_WORDS && bytes <= MAX_SIZE && bytes.is_multiple_of(WORD) && words as u64 <= room;
+    is_possible.then_some(words)
+}
+
+/// What became of an attempt to copy a record.
+enum Attempt {
+    /// A record, or what could be one.
+    Whole(Found),
+    /// The writer has taken it.
+    Overtaken,
+    /// The writer has not taken it, and it is no record: a wrong hint, or damage.
+    Impossible,
 }
 
 /// Stores values into as many words: by eights, and what is left without a loop. What the compiler makes of a loop over
@@ -463,5 +597,8 @@ fn store_some<'w, 'v, W: Word, const N: usize>(words: &'w [W], values: &'v [u64]
 struct Found {
     seq: u64,
     position: u64,
+    /// None: it is the end of the ring.
     words: usize,
+    /// Records right before it that are damaged.
+    damaged: u64,
 }

@@ -152,6 +152,7 @@ fn read(view: &View, cursor: Cursor) -> (Cursor, u64, u64) {
         true
     });
     assert_eq!(cursor.seq.wrapping_add(batch.lost + delivered), batch.next.seq, "the batch does not add up");
+    assert_eq!(batch.damaged, 0, "being overtaken is no damage");
     (batch.next, delivered, batch.lost)
 }
 

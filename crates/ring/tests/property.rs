@@ -210,3 +210,114 @@ fn a_record_larger_than_the_lane_is_refused() {
     assert_eq!(append(&lane, &record(0, 20), 0, Policy::Overwrite), Err(Full));
     assert_eq!(lane.written(), 0);
 }
+
+/// On the circle of 64-bit numbers.
+fn before(a: u64, b: u64) -> bool {
+    a.wrapping_sub(b).cast_signed() < 0
+}
+
+/// What a reader gets of a whole lane, batch by batch, and what it is told is missing.
+struct Reading {
+    records: Vec<Vec<u64>>,
+    lost: u64,
+    cleared: u64,
+    damaged: u64,
+    next: Cursor,
+}
+
+/// Reads until there is no more. It must not take more batches than there are words.
+fn read_whole(lane: &Lane<'_, AtomicU64>, capacity: usize) -> Reading {
+    let mut reading = Reading { records: Vec::new(), lost: 0, cleared: 0, damaged: 0, next: lane.start() };
+    for _ in 0..capacity {
+        let batch = lane.read(reading.next, &mut Copied::default(), |got| {
+            reading.records.push(got.to_vec());
+            true
+        });
+        reading.lost += batch.lost;
+        reading.cleared += batch.cleared;
+        reading.damaged += batch.damaged;
+        reading.next = batch.next;
+        if !batch.more {
+            return reading;
+        }
+    }
+    panic!("reading does not end");
+}
+
+/// Someone else has written into the ring: the reader skips what is damaged, counts it, and gets all the rest.
+#[test]
+fn damage_is_skipped_and_counted() {
+    const CAPACITY: usize = 256;
+    for (first_seq, first_position) in [(0, 0), (u64::MAX - 9, u64::MAX - 100)] {
+        for damage in [0, u64::MAX, 40, 48, 1 << 40, 0x1234_5678_9abc_def0] {
+            for at in 0..CAPACITY {
+                let words = memory(CAPACITY);
+                let lane = lane_in(&words);
+                lane.initialise(first_seq, first_position);
+                let sequence = |number: u64| first_seq.wrapping_add(number);
+                for number in 0..60 {
+                    let seq = sequence(number);
+                    append(&lane, &record(seq, number as usize % 7), !seq, Policy::Overwrite).unwrap();
+                }
+                let whole = read_whole(&lane, CAPACITY);
+                assert_eq!(whole.damaged, 0);
+                Word::store(&words[lane_word::COUNT + at], damage);
+                let reading = read_whole(&lane, CAPACITY);
+                let told = reading.lost + reading.cleared + reading.damaged;
+                let case = format!("word {at} is {damage:#x}");
+                assert_eq!(lane.written(), reading.records.len() as u64 + told, "{case}");
+                assert_eq!(reading.next.seq, sequence(60), "{case}");
+                assert!(reading.damaged <= 1 || whole.lost > reading.lost, "{case}: {} damaged", reading.damaged);
+                // All but one are as they were written, and in order; all but two if it may be a larger size.
+                let spared = if damage == 40 || damage == 48 { 2 } else { 1 };
+                let same = reading.records.iter().filter(|got| whole.records.contains(got)).count();
+                assert!(reading.records.windows(2).all(|pair| before(pair[0][WORD_SEQ], pair[1][WORD_SEQ])), "{case}");
+                assert!(same + spared >= whole.records.len(), "{case}: {same} of {} are left", whole.records.len());
+                // The next one is written and read as if nothing had been.
+                append(&lane, &record(sequence(60), 2), !sequence(60), Policy::Overwrite).unwrap();
+                let mut got = Vec::new();
+                let batch = lane.read(reading.next, &mut Copied::default(), |words| {
+                    got.push(words.to_vec());
+                    true
+                });
+                assert_eq!((got, batch.lost, batch.damaged), (vec![record(sequence(60), 2)], 0, 0), "{case}");
+            }
+        }
+    }
+}
+
+proptest! {
+    /// However much is damaged, and wherever: reading ends, and everything adds up.
+    #[test]
+    fn whatever_is_damaged_adds_up(
+        payloads in prop::collection::vec(0..40usize, 1..60),
+        damage in prop::collection::vec((0..512usize, prop_oneof![Just(0), Just(u64::MAX), 0..100u64, any::<u64>()]), 0..40),
+        cleared in any::<bool>(),
+        more in prop::collection::vec(0..40usize, 0..20),
+    ) {
+        let words = memory(512);
+        let lane = lane_in(&words);
+        lane.initialise(u64::MAX - 7, u64::MAX - 99);
+        for &payload in &payloads {
+            append(&lane, &record(lane.next_seq(), payload), 1, Policy::Overwrite).unwrap();
+        }
+        if cleared {
+            lane.clear();
+            append(&lane, &record(lane.next_seq(), 1), 1, Policy::Overwrite).unwrap();
+        }
+        for &(at, value) in &damage {
+            Word::store(&words[lane_word::COUNT + at], value);
+        }
+        let reading = read_whole(&lane, 512);
+        let told = reading.lost + reading.cleared + reading.damaged;
+        prop_assert_eq!(lane.written(), reading.records.len() as u64 + told);
+        prop_assert_eq!(reading.next.seq, lane.next_seq());
+        // And it goes on: the writer ends, and a new reader gets it all once more.
+        for &payload in &more {
+            append(&lane, &record(lane.next_seq(), payload), 1, Policy::Overwrite).unwrap();
+        }
+        let reading = read_whole(&lane, 512);
+        let told = reading.lost + reading.cleared + reading.damaged;
+        prop_assert_eq!(lane.written(), reading.records.len() as u64 + told);
+    }
+}

@@ -101,8 +101,9 @@ pub struct BatchHeader {
     pub count: U32,
     /// See [`batch_flags`].
     pub flags: U32,
-    /// Zero.
-    pub reserved: U32,
+    /// Records since the cursor that someone else has written into, so that they cannot be read: those with the seqs right
+    /// before the batch's first record, or before `next` if it has none. Zero in answers of drivers that do not tell.
+    pub damaged: U32,
     /// Identity of this start of the driver.
     pub start_id: U64,
     /// Tick before the driver looked at the lane. A record with a lower tick that is not in this batch, nor in the next
