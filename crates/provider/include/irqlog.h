@@ -18,6 +18,9 @@
  *     UNICODE_STRING *, GUID *          the text, the GUID that they point to
  *     any other pointer                 an address, hashed by irqlog.sys unless its parameter RawPointers is 1
  *
+ * A log call may stand in an inline function, a template or a lambda. An inline function of a header has one site in C++,
+ * and in C one for each source file that includes it, as all static data of inline functions in C.
+ *
  * A log call takes at most 12 arguments. If its level is not enabled it costs a load and a branch, and its arguments are
  * not evaluated. Until the driver has connected no level is enabled: the driver runs without irqlog just as well.
  *
@@ -43,6 +46,19 @@ extern "C" {
 /* A path that is shown with a site, for instance the name of a component. */
 #if !defined(IRQLOG_MODULE)
 #define IRQLOG_MODULE ""
+#endif
+
+/*
+ * The path of the source file that is shown with a site, a string literal. By default it has no folder where the compiler
+ * can name the file without it (clang). MSVC cannot, and its __FILE__ is the path of the command line: compile by relative
+ * path and without /FC, or define IRQLOG_FILE before this header is included.
+ */
+#if !defined(IRQLOG_FILE)
+#if defined(__FILE_NAME__)
+#define IRQLOG_FILE __FILE_NAME__
+#else
+#define IRQLOG_FILE __FILE__
+#endif
 #endif
 
 /* --- The function table, as irqlog.sys answers it  (crates/wire/src/interface.rs) -------------------------------- */
@@ -380,23 +396,23 @@ FORCEINLINE void IrqlogSend(const IRQLOG_SITE *Site, int NeverWaits, const IRQLO
 /* Logs an event; the level is a constant. IRQL: any; strings are read at the caller's IRQL. */
 #define IRQLOG_EVENT(EventLevel, NeverWaits, ...)                                                                       \
     do {                                                                                                                \
-        typedef struct {                                                                                                \
+        struct IrqlogSiteParts {                                                                                        \
             IRQLOG_SITE Header;                                                                                         \
             char Format[sizeof(IRQLOG_FIRST(__VA_ARGS__))];                                                             \
             char Module[sizeof(IRQLOG_MODULE)];                                                                         \
-            char File[sizeof(__FILE__)];                                                                                \
-        } IrqlogSiteParts;                                                                                              \
+            char File[sizeof(IRQLOG_FILE)];                                                                             \
+        };                                                                                                              \
         /* Filled up to a word, which the zeros of the last part take. */                                               \
-        typedef union {                                                                                                 \
-            IrqlogSiteParts Parts;                                                                                      \
-            unsigned long long Words[(sizeof(IrqlogSiteParts) + 7) / 8];                                                \
-        } IrqlogSiteWords;                                                                                              \
-        __declspec(allocate(".irqs$m")) static const IrqlogSiteWords IrqlogSite = {                                     \
-            {{IRQLOG_SITE_MAGIC, sizeof(IrqlogSiteWords), __LINE__, EventLevel, IRQLOG_COUNT(__VA_ARGS__), 0,           \
-              sizeof(IRQLOG_FIRST(__VA_ARGS__)), 0, sizeof(IRQLOG_MODULE), sizeof(__FILE__)},                           \
+        union IrqlogSiteWords {                                                                                         \
+            struct IrqlogSiteParts Parts;                                                                               \
+            unsigned long long Words[(sizeof(struct IrqlogSiteParts) + 7) / 8];                                         \
+        };                                                                                                              \
+        __declspec(allocate(".irqs$m")) static const union IrqlogSiteWords IrqlogSite = {                               \
+            {{IRQLOG_SITE_MAGIC, sizeof(union IrqlogSiteWords), __LINE__, EventLevel, IRQLOG_COUNT(__VA_ARGS__), 0,     \
+              sizeof(IRQLOG_FIRST(__VA_ARGS__)), 0, sizeof(IRQLOG_MODULE), sizeof(IRQLOG_FILE)},                        \
              IRQLOG_FIRST(__VA_ARGS__),                                                                                 \
              IRQLOG_MODULE,                                                                                             \
-             __FILE__}};                                                                                                \
+             IRQLOG_FILE}};                                                                                             \
         if ((EventLevel) <= IrqlogLevel()) {                                                                            \
             IRQLOG_WORDS IrqlogWords;                                                                                   \
             IrqlogBegin(&IrqlogWords, IRQLOG_COUNT(__VA_ARGS__));                                                       \

@@ -1,17 +1,23 @@
-//! `irqlog.h` against `crates/wire`, in C and in C++, for both architectures: structures, numbers, and one call with every
-//! type of argument.
+//! `irqlog.h` against `crates/wire`, in C and in C++, for both architectures: structures, numbers, one call with every
+//! type of argument, and calls in inline functions, templates and lambdas (tracelogging #43).
 
-use std::{fmt::Write, path::Path, process::Command};
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use irqlog_wire::{
     event::{ArgumentKind, NEEDS_DRIVER},
     interface::{Interface, Registration},
     ioctl,
     record::Level,
-    site::{MAX_PROVIDER_NAME, SECTION, SITE_MAGIC, SiteHeader},
+    site::{MAX_PROVIDER_NAME, SECTION, SITE_MAGIC, SiteHeader, sites},
 };
+use object::{Object as _, ObjectSection as _, read::pe::PeFile64};
 
 const CLANG: &str = "clang-cl-19";
+const LINK: &str = "lld-link-19";
 
 /// Calls with every type that can be an argument.
 const CALLS: &str = r#"
@@ -92,32 +98,56 @@ fn assertions() -> String {
     out
 }
 
-/// Compiles as C or C++ for both architectures; the messages if it fails.
-fn compile(code: &str, is_cpp: bool, what: &str) -> Result<(), String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+/// The standards that a driver may be compiled as, as clang-cl and MSVC call them.
+const STANDARDS: [&str; 4] = ["c11", "c17", "c++17", "c++20"];
+
+/// An architecture, as clang and as the kernel's headers call it.
+const ARCHS: [(&str, &str); 2] = [("x86_64", "_AMD64_"), ("aarch64", "_ARM64_")];
+
+fn is_cpp(standard: &str) -> bool {
+    standard.starts_with("c++")
+}
+
+/// A folder for the files of a test.
+fn folder(what: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("irqlog-h-{what}"));
     std::fs::create_dir_all(&folder).unwrap();
-    let file = folder.join(if is_cpp { "driver.cpp" } else { "driver.c" });
-    let check = if is_cpp { "static_assert(x, #x)" } else { "_Static_assert(x, #x)" };
+    folder
+}
+
+/// Runs a tool of LLVM; what it says if it fails.
+fn run(command: &mut Command) -> Result<(), String> {
+    let output = command.output().unwrap_or_else(|error| {
+        panic!("{}: {error}; `cargo xtask build` installs it", command.get_program().display());
+    });
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+}
+
+/// Compiles one file, which includes the header first.
+fn compile_file(file: &Path, code: &str, standard: &str, (target, define): (&str, &str)) -> Result<(), String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let check = if is_cpp(standard) { "static_assert(x, #x)" } else { "_Static_assert(x, #x)" };
     let text =
         format!("#include <ntddk.h>\n#include \"irqlog.h\"\n#define IRQLOG_CHECK(x) {check}\nstruct Unknown;\n{code}");
-    std::fs::write(&file, text).unwrap();
-    for (target, define) in [("x86_64", "_AMD64_"), ("aarch64", "_ARM64_")] {
-        let output = Command::new(CLANG)
-            .arg(format!("--target={target}-pc-windows-msvc"))
-            .args(["/c", "/kernel", "/GS-", "/O2", "/W4", "/WX", if is_cpp { "/std:c++17" } else { "/std:c11" }])
-            .args([format!("/D{define}"), format!("/Fo{}", folder.join("driver.obj").display())])
-            .arg("-imsvc")
-            .arg(root.join("include/km"))
-            .arg(format!("-I{}", root.join("../../crates/provider/include").display()))
-            .arg("--")
-            .arg(&file)
-            .output()
-            .unwrap_or_else(|error| panic!("{CLANG}: {error}; `cargo xtask build` installs it"));
-        if !output.status.success() {
-            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
-        }
-        let object = std::fs::read(folder.join("driver.obj")).unwrap();
+    std::fs::write(file, text).unwrap();
+    run(Command::new(CLANG)
+        .arg(format!("--target={target}-pc-windows-msvc"))
+        .args(["/c", "/kernel", "/GS-", "/O2", "/W4", "/WX", "/permissive-"])
+        .arg(format!("/std:{standard}"))
+        .args([format!("/D{define}"), format!("/Fo{}", file.with_extension("obj").display())])
+        .arg("-imsvc")
+        .arg(root.join("include/km"))
+        .arg(format!("-I{}", root.join("../../crates/provider/include").display()))
+        .arg("--")
+        .arg(file))
+}
+
+/// Compiles for both architectures; the messages if it fails.
+fn compile(code: &str, standard: &str, what: &str) -> Result<(), String> {
+    let file = folder(&format!("{what}-{standard}")).join(if is_cpp(standard) { "driver.cpp" } else { "driver.c" });
+    for arch in ARCHS {
+        compile_file(&file, code, standard, arch)?;
+        let object = std::fs::read(file.with_extension("obj")).unwrap();
         assert!(object.windows(SECTION.len()).any(|bytes| bytes == SECTION.as_bytes()), "no section {SECTION}");
     }
     Ok(())
@@ -128,19 +158,82 @@ fn c_and_cpp_drivers_compile_and_have_the_same_bytes() {
     let assertions = assertions();
     assert!(assertions.lines().count() > 45, "too little was checked");
     assert_eq!(MAX_PROVIDER_NAME, 64, "the header's documentation says so");
-    for (is_cpp, what) in [(false, "c"), (true, "cpp")] {
-        compile(&format!("{assertions}{CALLS}"), is_cpp, what).unwrap();
+    for standard in STANDARDS {
+        compile(&format!("{assertions}{CALLS}"), standard, "all").unwrap();
     }
 }
 
 #[test]
 fn what_cannot_be_an_argument_does_not_compile() {
-    for (is_cpp, what) in [(false, "bad-c"), (true, "bad-cpp")] {
+    for standard in STANDARDS {
         let bad = "struct Pair { int a, b; };\nvoid f(struct Pair p) { IRQLOG_INFO(\"{}\", p); }\n";
-        let error = compile(bad, is_cpp, what).expect_err("a structure is no argument");
+        let error = compile(bad, standard, "bad").expect_err("a structure is no argument");
         assert!(error.contains("Pair"), "{error}");
         // The thirteenth.
         let many = "void f(void) { IRQLOG_INFO(\"\", 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13); }\n";
-        assert!(compile(many, is_cpp, what).is_err());
+        assert!(compile(many, standard, "bad").is_err());
+    }
+}
+
+/// Inline functions of a header that log, in C and in C++.
+const INLINE: &str = r#"
+FORCEINLINE void Forced(unsigned Port) { IRQLOG_INFO("forced {}", Port); IRQLOG_WARN("again {}", Port); }
+inline void Plain(unsigned Port) { IRQLOG_INFO("plain {}", Port); }
+__inline void Old(unsigned Port) { IRQLOG_INFO("old {}", Port); }
+"#;
+
+/// More of them, in C++ only.
+const INLINE_CPP: &str = r#"
+template <class T> struct Queue { T Item; void Push(T Value) { IRQLOG_INFO("push {}", Value); Item = Value; } };
+struct Lambda { void Run() { auto Log = [](int y) { IRQLOG_DEBUG("lambda {}", y); }; Log(3); } };
+"#;
+
+/// The sites of an image that is linked of two files that include the same header: format and path of each.
+fn sites_of_two(standard: &str, arch: (&str, &str)) -> Vec<(String, String)> {
+    let folder = folder(&format!("two-{}-{standard}", arch.0));
+    let more = if is_cpp(standard) { INLINE_CPP } else { "" };
+    std::fs::write(folder.join("shared.h"), format!("{INLINE}{more}")).unwrap();
+    let mut link = Command::new(LINK);
+    link.args(["/dll", "/noentry", "/nodefaultlib", "/opt:ref", "/out:two.dll"]).current_dir(&folder);
+    for name in ["First", "Second"] {
+        let file = folder.join(format!("{name}.{}", if is_cpp(standard) { "cpp" } else { "c" }));
+        let (calls, extern_c) = if is_cpp(standard) {
+            ("Queue<int> Q; Q.Push(1); Queue<short> R; R.Push(2); Lambda{}.Run();", "extern \"C\" ")
+        } else {
+            ("", "")
+        };
+        let code =
+            format!("#include \"shared.h\"\n{extern_c}void {name}(void) {{ Forced(1); Plain(2); Old(3); {calls} }}\n");
+        compile_file(&file, &code, standard, arch).unwrap();
+        link.arg(file.with_extension("obj")).arg(format!("/export:{name}"));
+    }
+    run(&mut link).unwrap();
+    let image = std::fs::read(folder.join("two.dll")).unwrap();
+    let image = PeFile64::parse(&*image).unwrap();
+    let section = image.section_by_name(SECTION).unwrap();
+    let text = |part: &[u8]| String::from_utf8(part.to_vec()).unwrap().trim_end_matches('\0').to_owned();
+    let mut sites: Vec<_> = sites(section.data().unwrap())
+        .map(|site| site.map(|(_, site)| (text(site.format), text(site.file))).unwrap())
+        .collect();
+    sites.sort();
+    sites
+}
+
+#[test]
+fn inline_functions_of_a_header_log() {
+    for standard in STANDARDS {
+        for arch in ARCHS {
+            // C has no variable that two files share without being told: one for each. A template has one for each type.
+            let expected: &[(&str, usize)] = if is_cpp(standard) {
+                &[("again", 1), ("forced", 1), ("lambda", 1), ("old", 1), ("plain", 1), ("push", 2)]
+            } else {
+                &[("again", 2), ("forced", 2), ("old", 2), ("plain", 2)]
+            };
+            let expected: Vec<_> = expected
+                .iter()
+                .flat_map(|(word, times)| vec![(format!("{word} {{}}"), "shared.h".to_owned()); *times])
+                .collect();
+            assert_eq!(sites_of_two(standard, arch), expected, "{standard} {arch:?}");
+        }
     }
 }

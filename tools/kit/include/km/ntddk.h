@@ -72,7 +72,8 @@ typedef struct _DEVICE_OBJECT DEVICE_OBJECT, *PDEVICE_OBJECT;
 typedef struct _FILE_OBJECT FILE_OBJECT, *PFILE_OBJECT;
 typedef struct _MDL MDL, *PMDL;
 
-#define FORCEINLINE static __forceinline
+/* As in ntdef.h: with external linkage, unlike a `static` one. */
+#define FORCEINLINE __forceinline
 #ifndef NULL
 #define NULL 0
 #endif
