@@ -32,9 +32,10 @@ use irqlog_wire::{
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote, quote_spanned};
 use syn::{
-    Error, Expr, LitStr, Result, Token,
+    Error, Expr, Lit, Result, Token,
     ext::IdentExt as _,
-    parse::{Parse, ParseStream},
+    parse::{Parse, ParseStream, Parser as _},
+    punctuated::Punctuated,
     spanned::Spanned,
 };
 
@@ -43,8 +44,16 @@ struct Call {
     krate: TokenStream,
     level: TokenStream,
     never_waits: bool,
-    format: LitStr,
+    format: Format,
     arguments: Vec<Argument>,
+}
+
+/// The format: a string literal, or a `concat!` of literals.
+struct Format {
+    text: String,
+    span: Span,
+    /// Whether it may name variables: those of a macro's result are whose?
+    captures: bool,
 }
 
 struct Argument {
@@ -72,6 +81,91 @@ fn until_semicolon(input: ParseStream<'_>) -> Result<TokenStream> {
     Ok(tokens)
 }
 
+/// The variable that a format means by a name: `r#type` if the name is a keyword. Nothing if there can be none.
+fn variable(name: &str, span: Span) -> Option<Ident> {
+    let mut variable = match syn::parse_str::<Ident>(name) {
+        Ok(ident) => ident,
+        Err(_) if name == "self" => Ident::new(name, span),
+        Err(_) if ["_", "Self", "crate", "super"].contains(&name) => return None,
+        Err(_) => Ident::parse_any.parse_str(name).map(|keyword| Ident::new_raw(&keyword.to_string(), span)).ok()?,
+    };
+    variable.set_span(span);
+    Some(variable)
+}
+
+impl Parse for Format {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let expected = |span| Error::new(span, "the format is a string literal, or a `concat!` of literals");
+        let start = input.span();
+        match input.parse::<Expr>().map_err(|error| expected(error.span()))? {
+            expr if concatenated(&expr).is_some() => {
+                let Some(macro_call) = concatenated(&expr) else { return Err(expected(start)) };
+                let mut text = String::new();
+                concatenate(macro_call, &mut text)?;
+                Ok(Self { text, span: start, captures: false })
+            }
+            expr => match literal(&expr) {
+                Some(Lit::Str(format)) => Ok(Self { text: format.value(), span: format.span(), captures: true }),
+                _ => Err(expected(expr.span())),
+            },
+        }
+    }
+}
+
+/// The literal that an expression is. A `$format:literal` of the caller's macro comes in a group without delimiters.
+fn literal(expr: &Expr) -> Option<&Lit> {
+    match expr {
+        Expr::Lit(literal) => Some(&literal.lit),
+        Expr::Group(group) => literal(&group.expr),
+        _ => None,
+    }
+}
+
+/// The call of `concat!` that an expression is.
+fn concatenated(expr: &Expr) -> Option<&syn::Macro> {
+    match expr {
+        Expr::Macro(call) if is_named(&call.mac, "concat") => Some(&call.mac),
+        Expr::Group(group) => concatenated(&group.expr),
+        _ => None,
+    }
+}
+
+/// Whether it is the macro of `core` that has this name.
+fn is_named(call: &syn::Macro, name: &str) -> bool {
+    call.path.segments.last().is_some_and(|segment| segment.ident == name)
+}
+
+/// Writes what a call of `concat!` becomes. A procedural macro is not told what other macros become.
+fn concatenate(call: &syn::Macro, text: &mut String) -> Result<()> {
+    for part in call.parse_body_with(Punctuated::<Expr, Token![,]>::parse_terminated)? {
+        concatenate_part(&part, text)?;
+    }
+    Ok(())
+}
+
+/// Writes a literal, a negative number, or a macro whose result is known.
+fn concatenate_part(part: &Expr, text: &mut String) -> Result<()> {
+    match (part, literal(part)) {
+        (_, Some(Lit::Str(part))) => text.push_str(&part.value()),
+        (_, Some(Lit::Char(part))) => text.push(part.value()),
+        (_, Some(Lit::Int(part))) => text.push_str(part.base10_digits()),
+        (_, Some(Lit::Float(part))) => text.push_str(&part.to_string().replace('_', "")),
+        (_, Some(Lit::Bool(part))) => text.push_str(if part.value { "true" } else { "false" }),
+        (Expr::Group(group), _) => concatenate_part(&group.expr, text)?,
+        (Expr::Unary(syn::ExprUnary { op: syn::UnOp::Neg(_), expr, .. }), _) => {
+            text.push('-');
+            concatenate_part(expr, text)?;
+        }
+        (Expr::Macro(call), _) if is_named(&call.mac, "concat") => concatenate(&call.mac, text)?,
+        (Expr::Macro(call), _) if is_named(&call.mac, "stringify") => text.push_str(&call.mac.tokens.to_string()),
+        _ => {
+            let what = "in a format, `concat!` takes literals, `concat!` and `stringify!`";
+            return Err(Error::new(part.span(), what));
+        }
+    }
+    Ok(())
+}
+
 /// Whether an identifier stands somewhere in the tokens.
 fn mentions(tokens: TokenStream, name: &str) -> bool {
     tokens.into_iter().any(|token| match token {
@@ -91,16 +185,16 @@ impl Call {
             }
             input.parse::<Token![,]>()?;
         }
-        let format: LitStr =
-            input.parse().map_err(|error| Error::new(error.span(), "the format is a string literal"))?;
+        let format = input.parse()?;
         let mut arguments = Vec::new();
         while !input.is_empty() {
             input.parse::<Token![,]>()?;
             if input.is_empty() {
                 break;
             }
-            let name = if input.peek(syn::Ident) && input.peek2(Token![=]) && !input.peek2(Token![==]) {
-                let name: Ident = input.parse()?;
+            // As in `format!`, a name may be a keyword.
+            let name = if input.peek(Ident::peek_any) && input.peek2(Token![=]) && !input.peek2(Token![==]) {
+                let name = Ident::parse_any(input)?.unraw();
                 input.parse::<Token![=]>()?;
                 Some(name)
             } else {
@@ -118,7 +212,7 @@ impl Call {
     }
 
     fn error(&self, what: &str) -> Error {
-        Error::new(self.format.span(), what)
+        Error::new(self.format.span, what)
     }
 
     /// The number of the argument that `which` names. A name that no argument has is captured from the caller's scope.
@@ -136,11 +230,14 @@ impl Call {
                     self.arguments[index].is_used = true;
                     return Ok(index);
                 }
-                let ident: Ident =
-                    syn::parse_str(name).map_err(|_| self.error(&format!("`{name}` cannot be captured")))?;
-                let ident = Ident::new(&ident.to_string(), self.format.span());
-                let value = syn::parse2(quote!(#ident))?;
-                self.arguments.push(Argument { name: Some(ident), value, is_used: true });
+                if !self.format.captures {
+                    let what = format!("a format made by a macro captures nothing: give it as `{name} = ..`");
+                    return Err(self.error(&what));
+                }
+                let variable = variable(name, self.format.span)
+                    .ok_or_else(|| self.error(&format!("`{name}` cannot be captured")))?;
+                let value = syn::parse2(quote!(#variable))?;
+                self.arguments.push(Argument { name: Some(variable.unraw()), value, is_used: true });
                 return Ok(self.arguments.len() - 1);
             }
         };
@@ -153,7 +250,7 @@ impl Call {
     }
 
     fn expand(mut self) -> Result<TokenStream> {
-        let format = self.format.value();
+        let format = self.format.text.clone();
         let explicit = self.arguments.len();
         let mut next = 0;
         let mut checks = Vec::new();
@@ -268,6 +365,13 @@ mod tests {
         assert!(code.contains("log :: < 9usize ,"), "{code}");
         let nothing = call(r#""no arguments""#).unwrap();
         assert!(nothing.contains(r#""no arguments" , "" ,"#) && nothing.contains("log :: < 1usize ,"), "{nothing}");
+        let keywords = call(r#""{type} {self} {match}", r#match = value"#).unwrap();
+        let order = ["& (value)", "& (r#type)", "& (self)"].map(|argument| keywords.find(argument).unwrap());
+        assert!(order.is_sorted() && keywords.contains(r#", "match,type,self" ,"#), "{keywords}");
+        let concatenated =
+            call(r#"concat!("a {", 0, ":", 'x', "} ", ::core::concat!(-1.5, true, stringify!(b))), value"#);
+        let concatenated = concatenated.unwrap();
+        assert!(concatenated.contains(r#""a {0:x} -1.5trueb""#), "{concatenated}");
         let raised = call(r#"never_waits, "{:width$.p$}", value, p = 2,"#).unwrap();
         assert!(raised.contains(", true ,"), "{raised}");
         assert_eq!(raised.matches(":: count (").count(), 2, "{raised}");
@@ -311,6 +415,9 @@ mod tests {
             (r#""a {""#, "at byte 2: a `{` without its `}`"),
             (r#"sometimes, "{}", a"#, "here may only stand `never_waits`"),
             ("text", "the format is a string literal"),
+            (r#"concat!("{", name, "}"), 1"#, "`concat!` takes literals"),
+            (r#"concat!("{", "port}")"#, "captures nothing: give it as `port = ..`"),
+            (r#""{crate}""#, "`crate` cannot be captured"),
             (r#""{}" a"#, "expected `,`"),
             (&many, "at most 23 arguments"),
         ] {
