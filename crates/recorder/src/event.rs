@@ -122,6 +122,17 @@ fn cut(kind: ArgumentKind, string: &[u8], most: usize) -> &[u8] {
         None => string,
         Some(kept) if kind == ArgumentKind::Str => whole_characters(kept),
         // Words, so whole units of UTF-16 too.
+        Some(kept) if kind == ArgumentKind::Utf16 => whole_pairs(kept, string),
         Some(kept) => kept,
+    }
+}
+
+/// Drops the high half of a surrogate pair whose low half was cut off. One that never had a low half is data, and stays.
+fn whole_pairs<'a>(kept: &'a [u8], string: &[u8]) -> &'a [u8] {
+    let high = kept.split_last_chunk().map(|(before, unit)| (before, u16::from_le_bytes(*unit)));
+    let low = string.get(kept.len()..).and_then(<[u8]>::first_chunk).map(|unit| u16::from_le_bytes(*unit));
+    match (high, low) {
+        (Some((before, 0xd800..=0xdbff)), Some(0xdc00..=0xdfff)) => before,
+        _ => kept,
     }
 }
