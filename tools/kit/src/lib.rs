@@ -1,4 +1,4 @@
-//! The kit: what a KMDF driver needs of the Windows Driver Kit, made here so that it builds on Linux.
+//! The kit: the headers, libraries and entry code with which a KMDF driver builds on Linux.
 //!
 //! [`assemble`] lays the clean-room headers out where `wdk-build` looks for a WDK, makes import libraries out of the
 //! `.def` files with `llvm-dlltool`, and compiles `WdfDriverEntry.lib` with `clang-cl`:
@@ -10,8 +10,8 @@
 //! <root>/Lib/wdf/kmdf/{x64,ARM64}/1.31                            WdfLdr.lib WdfDriverEntry.lib
 //! ```
 //!
-//! It is no WDK: it declares what irqlog uses and nothing else. `tests/abi.rs` compares what it declares of KMDF with
-//! `testdata/kmdf-abi.json`. A driver built with it imports from the same modules under the same names.
+//! The kit is no WDK: it declares only what irqlog uses. `tests/abi.rs` compares its KMDF declarations with
+//! `testdata/kmdf-abi.json`. A driver that is built with the kit imports from the same modules under the same names.
 
 use std::{
     fs,
@@ -36,7 +36,7 @@ pub enum Arch {
 }
 
 impl Arch {
-    /// Both, x64 first.
+    /// Both architectures, x64 first.
     pub const ALL: [Self; 2] = [Self::X64, Self::Arm64];
 
     /// The name on command lines and in folder names.
@@ -83,7 +83,7 @@ pub struct Tools {
     pub llvm_dlltool: PathBuf,
 }
 
-/// Writes the kit below `root` (the future `WDKContentRoot`), over whatever is there.
+/// Writes the kit below `root` (the future `WDKContentRoot`), and replaces the files that are there.
 ///
 /// # Errors
 /// A folder that cannot be written, or a tool that is missing or fails; the message names it.
@@ -107,12 +107,12 @@ pub fn assemble(root: &Path, tools: &Tools) -> Result<()> {
     Ok(())
 }
 
-/// Where the kernel's headers lie, for drivers in C.
+/// The folder of the kernel's headers, for drivers in C.
 pub fn kernel_headers(root: &Path) -> PathBuf {
     root.join("Include").join(SDK_VERSION).join("km")
 }
 
-/// Where the import library of the kernel lies, for drivers that do not come through wdk-build.
+/// The folder of the kernel's import library, for drivers that are not built through wdk-build.
 pub fn kernel_libraries(root: &Path, arch: Arch) -> PathBuf {
     root.join("Lib").join(SDK_VERSION).join("km").join(arch.wdk_folder())
 }

@@ -1,9 +1,9 @@
-//! The clean-room `wdf.h` against `testdata/kmdf-abi.json`, which was measured on Microsoft's public headers.
+//! Compares the clean-room `wdf.h` with `testdata/kmdf-abi.json`, which was measured on Microsoft's public headers.
 //!
-//! The facts are turned into static assertions that clang checks while it compiles the header, for both architectures:
-//! the index and signature of every function declared, the size of every structure and the offset and size of every
-//! field, the value of every enumerator. What the header declares is read out of its text, so that nothing in it goes
-//! unchecked because a list was forgotten.
+//! The test turns the facts into static assertions, which clang checks while it compiles the header, for both
+//! architectures: index and signature of every function, size of every structure, offset and size of every field, value
+//! of every enumerator. It reads the declarations from the header's text, so that no declaration goes unchecked because
+//! somebody forgot to list it.
 
 use std::{fmt::Write, path::Path, process::Command};
 
