@@ -1,14 +1,14 @@
-//! The lane: a ring of variable-size records with one writer at a time and any number of readers that take no lock.
+//! A ring of variable-size records, with one writer at a time and any number of readers that take no lock.
 //!
 //! | Module | What |
 //! |---|---|
-//! | [`word`] | the memory: 64-bit words that are read and written atomically; loom and fault injection put theirs here |
+//! | [`word`] | the memory: 64-bit words read and written atomically; loom and fault injection supply their own |
 //! | [`lane`] | the protocol between the writer and the readers of one lane |
-//! | [`lock`] | how a writer of a shared lane comes to be the only one: the lock trait, its guards, and locks of our own |
-//! | [`nesting`] | how a writer finds out that it interrupted another one on its own processor |
+//! | [`lock`] | how a shared lane gets a single writer: the lock trait, its guards, and irqlog's own locks |
+//! | [`nesting`] | how a writer finds out that it interrupted another writer on its own processor |
 //!
-//! Nothing here allocates, formats or panics, and nothing waits but [`lock::RawLock::acquire`]. The crate knows no
-//! Windows: the driver brings its lock, its IRQL and its memory.
+//! Nothing here allocates, formats or panics, and only [`lock::RawLock::acquire`] waits. The crate does not depend on
+//! Windows: the driver supplies the lock, the IRQL and the memory.
 
 #![no_std]
 

@@ -1,39 +1,39 @@
 //! The nesting count of a processor: how a log call finds out that it interrupted another one.
 //!
-//! At `HIGH_LEVEL` only an NMI or a machine check can interrupt a processor, and it runs to its end before what it
-//! interrupted goes on. So a plain load and store are enough to count: whoever interrupts between them puts the count
-//! back before it returns. Nobody has to ask whether he runs in an NMI:
+//! At `HIGH_LEVEL` only an NMI or a machine check can interrupt a processor, and its callback runs to its end before
+//! the interrupted code continues. So a plain load and store are enough to count: a callback that interrupts between
+//! them restores the count before it returns. No caller has to ask whether it runs in an NMI:
 //!
-//! | Count found | Who is that | Where it writes |
+//! | Count found | The caller | Where it writes |
 //! |---|---|---|
-//! | 0 | the first one on this processor | the engine's lane |
-//! | 1 | it interrupted the first one | the processor's NMI lane |
-//! | 2 or more | it interrupted a write of the NMI lane | nowhere: a counted drop |
+//! | 0 | is the first on this processor | the main lane of the engine |
+//! | 1 | interrupted the first | the processor's NMI lane |
+//! | 2 or more | interrupted a write of the NMI lane | nowhere: a counted drop |
 //!
-//! The one who found 0 but could not have the engine's lane (single try failed) writes the NMI lane too, and that lane
-//! has no lock: it first sets the count to 2 ([`Entered::claim_nmi_lane`]), so that whoever interrupts it drops instead
-//! of writing the same lane in its middle.
+//! A caller that found 0 but could not have the main lane (its single try failed) writes the NMI lane too, and that
+//! lane has no lock. So the caller first sets the count to 2 ([`Entered::claim_nmi_lane`]): a call that interrupts it
+//! then drops its record, instead of writing into the middle of the record in the same lane.
 //!
-//! No ordering is needed: the words of a processor are used by that processor alone, in program order. The compiler may
-//! not move a lane's stores across them either, since they are atomic stores to the same memory that a signal-like
-//! interruption sees; a compiler fence says so.
+//! No ordering is needed: only the processor itself uses its words, in program order. The compiler may not move a
+//! lane's stores across them either, since an interruption sees the same memory, like a signal; a compiler fence says
+//! so.
 
 use core::sync::atomic::{Ordering, compiler_fence};
 
 use crate::word::Word;
 
-/// A place to write, as the nesting count tells it.
+/// How deep a log call is nested on its processor, which decides where it writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// Nobody on this processor is writing.
+    /// No other call on this processor is writing.
     First,
-    /// One is, in the engine's lane.
+    /// One other call is writing, in the main lane.
     Nested,
-    /// One is, in the NMI lane.
+    /// Another call is writing the NMI lane.
     TooDeep,
 }
 
-/// A log call that has been counted on its processor. Leaving is explicit in the type: dropping it takes the count back.
+/// A log call that has been counted on its processor; dropping the value takes the count back.
 #[derive(Debug)]
 #[must_use]
 pub struct Entered<'m, W: Word> {
@@ -54,7 +54,7 @@ impl<'m, W: Word> Entered<'m, W> {
         Self { count, found }
     }
 
-    /// What the count says about where to write.
+    /// The depth that the count found by [`enter`](Self::enter) means.
     #[inline]
     pub const fn depth(&self) -> Depth {
         match self.found {
@@ -64,7 +64,7 @@ impl<'m, W: Word> Entered<'m, W> {
         }
     }
 
-    /// Makes everyone who interrupts from here on a counted drop, so that a caller at depth 0 may write the NMI lane.
+    /// Sets the count to 2, so that a caller that found 0 may write the NMI lane: a call that interrupts it is dropped.
     #[inline]
     pub fn claim_nmi_lane(&self) {
         self.count.store(self.found.wrapping_add(2));

@@ -1,32 +1,32 @@
 //! A word of memory that processors share.
 //!
-//! Everything that is shared is a 64-bit word, and every access to it is one atomic operation, so that a reader that
-//! comes at the wrong moment sees an old word or a new one, never half of each, and there is no data race for the
-//! compiler to exploit. The protocol on top (which word is stored before which) is [`lane`](crate::lane)'s.
+//! All shared memory consists of 64-bit words, and every access to a word is one atomic operation. A reader that loads
+//! while a writer stores sees the old word or the new one, never half of each, and there is no data race for the
+//! compiler to exploit. [`lane`](crate::lane) defines the protocol: which word is stored before which.
 //!
-//! It is a trait because the protocol is proved with other words than the real ones: loom's, which try every order that
-//! the memory model allows, and ones that leave a fence out, to see that the proof notices.
+//! [`Word`] is a trait because the protocol is proved with other words than the real ones: loom's, which try every
+//! order that the memory model allows, and words that leave a fence out, to see that the proof notices.
 
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 
 /// A 64-bit word shared between processors.
 pub trait Word {
-    /// Loads it with no ordering.
+    /// Loads the word with no ordering.
     fn load(&self) -> u64;
-    /// Loads it; what comes later stays later (acquire).
+    /// Loads the word; later accesses stay behind the load (acquire).
     fn load_acquire(&self) -> u64;
-    /// Stores it with no ordering.
+    /// Stores the word with no ordering.
     fn store(&self, value: u64);
-    /// Stores it; what came earlier stays earlier (release).
+    /// Stores the word; earlier accesses stay before the store (release).
     fn store_release(&self, value: u64);
-    /// Adds in one step, with no ordering; the value before.
+    /// Adds to the word in one step, with no ordering; answers the value before.
     fn fetch_add(&self, value: u64) -> u64;
-    /// Replaces `current` by `value` in one step, with no ordering; false if it was something else.
+    /// Replaces `current` by `value` in one step, with no ordering; answers false if the word was something else.
     fn compare_exchange(&self, current: u64, value: u64) -> bool;
-    /// Stores before it are seen before stores after it, by whoever has an acquire fence between its loads. It belongs to
-    /// no word; a model takes it from the one that it is called on.
+    /// Release fence: a reader with an acquire fence between its loads sees the stores before this fence if it sees a
+    /// store behind it. A fence belongs to no word; a model finds its own fence through the word on which it is called.
     fn release_fence(&self);
-    /// Loads before it are done before loads after it.
+    /// Acquire fence: loads before it are done before loads after it.
     fn acquire_fence(&self);
 }
 

@@ -1,38 +1,38 @@
 //! A lock that knows its owner, for checked builds.
 //!
-//! What a lock of ours cannot survive, and what a free build therefore answers with a hang or a torn record, is found where
-//! it happens: taking it again on the processor that holds it, giving it back when nobody or another processor holds it,
-//! and waiting for longer than the budget. The owner is written after the acquisition and cleared before the release, by
-//! the owner alone, and stands on a line of its own, so the lock itself behaves as it does in a free build.
+//! It reports misuse where it happens, which in a free build would end in a hang or a torn record: acquiring the lock
+//! again on the processor that owns it, releasing it when nobody or another processor owns it, and waiting for longer
+//! than the budget. Only the owner writes the owner word, after the acquisition, and clears it before the release. The
+//! word lies on a line of its own, so the lock itself behaves as it does in a free build.
 
 use super::{
     RawLock,
     word::{Alone, LockWord},
 };
 
-/// What was done to a lock. The numbers are the first parameter of the bug check.
+/// A misuse of a lock. The numbers are the first parameter of the bug check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Violation {
-    /// Acquired by the processor that holds it: it would wait for itself.
+    /// The processor that owns the lock acquires it again: it would wait for itself.
     Recursion = 1,
-    /// Released while nobody holds it.
+    /// A processor releases a lock that nobody owns.
     NotHeld = 2,
-    /// Released by another processor than the one that holds it.
+    /// A processor releases a lock that another processor owns.
     WrongProcessor = 3,
-    /// Waited for it for longer than the budget.
+    /// A waiter waited for longer than the budget.
     BudgetExhausted = 4,
 }
 
-/// Where a violation is reported.
+/// The receiver of violations: the bug check of the driver, or a test.
 pub trait Judge {
     /// Index of the current processor.
     fn processor(&self) -> u32;
-    /// Stops the system. `lock` is the address of the lock; `owner` is the processor that holds it, if one does.
+    /// Stops the system. `lock` is the address of the lock; `owner` is the index of the processor that owns it, if any.
     fn violation(&self, violation: Violation, lock: usize, owner: Option<u32>) -> !;
 }
 
-/// A lock with an owner. `owner` is a word that is 0.
+/// A lock with an owner word, which is 0 while nobody owns the lock.
 #[derive(Debug)]
 pub struct Checked<L, W, J> {
     lock: L,
@@ -43,12 +43,12 @@ pub struct Checked<L, W, J> {
 const NOBODY: u64 = 0;
 
 impl<L: RawLock, W: LockWord, J: Judge> Checked<L, W, J> {
-    /// A free lock with no owner.
+    /// Makes a checked lock of a free lock, and a word that is 0.
     pub const fn new(lock: L, owner: W, judge: J) -> Self {
         Self { lock, owner: Alone(owner), judge }
     }
 
-    /// The address that a violation names.
+    /// The address of the lock, which a violation reports.
     pub fn address(&self) -> usize {
         core::ptr::from_ref(&self.lock).addr()
     }

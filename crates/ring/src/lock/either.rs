@@ -1,16 +1,16 @@
-//! One of two locks, chosen when it is made.
+//! One of two locks, chosen when the lock is made.
 //!
-//! Of two and not of many: a choice between many would become a jump table, which the check of the linked driver cannot
-//! follow (`cargo xtask verify-sys`). More are a choice between choices.
+//! A choice between more than two locks would become a jump table, which the check of the linked driver cannot follow
+//! (`cargo xtask verify-sys`). More than two locks are a choice between choices.
 
 use super::RawLock;
 
 /// One of two locks.
 #[derive(Debug)]
 pub enum Either<A, B> {
-    /// The first.
+    /// The lock is of the first type.
     First(A),
-    /// The second.
+    /// The lock is of the second type.
     Second(B),
 }
 

@@ -1,25 +1,26 @@
 //! The lock `queued`: an in-stack queue lock (Mellor-Crummey and Scott, 1991), fair.
 //!
-//! The lock is the address of the last in line. Who comes exchanges it for the address of its own node, on its own stack;
-//! if someone was there, it tells that one who stands behind, and waits on a word of its own node until that one hands the
-//! lock over. So every waiter spins on a line that nobody else touches, and the lock goes round in the order of the
-//! exchanges: nobody starves.
+//! The lock word, the tail, holds the address of the last node in the queue. An acquirer swaps in the address of its
+//! own node, which lies on its stack. If there was a node before, the acquirer stores its node's address there, and
+//! waits on a word of its own node until the owner before it hands the lock over. So every waiter spins on a line of
+//! its own, and the lock goes round in the order of the exchanges: no waiter starves.
 //!
-//! The price is that *both* sides may have to wait for a third: the release, when the tail says that someone has come who
-//! has not yet told his node (between `queued:A` and `queued:B`). That someone is at `HIGH_LEVEL`, so it is a few
-//! instructions away, unless its virtual processor has been taken off. Therefore the lock has no try: a caller that must
-//! not wait could take it, but not give it back in bounded time. And a waiter cannot leave: its node is in the queue until
-//! its turn has come. In a checked build it complains (see [`checked`](super::checked)); in a free one it waits.
+//! The price is that the *release* may have to wait too: the tail says that there is a successor, but the successor has
+//! not linked its node yet (it is between `queued:A` and `queued:B`). The successor is at `HIGH_LEVEL`, so it is a few
+//! instructions away from linking, unless a hypervisor does not run its virtual processor. Therefore the lock has no
+//! try: a caller that must not wait could acquire the lock, but not release it in bounded time. And a waiter cannot
+//! leave: its node is in the queue until its turn has come. In a checked build a waiter that exhausts its budget
+//! reports it (see [`checked`](super::checked)); in a free build it waits on.
 //!
 //! | Ordering | Where | Partner |
 //! |---|---|---|
-//! | `queued:A` Release | exchange of the tail | `queued:A` Acquire of the next one: he finds our node initialised |
+//! | `queued:A` Release | exchange of the tail | `queued:A` Acquire of the successor: our node is initialised |
 //! | `queued:A` Acquire | exchange of the tail | `queued:F`, if the queue was empty; else see above |
-//! | `queued:B` Release | store of our address into the node before us | `queued:E`: he finds our node initialised |
+//! | `queued:B` Release | store of our address into the predecessor's node | `queued:E`: our node is initialised |
 //! | `queued:C` Acquire | load of our word that finds the lock handed over | `queued:D` |
-//! | `queued:D` Release | store into the next one's word | `queued:C` |
-//! | `queued:E` Acquire | load of the address of the next one | `queued:B` |
-//! | `queued:F` Release | compare-exchange of the tail to nobody | `queued:A` Acquire of the next one |
+//! | `queued:D` Release | store into the successor's word | `queued:C` |
+//! | `queued:E` Acquire | load of the successor's address | `queued:B` |
+//! | `queued:F` Release | compare-exchange of the tail to nobody | `queued:A` Acquire of the next acquirer |
 
 use core::{marker::PhantomData, sync::atomic::AtomicU64};
 
@@ -28,12 +29,12 @@ use super::{
     word::{Alone, Clock, LockWord, Patience},
 };
 
-/// One who waits for the lock, or holds it. It stays where it is from acquisition to release.
+/// The place in the queue of a waiter or of the owner. It stays where it is from acquisition to release.
 #[derive(Debug, Default)]
 pub struct Node<W = AtomicU64> {
-    /// Address of the node behind, or 0.
+    /// Address of the successor's node, or 0 until it has linked itself.
     next: W,
-    /// Not 0 until the lock is handed over.
+    /// Not 0 until the predecessor hands the lock over.
     waits: W,
 }
 
@@ -42,17 +43,17 @@ impl<W> Node<W> {
         core::ptr::from_ref(self).expose_provenance() as u64
     }
 
-    /// The node at an address that [`address`](Self::address) gave.
+    /// The node at an address that [`address`](Self::address) answered.
     ///
     /// # Safety
-    /// The node is still there.
+    /// The node still exists.
     unsafe fn at<'n>(address: u64) -> &'n Self {
         // SAFETY: as the caller promises.
         unsafe { &*core::ptr::with_exposed_provenance(address as usize) }
     }
 }
 
-/// The lock. `budget` is in ticks of the clock; past it a waiter that is watched complains. 0 for never.
+/// The lock `queued`. `budget` is in ticks of the clock; a watched waiter that exhausts it is reported. 0: never.
 #[derive(Debug)]
 pub struct QueuedLock<W, C, N = W> {
     tail: Alone<W>,
@@ -64,7 +65,7 @@ pub struct QueuedLock<W, C, N = W> {
 const NOBODY: u64 = 0;
 
 impl<W: LockWord, C: Clock, N: LockWord + Default> QueuedLock<W, C, N> {
-    /// A free lock over a word that is 0.
+    /// Makes a free lock of a word that is 0.
     pub const fn new(word: W, clock: C, budget: u64) -> Self {
         Self { tail: Alone(word), clock, budget, nodes: PhantomData }
     }

@@ -1,15 +1,17 @@
-//! The lock `swap`: an any-IRQL spin lock of our own, written as such a lock is written well.
+//! The lock `swap`: irqlog's own test-and-test-and-set spin lock for any IRQL.
 //!
-//! * *Take* by exchanging the whole word, not by setting a bit: one instruction, and no read-modify-write of its own.
-//! * *Test before test-and-set*: who finds it taken waits with plain loads, which share the line; only a lock that looks
-//!   free is tried again. A waiter that exchanges all the time would take the line away from the owner, for ever.
-//! * *Acquire* on taking, *release* on giving back, nothing more: the release is one store. The saved IRQL is in the
-//!   guard, not in the word, so the owner never touches the line but to give it back.
-//! * *Alone* on 128 bytes: nothing else moves when waiters spin.
-//! * *Bounded*: past a budget of time, from the clock and not from a loop count, the waiter gives up. A recorder drops
-//!   its record and counts it; a processor stuck at `HIGH_LEVEL` would end in a clock watchdog bug check.
+//! * *Exchange of the whole word*, not of a bit: acquiring is one instruction, and no other read-modify-write.
+//! * *Test before test-and-set*: a waiter that finds the lock taken waits with plain loads, which share the line, and
+//!   exchanges again only when the lock looks free. A waiter that always exchanged would take the line away from the
+//!   owner, again and again.
+//! * *Acquire ordering* on the acquisition, *release ordering* on the release, nothing more: the release is one store.
+//!   The saved IRQL is in the guard, not in the word, so the owner touches the line only to release the lock.
+//! * *Alone* on 128 bytes: no other data shares the line on which waiters spin.
+//! * *Bounded*: a waiter gives up past a budget of time, which it takes from the clock and not from a loop count. The
+//!   recorder drops the record and counts the drop; a processor stuck at `HIGH_LEVEL` would end in a clock watchdog bug
+//!   check.
 //!
-//! It is not fair, and it does not tell a hypervisor about long spins; the system's lock does.
+//! The lock is not fair, and does not tell a hypervisor about long spins; the system's lock does.
 //!
 //! | Ordering | Where | Partner |
 //! |---|---|---|
@@ -21,7 +23,7 @@ use super::{
     word::{Alone, Clock, LockWord, Patience},
 };
 
-/// The lock. `budget` is in ticks of the clock; 0 waits for ever.
+/// The lock `swap`. `budget` is in ticks of the clock; with 0 a waiter waits for ever.
 #[derive(Debug)]
 pub struct SwapLock<W, C> {
     word: Alone<W>,
@@ -33,7 +35,7 @@ const FREE: u64 = 0;
 const TAKEN: u64 = 1;
 
 impl<W: LockWord, C: Clock> SwapLock<W, C> {
-    /// A free lock over a word that is 0.
+    /// Makes a free lock of a word that is 0.
     pub const fn new(word: W, clock: C, budget: u64) -> Self {
         Self { word: Alone(word), clock, budget }
     }

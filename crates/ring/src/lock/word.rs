@@ -1,30 +1,31 @@
-//! The word of a lock, and the clock of whoever waits for it.
+//! The word of a lock, and the clock by which a waiter measures its wait.
 
 use core::{
     hint::spin_loop,
     sync::atomic::{AtomicU64, Ordering},
 };
 
-/// A word that processors take turns on.
+/// A word that makes a lock.
 ///
-/// A trait for the same reason as [`Word`](crate::word::Word): the model puts its
-/// own here. Each function carries the ordering that a lock of ours needs, and no more.
+/// It is a trait for the same reason as [`Word`](crate::word::Word): the model supplies its own. Each function has the
+/// ordering that irqlog's locks need, and no more.
 pub trait LockWord {
-    /// Looks at it, with no ordering.
+    /// Loads the word, with no ordering.
     fn load(&self) -> u64;
-    /// Looks at it; what comes later stays later.
+    /// Loads the word; later accesses stay behind the load (acquire).
     fn load_acquire(&self) -> u64;
-    /// Stores it, with no ordering.
+    /// Stores the word, with no ordering.
     fn store(&self, value: u64);
-    /// Stores it; what came earlier stays earlier.
+    /// Stores the word; earlier accesses stay before the store (release).
     fn store_release(&self, value: u64);
-    /// Exchanges it; what comes later stays later.
+    /// Exchanges the word; later accesses stay behind it (acquire).
     fn swap_acquire(&self, value: u64) -> u64;
-    /// Exchanges it; what came earlier stays earlier, what comes later stays later.
+    /// Exchanges the word; earlier accesses stay before it, later ones behind it (acquire and release).
     fn swap_acquire_release(&self, value: u64) -> u64;
-    /// Replaces `current` by `value`; what came earlier stays earlier. False if it was something else.
+    /// Replaces `current` by `value`; earlier accesses stay before it (release). Answers false if the word was
+    /// something else.
     fn compare_exchange_release(&self, current: u64, value: u64) -> bool;
-    /// Lets the other side of the processor, or of the model, go first.
+    /// Tells the processor, or the model, that this thread waits, so that other threads run first.
     fn pause(&self) {
         spin_loop();
     }
@@ -74,11 +75,11 @@ pub struct Alone<W>(pub W);
 
 /// A clock that may be read at any IRQL.
 pub trait Clock {
-    /// Now, in ticks.
+    /// The current time, in ticks.
     fn now(&self) -> u64;
 }
 
-/// How long a waiter has waited.
+/// The budget of a waiter: how long it has waited, and how long it may.
 #[derive(Debug)]
 pub(super) struct Patience<'c, C> {
     clock: &'c C,
@@ -92,7 +93,7 @@ impl<'c, C: Clock> Patience<'c, C> {
         Self { clock, budget, since: None }
     }
 
-    /// Looks at the clock; whether the budget is gone.
+    /// Reads the clock; answers whether the budget is exhausted.
     pub fn is_gone(&mut self) -> bool {
         if self.budget == 0 {
             return false;
