@@ -1,22 +1,22 @@
 //! The service parameters: names, limits, defaults.
 //!
-//! They come from the service's `Parameters` key. A value that is missing has its default; one that is no good is named
-//! in the log and has its default too: a recorder that does not start because of a typing error records nothing.
+//! They come from the service's `Parameters` key. A missing value has its default. A bad value is named in the log and
+//! has its default too: a recorder that does not start because of a typing error records nothing.
 
 use irqlog_wire::{
     image::{Engine, Lock, Policy},
     record::Level,
 };
 
-/// What the parameters say.
+/// The values of the parameters, parsed and within their limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// `Engine`: how a writer comes to be the only one of its lane.
+    /// `Engine`: how a main lane gets a single writer.
     pub engine: Engine,
     /// `Lock`: the lock of the shared lane.
     pub lock: Lock,
-    /// `LockBudget`: microseconds that a waiter for the lock `swap` waits; in a checked build also for `queued`, and then it
-    /// ends in a bug check. 0 for ever.
+    /// `LockBudget`: microseconds that a waiter for the lock `swap` waits; in a checked build also for `queued`, and
+    /// then it ends in a bug check. 0 for ever.
     pub lock_budget: u32,
     /// `RingKiB`: the shared lane, or all processor lanes together.
     pub ring_kib: u32,
@@ -33,7 +33,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// What is used where nothing is said.
+    /// The default of each parameter.
     pub const DEFAULT: Self = Self {
         engine: Engine::Shared,
         lock: Lock::Kernel,
@@ -88,7 +88,7 @@ pub enum Shape {
 }
 
 impl Parameter {
-    /// All of them.
+    /// All parameters, in the order in which they are read.
     pub const ALL: [Self; 9] = [
         Self::Engine,
         Self::Lock,
@@ -124,7 +124,7 @@ impl Parameter {
         }
     }
 
-    /// What it takes, for the message that says it did not.
+    /// The values that the parameter takes, in words, for the message about a bad value.
     pub const fn takes(self) -> &'static str {
         match self {
             Self::Engine => "shared or percpu",
@@ -139,10 +139,10 @@ impl Parameter {
         }
     }
 
-    /// Takes over a name.
+    /// Sets the parameter to the value with this name.
     ///
     /// # Errors
-    /// [`BadValue`] if it is none of this parameter's; `config` is then unchanged.
+    /// [`BadValue`] if the parameter has no value of this name; `config` is then unchanged.
     pub fn set_name(self, config: &mut Config, name: &str) -> Result<(), BadValue> {
         match self {
             Self::Engine => Engine::from_name(name).map(|engine| config.engine = engine),
@@ -154,10 +154,10 @@ impl Parameter {
         .ok_or(BadValue)
     }
 
-    /// Takes over a number.
+    /// Sets the parameter to this number.
     ///
     /// # Errors
-    /// [`BadValue`] if it is out of range; `config` is then unchanged.
+    /// [`BadValue`] if the number is out of range; `config` is then unchanged.
     pub fn set_number(self, config: &mut Config, number: u32) -> Result<(), BadValue> {
         if self == Self::RawPointers {
             config.raw_pointers = match number {

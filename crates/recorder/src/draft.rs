@@ -1,8 +1,8 @@
 //! A record as it is encoded on the caller's stack, before the IRQL is raised.
 //!
-//! Texts, blobs and the strings of events are read here and nowhere later, so they may be pageable if the caller is at
-//! `APC_LEVEL` or below. The words of an event lie on the caller's stack, which is resident: without strings and pointers
-//! they are the payload as they are, and go from there into the ring.
+//! Texts, blobs and the strings of events are read only here, so they may be pageable if the caller is at `APC_LEVEL`
+//! or below. The words of an event lie on the caller's stack, which is resident. Without strings and pointers they are
+//! the payload as they are, and are copied from there into the ring.
 
 use core::{
     mem::MaybeUninit,
@@ -21,22 +21,22 @@ use zerocopy::IntoBytes;
 
 use crate::{event, pointers::Pointers};
 
-/// What a caller wants to write. The parts of the payload follow each other.
+/// The data that a caller wants to write. The parts of the payload follow each other.
 #[derive(Clone, Copy, Debug)]
 pub struct Draft<'a> {
     kind: Kind,
     level: Level,
     flags: u16,
     site: u32,
-    /// In whole words, so that what follows starts at one.
+    /// First part of the payload, in whole words, so that the next part starts at a word.
     head: &'a [[u8; WORD]],
     body: &'a [u8],
-    /// An event; then there is nothing else.
+    /// The words of an event; the other parts are then empty.
     event: &'a [u64],
 }
 
 impl<'a> Draft<'a> {
-    /// A text record. More than one record holds is cut at a character boundary and flagged.
+    /// A text record. A text that is longer than one record holds is cut at a character boundary, and flagged.
     #[inline]
     pub fn text(level: Level, text: &'a [u8]) -> Self {
         let (body, flags) = if text.len() > MAX_PAYLOAD { (cut(text), flags::TRUNCATED) } else { (text, 0) };
@@ -54,13 +54,14 @@ impl<'a> Draft<'a> {
         Ok(Self { kind: Kind::Blob, level, head: header.as_bytes().as_chunks().0, body: piece, ..Self::EMPTY })
     }
 
-    /// An event, in the form in which a [provider hands it over](irqlog_wire::event).
+    /// An event, in the form in which a [provider passes it](irqlog_wire::event).
     ///
-    /// Words without strings and pointers are not copied first: they are read at HIGH_LEVEL, when they go into the ring.
+    /// Words without strings and pointers are not copied first: they are read at HIGH_LEVEL, when they go into the
+    /// ring.
     ///
     /// # Safety
-    /// The words are resident, as what lies on a kernel stack is; each string that they name is valid for its length, at the
-    /// IRQL of the call. Both for as long as the draft is used.
+    /// The words are resident, as memory on a kernel stack is; each string that they name is valid for its length, at
+    /// the IRQL of the call. Both hold for as long as the draft is used.
     #[inline]
     pub const unsafe fn event(level: Level, site: u32, words: &'a [u64]) -> Self {
         Self { kind: Kind::Event, level, site, event: words, ..Self::EMPTY }
@@ -68,20 +69,20 @@ impl<'a> Draft<'a> {
 
     const EMPTY: Self = Self { kind: Kind(0), level: Level(0), flags: 0, site: 0, head: &[], body: &[], event: &[] };
 
-    /// The same with more [`flags`].
+    /// The same draft with more [`flags`].
     #[must_use]
     pub const fn with_flags(mut self, more: u16) -> Self {
         self.flags |= more;
         self
     }
 
-    /// Its level.
+    /// The level at which the record is written.
     pub const fn level(&self) -> Level {
         self.level
     }
 }
 
-/// As much of a text as one record holds.
+/// The part of a text that one record holds.
 #[cold]
 #[inline(never)]
 fn cut(text: &[u8]) -> &[u8] {
@@ -116,7 +117,7 @@ pub(crate) fn last_word(body: &[u8], rest: &[u8]) -> u64 {
     }
 }
 
-/// Who writes, as far as it is known before the raise.
+/// The writer's data that are known before the raise.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Origin {
     pub irql: u8,
@@ -129,14 +130,14 @@ pub(crate) struct Origin {
 pub(crate) struct Room([MaybeUninit<u64>; MAX_PAYLOAD / WORD]);
 
 impl Room {
-    /// Nothing yet.
+    /// Room without a payload.
     #[inline]
     pub const fn new() -> Self {
         Self([MaybeUninit::uninit(); MAX_PAYLOAD / WORD])
     }
 
-    /// Encodes; the processor, seq and tick are filled in when they are known. Nothing if the draft is larger than a
-    /// record can be, which its constructors exclude.
+    /// Encodes a record; the caller fills in processor, seq and tick when they are known. `None` if the draft is larger
+    /// than a record can be, which its constructors exclude.
     #[inline(always)]
     #[expect(
         clippy::inline_always,
@@ -167,8 +168,8 @@ impl Room {
         if let [last] = last {
             last.write(last_word(draft.body, rest));
         }
-        // SAFETY: all of `head`, `body` and `last`, which are all of the first `length` words, were written: the parts of
-        // the draft are as long as they. Same layout, and the borrow of `self` goes over.
+        // SAFETY: all of `head`, `body` and `last`, which are all of the first `length` words, were written: the parts
+        // of the draft are as long as they. Same layout, and the borrow of `self` goes over.
         let payload = unsafe { core::slice::from_raw_parts(self.0.as_ptr().cast(), length) };
         Some(Record { header: header.to_words(), payload })
     }
@@ -185,7 +186,7 @@ impl Room {
     }
 }
 
-/// The header of a record with so many words of payload.
+/// The header of a record with `length` words of payload.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "it becomes the words of the record")]
 fn header(draft: &Draft<'_>, origin: Origin, length: usize, payload_size: usize) -> RecordHeader {
@@ -206,7 +207,8 @@ fn header(draft: &Draft<'_>, origin: Origin, length: usize, payload_size: usize)
     }
 }
 
-/// Stores bytes into as many words: by eights, and what is left without a loop, for the same reason as in the lane.
+/// Stores `words` into the same number of places: by eights, and the rest without a loop, for the same reason as in the
+/// lane.
 #[inline]
 fn put(mut places: &mut [MaybeUninit<u64>], mut words: &[[u8; WORD]]) {
     while words.len() >= 8 {
@@ -223,7 +225,7 @@ fn put(mut places: &mut [MaybeUninit<u64>], mut words: &[[u8; WORD]]) {
     }
 }
 
-/// Stores `N` of them, if there are as many; what is left of both.
+/// Stores `N` words, if there are that many; answers the rest of both slices.
 #[inline]
 fn put_some<'p, 'w, const N: usize>(
     places: &'p mut [MaybeUninit<u64>],
@@ -240,8 +242,8 @@ fn put_some<'p, 'w, const N: usize>(
     (places, words)
 }
 
-/// Stores one. Atomic only so that the compiler does not make a call of memcpy out of a few stores: the call, which goes
-/// to the kernel's export in the driver, would be most of the encoding.
+/// Stores a word. The store is atomic only so that the compiler does not turn a few stores into a call of memcpy: in
+/// the driver the call goes to the kernel's export, and would be most of the encoding.
 #[inline]
 pub(crate) fn put_word(place: &mut MaybeUninit<u64>, word: [u8; WORD]) {
     // SAFETY: aligned and ours alone; it is only written.
@@ -249,7 +251,7 @@ pub(crate) fn put_word(place: &mut MaybeUninit<u64>, word: [u8; WORD]) {
     place.store(u64::from_le_bytes(word), Ordering::Relaxed);
 }
 
-/// Says which processor writes.
+/// Sets the processor in the header of a record.
 #[inline]
 pub(crate) const fn set_processor(record: &mut Record<'_>, processor: u32) {
     record.header[WORD_PROCESSOR] |= processor as u64 & 0xffff;

@@ -1,7 +1,6 @@
-//! Where everything lies in the ring image, and how it is first filled.
+//! The layout of the ring image: where each part lies, and how the image is first filled.
 //!
-//! All of it is arithmetic on a few numbers that the recorder keeps for itself: what lies in the image is never trusted
-//! to find the way around it.
+//! The layout is arithmetic on a few numbers that the recorder keeps for itself. It never trusts offsets in the image.
 
 use irqlog_ring::word::Word;
 use irqlog_wire::{
@@ -18,16 +17,16 @@ use crate::{config::Config, memory::Image};
 
 const HEADER_WORDS: usize = size_of::<ImageHeader>() / WORD;
 
-/// The geometry of a ring image: which lanes there are, and where.
+/// The geometry of a ring image: which lanes it has, and where they lie.
 ///
 /// | Engine | Lanes | NMI lane of processor `p` |
 /// |---|---|---|
-/// | `shared` | 0 is everyone's | `1 + p` |
-/// | `percpu` | `p` is processor `p`'s | `processors + p` |
+/// | `shared` | 0 is for all processors | `1 + p` |
+/// | `percpu` | `p` is for processor `p` | `processors + p` |
 ///
-/// There is a processor control, and a control for each lane, for every processor that the machine can ever have; lanes
-/// have data only for those that were active at the start; a processor that comes later brings a piece of its own, as if
-/// the image went on with it ([`Memory`](crate::memory::Memory)).
+/// For every processor that the machine can ever have there is a processor control, and a control for each of its
+/// lanes. Only lanes of processors that were active at the start have data in the image. A processor that is added
+/// later gets a piece of its own, which continues the image ([`Memory`](crate::memory::Memory)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     engine: Engine,
@@ -42,26 +41,26 @@ pub struct Layout {
     sites_words: usize,
 }
 
-/// The smallest lane that a processor gets, however small the budget and however many there are.
+/// The smallest lane that a processor gets, however small `RingKiB` is and however many processors there are.
 const SMALLEST_LANE_KIB: u32 = 16;
 
-/// What is not geometry: identity and time.
+/// The values in the header that are not geometry: identity and time.
 #[derive(Clone, Copy, Debug)]
 pub struct Identity {
     /// PE machine type.
     pub machine: u32,
     /// Ticks per second.
     pub tick_frequency: u64,
-    /// Tick now.
+    /// The current tick.
     pub tick: u64,
-    /// System time now, 100 ns since 1601, UTC.
+    /// The current system time, in units of 100 ns since 1601, UTC.
     pub time: u64,
     /// Version of the driver.
     pub version: [u16; 3],
 }
 
 impl Layout {
-    /// Divides the memory that `config` grants. `active` of at most `processors` processors are there.
+    /// Divides the memory that `config` grants. `active` processors run now, of at most `processors` ever.
     pub fn new(config: &Config, processors: usize, active: usize) -> Self {
         let processors = processors.max(1);
         let active = active.clamp(1, processors);
@@ -85,7 +84,7 @@ impl Layout {
         }
     }
 
-    /// Words of the whole image.
+    /// Number of words of the whole image.
     pub const fn words(&self) -> usize {
         self.sites() + self.sites_words
     }
@@ -105,7 +104,7 @@ impl Layout {
         self.lane_control(self.lanes())
     }
 
-    /// The engine.
+    /// The engine that the lanes are for.
     #[inline]
     pub const fn engine(&self) -> Engine {
         self.engine
@@ -155,18 +154,18 @@ impl Layout {
         self.active
     }
 
-    /// Words of the piece of the image that a processor brings that comes later: its main lane, if it has one, then its
-    /// NMI lane.
+    /// Number of words of the piece of a processor that is added later: its main lane, if it has one, then its NMI
+    /// lane.
     pub const fn piece_words(&self) -> usize {
         self.piece_main_words() + (1 << self.nmi_bits)
     }
 
-    /// Words of the main lane in such a piece.
+    /// Number of words of the main lane in such a piece.
     pub const fn piece_main_words(&self) -> usize {
         if self.is_percpu() { 1 << self.main_bits } else { 0 }
     }
 
-    /// First word of the piece of a processor that comes later.
+    /// First word of the piece of a processor that is added later, as if the image continued.
     pub(crate) const fn piece(&self, processor: usize) -> usize {
         self.words() + processor.saturating_sub(self.active) * self.piece_words()
     }
@@ -176,7 +175,7 @@ impl Layout {
         HEADER_WORDS + self.processors * processor_word::COUNT + lane * lane_word::COUNT
     }
 
-    /// First word of the data of a lane, if it has some.
+    /// First word of the data of a lane; `None` if the lane has no data.
     const fn lane_data(&self, lane: usize) -> Option<usize> {
         let main_at = self.tables_words();
         if lane < self.main_lanes_with_data {
@@ -188,7 +187,7 @@ impl Layout {
         if processor < self.active { Some(nmi_at + (processor << self.nmi_bits)) } else { None }
     }
 
-    /// Fills header and tables of zeroed memory. Before anyone else sees it.
+    /// Fills header and tables of zeroed memory. Called before anyone else sees the memory.
     pub fn initialise<W: Word>(&self, image: &[W], config: &Config, identity: &Identity) {
         let Some(parts) = Image::new(image, self) else { return };
         store(image, 0, self.header(config, identity).as_bytes());
@@ -247,7 +246,7 @@ impl Layout {
     }
 }
 
-/// The largest power of two of words that fits into so many KiB: its exponent.
+/// The exponent of the largest power of two of words that fits into `kib` KiB.
 const fn bits_of_words(kib: u32) -> u32 {
     // `ilog2` alone would bring a panic into the image.
     match (kib as usize * 1024 / WORD).checked_ilog2() {

@@ -1,20 +1,20 @@
-//! The recorder: everything that irqlog.sys does, but for Windows itself.
+//! The recorder: everything in irqlog.sys that does not need Windows.
 //!
 //! | Module | What |
 //! |---|---|
 //! | [`config`] | the service parameters, parsed and limited |
 //! | [`layout`] | where everything lies in the ring image, and its first initialisation |
-//! | [`memory`] | the words of the image, and the pieces that come later |
+//! | [`memory`] | the words of the image, and the pieces of processors that are added later |
 //! | [`draft`] | a record as it is encoded on the caller's stack |
 //! | [`event`], [`pointers`] | the arguments of events |
-//! | [`sites`] | the site table, and the providers that run |
+//! | [`sites`] | the site table, and the registered providers |
 //! | [`log`] | the record path: raise, choose a lane, stamp, publish, lower |
 //! | [`request`] | the control device's requests, parsed before anything is done |
-//! | [`answer`] | what is done for them |
+//! | [`answer`] | the answers to those requests |
 //!
-//! It is generic over its outside ([`Platform`], [`RawLock`](irqlog_ring::lock::RawLock),
-//! [`Memory`](memory::Memory)), so that the code which runs in the driver is the code that tests, models and
-//! the rig run. It does not allocate, format or panic.
+//! The crate is generic over its outside ([`Platform`], [`RawLock`](irqlog_ring::lock::RawLock),
+//! [`Memory`](memory::Memory)), so that tests, models and the rig run the same code as the driver. It does not
+//! allocate, format or panic.
 
 #![no_std]
 
@@ -31,7 +31,7 @@ pub mod sites;
 
 pub use log::Recorder;
 
-/// What the recorder asks of the system, besides raising and lowering.
+/// The services of the system that the recorder uses, besides raising and lowering the IRQL.
 ///
 /// Every function may be called at any IRQL unless it says otherwise.
 pub trait Platform: irqlog_ring::lock::Irql {

@@ -1,11 +1,11 @@
-//! The record path.
+//! The record path: the steps of a log call, from its arguments to a record in a lane.
 //!
 //! # Order
 //!
-//! 1. Level and pause are looked at: one load each.
-//! 2. IRQL, thread and process are read, and the record is encoded on the stack: the arguments are read here.
-//! 3. Raise to `HIGH_LEVEL` ([`Raised`]). From here on nothing but NMI and machine check happens on this processor.
-//! 4. Count the call on its processor ([`Entered`]); the count found decides:
+//! 1. Load level and pause, one load each, and return if the record is not to be written.
+//! 2. Read IRQL, thread and process, and encode the record on the stack: the arguments are read here.
+//! 3. Raise to `HIGH_LEVEL` ([`Raised`]). From here on only NMI and machine check interrupt this processor.
+//! 4. Count the call on its processor ([`Entered`]); the count that the call finds decides where it writes:
 //!
 //! ```text
 //!  count   caller                                   writes
@@ -19,15 +19,15 @@
 //! ```
 //!
 //! A processor lane has one writer at a time because only its processor writes it, at HIGH_LEVEL, and only a call that
-//! found the count at 0: whoever interrupts that one finds 1. No lock, no locked instruction.
+//! found the count at 0: a call that interrupts the writer finds 1. No lock, no locked instruction.
 //!
-//! 5. Stamp, append, publish; give the lock back, take the count back, lower: in the order in which the guards drop.
+//! 5. Stamp, append, publish; release the lock, take the count back, lower: in the order in which the guards drop.
 //!
-//! # Why nobody waits for his own processor
+//! # Why no caller waits for its own processor
 //!
-//! The lock is only waited for at count 0 by a caller that was below `HIGH_LEVEL`. If its owner were on this processor,
-//! that owner would be between its own raise and lower, so the count would be at least 1. If the owner is on another
-//! processor it is at `HIGH_LEVEL`, holds the lock for one bounded copy, and waits for nobody.
+//! A caller waits for the lock only if it found count 0 and was below `HIGH_LEVEL`. If the owner of the lock were on
+//! this processor, the owner would be between its own raise and lower, so the count would be at least 1. If the owner
+//! is on another processor, it is at `HIGH_LEVEL`, holds the lock for one bounded copy, and waits for nobody.
 //!
 //! A caller that was already at `HIGH_LEVEL` may be an NMI callback or a bug-check callback, with the owner's processor
 //! frozen: it tries once and never waits. Whether an NMI callback sees `HIGH_LEVEL` is not documented, so there is an
@@ -35,14 +35,14 @@
 //!
 //! # Why the NMI lane has one writer at a time
 //!
-//! It belongs to a processor, and only two kinds of callers write it. One found the count at 1; while it writes, the
-//! count is 2, so whoever interrupts it drops. The other found 0 and could not have the lock; it sets the count to 2
-//! *before* it writes. Without that step an NMI in the middle of its write would find 1 and write the same lane:
-//! `tests/nesting.rs` shows it, and so does a scenario of the rig.
+//! The NMI lane belongs to a processor, and only two kinds of callers write it. The first kind found the count at 1;
+//! while it writes, the count is 2, so a call that interrupts it is dropped. The second kind found 0 and could not have
+//! the lock; it sets the count to 2 *before* it writes. Without that step an NMI in the middle of its write would find
+//! 1 and write the same lane: `tests/nesting.rs` shows that, and so does a scenario of the rig.
 //!
 //! # What it does not do
 //!
-//! No allocation, no formatting, no panic, no call into Windows but those of [`Platform`](crate::Platform) and the lock.
+//! It does not allocate, format or panic, and calls Windows only through [`Platform`](crate::Platform) and the lock.
 
 use irqlog_ring::{
     lane::Record,
@@ -64,10 +64,11 @@ use crate::{
     pointers::Pointers,
 };
 
-/// The hold time is measured on every record whose seq is a multiple of this; on each in a checked build.
+/// The time that the lock is held is measured on every record whose seq is a multiple of this; on each record in a
+/// checked build.
 const HOLD_SAMPLE: u64 = if cfg!(feature = "checked") { 1 } else { 64 };
 
-/// By which of the two entries a log call came.
+/// The entry through which a driver made a log call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entry {
     /// Waits for the lock if the caller is below `HIGH_LEVEL`.
@@ -76,25 +77,25 @@ pub enum Entry {
     NeverWaits,
 }
 
-/// What became of a log call.
+/// The result of a log call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is in the lane with that index, under that seq.
+    /// The record is in this lane, with this seq.
     Written {
         /// Index of the lane.
         lane: u32,
-        /// Seq in it.
+        /// Seq of the record in the lane.
         seq: u64,
     },
-    /// Its level is not enabled.
+    /// The level of the call is not enabled; the call is not counted.
     Filtered,
-    /// It was counted as a drop.
+    /// The record was not written; the drop is counted under this reason.
     Dropped(DropReason),
 }
 
 /// The recorder of a running driver.
 ///
-/// Shared by all processors; every function takes `&self`.
+/// All processors share it; every function takes `&self`.
 pub struct Recorder<'m, M: Memory + ?Sized, P, L> {
     pub(crate) image: Image<'m, M>,
     engine: Engine,
@@ -105,7 +106,8 @@ pub struct Recorder<'m, M: Memory + ?Sized, P, L> {
 }
 
 impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
-    /// A recorder over an image that [`Layout::initialise`] has filled; `None` if it is too small for that layout.
+    /// Makes a recorder over an image that [`Layout::initialise`] has filled; `None` if the image is too small for the
+    /// layout.
     pub fn new(
         memory: &'m M,
         layout: &Layout,
@@ -118,13 +120,14 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
         Some(Self { image, engine: layout.engine(), platform, lock, start_id, pointers })
     }
 
-    /// Writes one record. IRQL: any; see the module for what each caller may have to wait for.
+    /// Writes one record. IRQL: any; the module's table says which callers may wait for the lock.
     #[inline(never)]
     pub fn log(&self, draft: &Draft<'_>, entry: Entry) -> Outcome {
         self.log_here(draft, entry)
     }
 
-    /// The same as code of the call site: one that knows how much it logs gets stores where others get loops.
+    /// The same as [`log`](Self::log), inlined into the call site: a call site that knows the size of its data gets
+    /// stores where others get loops.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "it is what this is for; measured: docs/performance.md")]
     pub fn log_here(&self, draft: &Draft<'_>, entry: Entry) -> Outcome {
@@ -154,8 +157,8 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
         }
     }
 
-    /// Writes the lane that the table of the module gives. This and what it calls is part of each call site: a record that
-    /// is handed to a function lies in memory, and is put there word by word.
+    /// Writes the lane that the module's table gives. This function and those that it calls are inlined into each call
+    /// site: a record that is passed to a function lies in memory, and is put there word by word.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "see above; measured: docs/performance.md")]
     fn write(
@@ -186,14 +189,15 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
             (self.image.nmi(processor as usize), self.image.nmi_lane(processor))
         };
         let lane = lane.ok_or(DropReason::NoLane)?;
-        // SAFETY: both are this processor's, which we do not leave at HIGH_LEVEL. Its own lane: we found its nesting count
-        // at 0, so nobody on it is inside a write, and whoever interrupts us writes elsewhere. Its NMI lane: the count is
-        // 2 or more while we are here, since we found it at 1 or have set it ourselves, so whoever interrupts us drops.
+        // SAFETY: both are this processor's, which we do not leave at HIGH_LEVEL. Its own lane: we found its nesting
+        // count at 0, so nobody on it is inside a write, and whoever interrupts us writes elsewhere. Its NMI lane: the
+        // count is 2 or more while we are here, since we found it at 1 or have set it ourselves, so whoever interrupts
+        // us drops.
         let written = unsafe { lane.append(record, || self.platform.tick(), self.policy()) };
         written.map(|seq| (index, seq)).map_err(|_| DropReason::Refused)
     }
 
-    /// Writes the shared lane and gives its lock back.
+    /// Writes the shared lane, and releases its lock.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "see `write`")]
     fn write_shared(&self, record: Record<'_>, owned: Owned<'_, L>) -> Result<(u32, u64), DropReason> {
@@ -206,9 +210,10 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
         written.map(|seq| (0, seq)).map_err(|_| DropReason::Refused)
     }
 
-    /// Writes bytes under a tag of the caller's, split over as many records as needed: each piece is a log call of its
-    /// own, and a piece that is dropped does not keep the others from being tried. IRQL: any. The outcome is that of the
-    /// first piece that was not written, or of the last one.
+    /// Writes bytes under a tag that the caller chooses, split over as many records as needed. IRQL: any.
+    ///
+    /// Each piece is a log call of its own, and all pieces are tried, also after one was dropped. The result is that of
+    /// the first piece that was not written, or of the last piece.
     pub fn log_blob(&self, level: Level, tag: u32, bytes: &[u8], entry: Entry) -> Outcome {
         if bytes.len() > MAX_BLOB {
             return self.drop_here(DropReason::TooLarge);
@@ -243,7 +248,7 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
         }
     }
 
-    /// Writes a record of irqlog.sys itself, and counts the call.
+    /// Writes a record of irqlog.sys itself, and counts the call as an own call. IRQL: any.
     pub fn log_own(&self, level: Level, text: &[u8]) -> Outcome {
         let outcome = self.log(&Draft::text(level, text).with_flags(flags::OWN), Entry::MayWait);
         if outcome != Outcome::Filtered {
@@ -252,8 +257,8 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
         outcome
     }
 
-    /// A processor is about to come whose piece of the image is there, zeroed. Before it starts, and one at a time. False
-    /// if there is no such piece. IRQL: any.
+    /// Enters the zeroed piece of a processor that is about to be added. Called before the processor starts, by one
+    /// thread at a time. Answers false if there is no such piece. IRQL: any.
     pub fn processor_came(&self, processor: u32) -> bool {
         self.image.enter_piece(processor as usize)
     }
@@ -284,7 +289,7 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
         Policy(self.image.header[header_word::POLICY].load() as u32)
     }
 
-    /// Takes the lock of the shared lane, as far as the caller waits for it.
+    /// Acquires the lock of the shared lane; if `waits` is false, only if the lock is free right now.
     #[inline]
     fn own_shared_lane<'l>(&'l self, raised: &Raised<'_, P>, node: &'l L::Node, waits: bool) -> Owning<'l, L> {
         if self.lock.has_try()
@@ -303,7 +308,7 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
         Owning::Yes(Owned { held, waited })
     }
 
-    /// Statistics of the lock: plain stores, because we own the lane.
+    /// Updates the statistics of the lock, with plain stores, because the caller owns the lane.
     #[inline]
     fn count_ownership(&self, lane: &[M::Word; lane_word::COUNT], since: Option<u64>, waited: Option<u64>) {
         if let Some(wait) = waited {
@@ -338,18 +343,18 @@ fn raise_to(word: &impl Word, value: u64) {
     }
 }
 
-/// Whether the shared lane is ours.
+/// The result of an attempt to own the shared lane.
 enum Owning<'l, L: RawLock> {
     Yes(Owned<'l, L>),
-    /// It is not, and the caller does not wait.
+    /// The lock was taken, and the caller does not wait.
     NotNow,
     /// The caller has waited for as long as the lock lets it.
     GaveUp,
 }
 
-/// The shared lane is ours.
+/// The ownership of the shared lane.
 struct Owned<'l, L: RawLock> {
     held: Held<'l, L>,
-    /// Ticks waited, if the lock was taken when we came.
+    /// Ticks that the caller waited, if it found the lock taken.
     waited: Option<u64>,
 }

@@ -1,8 +1,8 @@
 //! The memory of a ring image, and how the recorder finds its parts.
 //!
-//! The image as it was allocated at the start is one slice of words. Processors that come later bring their own piece
-//! each, which continues the image: piece 0 lies behind the image, piece 1 behind piece 0, all of the same size, wherever
-//! they really are. Until a piece is there, its processor has no lane.
+//! The image as it was allocated at the start is one slice of words. Each processor that is added later gets a piece,
+//! which continues the image: by its offsets piece 0 lies behind the image, piece 1 behind piece 0, all of the same
+//! size, wherever they are in memory. Until a piece exists, its processor has no lane.
 
 use irqlog_ring::{lane::Lane, word::Word};
 use irqlog_wire::{
@@ -12,13 +12,13 @@ use irqlog_wire::{
 
 use crate::layout::Layout;
 
-/// Where the words are.
+/// The words of the image and of its pieces.
 pub trait Memory {
-    /// What they are made of.
+    /// The type of a word.
     type Word: Word;
-    /// The image as it was at the start.
+    /// The image as it was allocated at the start.
     fn image(&self) -> &[Self::Word];
-    /// The piece of the image for the processor so many behind those of the start, if it has come.
+    /// Piece number `index`, of the processor that follows those of the start by `index`; `None` if it does not exist.
     fn added(&self, index: usize) -> Option<&[Self::Word]>;
 }
 
@@ -37,7 +37,7 @@ impl<W: Word> Memory for [W] {
     }
 }
 
-/// The parts of an image: found once, so that the record path does not look for them in each call.
+/// The parts of an image, found once, so that the record path does not search for them in each call.
 pub(crate) struct Image<'m, M: Memory + ?Sized> {
     memory: &'m M,
     pub header: &'m [M::Word; header_word::COUNT],
@@ -48,26 +48,26 @@ pub(crate) struct Image<'m, M: Memory + ?Sized> {
     layout: Layout,
 }
 
-/// Lanes of the same size, one behind the other: the main ones, or the NMI lanes.
+/// Lanes of the same size, one behind the other: the main lanes, or the NMI lanes.
 pub(crate) struct Group<'m, W> {
-    /// One for each lane that there can ever be.
+    /// The controls, one for each lane that can ever exist.
     controls: &'m [[W; lane_word::COUNT]],
-    /// Of the lanes that have data from the start: `with_data << bits` words.
+    /// The data of the lanes that have data from the start: `with_data << bits` words.
     data: &'m [W],
-    /// At most as many as there are controls.
+    /// Number of lanes with data from the start; at most the number of controls.
     with_data: usize,
     bits: u32,
 }
 
 impl<'m, W: Word> Group<'m, W> {
-    /// The group whose first lanes have those data, 2 to the power of `bits` words each.
+    /// Makes the group whose first lanes have this data, 2 to the power of `bits` words each.
     fn new(controls: &'m [[W; lane_word::COUNT]], data: &'m [W], bits: u32) -> Option<Self> {
         let with_data = data.len().checked_shr(bits)?;
         let is_whole = with_data <= controls.len() && with_data << bits == data.len();
         is_whole.then_some(Self { controls, data, with_data, bits })
     }
 
-    /// A lane by its index in the group, if its data are in the image.
+    /// The lane with this index in the group, if its data is in the image.
     #[inline]
     pub fn lane(&self, index: usize) -> Option<Lane<'m, W>> {
         if index >= self.with_data {
@@ -76,15 +76,15 @@ impl<'m, W: Word> Group<'m, W> {
         let first = index << self.bits;
         // SAFETY: `index` is below `with_data`, which is at most the number of controls: both by `new`.
         let control = unsafe { self.controls.get_unchecked(index) };
-        // SAFETY: `data` has `with_data << bits` words, by `new`, so those of a lane below `with_data` are among them. The
-        // bounds are not checked again because this is done for every record.
+        // SAFETY: `data` has `with_data << bits` words, by `new`, so those of a lane below `with_data` are among them.
+        // The bounds are not checked again because this is done for every record.
         let data = unsafe { self.data.get_unchecked(first..first + (1 << self.bits)) };
         Lane::new(control, data)
     }
 }
 
 impl<'m, M: Memory + ?Sized> Image<'m, M> {
-    /// The parts of the image of that layout; `None` if the memory is too small for it.
+    /// Finds the parts of the image by its layout; `None` if the memory is too small for it.
     pub fn new(memory: &'m M, layout: &Layout) -> Option<Self> {
         let (header, rest) = memory.image().split_first_chunk()?;
         let (processors, rest) = rest.split_at_checked(layout.processors() * processor_word::COUNT)?;
@@ -104,19 +104,19 @@ impl<'m, M: Memory + ?Sized> Image<'m, M> {
         })
     }
 
-    /// A main lane by its index, if it has data.
+    /// The main lane with this index, if it has data.
     #[inline]
     pub fn main(&self, index: usize) -> Option<Lane<'m, M::Word>> {
         self.main.lane(index).or_else(|| self.main_of_piece(index))
     }
 
-    /// A processor's NMI lane, if it has data.
+    /// The NMI lane of a processor, if it has data.
     #[inline]
     pub fn nmi(&self, processor: usize) -> Option<Lane<'m, M::Word>> {
         self.nmi.lane(processor).or_else(|| self.nmi_of_piece(processor))
     }
 
-    /// The piece of a processor that came later.
+    /// The piece of a processor that was added later.
     fn piece(&self, processor: usize) -> Option<&'m [M::Word]> {
         self.memory.added(processor.checked_sub(self.layout.active())?)
     }
@@ -135,8 +135,9 @@ impl<'m, M: Memory + ?Sized> Image<'m, M> {
         Lane::new(control, self.piece(processor)?.get(self.layout.piece_main_words()..)?)
     }
 
-    /// Enters a processor's piece into the tables. It must have come, zeroed: as such it is an empty lane already, for
-    /// whoever looks before this is done. False if it has not come, or the processor is one of the start.
+    /// Enters the piece of a processor into the tables. The piece exists and is zeroed: a reader that looks before this
+    /// is done sees an empty lane. Answers false if the piece does not exist, or the processor was there from the
+    /// start.
     pub fn enter_piece(&self, processor: usize) -> bool {
         let lanes = [self.main_of_piece(processor), self.nmi_of_piece(processor)];
         let first = self.layout.piece(processor);
@@ -155,7 +156,7 @@ impl<'m, M: Memory + ?Sized> Image<'m, M> {
         lanes[1].is_some()
     }
 
-    /// A lane by its index in the image, if it has data.
+    /// The lane with this index in the image, if it has data.
     pub fn lane(&self, lane: usize) -> Option<Lane<'m, M::Word>> {
         match lane.checked_sub(self.main.controls.len()) {
             None => self.main(lane),

@@ -1,14 +1,15 @@
-//! What becomes of pointers in the arguments of events.
+//! Hashing of the pointers in the arguments of events.
 //!
-//! A kernel address in a log that is sent around tells where the kernel lies. So a pointer is replaced by a hash under a
-//! key of this start of the driver: equal pointers stay equal, and nobody without the key finds the address.
+//! A kernel address in a log that is passed on tells where the kernel lies. So a pointer is replaced by its hash under
+//! a key that is new at each start of the driver: equal pointers stay equal, and nobody without the key finds the
+//! address.
 
 use core::hash::Hasher;
 
-/// How pointers are written.
+/// The way in which pointers are written into the log.
 #[derive(Clone, Copy, Debug)]
 pub enum Pointers {
-    /// As they are: the service parameter `RawPointers` is 1.
+    /// Unchanged: the service parameter `RawPointers` is 1.
     Raw,
     /// Hashed under this key. Null stays null.
     Hashed([u64; 2]),
