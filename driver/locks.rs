@@ -1,14 +1,15 @@
-//! The locks of the shared lane. Which one is a service parameter.
+//! The locks of the shared lane; the service parameter `Lock` chooses one.
 //!
-//! * `kernel`: `KeAcquireSpinLockAtDpcLevel` may be called "if and only if" the caller is "already running at an IRQL of
-//!   DISPATCH_LEVEL or above" (DDI wdm/nf-wdm-keacquirespinlockatdpclevel), so at HIGH_LEVEL too: it neither reads nor
-//!   changes the IRQL. The rule against executive spin locks in ISRs has one reason, a holder on the same processor at a
-//!   lower IRQL; here every taker raises to HIGH_LEVEL first, so there is none.
+//! * `kernel`: `KeAcquireSpinLockAtDpcLevel` may be called "if and only if" the caller is "already running at an IRQL
+//!   of DISPATCH_LEVEL or above" (DDI wdm/nf-wdm-keacquirespinlockatdpclevel), so at HIGH_LEVEL too: it neither reads
+//!   nor changes the IRQL. The rule against executive spin locks in ISRs has one reason, an owner on the same processor
+//!   at a lower IRQL; here every acquirer raises to HIGH_LEVEL first, so there is none. Driver Verifier's rule
+//!   IrqlDispatch is stricter: docs/adr/0004.
 //! * `os-queued`: the system's in-stack queued lock, whose acquisition is documented for DISPATCH_LEVEL or above
-//!   (DDI wdm/nf-wdm-keacquireinstackqueuedspinlockatdpclevel) and whose release is annotated for DISPATCH_LEVEL exactly:
-//!   docs/adr/0006.
-//! * `swap` and `queued`: our own, of `irqlog_ring::lock`. In a checked build they know their owner, and what they cannot
-//!   survive ends in a bug check.
+//!   (DDI wdm/nf-wdm-keacquireinstackqueuedspinlockatdpclevel) and whose release is annotated for DISPATCH_LEVEL
+//!   exactly: docs/adr/0006.
+//! * `swap` and `queued`: irqlog's own, of `irqlog_ring::lock`. In a checked build they know their owner, and misuse
+//!   ends in a bug check.
 
 use core::{cell::UnsafeCell, mem::MaybeUninit, sync::atomic::AtomicU64};
 
@@ -37,7 +38,7 @@ impl Clock for System {
     }
 }
 
-/// A KSPIN_LOCK alone on two cache lines: whoever spins on it disturbs nobody else.
+/// A KSPIN_LOCK alone on two cache lines, so that waiters that spin on it disturb no other data.
 #[derive(Debug)]
 struct SystemWord(Alone<UnsafeCell<KSPIN_LOCK>>);
 
@@ -45,7 +46,7 @@ struct SystemWord(Alone<UnsafeCell<KSPIN_LOCK>>);
 unsafe impl Sync for SystemWord {}
 
 impl SystemWord {
-    /// A free lock. KeInitializeSpinLock stores zero (wdm.h), which is what this is. IRQL: any.
+    /// Makes a free lock: zero, which is the value that KeInitializeSpinLock stores (wdm.h). IRQL: any.
     const fn new() -> Self {
         Self(Alone(UnsafeCell::new(0)))
     }
@@ -56,7 +57,7 @@ impl SystemWord {
     }
 }
 
-/// `kernel`.
+/// The lock `kernel`: an executive spin lock.
 #[derive(Debug)]
 pub struct KernelLock(SystemWord);
 
@@ -85,7 +86,7 @@ unsafe impl RawLock for KernelLock {
     }
 }
 
-/// A place in the queue of `os-queued`.
+/// The node of an acquirer in the queue of `os-queued`.
 #[derive(Debug)]
 pub struct SystemNode(UnsafeCell<MaybeUninit<KLOCK_QUEUE_HANDLE>>);
 
@@ -103,7 +104,7 @@ impl SystemNode {
     }
 }
 
-/// `os-queued`.
+/// The lock `os-queued`: an in-stack queued spin lock.
 #[derive(Debug)]
 pub struct OsQueuedLock(SystemWord);
 
@@ -116,8 +117,8 @@ unsafe impl RawLock for OsQueuedLock {
     }
 
     unsafe fn acquire(&self, node: &SystemNode) -> bool {
-        // SAFETY: at HIGH_LEVEL, so at least DISPATCH_LEVEL; the lock is in non-paged memory, and the handle, which this
-        // initialises, stays where it is until the release.
+        // SAFETY: at HIGH_LEVEL, so at least DISPATCH_LEVEL; the lock is in non-paged memory, and the handle, which
+        // this initialises, stays where it is until the release.
         unsafe { KeAcquireInStackQueuedSpinLockAtDpcLevel(self.0.get(), node.get()) };
         true
     }
@@ -169,10 +170,10 @@ impl irqlog_ring::lock::checked::Judge for System {
 type Swap = Ours<SwapLock<AtomicU64, System>>;
 type Queued = Ours<QueuedLock<AtomicU64, System>>;
 
-/// The lock that the service parameter `Lock` chose: one that can be tried, or a queue.
+/// The lock that the service parameter `Lock` chose: a lock with a try, or a queue lock.
 pub type ChosenLock = Either<Either<KernelLock, Swap>, Either<OsQueuedLock, Queued>>;
 
-/// A free lock of the kind that `config` names. IRQL: any.
+/// Makes a free lock of the kind that `config` names. IRQL: any.
 pub fn choose(config: &Config) -> ChosenLock {
     let budget = u64::from(config.lock_budget).saturating_mul(system::tick_frequency()) / 1_000_000;
     match config.lock {

@@ -1,4 +1,4 @@
-//! The service's `Parameters` key.
+//! Reads the parameters from the service's `Parameters` key.
 
 use irqlog_recorder::config::{BadValue, Config, Parameter, Shape};
 use wdk_sys::{
@@ -11,21 +11,21 @@ use crate::wdf::wide;
 /// Read access to a key (winnt.h). Its parts are macros with a suffix that bindgen leaves out of the real bindings.
 const KEY_READ: u32 = 0x0002_0019;
 
-/// What was read.
+/// The parameters as they were read.
 pub struct Parameters {
-    /// The values, defaults included.
+    /// The values; a missing or bad value has its default.
     pub config: Config,
     bad: [bool; Parameter::ALL.len()],
 }
 
 impl Parameters {
-    /// The parameters whose values were no good. IRQL: any.
+    /// The parameters that had bad values. IRQL: any.
     pub fn bad(&self) -> impl Iterator<Item = Parameter> {
         Parameter::ALL.into_iter().zip(self.bad).filter_map(|(parameter, bad)| bad.then_some(parameter))
     }
 }
 
-/// Reads all parameters. Without the key, all have their defaults. IRQL: PASSIVE_LEVEL.
+/// Reads all parameters; without the key, all have their defaults. IRQL: PASSIVE_LEVEL.
 pub fn read(driver: WDFDRIVER) -> Parameters {
     let mut parameters = Parameters { config: Config::DEFAULT, bad: [false; Parameter::ALL.len()] };
     let Ok(key) = Key::open(driver) else { return parameters };
@@ -60,7 +60,7 @@ fn value_name(parameter: Parameter) -> UNICODE_STRING {
     }
 }
 
-/// A short ASCII name.
+/// A registry value of short ASCII text.
 struct Name {
     bytes: [u8; 32],
     length: usize,
@@ -73,7 +73,7 @@ impl Name {
     }
 }
 
-/// The open key; closed when dropped.
+/// The open key; dropping it closes the key.
 struct Key(WDFKEY);
 
 impl Key {
@@ -93,7 +93,7 @@ impl Key {
         if wdk::nt_success(status) { Ok(Self(key)) } else { Err(status) }
     }
 
-    /// A REG_DWORD; `None` if it is not there. IRQL: PASSIVE_LEVEL.
+    /// Reads a REG_DWORD; `None` if the value does not exist. IRQL: PASSIVE_LEVEL.
     fn number(&self, parameter: Parameter) -> Result<Option<u32>, BadValue> {
         let name = value_name(parameter);
         let mut value = 0;
@@ -108,7 +108,7 @@ impl Key {
         }
     }
 
-    /// A short REG_SZ of ASCII; `None` if it is not there. IRQL: PASSIVE_LEVEL.
+    /// Reads a short REG_SZ of ASCII; `None` if the value does not exist. IRQL: PASSIVE_LEVEL.
     fn name(&self, parameter: Parameter) -> Result<Option<Name>, BadValue> {
         let value_name = value_name(parameter);
         let mut wide = [0_u16; 32];

@@ -1,4 +1,4 @@
-//! Non-paged pool.
+//! Allocations of non-paged pool, which free themselves.
 
 use core::ptr::NonNull;
 
@@ -7,13 +7,13 @@ use wdk_sys::{
     ntddk::{ExAllocatePool2, ExFreePoolWithTag},
 };
 
-/// Tags of our allocations, as `!poolused` shows them.
+/// Pool tags of irqlog's allocations, as `!poolused` shows them.
 pub mod tag {
-    /// What the framework allocates for us.
+    /// Allocations of the framework for this driver.
     pub const FRAMEWORK: u32 = u32::from_le_bytes(*b"IrqF");
     /// The ring image.
     pub const IMAGE: u32 = u32::from_le_bytes(*b"IrqI");
-    /// The piece of the image for a processor that came later.
+    /// The piece of the image for a processor that was added later.
     pub const PIECE: u32 = u32::from_le_bytes(*b"IrqP");
     /// The recorder itself.
     pub const RECORDER: u32 = u32::from_le_bytes(*b"IrqR");
@@ -25,7 +25,7 @@ pub mod tag {
 /// PAGE_SIZE up).
 pub const PAGE_SIZE: usize = 4096;
 
-/// Zeroed, page-aligned non-paged memory that goes back when dropped.
+/// Zeroed, page-aligned non-paged memory; dropping it frees the memory.
 #[derive(Debug)]
 pub struct Pages {
     memory: NonNull<u8>,
@@ -43,17 +43,17 @@ impl Pages {
         NonNull::new(memory.cast()).map(|memory| Self { memory, tag }).ok_or(STATUS_INSUFFICIENT_RESOURCES)
     }
 
-    /// Gives up the care for the memory; whoever has the address has it now. IRQL: any.
+    /// Gives up the ownership of the memory; the holder of the address owns it now. IRQL: any.
     pub fn into_raw(self) -> NonNull<u8> {
         let memory = self.memory;
         core::mem::forget(self);
         memory
     }
 
-    /// Takes the care back. IRQL: any.
+    /// Takes the ownership back. IRQL: any.
     ///
     /// # Safety
-    /// `memory` is what [`into_raw`](Self::into_raw) gave, for memory with this tag, and is given back once.
+    /// `memory` is the answer of [`into_raw`](Self::into_raw), for memory with this tag, and is passed here once.
     pub const unsafe fn from_raw(memory: NonNull<u8>, tag: u32) -> Self {
         Self { memory, tag }
     }

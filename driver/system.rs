@@ -12,23 +12,23 @@ use wdk_sys::ntddk::{
     PsGetCurrentProcessId, PsGetCurrentThreadId,
 };
 
-/// The running system.
+/// The running system, as the recorder's platform.
 #[derive(Clone, Copy, Debug)]
 pub struct System;
 
 /// HIGH_LEVEL of wdm.h.
 const HIGH_LEVEL: u8 = irqlog_wire::irql::HIGH_LEVEL;
 
-/// Raises to `level`, which is not below the current one, and gives the level before. IRQL: any.
+/// Raises to `level`, which is not below the current IRQL, and answers the IRQL before. IRQL: any.
 pub fn raise(level: u8) -> u8 {
     // SAFETY: the caller raises; KeRaiseIrql, a macro over this export, may be called at any IRQL up to the new one.
     unsafe { KfRaiseIrql(level) }
 }
 
-/// Lowers to the level that the matching raise gave. IRQL: at least `old`.
+/// Lowers to the IRQL that the matching raise answered. IRQL: at least `old`.
 ///
 /// # Safety
-/// `old` is what the matching [`raise`] on this processor gave.
+/// `old` is the answer of the matching [`raise`] on this processor.
 pub unsafe fn lower(old: u8) {
     // SAFETY: as the caller promises.
     unsafe { lower_irql(old) }
@@ -75,7 +75,7 @@ impl Platform for System {
     }
 }
 
-/// Ticks per second. IRQL: any.
+/// Frequency of the performance counter, in ticks per second. IRQL: any.
 pub fn tick_frequency() -> u64 {
     let mut frequency = wdk_sys::LARGE_INTEGER::default();
     // SAFETY: any IRQL; the frequency is written to our stack.
@@ -84,7 +84,7 @@ pub fn tick_frequency() -> u64 {
     unsafe { frequency.QuadPart as u64 }
 }
 
-/// System time in 100 ns since 1601, UTC. IRQL: any.
+/// The current system time, in units of 100 ns since 1601, UTC. IRQL: any.
 pub fn time() -> u64 {
     let mut time = wdk_sys::LARGE_INTEGER::default();
     // SAFETY: any IRQL; the time is written to our stack.

@@ -1,6 +1,6 @@
-//! Short texts put together on the stack, without `core::fmt`, which would bring panics into the image.
+//! Short texts made on the stack, without `core::fmt`, which would bring panics into the image.
 
-/// A text of at most 256 bytes; what does not fit is left out.
+/// A text of at most 256 bytes; bytes that do not fit are left out.
 pub struct Text {
     bytes: [u8; 256],
     length: usize,
@@ -12,7 +12,7 @@ impl Text {
         Self { bytes: [0; 256], length: 0 }
     }
 
-    /// Appends. IRQL: any.
+    /// Appends a text. IRQL: any.
     pub fn push(&mut self, text: &str) -> &mut Self {
         for (target, &byte) in self.bytes.iter_mut().skip(self.length).zip(text.as_bytes()) {
             *target = byte;
@@ -21,7 +21,7 @@ impl Text {
         self
     }
 
-    /// Appends a number. IRQL: any.
+    /// Appends a number in decimal. IRQL: any.
     pub fn number(&mut self, value: u32) -> &mut Self {
         let mut digits = [0; 10];
         let mut rest = value;
@@ -38,7 +38,7 @@ impl Text {
         self.push(core::str::from_utf8(text).unwrap_or_default())
     }
 
-    /// What there is. IRQL: any.
+    /// The text so far. IRQL: any.
     pub fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
     }

@@ -1,16 +1,16 @@
-//! What the macros and inline functions of wdf.h and wdm.h do: bindgen makes no bindings of those.
+//! Rust forms of macros and inline functions of wdf.h and wdm.h, for which bindgen makes no bindings.
 
 use wdk_sys::{
     _WDF_EXECUTION_LEVEL::WdfExecutionLevelInheritFromParent,
     _WDF_SYNCHRONIZATION_SCOPE::WdfSynchronizationScopeInheritFromParent, UNICODE_STRING, WDF_OBJECT_ATTRIBUTES,
 };
 
-/// The `Size` field that every WDF structure leads with. IRQL: any.
+/// The value of the `Size` field with which every WDF structure begins. IRQL: any.
 pub const fn size_field<T>() -> u32 {
     size_of::<T>() as u32
 }
 
-/// WDF_OBJECT_ATTRIBUTES_INIT. IRQL: any.
+/// Object attributes as WDF_OBJECT_ATTRIBUTES_INIT makes them. IRQL: any.
 pub fn attributes() -> WDF_OBJECT_ATTRIBUTES {
     WDF_OBJECT_ATTRIBUTES {
         Size: size_field::<WDF_OBJECT_ATTRIBUTES>(),
@@ -20,7 +20,7 @@ pub fn attributes() -> WDF_OBJECT_ATTRIBUTES {
     }
 }
 
-/// UTF-16 of an ASCII text, at compile time. IRQL: any.
+/// Makes UTF-16 of an ASCII text, at compile time. IRQL: any.
 pub const fn utf16<const N: usize>(text: &str) -> [u16; N] {
     let bytes = text.as_bytes();
     assert!(bytes.len() == N, "the array has the text's length");
@@ -34,13 +34,13 @@ pub const fn utf16<const N: usize>(text: &str) -> [u16; N] {
     wide
 }
 
-/// A UNICODE_STRING over a static text. The system reads it only. IRQL: any.
+/// A UNICODE_STRING over a static text, which the system only reads. IRQL: any.
 pub const fn unicode_string(text: &'static [u16]) -> UNICODE_STRING {
     let bytes = size_of_val(text) as u16;
     UNICODE_STRING { Length: bytes, MaximumLength: bytes, Buffer: text.as_ptr().cast_mut() }
 }
 
-/// A static UNICODE_STRING out of a constant `&str`.
+/// Makes a static UNICODE_STRING of a constant `&str`.
 macro_rules! wide {
     ($text:expr) => {{
         const TEXT: &str = $text;

@@ -1,7 +1,7 @@
-//! Values by flags that are only known at run time, as `core::fmt` shows them.
+//! Renders values as `core::fmt` does, by flags that are only known at run time.
 //!
-//! Digits, signs, prefixes, precision and zeros between sign and digits are made by `format!` itself, with a literal for each
-//! combination; only the fill to a width, whose character a literal would have to have, is made here.
+//! `format!` itself makes digits, signs, prefixes, precision and zeros between sign and digits, with a literal for each
+//! combination of flags. Only the fill to a width is made here, since a literal would have to contain its character.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use irqlog_wire::format::{Align, Style};
 
 use crate::event::Spec;
 
-/// `format!` of one value in one style, by the flags of a specification. The width is only taken with the flag `0`.
+/// `format!` of one value in one style, by the flags of a specification. The width is used only with the flag `0`.
 macro_rules! styled {
     ($out:expr, $value:expr, $spec:expr, $style:literal) => {{
         let zeros = $spec.width.filter(|_| $spec.zero);
@@ -30,7 +30,7 @@ macro_rules! styled {
     };
 }
 
-/// A number in the style of the specification, into a text of its own: then filled up to the width.
+/// Renders a number in the style of the specification, and fills it up to the width.
 macro_rules! number {
     ($text:expr, $value:expr, $spec:expr, $($style:pat => $letter:literal),+ ; else $other:literal) => {{
         let mut digits = String::new();
@@ -43,14 +43,14 @@ macro_rules! number {
     }};
 }
 
-/// An unsigned number.
+/// Renders an unsigned number.
 pub(crate) fn unsigned(text: &mut String, value: u128, spec: &Spec) {
     number!(text, value, spec,
         Style::LowerHex | Style::DebugLowerHex => "x", Style::UpperHex | Style::DebugUpperHex => "X",
         Style::Octal => "o", Style::Binary => "b", Style::LowerExp => "e", Style::UpperExp => "E"; else "");
 }
 
-/// A signed number of so many bits: hexadecimal digits and their like are those of its two's complement.
+/// Renders a signed number of `bits` bits. Hexadecimal, octal and binary digits are those of its two's complement.
 pub(crate) fn signed(text: &mut String, value: i128, bits: u32, spec: &Spec) {
     let is_radix = matches!(
         spec.style,
@@ -62,19 +62,19 @@ pub(crate) fn signed(text: &mut String, value: i128, bits: u32, spec: &Spec) {
     number!(text, value, spec, Style::LowerExp => "e", Style::UpperExp => "E"; else "");
 }
 
-/// An f32.
+/// Renders an f32.
 pub(crate) fn f32(text: &mut String, value: f32, spec: &Spec) {
     number!(text, value, spec, Style::LowerExp => "e", Style::UpperExp => "E",
         Style::Debug | Style::DebugLowerHex | Style::DebugUpperHex => "?"; else "");
 }
 
-/// An f64.
+/// Renders an f64.
 pub(crate) fn f64(text: &mut String, value: f64, spec: &Spec) {
     number!(text, value, spec, Style::LowerExp => "e", Style::UpperExp => "E",
         Style::Debug | Style::DebugLowerHex | Style::DebugUpperHex => "?"; else "");
 }
 
-/// An address: hexadecimal with `0x`; in the alternate form with all of its digits.
+/// Renders an address: hexadecimal with `0x`; in the alternate form with all of its digits.
 pub(crate) fn pointer(text: &mut String, address: u64, spec: &Spec) {
     const DIGITS: usize = 2 + 16;
     let width = if spec.alternate { spec.width.or(Some(DIGITS)) } else { spec.width };
@@ -86,13 +86,13 @@ pub(crate) fn pointer(text: &mut String, address: u64, spec: &Spec) {
     );
 }
 
-/// A text: the precision is the most characters, and it goes to the left.
+/// Renders a text, aligned to the left by default; the precision is the largest number of characters.
 pub(crate) fn text(out: &mut String, value: &str, spec: &Spec) {
     let end = spec.precision.and_then(|most| value.char_indices().nth(most)).map_or(value.len(), |(at, _)| at);
     pad(out, &value[..end], &Spec { zero: false, ..*spec }, Align::Left);
 }
 
-/// Bytes, as a slice of them is shown by `{:?}`: each by the same flags.
+/// Renders bytes as `{:?}` shows a slice, each byte by the same flags.
 pub(crate) fn bytes(out: &mut String, bytes: &[u8], spec: &Spec) {
     let style =
         if matches!(spec.style, Style::DebugLowerHex | Style::DebugUpperHex) { spec.style } else { Style::Debug };
@@ -113,7 +113,7 @@ pub(crate) fn bytes(out: &mut String, bytes: &[u8], spec: &Spec) {
     out.push(']');
 }
 
-/// A GUID in the registry's form, without braces: its first three fields are numbers, little-endian.
+/// Renders a GUID in the registry's form, without braces; its first three fields are little-endian numbers.
 #[must_use]
 pub fn guid(guid: &[u8; 16]) -> String {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();

@@ -1,8 +1,8 @@
 //! The frames in which the rig carries control requests over a Unix socket.
 //!
-//! A connection is a handle: it is opened when the connection is made, and closed when it ends. Requests follow each
-//! other; the answer comes before the next request is looked at. Closing the connection while a request is pended closes
-//! the handle, as ending a process does.
+//! A connection is a handle: the rig opens the handle when the connection is made, and closes it when the connection
+//! ends. Requests follow each other; the rig answers a request before it reads the next. If a client closes the
+//! connection while a request is pended, the rig closes the handle, as Windows does when a process ends.
 
 use zerocopy::{
     FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned,
@@ -31,5 +31,5 @@ pub struct AnswerFrame {
     pub output: U32,
 }
 
-/// The most that a request or an answer may carry.
+/// The largest input or output of a request, in bytes.
 pub const MAX_BYTES: u32 = 16 << 20;

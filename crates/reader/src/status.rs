@@ -1,4 +1,4 @@
-//! Names of NTSTATUS values, of those that drivers meet. The values are those of `windows-sys`.
+//! Names of the NTSTATUS values that drivers meet. The values are those of `windows-sys`.
 
 macro_rules! names {
     ($($name:ident),+ $(,)?) => {
@@ -53,13 +53,13 @@ names! {
     STATUS_WORKING_SET_QUOTA, STATUS_WRONG_VOLUME,
 }
 
-/// The name of a status, if this knows it.
+/// The name of a status; `None` if this module does not know the value.
 #[must_use]
 pub fn name(status: u32) -> Option<&'static str> {
     NAMES.iter().find(|(value, _)| value.cast_unsigned() == status).map(|(_, name)| *name)
 }
 
-/// The names that this knows, each with its value.
+/// The known names, each with its value.
 pub fn names() -> impl Iterator<Item = (u32, &'static str)> {
     NAMES.iter().map(|(value, name)| (value.cast_unsigned(), *name))
 }

@@ -1,7 +1,7 @@
-//! Strings from a driver, a file, a server or the command line that go to a person.
+//! Strings from a driver, a file, a server or the command line that are shown to a person.
 //!
-//! Whoever writes such a string may want the terminal to hide, recolour or forge lines. [`Untrusted`] can therefore only be
-//! printed escaped; what needs the string itself, to compare it, search it or encode it, says [`raw`](Untrusted::raw).
+//! The author of such a string may want the terminal to hide, recolour or forge lines. [`Untrusted`] can therefore only
+//! be printed escaped. Code that compares, searches or encodes the string itself calls [`raw`](Untrusted::raw).
 
 use std::{
     borrow::Cow,
@@ -13,23 +13,23 @@ use std::{
 ///
 /// Escaped are control characters (C0, DEL, C1), format characters (bidirectional, zero width, tags), separators of
 /// lines and paragraphs, blanks other than the space, combining marks, and code points without a character: as Rust
-/// writes them, `\n` or `\u{1b}`. Quotes and backslashes stay, because paths are to be read and not to be parsed. Width and
-/// alignment count the escaped form.
+/// writes them, `\n` or `\u{1b}`. Quotes and backslashes stay, because paths are to be read and not to be parsed. Width
+/// and alignment count the escaped form.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Untrusted<S = String>(S);
 
 impl<S: AsRef<str>> Untrusted<S> {
-    /// Of that string.
+    /// Wraps a string.
     pub const fn new(raw: S) -> Self {
         Self(raw)
     }
 
-    /// The string as it came: to compare, to search, or for a form that escapes it by itself. Never for a terminal.
+    /// The unescaped string: to compare, to search, or for a form that escapes by itself. Never for a terminal.
     pub fn raw(&self) -> &str {
         self.0.as_ref()
     }
 
-    /// The owned string as it came; see [`raw`](Self::raw).
+    /// The unescaped string, owned; see [`raw`](Self::raw).
     pub fn into_raw(self) -> S {
         self.0
     }
@@ -41,7 +41,7 @@ impl<S: AsRef<str>> Untrusted<S> {
 }
 
 impl Untrusted<String> {
-    /// Of a path.
+    /// Wraps a path.
     #[must_use]
     pub fn path(path: &Path) -> Self {
         Self(path.to_string_lossy().into_owned())
@@ -49,7 +49,7 @@ impl Untrusted<String> {
 }
 
 impl<'a> Untrusted<Cow<'a, str>> {
-    /// Of bytes that ought to be UTF-8; what is not is replaced by U+FFFD.
+    /// Wraps bytes that ought to be UTF-8; bytes that are not are replaced by U+FFFD.
     #[must_use]
     pub fn lossy(bytes: &'a [u8]) -> Self {
         Self(String::from_utf8_lossy(bytes))
@@ -118,7 +118,7 @@ fn escape(out: &mut impl Write, character: char) -> fmt::Result {
     if escaped.len() == 1 { write!(out, "{}", character.escape_unicode()) } else { write!(out, "{escaped}") }
 }
 
-/// Whether nothing in it has to be escaped.
+/// Whether no character of the text has to be escaped.
 fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
