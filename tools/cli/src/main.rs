@@ -5,6 +5,7 @@
 //! | [`args`] | the command line |
 //! | [`cmd`] | what each command does |
 //! | [`source`] | where records come from: the Windows device, the rig, a file |
+//! | [`new_file`] | a file that is there whole, or not at all |
 //! | [`output`] | how they are shown: text or JSON |
 //!
 //! Exit codes: 0 done (a closed pipe is no failure), 1 it failed, 2 the command line is wrong, 3 irqlog is not running
@@ -20,6 +21,7 @@ use irqlog_reader::session::SessionError;
 
 mod args;
 mod cmd;
+mod new_file;
 mod output;
 mod source;
 

@@ -1,6 +1,6 @@
 //! `save` and `decode`: the log as a file.
 
-use std::{fs::OpenOptions, io::Write, path::Path};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use irqlog_reader::{
@@ -13,17 +13,14 @@ use crate::{
     Finding,
     args::{Filter, Form},
     cmd::print,
+    new_file,
     output::{self, Printer},
 };
 
 /// Writes everything that can be read into a new file.
 pub fn save(session: &mut Session<impl Source>, file: &Path) -> Result<Finding> {
     // Not over an older log: that may be the only trace of a crash.
-    let mut out = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(file)
-        .with_context(|| format!("creating {}", file.display()))?;
+    new_file::check(file).with_context(|| format!("creating {}", file.display()))?;
     let round = Follower::new(session.info()?.present()).round(session, false)?;
     // Behind the records: every site that they name is in the table then.
     session.forget_sites();
@@ -39,7 +36,7 @@ pub fn save(session: &mut Session<impl Source>, file: &Path) -> Result<Finding> 
         lane.sort_by_key(|record| record.header.seq.get());
     }
     let bytes = image::build(&tables, &lanes);
-    out.write_all(&bytes).with_context(|| format!("writing {}", file.display()))?;
+    new_file::create(file, &bytes).with_context(|| format!("writing {}", file.display()))?;
     output::say(&format!("{count} records in {} bytes", bytes.len()));
     Ok(Finding::Good)
 }

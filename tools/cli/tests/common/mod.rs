@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+#[cfg(unix)]
+pub mod server;
+
 use std::{
     fs,
     path::{Path, PathBuf},

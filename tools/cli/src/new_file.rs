@@ -1,0 +1,178 @@
+//! A new file that is there whole, or not at all.
+//!
+//! The bytes go to a temporary name in the same folder and onto the disk; then the file gets its name, without replacing
+//! what has it. A log that was saved before is never touched, whatever fails, and a save that fails leaves nothing.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{Error, ErrorKind, Result, Write},
+    path::{Path, PathBuf},
+};
+
+/// Fails as [`create`] would if the name is taken or cannot be had, before any work is done for it.
+///
+/// # Errors
+/// [`ErrorKind::AlreadyExists`], or those of the folder.
+pub fn check(target: &Path) -> Result<()> {
+    match fs::symlink_metadata(target) {
+        Ok(_) => Err(taken()),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let folder = folder_of(target);
+            if folder.is_dir() { Ok(()) } else { Err(Error::new(ErrorKind::NotFound, "there is no such folder")) }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Creates a file with these bytes; when this returns they are on the disk.
+///
+/// # Errors
+/// [`ErrorKind::AlreadyExists`] if the name is taken; otherwise what writing, syncing or renaming failed with. No file is left
+/// then.
+pub fn create(target: &Path, bytes: &[u8]) -> Result<()> {
+    check(target)?;
+    let (mut file, temporary) = Temporary::create(folder_of(target))?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    // Windows renames no file that is open.
+    drop(file);
+    temporary.rename(target)?;
+    sync_folder(folder_of(target));
+    Ok(())
+}
+
+fn taken() -> Error {
+    Error::new(ErrorKind::AlreadyExists, "the file exists, and a saved log is not replaced; name another")
+}
+
+fn folder_of(target: &Path) -> &Path {
+    match target.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// A file under a name of its own; gone when this is dropped.
+struct Temporary(PathBuf);
+
+impl Temporary {
+    fn create(folder: &Path) -> Result<(File, Self)> {
+        // A name that somebody has already, such as a process of the same number that was ended, is not ours to take.
+        for number in 0..1000 {
+            let path = folder.join(format!(".irqlog-{}-{number}.tmp", std::process::id()));
+            match OpenOptions::new().write(true).create_new(true).open(&path) {
+                Ok(file) => return Ok((file, Self(path))),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::new(ErrorKind::AlreadyExists, "no temporary name is free in the folder"))
+    }
+
+    /// Gives the file its name, unless another file has it.
+    fn rename(self, target: &Path) -> Result<()> {
+        // A second link fails if the name is taken, where a rename would replace; the drop takes the first name away.
+        match fs::hard_link(&self.0, target) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(taken()),
+            Err(_) => self.rename_onto_claim(target),
+            linked => linked,
+        }
+    }
+
+    /// For file systems without links, such as FAT: takes the name with an empty file, which the rename replaces.
+    fn rename_onto_claim(self, target: &Path) -> Result<()> {
+        match OpenOptions::new().write(true).create_new(true).open(target) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(taken()),
+            claimed => drop(claimed?),
+        }
+        fs::rename(&self.0, target).inspect_err(|_| {
+            let _ = fs::remove_file(target);
+        })
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // After a rename nothing is there.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Puts the new name onto the disk. A file system that cannot do that has its own ideas of when.
+#[cfg(unix)]
+fn sync_folder(folder: &Path) {
+    let _ = File::open(folder).and_then(|folder| folder.sync_all());
+}
+
+/// NTFS keeps names in its journal; a folder cannot be flushed by who may only add to it.
+#[cfg(not(unix))]
+const fn sync_folder(_: &Path) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("irqlog-new-file-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn the_file_is_whole_and_alone() {
+        let folder = folder("whole");
+        create(&folder.join("log"), b"bytes").unwrap();
+        assert_eq!(
+            (fs::read(folder.join("log")).unwrap(), names(&folder)),
+            (b"bytes".to_vec(), vec!["log".to_owned()])
+        );
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn nothing_is_replaced_by_either_way() {
+        let folder = folder("replaced");
+        let old = folder.join("old");
+        fs::write(&old, b"old").unwrap();
+        assert_eq!(create(&old, b"new").unwrap_err().kind(), ErrorKind::AlreadyExists);
+        // Somebody else was faster than the check.
+        let (_, temporary) = Temporary::create(&folder).unwrap();
+        assert_eq!(temporary.rename(&old).unwrap_err().kind(), ErrorKind::AlreadyExists);
+        let (_, temporary) = Temporary::create(&folder).unwrap();
+        assert_eq!(temporary.rename_onto_claim(&old).unwrap_err().kind(), ErrorKind::AlreadyExists);
+        assert_eq!((fs::read(&old).unwrap(), names(&folder)), (b"old".to_vec(), vec!["old".to_owned()]));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_file_system_without_links_does_too() {
+        let folder = folder("claim");
+        let (mut file, temporary) = Temporary::create(&folder).unwrap();
+        file.write_all(b"bytes").unwrap();
+        drop(file);
+        temporary.rename_onto_claim(&folder.join("log")).unwrap();
+        assert_eq!(
+            (fs::read(folder.join("log")).unwrap(), names(&folder)),
+            (b"bytes".to_vec(), vec!["log".to_owned()])
+        );
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn what_fails_leaves_nothing() {
+        let folder = folder("fails");
+        let long = folder.join("x".repeat(300));
+        assert!(create(&long, b"bytes").is_err());
+        assert!(create(&folder.join("none/log"), b"bytes").is_err());
+        assert_eq!(names(&folder), Vec::<String>::new());
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

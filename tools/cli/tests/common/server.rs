@@ -1,0 +1,112 @@
+//! A server in the rig's place that answers out of an image, for as long as irqlog asks.
+
+use std::{
+    io::{Read, Write},
+    os::unix::net::{UnixListener, UnixStream},
+    path::{Path, PathBuf},
+};
+
+use irqlog_reader::{
+    image,
+    rig::{AnswerFrame, RequestFrame},
+};
+use irqlog_wire::{
+    VERSION,
+    ioctl::{self, BatchHeader, ReadRequest, SitesHeader, SitesRequest},
+    record::WORD,
+};
+use zerocopy::{FromBytes, IntoBytes};
+
+/// Serves an image under a socket of that name; WAIT is never answered. Gives the socket's path.
+pub fn serve(name: &str, bytes: Vec<u8>) -> PathBuf {
+    // A socket's path has at most 108 bytes.
+    let path = std::env::temp_dir().join(format!("irqlog-{}-{name}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let listener = UnixListener::bind(&path).unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let bytes = bytes.clone();
+            std::thread::spawn(move || answer_all(&mut stream.unwrap(), &bytes));
+        }
+    });
+    path
+}
+
+fn answer_all(stream: &mut UnixStream, image: &[u8]) {
+    answer(stream, &[]);
+    let mut frame = [0; size_of::<RequestFrame>()];
+    while stream.read_exact(&mut frame).is_ok() {
+        let frame = RequestFrame::read_from_bytes(&frame).unwrap();
+        let mut input = vec![0; frame.input.get() as usize];
+        if stream.read_exact(&mut input).is_err() {
+            return;
+        }
+        match frame.code.get() {
+            ioctl::INFO => answer(stream, &image[..tables_size(image)]),
+            ioctl::READ => answer(stream, &batch(image, &ReadRequest::read_from_bytes(&input).unwrap())),
+            ioctl::SITES => answer(stream, &sites(image, &SitesRequest::read_from_bytes(&input).unwrap())),
+            // Pended for ever: the next read waits for the end of the connection.
+            ioctl::WAIT => {}
+            code => panic!("request {code:#x} is not expected"),
+        }
+    }
+}
+
+fn answer(stream: &mut UnixStream, output: &[u8]) {
+    let frame = AnswerFrame { status: 0.into(), output: (output.len() as u32).into() };
+    let _ = stream.write_all(&[frame.as_bytes(), output].concat());
+}
+
+fn tables_size(bytes: &[u8]) -> usize {
+    let tables = image::Tables::parse(bytes).unwrap();
+    let header = &tables.header;
+    (header.lanes_offset.get() + header.lane_size.get() * header.lane_count.get()) as usize
+}
+
+/// Everything of the lane at the first request, and nothing at the others.
+fn batch(bytes: &[u8], request: &ReadRequest) -> Vec<u8> {
+    let (tables, lanes) = image::read(bytes).unwrap();
+    let lane = request.lane.get() as usize;
+    let is_first = request.flags.get() & ioctl::read_flags::FROM_START != 0;
+    let records = if is_first { &*lanes[lane].records } else { &[] };
+    let mut data = Vec::new();
+    for record in records {
+        data.extend_from_slice(record.header.as_bytes());
+        data.extend_from_slice(&record.payload);
+        data.resize(data.len().next_multiple_of(WORD), 0);
+    }
+    let next = tables.lanes[lane].next_seq;
+    let header = BatchHeader {
+        major: VERSION.major.into(),
+        minor: VERSION.minor.into(),
+        lane: request.lane,
+        records: (data.len() as u32).into(),
+        count: (records.len() as u32).into(),
+        start_id: tables.header.start_id,
+        barrier: u64::MAX.into(),
+        next: ioctl::Cursor { seq: next, position: 0.into() },
+        next_seq: next,
+        first_seq: tables.lanes[lane].first_seq,
+        ..BatchHeader::default()
+    };
+    [header.as_bytes(), &data].concat()
+}
+
+fn sites(bytes: &[u8], request: &SitesRequest) -> Vec<u8> {
+    let tables = image::Tables::parse(bytes).unwrap();
+    let table = tables.sites.bytes();
+    let rest = table.get(request.offset.get() as usize..).unwrap_or_default();
+    let header = SitesHeader {
+        major: VERSION.major.into(),
+        minor: VERSION.minor.into(),
+        bytes: (rest.len() as u32).into(),
+        start_id: tables.header.start_id,
+        size: (table.len() as u64).into(),
+    };
+    [header.as_bytes(), rest].concat()
+}
+
+/// The path as an argument.
+pub fn argument(socket: &Path) -> &str {
+    socket.to_str().unwrap()
+}

@@ -1,0 +1,105 @@
+//! Broken standard streams, full disks, and pipes that have gone: irqlog says so, ends, and leaves nothing behind.
+#![cfg(unix)]
+
+mod common;
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use common::{record, server, tables, with_records};
+use irqlog_wire::record::Kind;
+
+/// An image with a few records.
+fn image() -> Vec<u8> {
+    with_records(&tables(), (0..3).map(|seq| record(Kind::Text, seq, 0, b"hello")).collect())
+}
+
+/// A shell command in which `"$0"` is irqlog, with the other arguments behind it; its exit code.
+fn shell(script: &str, arguments: &[&str]) -> Option<i32> {
+    let irqlog = env!("CARGO_BIN_EXE_irqlog");
+    Command::new("sh").args(["-c", script, irqlog]).args(arguments).stdout(Stdio::null()).status().unwrap().code()
+}
+
+fn empty_folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+/// destructive_command_guard #389: writing to a standard error that is full or closed aborts.
+#[test]
+fn a_broken_standard_error_changes_no_exit_code() {
+    let socket = server::serve("stderr", image());
+    let folder = empty_folder("streams-stderr");
+    for (number, stderr) in ["2>/dev/full", "2>&-"].into_iter().enumerate() {
+        let said = |command: &str| format!("\"$0\" {command} {stderr}");
+        assert_eq!(shell(&said("decode /nowhere"), &[]), Some(1), "an error, {stderr}");
+        assert_eq!(shell(&said("read --level loud"), &[]), Some(2), "a wrong command line, {stderr}");
+        let file = folder.join(number.to_string());
+        let arguments = ["--rig", server::argument(&socket), "save", file.to_str().unwrap()];
+        assert_eq!(shell(&said("\"$@\""), &arguments), Some(0), "save says how much it wrote, {stderr}");
+        assert!(file.exists());
+    }
+}
+
+#[test]
+fn a_full_standard_output_is_an_error() {
+    let file = common::file("streams-full.irqlog", &image());
+    assert_eq!(shell("\"$0\" decode \"$1\" >/dev/full", &[file.to_str().unwrap()]), Some(1));
+}
+
+/// boost #640, nimbus-eth1 #4769: a part of a file is left, and a retry says that the file exists.
+#[test]
+fn a_failed_save_leaves_nothing_and_can_be_done_again() {
+    let socket = server::serve("save", image());
+    let folder = empty_folder("streams-save");
+    let file = folder.join("log.irqlog");
+    let arguments = ["--rig", server::argument(&socket), "save", file.to_str().unwrap()];
+    // A limit of no bytes for a file: writing to it fails as on a full disk.
+    assert_eq!(shell("trap '' XFSZ; ulimit -f 0; \"$0\" \"$@\" 2>/dev/null", &arguments), Some(1));
+    assert_eq!(names(&folder), Vec::<String>::new());
+    let gone = ["--rig", "/nowhere/at/all", "save", file.to_str().unwrap()];
+    assert_eq!(shell("\"$0\" \"$@\" 2>/dev/null", &gone), Some(3));
+    assert_eq!(names(&folder), Vec::<String>::new());
+    assert_eq!(shell("\"$0\" \"$@\" 2>/dev/null", &arguments), Some(0));
+    assert_eq!(names(&folder), ["log.irqlog"]);
+    let saved = fs::read(&file).unwrap();
+    assert_eq!(shell("\"$0\" \"$@\" 2>/dev/null", &arguments), Some(1), "a saved log is not replaced");
+    assert_eq!((fs::read(&file).unwrap(), names(&folder).len()), (saved, 1));
+}
+
+/// `follow | head -1` ends though nothing more is written.
+#[test]
+fn follow_ends_when_its_pipe_has_gone() {
+    let socket = server::serve("follow", image());
+    let mut child = Command::new(env!("CARGO_BIN_EXE_irqlog"))
+        .args(["--rig", server::argument(&socket), "follow"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("hello"), "{line}");
+    let end = Instant::now() + Duration::from_secs(60);
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if Instant::now() >= end {
+            child.kill().unwrap();
+            panic!("follow goes on without its pipe");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!(status.code(), Some(0));
+}
