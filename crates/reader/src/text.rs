@@ -54,6 +54,21 @@ pub fn record(out: &mut impl Write, tables: &Tables, record: &Record) -> Result<
         Some((thread, _)) => write!(out, "{thread:6x}  ")?,
         None => out.write_all(b"     -  ")?,
     }
+    write_message(out, tables, record)?;
+    writeln!(out)
+}
+
+/// What stands behind the columns of a line: provider and text of an event, text, a blob's first bytes; then marks, such
+/// as `[cut]`. It is what a line shows, so nothing in it is left to escape.
+#[must_use]
+pub fn message(tables: &Tables, record: &Record) -> String {
+    let mut message = Vec::new();
+    // Writing to a Vec cannot fail, and only text is written.
+    let _ = write_message(&mut message, tables, record);
+    String::from_utf8_lossy(&message).into_owned()
+}
+
+fn write_message(out: &mut impl Write, tables: &Tables, record: &Record) -> Result<()> {
     match record.content() {
         Content::Text(text) => write!(out, "{text}")?,
         Content::Event(_) => {
@@ -81,7 +96,7 @@ pub fn record(out: &mut impl Write, tables: &Tables, record: &Record) -> Result<
                 write!(out, " ...")?;
             }
         }
-        Content::Unknown(bytes) => write!(out, "(kind {}, {} bytes)", header.kind, bytes.len())?,
+        Content::Unknown(bytes) => write!(out, "(kind {}, {} bytes)", record.header.kind, bytes.len())?,
     }
     for (flag, word) in [(flags::TRUNCATED, "cut"), (flags::USER, "user")] {
         if record.has(flag) {
@@ -91,5 +106,5 @@ pub fn record(out: &mut impl Write, tables: &Tables, record: &Record) -> Result<
     if record.late {
         write!(out, " [late]")?;
     }
-    writeln!(out)
+    Ok(())
 }

@@ -9,7 +9,7 @@ use irqlog_wire::{image::Policy, irql, record::Level};
 const EXIT_CODES: &str = "Exit codes:
   0  done; a closed pipe is no failure
   1  it failed, and standard error says why
-  2  the command line is wrong
+  2  the command line is wrong, or names a provider or a site that is not there
   3  irqlog is not running, or may not be opened
   4  it was done, and found something: records damaged, or a selftest that is not complete";
 
@@ -156,12 +156,12 @@ pub struct Filter {
     #[arg(long, value_name = "IRQL", value_delimiter = ',', value_parser = irql_filter)]
     pub irql: Vec<IrqlFilter>,
     /// Only records from this time on, in seconds after the driver's start; records before the start have negative times
-    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
     pub since: Option<f64>,
     /// Only events of these providers
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub provider: Vec<String>,
-    /// Only those in whose text this regular expression is found
+    /// Only those in which this regular expression is found behind the thread's column: provider, text, marks
     #[arg(long, value_name = "REGEX", value_parser = pattern)]
     pub grep: Option<regex::Regex>,
     /// Only events of this place: the end of the file's path, and the line
@@ -199,6 +199,29 @@ pub enum IrqlFilter {
 
 fn level(text: &str) -> Result<Level, String> {
     Level::from_name(text).ok_or_else(|| "a level is error, warn, info, debug or trace".to_owned())
+}
+
+/// A number of seconds; a duration with a unit gets the number that it is.
+fn seconds(text: &str) -> Result<f64, String> {
+    const UNITS: [(&str, f64); 8] = [
+        ("us", 1e-6),
+        ("ms", 1e-3),
+        ("sec", 1.0),
+        ("s", 1.0),
+        ("min", 60.0),
+        ("m", 60.0),
+        ("h", 3600.0),
+        ("d", 86400.0),
+    ];
+    let finite = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
+    if let Some(seconds) = finite(text) {
+        return Ok(seconds);
+    }
+    let with_unit = UNITS.iter().find_map(|(unit, factor)| Some(finite(text.strip_suffix(unit)?)? * factor));
+    Err(match with_unit {
+        Some(seconds) => format!("it is a number of seconds after the driver's start, without a unit: write {seconds}"),
+        None => "it is a number of seconds after the driver's start, such as 90 or 0.5".to_owned(),
+    })
 }
 
 fn pattern(text: &str) -> Result<regex::Regex, String> {

@@ -34,6 +34,18 @@ pub enum Finding {
     Bad,
 }
 
+/// The command line names something that is not there.
+#[derive(Debug)]
+pub struct Usage(pub String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
 fn main() -> ExitCode {
     let cli = match args::Cli::try_parse() {
         Ok(cli) => cli,
@@ -58,6 +70,9 @@ fn is_broken_pipe(error: &Error) -> bool {
 }
 
 fn code_of(error: &Error) -> u8 {
+    if error.is::<Usage>() {
+        return 2;
+    }
     match error.downcast_ref::<SessionError>() {
         Some(SessionError::NotRunning(_) | SessionError::AccessDenied) => 3,
         _ => 1,

@@ -15,14 +15,15 @@ use irqlog_reader::{
     event::EventView,
     follow::Follower,
     image::Tables,
-    record::{Content, Record},
+    record::Record,
     session::{Session, Settings, Source},
+    text,
     untrusted::Untrusted,
 };
-use irqlog_wire::ioctl::MAX_MARK;
+use irqlog_wire::{ioctl::MAX_MARK, site::Site};
 
 use crate::{
-    Finding,
+    Finding, Usage,
     args::{Cli, Command, Filter, Form, IrqlFilter, Place, ServiceAction},
     output::{self, Printer, is_nmi},
     source,
@@ -104,6 +105,31 @@ fn read(session: &mut Session<impl Source>, filter: &Filter, form: Form) -> Resu
     Ok(Finding::Good)
 }
 
+/// Refuses a filter that names what the log does not have: it would match nothing, and nobody would know why.
+fn check_names(filter: &Filter, tables: &Tables) -> Result<(), Usage> {
+    let providers = tables.sites.providers();
+    if let Some(unknown) = filter.provider.iter().find(|name| providers.iter().all(|known| known.name != ***name)) {
+        return Err(providers::unknown(unknown, &tables.sites));
+    }
+    let is_there = |place: &Place| {
+        let mut sites = providers.iter().flat_map(|provider| tables.sites.sites_of(provider));
+        sites.any(|(_, site)| is_at(&site, place))
+    };
+    match &filter.site {
+        Some(place) if !is_there(place) => Err(Usage(format!(
+            "there is no site {}:{}; `irqlog providers --sites` shows those that there are",
+            place.file, place.line
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a site is at that place.
+fn is_at(site: &Site<'_>, place: &Place) -> bool {
+    let file = String::from_utf8_lossy(site.file).replace('\\', "/");
+    site.header.line.get() == place.line && is_path_end(&file, &place.file)
+}
+
 /// Shows the records that pass.
 fn print<'r>(
     printer: &mut Printer,
@@ -111,6 +137,7 @@ fn print<'r>(
     records: impl Iterator<Item = &'r Record>,
     filter: &Filter,
 ) -> Result<()> {
+    check_names(filter, tables)?;
     let wanted: Vec<_> = records.filter(|record| passes(filter, tables, record)).collect();
     let skip = filter.last.map_or(0, |last| wanted.len().saturating_sub(last));
     for record in &wanted[skip..] {
@@ -141,19 +168,12 @@ fn passes_by_text(filter: &Filter, tables: &Tables, record: &Record) -> bool {
     }
     let event = EventView::of(tables, record);
     let has_provider = |name: Untrusted<&str>| filter.provider.iter().any(|wanted| name == **wanted);
-    let is_at = |place: &Place| {
-        event.as_ref().and_then(|event| event.site).is_some_and(|site| {
-            let file = String::from_utf8_lossy(site.file).replace('\\', "/");
-            site.header.line.get() == place.line && is_path_end(&file, &place.file)
-        })
-    };
     (filter.provider.is_empty() || event.as_ref().and_then(|event| event.provider).is_some_and(has_provider))
-        && filter.site.as_ref().is_none_or(is_at)
-        && filter.grep.as_ref().is_none_or(|wanted| match (&event, record.content()) {
-            (Some(event), _) => wanted.is_match(event.text().raw()),
-            (None, Content::Text(text)) => wanted.is_match(text.raw()),
-            _ => false,
-        })
+        && filter
+            .site
+            .as_ref()
+            .is_none_or(|place| event.as_ref().and_then(|event| event.site).is_some_and(|site| is_at(&site, place)))
+        && filter.grep.as_ref().is_none_or(|wanted| wanted.is_match(&text::message(tables, record)))
 }
 
 /// Whether a path ends with those components.

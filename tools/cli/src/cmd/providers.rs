@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use irqlog_reader::{
     follow::Follower,
     image::{self, Tables},
@@ -14,7 +14,7 @@ use irqlog_reader::{
 use irqlog_wire::record::{Kind, Level};
 use serde_json::json;
 
-use crate::{Finding, args::Form, output::Printer};
+use crate::{Finding, Usage, args::Form, output::Printer};
 
 /// Shows those of the running driver.
 pub fn live(session: &mut Session<impl Source>, sites: bool, form: Form) -> Result<Finding> {
@@ -38,12 +38,26 @@ pub fn set_level(session: &mut Session<impl Source>, name: &str, level: Level) -
     let tables = session.info()?;
     let (start_id, table) = (tables.header.start_id.get(), &tables.sites);
     let mut found = table.providers().iter().filter(|provider| provider.name == name).peekable();
-    let known: Vec<_> = table.providers().iter().map(|provider| provider.name.raw()).collect();
-    ensure!(found.peek().is_some(), "there is no provider {name}; there are: {}", known.join(", "));
+    if found.peek().is_none() {
+        return Err(unknown(name, table).into());
+    }
     for provider in found {
         session.set_provider_level(start_id, provider.entry, level)?;
     }
     Ok(Finding::Good)
+}
+
+/// A name that no provider has, with some of those that there are.
+pub fn unknown(name: &str, table: &SiteTable) -> Usage {
+    const SOME: usize = 20;
+    let all = table.providers();
+    let mut known: Vec<_> = all.iter().take(SOME).map(|provider| provider.name.raw()).collect();
+    known.dedup();
+    Usage(match all.len() {
+        0 => format!("there is no provider {name}; no driver has registered one"),
+        1..=SOME => format!("there is no provider {name}; there are: {}", known.join(", ")),
+        count => format!("there is no provider {name}; there are: {}, and {} more", known.join(", "), count - SOME),
+    })
 }
 
 fn show<'r>(
