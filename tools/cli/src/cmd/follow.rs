@@ -15,8 +15,8 @@ use irqlog_reader::{
 use crate::{
     Finding,
     args::{Filter, Form},
-    cmd::passes,
-    output::Printer,
+    cmd::{check_names, passes},
+    output::{self, Printer},
     source,
 };
 
@@ -26,6 +26,7 @@ const HOLD: Duration = Duration::from_millis(10);
 /// Runs until Ctrl-C, or until `count` records were shown.
 pub fn run(session: &mut Session<impl Source>, filter: &Filter, count: Option<u64>, form: Form) -> Result<Finding> {
     source::stop_on_ctrl_c()?;
+    output::when_reader_has_gone(source::stop);
     match follow(session, filter, count, form) {
         Err(error) if matches!(error.downcast_ref(), Some(SessionError::Cancelled)) => Ok(Finding::Good),
         result => result,
@@ -35,6 +36,10 @@ pub fn run(session: &mut Session<impl Source>, filter: &Filter, count: Option<u6
 fn follow(session: &mut Session<impl Source>, filter: &Filter, count: Option<u64>, form: Form) -> Result<Finding> {
     let mut tables = session.info()?;
     let mut follower = Follower::new(tables.present());
+    // It may come yet.
+    if let Err(unknown) = check_names(filter, &tables) {
+        output::say(&format!("irqlog: {unknown}; waiting for it"));
+    }
     let mut printer = Printer::new(form);
     let mut left = count.unwrap_or(u64::MAX);
     let mut is_first = true;

@@ -1,6 +1,7 @@
 //! How records are shown.
 
 mod json;
+mod pipe;
 mod text;
 
 use std::io::Write;
@@ -9,6 +10,7 @@ use anyhow::Result;
 use irqlog_reader::{image::Tables, record::Record, untrusted::Untrusted};
 
 pub use json::{escaped as escaped_json, info as info_json};
+pub use pipe::when_reader_has_gone;
 pub use text::{info as info_text, stats as stats_text};
 
 use crate::args::Form;

@@ -46,6 +46,13 @@ pub fn stop_on_ctrl_c() -> std::io::Result<()> {
     }
 }
 
+/// Cancels the request that is under way, and every later one, as the first Ctrl-C does.
+pub fn stop() {
+    let event = CTRL_C.load(Ordering::Acquire);
+    // SAFETY: the event lives as long as the process; without one the call fails, and nothing is stopped.
+    unsafe { SetEvent(event) };
+}
+
 /// Runs on a thread that the system makes. Whether it was dealt with.
 unsafe extern "system" fn on_ctrl(kind: u32) -> BOOL {
     let event = CTRL_C.load(Ordering::Acquire);

@@ -51,6 +51,18 @@ pub const fn stop_on_ctrl_c() -> std::io::Result<()> {
     Ok(())
 }
 
+/// Does what Ctrl-C does.
+#[cfg(windows)]
+pub fn stop() {
+    live::stop();
+}
+
+/// As above; a pipe that has gone is no failure.
+#[cfg(not(windows))]
+pub fn stop() {
+    std::process::exit(0);
+}
+
 #[cfg(windows)]
 fn open_live() -> Result<Box<dyn Source>, SessionError> {
     Ok(Box::new(live::Device::open()?))
