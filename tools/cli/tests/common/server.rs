@@ -44,7 +44,7 @@ fn answer_all(stream: &mut UnixStream, image: &[u8]) {
         match frame.code.get() {
             ioctl::INFO => answer(stream, &image[..tables_size(image)]),
             ioctl::READ => answer(stream, &batch(image, &ReadRequest::read_from_bytes(&input).unwrap())),
-            ioctl::SITES => answer(stream, &sites(image, &SitesRequest::read_from_bytes(&input).unwrap())),
+            ioctl::SITES => answer(stream, &sites(image, SitesRequest::read_from_bytes(&input).unwrap())),
             // Pended for ever: the next read waits for the end of the connection.
             ioctl::WAIT => {}
             code => panic!("request {code:#x} is not expected"),
@@ -92,7 +92,7 @@ fn batch(bytes: &[u8], request: &ReadRequest) -> Vec<u8> {
     [header.as_bytes(), &data].concat()
 }
 
-fn sites(bytes: &[u8], request: &SitesRequest) -> Vec<u8> {
+fn sites(bytes: &[u8], request: SitesRequest) -> Vec<u8> {
     let tables = image::Tables::parse(bytes).unwrap();
     let table = tables.sites.bytes();
     let rest = table.get(request.offset.get() as usize..).unwrap_or_default();
