@@ -1,7 +1,7 @@
-//! What is done for the requests that need nothing but the image: INFO, READ, CONFIGURE, CLEAR, MARK.
+//! Answers the requests that need only the image: INFO, READ, CONFIGURE, CLEAR, MARK.
 //!
-//! READ writes into memory that the user can change meanwhile (METHOD_OUT_DIRECT maps the caller's own pages), so it
-//! only ever stores there: every record is copied to our stack, checked there, and stored from there.
+//! READ writes into memory that the user can change meanwhile (METHOD_OUT_DIRECT maps the caller's own pages). So it
+//! never reads that memory: every record is copied to the kernel stack, checked there, and stored from there.
 
 use irqlog_ring::{
     lane::{Copied, Lane},
@@ -25,8 +25,8 @@ use crate::{
 };
 
 impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
-    /// Copies the start of the image: header and control tables, as far as they fit. Gives the bytes written.
-    /// IRQL: any that `output` allows.
+    /// Copies the start of the image, header and control tables, as far as they fit. Answers the number of bytes
+    /// written. IRQL: any that `output` allows.
     pub fn info(&self, output: &mut [u8]) -> usize {
         let mut written = 0;
         for (chunk, word) in output.as_chunks_mut::<WORD>().0.iter_mut().zip(self.image.tables()) {
@@ -36,11 +36,12 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         written
     }
 
-    /// Fills `output` with a [`BatchHeader`] and records. Gives the bytes written. IRQL: any that `output` allows.
+    /// Fills `output` with a [`BatchHeader`] and records. Answers the number of bytes written. IRQL: any that `output`
+    /// allows.
     ///
     /// # Errors
-    /// [`Refusal::InvalidParameter`] for a lane that is not there, a cursor of another start, or one that is ahead of the
-    /// lane; [`Refusal::BufferTooSmall`] below [`MIN_READ_OUTPUT`](crate::request::MIN_READ_OUTPUT).
+    /// [`Refusal::InvalidParameter`] for a lane that is not there, a cursor of another start of the driver, or a cursor
+    /// ahead of the lane; [`Refusal::BufferTooSmall`] below [`MIN_READ_OUTPUT`](crate::request::MIN_READ_OUTPUT).
     pub fn read(&self, request: &Read, output: &mut [u8]) -> Result<usize, Refusal> {
         let lane = self.image.lane(request.lane as usize).ok_or(Refusal::InvalidParameter)?;
         let barrier = self.platform.tick();
@@ -82,12 +83,12 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         Ok(header_room.len() + used)
     }
 
-    /// Records written so far, over all lanes. IRQL: any.
+    /// Number of records written so far, over all lanes. IRQL: any.
     pub fn written(&self) -> u64 {
         self.image.lanes().map(|lane| lane.written()).fold(0, u64::wrapping_add)
     }
 
-    /// Takes over new settings. IRQL: any.
+    /// Applies new settings. IRQL: any.
     pub fn configure(&self, configure: &Configure) {
         if let Some(level) = configure.level {
             self.image.header[header_word::LEVEL].store(u64::from(level.0));
@@ -100,12 +101,12 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         }
     }
 
-    /// Makes readers ignore what was written so far, in every lane. IRQL: any.
+    /// Makes readers ignore all records written so far, in every lane. IRQL: any.
     pub fn clear(&self) {
         self.image.lanes().for_each(|lane| lane.clear());
     }
 
-    /// Writes a text for user mode. IRQL: any.
+    /// Writes a text record for a user-mode program. IRQL: any.
     ///
     /// # Errors
     /// If it was not written: [`Refusal::MarkFiltered`], [`Refusal::MarkPaused`], [`Refusal::MarkFull`] or
@@ -132,7 +133,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
     }
 }
 
-/// A cursor that was given out stands between the lane's first record and its next one.
+/// Whether `seq` is one that a cursor of this lane can have: between the lane's first record and its next one.
 fn is_within<W: Word>(lane: &Lane<'_, W>, seq: u64) -> bool {
     seq.wrapping_sub(lane.first_seq()) <= lane.written()
 }

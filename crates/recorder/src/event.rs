@@ -1,7 +1,7 @@
-//! Events: from what a provider hands over to the payload of a record.
+//! Events: makes the payload of a record from the words that a provider passes.
 //!
-//! Most have numbers only and are copied as they are. Strings are copied behind their lengths, as far as they fit: room
-//! for everything else is kept free first, and who comes first gets what is left.
+//! Most events have numbers only and are copied as they are. Strings are copied behind their lengths, as far as they
+//! fit: room for everything else is kept free first, and the strings share the rest in their order.
 
 use core::mem::MaybeUninit;
 
@@ -15,7 +15,7 @@ use crate::{
     pointers::Pointers,
 };
 
-/// Whether the words have to be looked at one by one.
+/// Whether the event has strings or pointers, so that its words have to be processed one by one.
 #[inline]
 pub(crate) fn needs_driver(words: &[u64]) -> bool {
     words.first().is_some_and(|head| head & NEEDS_DRIVER != 0)
@@ -47,20 +47,20 @@ impl Output<'_> {
     }
 }
 
-/// The number of arguments, if there can be so many and their kinds are there.
+/// The number of arguments; `None` if it is too large, or if kinds are missing.
 fn count(words: &[u64]) -> Option<usize> {
     let count = (words.first()? & !NEEDS_DRIVER) as usize & 0xff;
     (count <= MAX_ARGUMENTS && head_words(count) <= words.len()).then_some(count)
 }
 
-/// The kind of an argument.
+/// The kind of argument number `argument`.
 fn kind(words: &[u64], argument: usize) -> ArgumentKind {
     let byte = 1 + argument;
     let word = words.get(byte / WORD).copied().unwrap_or_default();
     ArgumentKind((word >> (8 * (byte % WORD))) as u8)
 }
 
-/// Fills a payload; gives its words and what has to be flagged. Nothing if the words are no event.
+/// Fills a payload, and answers its number of words and the flags of the record. `None` if the words are no event.
 ///
 /// # Safety
 /// Each string that the words name is valid for its length.
@@ -116,7 +116,7 @@ unsafe fn string<'a>(address: u64, length: u64) -> &'a [u8] {
     unsafe { core::slice::from_raw_parts(start, length as usize) }
 }
 
-/// As much of a string as goes into so many bytes, without half a character.
+/// The part of a string that fits into `most` bytes, without half a character at its end.
 fn cut(kind: ArgumentKind, string: &[u8], most: usize) -> &[u8] {
     match string.get(..most) {
         None => string,
@@ -127,7 +127,8 @@ fn cut(kind: ArgumentKind, string: &[u8], most: usize) -> &[u8] {
     }
 }
 
-/// Drops the high half of a surrogate pair whose low half was cut off. One that never had a low half is data, and stays.
+/// Drops the high half of a surrogate pair whose low half was cut off. One that never had a low half is data, and
+/// stays.
 fn whole_pairs<'a>(kept: &'a [u8], string: &[u8]) -> &'a [u8] {
     let high = kept.split_last_chunk().map(|(before, unit)| (before, u16::from_le_bytes(*unit)));
     let low = string.get(kept.len()..).and_then(<[u8]>::first_chunk).map(|unit| u16::from_le_bytes(*unit));

@@ -1,7 +1,7 @@
-//! The control device's requests: user input in, a [`Request`] out, or the reason why not.
+//! Parser of the control device's requests: from user input to a [`Request`], or to a [`Refusal`].
 //!
-//! Every length, range and reserved field is checked here, before anything is done. What comes out is a value on our
-//! own stack: the caller cannot change it any more.
+//! Every length, range and reserved field is checked here, before anything is done. The result is a value on the kernel
+//! stack, which the caller cannot change any more.
 
 use irqlog_ring::lane::Cursor;
 use irqlog_wire::{
@@ -55,46 +55,46 @@ impl Refusal {
     }
 }
 
-/// A request that is all right.
+/// A request whose fields have been checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request<'a> {
-    /// The start of the image.
+    /// INFO: the start of the image.
     Info,
-    /// Records of a lane.
+    /// READ: records of a lane.
     Read(Read),
-    /// To be told when something was written.
+    /// WAIT: an answer when a record was written.
     Wait {
-        /// What the caller has seen: see [`WaitRequest::seen`].
+        /// Number of records that the caller has seen: see [`WaitRequest::seen`].
         seen: u64,
     },
-    /// New settings.
+    /// CONFIGURE: new settings.
     Configure(Configure),
-    /// Ignore what was written so far.
+    /// CLEAR: ignore all records written so far.
     Clear,
-    /// Write a text.
+    /// MARK: write a text record.
     Mark {
-        /// Its level.
+        /// Level of the record.
         level: Level,
-        /// UTF-8, checked.
+        /// Text of the record, checked to be UTF-8.
         text: &'a str,
     },
-    /// Write at every IRQL on every processor.
+    /// SELFTEST: log at every IRQL on every processor.
     Selftest,
-    /// Hand out the function table.
+    /// CONNECT: the function table.
     Connect,
-    /// Bytes of the site table.
+    /// SITES: bytes of the site table.
     Sites {
-        /// From where on.
+        /// Offset in the table of the first byte wanted.
         offset: u64,
     },
-    /// A level for a provider.
+    /// PROVIDER_LEVEL: a new level of a provider.
     ProviderLevel(ProviderLevel),
 }
 
-/// What PROVIDER_LEVEL asks for.
+/// The parameters of PROVIDER_LEVEL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProviderLevel {
-    /// The start that the entry belongs to.
+    /// Identity of the start of the driver that the entry belongs to.
     pub start_id: u64,
     /// Offset of the provider's entry in the site table.
     pub entry: u64,
@@ -102,18 +102,18 @@ pub struct ProviderLevel {
     pub level: Level,
 }
 
-/// What READ asks for.
+/// The parameters of READ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Read {
     /// Index of the lane.
     pub lane: u32,
-    /// Where to begin; `None` for the first record ever.
+    /// Where to begin; `None` for the first record that the lane ever had.
     pub from: Option<Cursor>,
-    /// The start that the cursor belongs to.
+    /// Identity of the start of the driver that the cursor belongs to.
     pub start_id: u64,
 }
 
-/// What CONFIGURE changes.
+/// The settings that CONFIGURE changes; `None` leaves a setting unchanged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Configure {
     /// The least important level that is written.
@@ -124,11 +124,11 @@ pub struct Configure {
     pub paused: Option<bool>,
 }
 
-/// The smallest output that READ takes: one record of any size fits, so that every call makes progress.
+/// The smallest output that READ takes, in bytes: a record of any size fits, so every call makes progress.
 pub const MIN_READ_OUTPUT: usize = size_of::<BatchHeader>() + MAX_SIZE;
 
-/// Parses a request. `internal` says that it came as an internal one from kernel mode; `input` is a copy that the caller
-/// cannot change, `output_length` the room for the answer.
+/// Parses a request. `internal` says that the request is an internal one from kernel mode; `input` is a copy that the
+/// caller cannot change; `output_length` is the room for the answer, in bytes.
 ///
 /// # Errors
 /// See [`Refusal`].
@@ -179,7 +179,7 @@ pub fn parse(code: u32, internal: bool, input: &[u8], output_length: usize) -> R
     }
 }
 
-/// CONNECT from user mode is known, and denied.
+/// CONNECT from user mode is a known code, and denied.
 const fn only_known(code: u32) -> Result<Refusal, Refusal> {
     if code == ioctl::CONNECT { Err(Refusal::KernelModeOnly) } else { Err(Refusal::UnknownCode) }
 }

@@ -1,14 +1,14 @@
-//! The site table: what providers register, and at which level each of them logs.
+//! The site table: the sites that providers register, and the level of each provider.
 //!
-//! A registration copies the provider's section of sites behind what is there already, and then says how much is used:
-//! a reader that sees the new size sees the bytes. An entry never moves and never goes, so records stay readable after
-//! their driver has gone. A table that is there already, by name and bytes, is used again: a driver that is loaded a
-//! hundred times takes the room of one, and two that run with the same table share their ids and their level.
+//! A registration copies the provider's section of sites behind the last entry, and then stores the new size: a reader
+//! that sees the new size sees the bytes. An entry never moves and is never removed, so records stay readable after
+//! their driver has gone. If an entry with the same name and bytes exists, it is used again: a driver that is loaded a
+//! hundred times takes the room of one entry, and two drivers with the same sites share their ids and their level.
 //!
-//! What changes besides is a few words of an entry: its level, and how many drivers run with it.
+//! Only a few words of an entry change later: its level, and the number of drivers that are registered with it.
 //!
-//! [`Registry`] is what is known of drivers that run: where their level words are. It is changed by one thread at a time,
-//! which the driver sees to (`&mut`).
+//! [`Registry`] knows the registered drivers: where their level words are. One thread changes it at a time, which the
+//! driver ensures (`&mut`).
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -29,27 +29,28 @@ use crate::{
     request::{ProviderLevel, Refusal},
 };
 
-/// Tables that there can be, and drivers that can be registered at once.
+/// Largest number of entries in the site table, and of drivers that can be registered at once.
 const MOST: usize = 128;
 
-/// What a provider registers.
+/// A registration of a provider, as borrowed memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Provider<'a> {
-    /// Its name.
+    /// Name of the provider.
     pub name: &'a [u8],
-    /// Its section of sites.
+    /// Section of the provider's sites.
     pub sites: &'a [u8],
-    /// Gets the id of the first word of the section, before the level.
+    /// The word that gets the id of the section's first word, before the level is set.
     pub base: &'a AtomicU32,
-    /// The level word.
+    /// The provider's level word.
     pub level: &'a AtomicU32,
 }
 
 impl Provider<'_> {
-    /// What a registration describes; `None` if something is missing. IRQL: any that its memory allows.
+    /// Borrows the memory that a registration describes; `None` if a part is missing. IRQL: any that the memory allows.
     ///
     /// # Safety
-    /// Null, or as [`irqlog_wire::interface::Register`] asks for, with memory that stays as long as the result is used.
+    /// The pointer is null, or as [`irqlog_wire::interface::Register`] requires, with memory that stays valid as long
+    /// as the result is used.
     pub unsafe fn of(registration: *const Registration) -> Option<Self> {
         // SAFETY: as the caller promises.
         let registration = unsafe { registration.as_ref() }?;
@@ -87,15 +88,15 @@ struct Entry {
     end: usize,
 }
 
-/// A driver that runs, or nobody: then there is no level word.
+/// A registered driver; a free place has no level word.
 #[derive(Clone, Copy, Debug, FromZeros)]
 struct Live {
     entry: usize,
     level: *const AtomicU32,
 }
 
-/// The tables that there are, and the drivers that run with them. Zeros are none yet: it is too large for a kernel stack,
-/// and is made where it stays.
+/// The entries of the site table, and the drivers that are registered with them. All zeros mean an empty registry: it
+/// is too large for a kernel stack, and is made where it stays.
 #[derive(Debug, FromZeros)]
 pub struct Registry {
     entries: [Entry; MOST],
@@ -117,11 +118,11 @@ impl Registry {
 }
 
 impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
-    /// Registers a provider, and lets it log. What is refused is counted. IRQL: PASSIVE_LEVEL, as its memory may be
-    /// pageable.
+    /// Registers a provider, and lets it log. A refusal is counted. IRQL: PASSIVE_LEVEL, as the provider's memory may
+    /// be pageable.
     ///
     /// # Safety
-    /// The level word stays until it is [unregistered](Self::unregister).
+    /// The level word stays valid until it is [unregistered](Self::unregister).
     pub unsafe fn register(&self, registry: &mut Registry, provider: &Provider<'_>) -> Registered {
         match self.enter(registry, provider) {
             Ok(()) => Registered::Accepted,
@@ -144,8 +145,8 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
             site.map_err(|_| Registered::Malformed)?;
             count += 1;
         }
-        // Unregistering goes by the word: a second registration would survive the first one's end, and a later change of
-        // levels would write into a driver that has gone.
+        // Unregistering goes by the word: a second registration would survive the first one's end, and a later change
+        // of levels would write into a driver that has gone.
         if registry.running().any(|live| core::ptr::eq(live.level, provider.level)) {
             return Err(Registered::AlreadyRegistered);
         }
@@ -166,7 +167,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         Ok(())
     }
 
-    /// Takes a registration back by its level word, which becomes zero. IRQL: PASSIVE_LEVEL.
+    /// Removes the registration that has this level word, and sets the word to zero. IRQL: PASSIVE_LEVEL.
     pub fn unregister(&self, registry: &mut Registry, level: *const AtomicU32) {
         let found = registry.live.iter_mut().find(|live| core::ptr::eq(live.level, level));
         let Some(live) = found.filter(|_| !level.is_null()) else { return };
@@ -178,10 +179,10 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         }
     }
 
-    /// Changes at which level a provider logs. IRQL: PASSIVE_LEVEL.
+    /// Changes the level of a provider. IRQL: PASSIVE_LEVEL.
     ///
     /// # Errors
-    /// [`Refusal::InvalidParameter`] for an entry that is not there.
+    /// [`Refusal::InvalidParameter`] if there is no such entry.
     pub fn set_provider_level(&self, registry: &Registry, request: &ProviderLevel) -> Result<(), Refusal> {
         let entry = registry
             .entries()
@@ -193,7 +194,8 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         Ok(())
     }
 
-    /// Tells every provider that runs its level: after the level of the whole recorder has changed. IRQL: PASSIVE_LEVEL.
+    /// Writes the level word of every registered driver, after the level of the whole recorder has changed. IRQL:
+    /// PASSIVE_LEVEL.
     pub fn pass_levels_on(&self, registry: &Registry) {
         for live in registry.running() {
             let Some(entry) = registry.entries().get(live.entry) else { continue };
@@ -202,12 +204,12 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         }
     }
 
-    /// Fills `output` with a [`SitesHeader`] and bytes of the site table from `offset` on, in whole words. Gives the bytes
-    /// written. IRQL: any that `output` allows.
+    /// Fills `output` with a [`SitesHeader`] and bytes of the site table from `offset` on, in whole words. Answers the
+    /// number of bytes written. IRQL: any that `output` allows.
     ///
     /// # Errors
-    /// [`Refusal::InvalidParameter`] for an offset that is not in the table; [`Refusal::BufferTooSmall`] if not even the
-    /// header fits.
+    /// [`Refusal::InvalidParameter`] for an offset that is not in the table; [`Refusal::BufferTooSmall`] if not even
+    /// the header fits.
     pub fn sites(&self, offset: u64, output: &mut [u8]) -> Result<usize, Refusal> {
         // Pairs with the release in `append`.
         let size = self.image.header[header_word::SITES_SIZE].load_acquire();
@@ -233,7 +235,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         Ok(header_room.len() + written)
     }
 
-    /// Writes an entry behind those that there are.
+    /// Writes an entry behind the last one.
     fn append(&self, registry: &mut Registry, provider: &Provider<'_>, count: u32) -> Result<usize, Registered> {
         let first = registry.entries().last().map_or(0, |entry| entry.end);
         let at = first + provider_word::COUNT + provider.name.len().div_ceil(WORD);
@@ -265,7 +267,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         Ok(index)
     }
 
-    /// Whether that entry is of this provider, byte by byte.
+    /// Whether an entry has this provider's name and sites, byte by byte.
     fn is_same(&self, entry: &Entry, provider: &Provider<'_>) -> bool {
         let name_at = entry.first + provider_word::COUNT;
         let has = |first: usize, end: usize, bytes: &[u8]| {
@@ -285,7 +287,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         self.image.sites.get(entry.first + word).map(what)
     }
 
-    /// The level of the recorder or of the provider, whichever lets less through.
+    /// The level that applies: the recorder's or the provider's, whichever lets fewer records through.
     fn effective_level(&self, entry: &Entry) -> u32 {
         let own = self.entry_word(entry, provider_word::LEVEL, Word::load).unwrap_or(0);
         own.min(self.image.header[header_word::LEVEL].load()) as u32

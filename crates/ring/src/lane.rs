@@ -1,4 +1,4 @@
-//! One lane: the protocol between its writer and its readers.
+//! The protocol between the writer and the readers of one lane.
 //!
 //! # States
 //!
@@ -21,12 +21,12 @@
 //!
 //! | Label | Step | Order |
 //! |---|---|---|
-//! | `write:A` | `tail` past what will be overwritten | Relaxed |
+//! | `write:A` | store `tail` past the records that will be overwritten | Relaxed |
 //! | `write:B` | fence | Release, pairs with `read:D` |
-//! | `write:C` | the words of the record, `next_seq` | Relaxed |
-//! | `write:D` | `head` behind the record | Release, pairs with `read:A` |
+//! | `write:C` | store the words of the record, and `next_seq` | Relaxed |
+//! | `write:D` | store `head` behind the record | Release, pairs with `read:A` |
 //!
-//! Reader, any number, anywhere, any time:
+//! Readers, any number of them, on any processor, at any time:
 //!
 //! | Label | Step | Order |
 //! |---|---|---|
@@ -44,36 +44,38 @@
 //! release-acquire pair of the lock), so `read:C` sees the record or something newer.
 //!
 //! *Nothing newer:* suppose `read:C` saw a word of a later record at the same index. Its writer ran `write:A` (with a
-//! `tail` beyond the old record), then `write:B`, then the `write:C` that was seen. `write:B` and `read:D` are a release
-//! fence before a store and an acquire fence after a load that saw it, so they synchronise, and `read:E` sees that
-//! `tail` or a later one. `tail` only grows, so the check fails. The fence `write:B` stands in every write, not only in
-//! those that move `tail`: the `tail` may have been moved by an earlier owner of the lane, and it is *this* owner's fence
-//! that its words need.
+//! `tail` beyond the old record), then `write:B`, then the `write:C` that was seen. `write:B` and `read:D` are a
+//! release fence before a store and an acquire fence after a load that saw it, so they synchronise, and `read:E` sees
+//! that `tail` or a later one. `tail` only grows, so the check fails. The fence `write:B` stands in every write, not
+//! only in writes that move `tail`: an earlier owner of the lane may have moved the `tail`, and the words of *this*
+//! owner need this owner's fence.
 //!
 //! # Damage
 //!
 //! The same argument tells damage from being overtaken. `tail` and the end of each whole record are starts of records,
-//! and every record has the seq that follows the one before it. If what lies at such a start cannot be a record, or has
-//! another seq, and `read:E` finds `tail` still at or before it, then no writer of this lane has put it there since:
-//! someone else has written into the memory. The reader then looks, word by word, for the next whole record: a possible
-//! size, a seq that is still to come, and behind it `head`, or another record with the next seq. What lies in between is
-//! damaged, and counted as such.
+//! and the seq of each record follows the seq of the record before. Suppose the words at such a start cannot be a
+//! record, or have another seq, and `read:E` finds `tail` still at or before them. Then no writer of this lane has
+//! stored them since: other code has written into the memory. The reader then searches, word by word, for the next
+//! whole record: a possible size, a seq that is still to come, and behind it `head`, or another record with the next
+//! seq. The records in between are damaged, and counted as such.
 //!
 //! # Exact accounting
 //!
 //! Every record has the next seq, so for a reader at cursor `c`, with `floor` loaded after the last `read:E`:
-//! `cleared += max(0, floor - c)`, `lost += max(0, oldest - max(c, floor))` and `damaged += max(0, whole - max(c, floor,
-//! oldest))`, where `oldest` is the seq of the oldest record that was not overwritten, and `whole` that of the first whole
-//! one at or after the cursor: without damage they are the same. What was overwritten before a CLEAR and not yet read
-//! counts as cleared. A batch has at most one such gap, at its start: a reader that is overtaken, or meets damage, in the
-//! middle of a batch ends it there. So `written = delivered + lost + cleared + damaged + in the ring`.
+//! `cleared += max(0, floor - c)`, `lost += max(0, oldest - max(c, floor))` and `damaged += max(0, whole - max(c,
+//! floor, oldest))`, where `oldest` is the seq of the oldest record that was not overwritten, and `whole` the seq of
+//! the first whole record at or after the cursor: without damage they are the same. A record that was overwritten
+//! before a CLEAR and not yet read counts as cleared. A batch has at most one such gap, at its start: a reader that is
+//! overtaken, or meets damage, in the middle of a batch ends the batch there. So `written = delivered + lost + cleared
+//! + damaged + in the ring`.
 //!
-//! If the oldest record itself is damaged and does not even show its seq, the records that were overwritten before it and
-//! those that are damaged cannot be told apart: then as many count as damaged as can have lain there.
+//! If the oldest record itself is damaged and does not show its seq, the reader cannot tell overwritten records from
+//! damaged ones. Then the largest number of records that can have lain there counts as damaged, and the rest as lost.
 //!
 //! # What it does not do
 //!
-//! It does not decide who may write; [`lock`](crate::lock) and [`nesting`](crate::nesting) do. It does not wake readers.
+//! It does not decide who may write; [`lock`](crate::lock) and [`nesting`](crate::nesting) do. It does not wake
+//! readers.
 
 use irqlog_wire::{
     image::{Policy, lane_word as at},
@@ -82,7 +84,8 @@ use irqlog_wire::{
 
 use crate::word::Word;
 
-/// How often a batch looks for its first record before it comes back empty: each time the writer has overtaken it.
+/// Number of times that a read looks for its first record, overtaken by the writer each time, before it answers
+/// nothing.
 const ATTEMPTS: usize = 16;
 
 /// `a` is before `b` on the circle of 64-bit numbers.
@@ -96,13 +99,13 @@ const fn later(a: u64, b: u64) -> u64 {
     if before(a, b) { b } else { a }
 }
 
-/// `to - from` if `to` is later, else nothing.
+/// `to - from` if `to` is later, else 0.
 #[inline]
 const fn distance(from: u64, to: u64) -> u64 {
     if before(from, to) { to.wrapping_sub(from) } else { 0 }
 }
 
-/// A lane in a ring image: its control words and its data.
+/// A lane of an image: its control words and its data.
 #[derive(Debug)]
 pub struct Lane<'m, W> {
     control: &'m [W; at::COUNT],
@@ -118,41 +121,41 @@ impl<W> Clone for Lane<'_, W> {
 
 impl<W> Copy for Lane<'_, W> {}
 
-/// A record to append: its header, in which seq and tick are still to come, and its payload, in whole words.
+/// A record to append: its header, without seq and tick, and its payload, in whole words.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'r> {
     /// The words of a [`RecordHeader`](irqlog_wire::record::RecordHeader).
     pub header: [u64; HEADER_WORDS],
-    /// What follows it, at most [`MAX_PAYLOAD`](irqlog_wire::record::MAX_PAYLOAD) bytes.
+    /// The words of the payload, at most [`MAX_PAYLOAD`](irqlog_wire::record::MAX_PAYLOAD) bytes.
     pub payload: &'r [u64],
 }
 
-/// A lane refused a record because its policy is to keep what it has.
+/// The lane refused a record: its policy is `keep` and it is full, or the record does not fit into it at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
-/// Where a reader stands: the seq of the next record wanted, and a hint where it lies.
+/// Where a reader is in a lane: the seq of the next record wanted, and a hint where it lies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cursor {
     /// Seq of the next record wanted.
     pub seq: u64,
-    /// Its position, if the reader knows it; a wrong one is ignored.
+    /// Position of the record, if the reader knows it; a wrong position is ignored.
     pub position: u64,
 }
 
-/// What one [`Lane::read`] found besides the records.
+/// The result of one [`Lane::read`] besides the records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Batch {
-    /// Where to read on.
+    /// Cursor for the next read.
     pub next: Cursor,
-    /// Records overwritten since the cursor.
+    /// Number of records that were overwritten since the cursor.
     pub lost: u64,
-    /// Records cleared since the cursor.
+    /// Number of records that were cleared since the cursor.
     pub cleared: u64,
-    /// Records since the cursor that someone else has written into: those with the seqs before the batch's first record,
-    /// or before `next` if it has none.
+    /// Records since the cursor that someone else has written into: those with the seqs before the batch's first
+    /// record, or before `next` if it has none.
     pub damaged: u64,
-    /// More is there: the sink was full, or the writer overtook the reader.
+    /// More records are there: the sink was full, or the writer overtook the reader.
     pub more: bool,
 }
 
@@ -167,13 +170,13 @@ impl Default for Copied {
 }
 
 impl<'m, W: Word> Lane<'m, W> {
-    /// The lane with that control and that data; `None` if the data are not a power of two of words.
+    /// The lane with these control words and this data; `None` if the number of data words is not a power of two.
     #[inline]
     pub const fn new(control: &'m [W; at::COUNT], data: &'m [W]) -> Option<Self> {
         if data.len().is_power_of_two() { Some(Self { control, data }) } else { None }
     }
 
-    /// Makes an empty lane whose first record gets that seq and position. Before anyone reads or writes it.
+    /// Makes an empty lane whose first record gets this seq and position. Called before any read or write.
     pub fn initialise(&self, seq: u64, position: u64) {
         for (word, value) in [
             (at::FIRST_SEQ, seq),
@@ -189,7 +192,7 @@ impl<'m, W: Word> Lane<'m, W> {
         self.control[at::DATA_WORDS].store_release(self.capacity());
     }
 
-    /// Words of data.
+    /// Number of data words.
     #[inline]
     const fn capacity(&self) -> u64 {
         self.data.len() as u64
@@ -215,18 +218,18 @@ impl<'m, W: Word> Lane<'m, W> {
         self.data.get(self.index(position)).map_or(0, W::load)
     }
 
-    /// Words of the record at `position`, at least one header's worth, so that a walk always ends.
+    /// Number of words of the record at `position`: at least those of a header, so that a walk always ends.
     #[inline]
     fn record_words(&self, position: u64) -> u64 {
         let bytes = size_of_first_word(self.load(position));
         (bytes / WORD).max(HEADER_WORDS) as u64
     }
 
-    /// Appends a record and gives its seq; seq and tick are put into it here. IRQL: the writer's, `HIGH_LEVEL`; it
-    /// neither waits nor fails for another reason than [`Full`].
+    /// Stamps a record with seq and tick, appends it, and answers its seq. IRQL: the writer's, `HIGH_LEVEL`; the
+    /// function never waits, and fails only with [`Full`].
     ///
-    /// The clock is read as late as possible: reading it waits for everything before it, so what still has to be found
-    /// out is found out before, and not while the processor waits for the clock.
+    /// The clock is read as late as possible. Reading it waits for everything before it, so all other work is done
+    /// before, and not while the processor waits for the clock.
     ///
     /// # Errors
     /// [`Full`] if the policy is `keep` and there is no room, or the record does not fit into the lane at all.
@@ -276,7 +279,7 @@ impl<'m, W: Word> Lane<'m, W> {
         Ok(seq)
     }
 
-    /// The `tail` that leaves `need` words behind `head`, when the present one does not.
+    /// The new `tail` that leaves `need` words free behind `head`, when the present `tail` does not.
     #[inline]
     fn make_room(&self, head: u64, mut tail: u64, need: u64, policy: Policy) -> Result<u64, Full> {
         if need > self.capacity() {
@@ -297,7 +300,7 @@ impl<'m, W: Word> Lane<'m, W> {
         Ok(tail)
     }
 
-    /// Records written so far.
+    /// Number of records written so far.
     pub fn written(&self) -> u64 {
         self.next_seq().wrapping_sub(self.first_seq())
     }
@@ -308,23 +311,24 @@ impl<'m, W: Word> Lane<'m, W> {
         self.control[at::NEXT_SEQ].load()
     }
 
-    /// The control words: the statistics among them are the owner's business.
+    /// The control words; the statistics among them belong to the owner of the lane.
     #[inline]
     pub const fn control(&self) -> &'m [W; at::COUNT] {
         self.control
     }
 
-    /// Seq of the first record ever.
+    /// Seq of the first record that the lane ever had.
     pub fn first_seq(&self) -> u64 {
         self.control[at::FIRST_SEQ].load()
     }
 
-    /// The cursor of a reader that wants to know of every record there ever was.
+    /// The cursor of a reader that wants every record that the lane ever had, or to be told that it is lost.
     pub fn start(&self) -> Cursor {
         Cursor { seq: self.first_seq(), position: self.control[at::FIRST_POSITION].load() }
     }
 
-    /// Makes readers and writer ignore what has been written so far. Any number of callers at once; the floor only rises.
+    /// Makes readers and writer ignore all records written so far. Any number of callers may call this at once; the
+    /// floor only rises.
     pub fn clear(&self) {
         let floor = self.next_seq();
         loop {
@@ -335,8 +339,9 @@ impl<'m, W: Word> Lane<'m, W> {
         }
     }
 
-    /// Hands the records from `cursor` on to `sink`, oldest first, until there are no more or `sink` says that it has no
-    /// room for this one (then it has not taken it). Never blocks and never disturbs the writer. IRQL: any.
+    /// Passes the records from `cursor` on to `sink`, oldest first, until there are no more, or until `sink` answers
+    /// false: then it has no room for this record, and has not taken it. Never blocks, and never disturbs the writer.
+    /// IRQL: any.
     pub fn read(&self, cursor: Cursor, copied: &mut Copied, mut sink: impl FnMut(&[u64]) -> bool) -> Batch {
         let Some((mut first, head)) = self.first_whole(cursor, copied) else {
             // Overtaken again and again: nothing is decided, the caller comes back with the same cursor.
@@ -378,8 +383,8 @@ impl<'m, W: Word> Lane<'m, W> {
         batch
     }
 
-    /// The first whole record at or after the cursor, copied, or the end of the ring with no words; and the `head` up to
-    /// which the ring may be read.
+    /// Copies the first whole record at or after the cursor; at the end of the ring the answer has no words. Answers
+    /// also the `head` up to which the ring may be read.
     fn first_whole(&self, cursor: Cursor, copied: &mut Copied) -> Option<(Found, u64)> {
         let mut hint = Some(cursor.position);
         for _ in 0..ATTEMPTS {
@@ -418,7 +423,8 @@ impl<'m, W: Word> Lane<'m, W> {
         }
     }
 
-    /// The first whole record at or after `seq`, looked for from the oldest one on; `None` if the writer has overtaken us.
+    /// The first whole record at or after `seq`, searched from the oldest record on; `None` if the writer has overtaken
+    /// the reader.
     fn walk(&self, seq: u64, tail: u64, head: u64, copied: &mut Copied) -> Option<Found> {
         let mut position = tail;
         // The seq of the record at `position`, once one before it was whole.
@@ -439,8 +445,8 @@ impl<'m, W: Word> Lane<'m, W> {
         Some(Found { seq, position, words: 0, damaged: 0 })
     }
 
-    /// The oldest record, which was just copied, if its seq agrees with what lies behind it; else the first whole one behind
-    /// it, copied. `None` if the writer has overtaken us.
+    /// The oldest record, which was just copied, if its seq agrees with the words behind it; else the first whole
+    /// record behind it, copied. `None` if the writer has overtaken the reader.
     fn oldest(&self, found: Found, head: u64, copied: &mut Copied) -> Option<Found> {
         let Found { seq, position, .. } = found;
         let was_given = self.was_given(seq);
@@ -459,13 +465,13 @@ impl<'m, W: Word> Lane<'m, W> {
         }
     }
 
-    /// Whether a record has, or had, that seq.
+    /// Whether a record has, or had, this seq.
     fn was_given(&self, seq: u64) -> bool {
         !before(seq, self.first_seq()) && before(seq, self.next_seq())
     }
 
-    /// The next whole record behind what is damaged at `position`, copied, or the end of the ring with no words; `None` if
-    /// the writer has overtaken us. Looks at each word once or twice, so it ends.
+    /// Copies the next whole record behind the damage at `position`; at the end of the ring the answer has no words.
+    /// `None` if the writer has overtaken the reader. Loads each word once or twice, so the search ends.
     #[cold]
     #[inline(never)]
     fn behind_damage(&self, expected: Option<u64>, position: u64, head: u64, copied: &mut Copied) -> Option<Found> {
@@ -482,8 +488,8 @@ impl<'m, W: Word> Lane<'m, W> {
         let mut candidate = position;
         while candidate != head {
             let seq = self.load(candidate.wrapping_add(WORD_SEQ as u64));
-            // What lies at `position` itself is damaged for its seq, if for nothing else, unless it is a later record: then
-            // those before it are gone. Without an expectation nothing speaks for it.
+            // What lies at `position` itself is damaged for its seq, if for nothing else, unless it is a later record:
+            // then those before it are gone. Without an expectation nothing speaks for it.
             let is_new = match expected {
                 Some(expected) if candidate == position => before(expected, seq),
                 Some(expected) => !before(seq, expected),
@@ -508,7 +514,8 @@ impl<'m, W: Word> Lane<'m, W> {
         (!self.is_overtaken(position) && self.control[at::HEAD].load() == head).then_some(found)
     }
 
-    /// Whether what lies at `position` looks like the record `seq`, with the end of the ring or the next record behind it.
+    /// Whether the words at `position` look like the record `seq`, with the end of the ring or the next record behind
+    /// it.
     fn is_followed(&self, position: u64, seq: u64, head: u64) -> bool {
         let Some(words) = possible_words(self.load(position), head.wrapping_sub(position)) else { return false };
         let next = position.wrapping_add(words as u64);
@@ -517,7 +524,8 @@ impl<'m, W: Word> Lane<'m, W> {
                 && self.load(next.wrapping_add(WORD_SEQ as u64)) == seq.wrapping_add(1))
     }
 
-    /// Whether the writer has taken what lies at `position`: then what was loaded from there on may be anything.
+    /// Whether the writer has overwritten `position`, or is about to: then the words loaded from there on may be
+    /// anything.
     #[inline]
     fn is_overtaken(&self, position: u64) -> bool {
         self.control[at::TAIL].acquire_fence(); // read:D, pairs with write:B
@@ -525,7 +533,7 @@ impl<'m, W: Word> Lane<'m, W> {
         before(position, tail)
     }
 
-    /// Copies the record at `position`, which must have been the start of one.
+    /// Copies the record at `position`, which must have been the start of a record.
     fn copy(&self, position: u64, head: u64, copied: &mut Copied) -> Attempt {
         // What a hint points at may be anything; what was overwritten may be anything too, and fails the check below.
         let words = possible_words(self.load(position), head.wrapping_sub(position)); // read:C
@@ -543,7 +551,7 @@ impl<'m, W: Word> Lane<'m, W> {
     }
 }
 
-/// The words of the record whose first word that is, if one can have so many and `room` has them.
+/// The number of words of the record with this first word, if a record can have that many and `room` has them.
 fn possible_words(first: u64, room: u64) -> Option<usize> {
     let bytes = size_of_first_word(first);
     let words = bytes / WORD;
@@ -551,18 +559,18 @@ fn possible_words(first: u64, room: u64) -> Option<usize> {
     is_possible.then_some(words)
 }
 
-/// What became of an attempt to copy a record.
+/// The result of an attempt to copy a record.
 enum Attempt {
-    /// A record, or what could be one.
+    /// A record was copied, or words that could be one.
     Whole(Found),
-    /// The writer has taken it.
+    /// The writer has overwritten the place, or is about to.
     Overtaken,
-    /// The writer has not taken it, and it is no record: a wrong hint, or damage.
+    /// The writer has not overwritten the place, and there is no record: a wrong hint, or damage.
     Impossible,
 }
 
-/// Stores values into as many words: by eights, and what is left without a loop. What the compiler makes of a loop over
-/// single words costs more than the stores, for payloads as short as most are.
+/// Stores `values` into the same number of words: by eights, and the rest without a loop. For payloads as short as most
+/// are, a loop over single words costs more than the stores themselves.
 #[inline]
 fn store_all<W: Word>(mut words: &[W], mut values: &[u64]) {
     while values.len() >= 8 {
@@ -579,7 +587,7 @@ fn store_all<W: Word>(mut words: &[W], mut values: &[u64]) {
     }
 }
 
-/// Stores `N` of them, if there are as many; what is left of both.
+/// Stores `N` values, if there are that many; answers the rest of both slices.
 #[inline]
 fn store_some<'w, 'v, W: Word, const N: usize>(words: &'w [W], values: &'v [u64]) -> (&'w [W], &'v [u64]) {
     let (Some((first, words)), Some((first_values, values))) =
@@ -593,12 +601,12 @@ fn store_some<'w, 'v, W: Word, const N: usize>(words: &'w [W], values: &'v [u64]
     (words, values)
 }
 
-/// A record in [`Copied`].
+/// The place of a record that was copied into [`Copied`].
 struct Found {
     seq: u64,
     position: u64,
-    /// None: it is the end of the ring.
+    /// Number of words of the record; 0 at the end of the ring.
     words: usize,
-    /// Records right before it that are damaged.
+    /// Number of damaged records right before it.
     damaged: u64,
 }
