@@ -1,7 +1,8 @@
-//! The control device, its symbolic link and its queues.
+//! The control device and its symbolic link: creation and deletion.
 //!
-//! Order as in "Using Control Device Objects" (learn.microsoft.com, KMDF): allocate the init structure with the SDDL
-//! string, name it, file-object callbacks, create, link, queues, and WdfControlFinishInitializing last.
+//! The order is that of "Using Control Device Objects" (learn.microsoft.com, KMDF): allocate the init structure with
+//! the SDDL string, name the device, set file-object callbacks, create the device, link and queues, and call
+//! WdfControlFinishInitializing last.
 
 use core::sync::atomic::{AtomicPtr, Ordering};
 
@@ -22,10 +23,10 @@ use crate::{
 /// The device, for unload; null if there is none.
 static DEVICE: AtomicPtr<core::ffi::c_void> = AtomicPtr::new(core::ptr::null_mut());
 
-/// Creates the device with everything that belongs to it. IRQL: PASSIVE_LEVEL.
+/// Creates the device with its link, queues and timer. IRQL: PASSIVE_LEVEL.
 ///
 /// # Errors
-/// What the framework says; nothing is left behind then.
+/// The status of the framework call that failed; nothing is left behind then.
 pub fn create(driver: WDFDRIVER) -> Result<(), NTSTATUS> {
     let device = create_device(driver)?;
     let result = furnish(device);
@@ -39,7 +40,7 @@ pub fn create(driver: WDFDRIVER) -> Result<(), NTSTATUS> {
     Ok(())
 }
 
-/// Deletes the device if there is one; its queues, timer and link go with it. IRQL: PASSIVE_LEVEL.
+/// Deletes the device if there is one, and with it its queues, timer and link. IRQL: PASSIVE_LEVEL.
 pub fn delete() {
     let device = DEVICE.swap(core::ptr::null_mut(), Ordering::AcqRel);
     if !device.is_null() {
@@ -50,7 +51,8 @@ pub fn delete() {
 
 /// IRQL: PASSIVE_LEVEL.
 fn delete_device(device: WDFDEVICE) {
-    // SAFETY: created by `create_device` and not yet deleted; the driver deletes its control device itself. PASSIVE_LEVEL.
+    // SAFETY: created by `create_device` and not yet deleted; the driver deletes its control device itself.
+    // PASSIVE_LEVEL.
     unsafe { call_unsafe_wdf_function_binding!(WdfObjectDelete, device.cast()) }
 }
 
@@ -91,7 +93,7 @@ fn free_init(init: PWDFDEVICE_INIT) {
     }
 }
 
-/// File-object callbacks and the context of requests. IRQL: PASSIVE_LEVEL.
+/// Sets the file-object callbacks and the context of requests. IRQL: PASSIVE_LEVEL.
 fn prepare(init: PWDFDEVICE_INIT) {
     let mut files = WDF_FILEOBJECT_CONFIG {
         Size: size_field::<WDF_FILEOBJECT_CONFIG>(),
@@ -116,7 +118,7 @@ fn prepare(init: PWDFDEVICE_INIT) {
     unsafe { call_unsafe_wdf_function_binding!(WdfDeviceInitSetRequestAttributes, init, &raw mut requests) };
 }
 
-/// Link, queues, timer. IRQL: PASSIVE_LEVEL.
+/// Creates link, queues and timer. IRQL: PASSIVE_LEVEL.
 fn furnish(device: WDFDEVICE) -> Result<(), NTSTATUS> {
     let link = wide!(LINK_NAME);
     // SAFETY: the device exists; the string is static. PASSIVE_LEVEL.

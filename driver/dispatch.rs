@@ -1,4 +1,4 @@
-//! What the framework calls with a request: it goes to its handler, and is completed with what that says.
+//! The framework's callbacks for requests: each passes the request to its handler, and completes it with the result.
 
 use wdk_sys::{STATUS_SUCCESS, WDFQUEUE, WDFREQUEST};
 

@@ -1,7 +1,7 @@
 //! DriverEntry and unload.
 //!
-//! Order: framework driver object, parameters, recorder, device. The recorder works before there is a device to read it,
-//! and is the last thing to go.
+//! Start in this order: framework driver object, parameters, recorder, device. The recorder works before there is a
+//! device that reads it, and ends last.
 
 use irqlog_wire::record::Level;
 use wdk_sys::{
@@ -11,7 +11,7 @@ use wdk_sys::{
 
 use crate::{control_device, instance, parameters, pool::tag, processors, text::Text, wdf::size_field};
 
-/// The system calls this first.
+/// Entry point of the driver, which the system calls first.
 ///
 /// IRQL: PASSIVE_LEVEL.
 ///
@@ -66,7 +66,7 @@ fn create_driver(driver: &mut DRIVER_OBJECT, registry_path: PCUNICODE_STRING) ->
     if wdk::nt_success(status) { Ok(handle) } else { Err(status) }
 }
 
-/// Logs the start, and each parameter that was no good.
+/// Logs the start, and each parameter that had a bad value.
 ///
 /// IRQL: any.
 fn announce(parameters: &parameters::Parameters) {
@@ -84,7 +84,7 @@ fn announce(parameters: &parameters::Parameters) {
     }
 }
 
-/// The framework calls this when the last handle and reference are gone and the service is stopped.
+/// Unload routine. The framework calls it when the last handle and reference are gone and the service is stopped.
 ///
 /// IRQL: PASSIVE_LEVEL.
 unsafe extern "C" fn unload(_driver: WDFDRIVER) {

@@ -1,4 +1,4 @@
-//! What the control device's requests do. Each is parsed whole by `irqlog_recorder::request` before anything happens.
+//! Handlers of the control device's requests. `irqlog_recorder::request` parses each request before anything is done.
 
 use irqlog_recorder::request::{Refusal, Request, parse};
 use irqlog_wire::{
@@ -14,18 +14,18 @@ use crate::{
     selftest, status, wait,
 };
 
-/// What a handler did with its request.
+/// The result of a handler that has not failed.
 pub enum Done {
-    /// Complete it with so many bytes of answer.
+    /// The request is to be completed, with this number of bytes of answer.
     Answered(usize),
-    /// It is not ours any more.
+    /// The request is pended, and no longer belongs to the caller.
     Pended,
 }
 
-/// Does what a request asks for. IRQL: PASSIVE_LEVEL.
+/// Handles a request. IRQL: PASSIVE_LEVEL.
 ///
 /// # Errors
-/// What the request is to be completed with; it is the caller's still.
+/// The status with which the caller has to complete the request.
 pub fn handle(request: WDFREQUEST, code: u32, internal: bool, input: usize, output: usize) -> Result<Done, NTSTATUS> {
     let (recorder, providers) = instance::with_providers().ok_or(STATUS_DEVICE_NOT_READY)?;
     let input = input_buffer(request, input)?;

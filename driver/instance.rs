@@ -1,4 +1,4 @@
-//! The one recorder that runs: its memory, its start and its end.
+//! The one running recorder: its memory, its start and its end.
 
 use core::{
     ffi::c_void,
@@ -27,30 +27,30 @@ use crate::{
     system::{self, System},
 };
 
-/// The recorder with what it lies in: the image that it refers to, and the pages that hold this structure. In this order
-/// they go.
+/// The recorder with its memory: the image that it refers to, and the pages that hold this structure. They are freed in
+/// this order.
 struct Owner {
     recorder: DriverRecorder,
     providers: Providers,
     image: &'static ImageMemory,
-    /// What `image` lies in.
+    /// The pages that hold `image`.
     image_pages: [Pages; 2],
     own: Pages,
 }
 
-/// Null before the start and after the end.
+/// The running recorder; null before the start and after the end.
 static OWNER: AtomicPtr<Owner> = AtomicPtr::new(core::ptr::null_mut());
 
 /// The recorder, if it runs. IRQL: any.
 ///
-/// The reference is good as long as the caller keeps irqlog.sys loaded: the driver's own code does by running, other
-/// drivers by their reference to the device, user mode by its handle.
+/// The reference is valid as long as the caller keeps irqlog.sys loaded: the driver's own code does so by running,
+/// another driver by its reference to the device, a user-mode program by its handle.
 #[inline]
 pub fn get() -> Option<&'static DriverRecorder> {
     owner().map(|owner| &owner.recorder)
 }
 
-/// The recorder and the drivers that log events, if it runs. IRQL: any; as for [`get`].
+/// The recorder and the registry of providers, if the recorder runs. IRQL: any; as for [`get`].
 pub fn with_providers() -> Option<(&'static DriverRecorder, &'static Providers)> {
     owner().map(|owner| (&owner.recorder, &owner.providers))
 }
@@ -91,8 +91,8 @@ pub fn start(config: &Config) -> Result<(), NTSTATUS> {
     Ok(())
 }
 
-/// Takes the recorder away and frees its memory; nothing if there is none. IRQL: PASSIVE_LEVEL, and nobody logs any
-/// more: the device is gone, so no handle, no reference and no request is left.
+/// Ends the recorder and frees its memory, if there is one. IRQL: PASSIVE_LEVEL. No caller logs any more: the device is
+/// gone, so no handle, no reference and no request is left.
 pub fn stop() {
     let Some(owner) = NonNull::new(OWNER.swap(core::ptr::null_mut(), Ordering::AcqRel)) else { return };
     // SAFETY: written whole in `start`, and taken out of the static by us alone.
@@ -101,10 +101,10 @@ pub fn stop() {
     drop((recorder, providers, image_pages, own));
 }
 
-/// Brings the piece of the image for a processor that is about to come, and enters it. IRQL: PASSIVE_LEVEL.
+/// Allocates and enters the piece of the image for a processor that is about to be added. IRQL: PASSIVE_LEVEL.
 ///
 /// # Errors
-/// STATUS_INSUFFICIENT_RESOURCES; the processor's records are counted drops then.
+/// STATUS_INSUFFICIENT_RESOURCES; the processor's records are then dropped and counted.
 pub fn add_processor(processor: u32) -> Result<Added, NTSTATUS> {
     let Some(owner) = owner() else { return Ok(Added::Nothing) };
     if !owner.image.add(processor)? {
@@ -113,25 +113,26 @@ pub fn add_processor(processor: u32) -> Result<Added, NTSTATUS> {
     Ok(if owner.recorder.processor_came(processor) { Added::Lane } else { Added::Nothing })
 }
 
-/// What became of a processor.
+/// The result of adding a processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Added {
-    /// It has a lane now that it did not have before.
+    /// The processor has new lanes.
     Lane,
-    /// It was known.
+    /// The processor had its lanes already.
     Nothing,
 }
 
-/// The key that pointers are hashed under: of this start. IRQL: PASSIVE_LEVEL.
+/// Makes the key under which pointers are hashed during this start of the driver. IRQL: PASSIVE_LEVEL.
 ///
 /// # Errors
-/// What the system's generator says.
+/// The status of the system's generator.
 fn secret() -> Result<[u64; 2], NTSTATUS> {
     /// BCRYPT_USE_SYSTEM_PREFERRED_RNG (bcrypt.h).
     const USE_SYSTEM_PREFERRED_RNG: u32 = 2;
     #[link(name = "cng")]
     unsafe extern "system" {
-        /// IRQL: PASSIVE_LEVEL with the system's own generator. DDI bcrypt/nf-bcrypt-bcryptgenrandom; "to call this function in kernel mode, use Cng.lib".
+        /// IRQL: PASSIVE_LEVEL with the system's own generator. DDI bcrypt/nf-bcrypt-bcryptgenrandom; "to call this
+        /// function in kernel mode, use Cng.lib".
         fn BCryptGenRandom(provider: *mut c_void, buffer: *mut u8, length: u32, flags: u32) -> NTSTATUS;
     }
     let mut key = [0; 2];
@@ -159,13 +160,13 @@ fn identity() -> Identity {
     }
 }
 
-/// The identity of this start, as the image has it. IRQL: any.
+/// The identity of this start of the driver, as the image has it. IRQL: any.
 fn start_id(words: &[AtomicU64]) -> u64 {
     const WORD: usize = core::mem::offset_of!(irqlog_wire::image::ImageHeader, start_id) / size_of::<u64>();
     words.get(WORD).map_or(0, |word| word.load(Ordering::Relaxed))
 }
 
-/// A decimal number at compile time. IRQL: any.
+/// Parses a decimal number at compile time. IRQL: any.
 const fn parse(text: &str) -> u16 {
     let mut value = 0;
     let mut at = 0;

@@ -1,5 +1,7 @@
-//! The function table for other drivers. Its functions are the roots of the record path: `cargo xtask verify-sys` finds
-//! them by name in the linked image and follows every call from there, so they are never inlined.
+//! The function table for other drivers.
+//!
+//! Its functions are the roots of the record path: `cargo xtask verify-sys` finds them by name in the linked image and
+//! follows every call from there, so they are never inlined.
 
 use core::sync::atomic::AtomicU32;
 use irqlog_recorder::{
@@ -14,7 +16,7 @@ use irqlog_wire::{
 
 use crate::{instance, text::Text};
 
-/// What CONNECT hands out. IRQL: any.
+/// The function table that CONNECT answers. IRQL: any.
 pub const fn table() -> Interface {
     Interface {
         major: INTERFACE_VERSION.major,
@@ -110,7 +112,7 @@ unsafe extern "system" fn irqlog_register(registration: *const Registration) -> 
 /// IRQL: PASSIVE_LEVEL.
 ///
 /// # Safety
-/// None: what is not registered is ignored.
+/// None: a level word that is not registered is ignored.
 unsafe extern "system" fn irqlog_unregister(level: *const AtomicU32) {
     if let Some((recorder, providers)) = instance::with_providers() {
         providers.unregister(recorder, level);
@@ -141,7 +143,7 @@ unsafe fn write_blob(level: u8, tag: u32, bytes: *const u8, length: usize, entry
     answer(recorder.log_blob(Level(level), tag, bytes, entry))
 }
 
-/// The record path once more, for events: what is known of one is known here, and is not handed over in memory.
+/// A second copy of the record path, for events: inlined here, so that a record is not passed in memory.
 ///
 /// IRQL: any.
 ///

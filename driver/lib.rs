@@ -1,24 +1,26 @@
-//! irqlog.sys: the flight recorder as a KMDF driver. This crate is glue; what it does is in `crates/recorder`.
+//! irqlog.sys: the flight recorder as a KMDF driver.
+//!
+//! This crate is the glue to Windows; the recorder itself is `crates/recorder`.
 //!
 //! | Module | What |
 //! |---|---|
 //! | [`entry`] | DriverEntry and unload |
 //! | [`parameters`] | the service's `Parameters` key |
 //! | [`recorder`] | the type of the recorder: with this driver's memory, platform and locks |
-//! | [`instance`] | the one that runs: its start and its end |
-//! | [`memory`] | its memory: what was allocated at the start, and what processors that came later brought |
-//! | [`processors`] | processors that come while the system runs |
-//! | [`providers`] | drivers that log events: the registry of those that run |
+//! | [`instance`] | the running recorder: its start and its end |
+//! | [`memory`] | memory of the image: the allocation of the start, and a piece for each processor added later |
+//! | [`processors`] | processors that are added while the system runs |
+//! | [`providers`] | the registry of drivers that log events |
 //! | [`interface`] | the function table for other drivers: the roots of the record path |
-//! | [`system`] | IRQL, processor, clock and ids, as the recorder asks for them |
+//! | [`system`] | IRQL, processor, clock and ids: the recorder's platform |
 //! | [`locks`] | the locks of the shared lane |
 //! | [`control_device`] | the device and its link |
-//! | [`queue`] | its queues |
-//! | [`dispatch`] | what the framework calls with a request |
-//! | [`handler`] | what each request does |
+//! | [`queue`] | the queues of the device |
+//! | [`dispatch`] | the framework's callbacks for requests |
+//! | [`handler`] | the handler of each request |
 //! | [`wait`] | WAIT: pended, completed by a timer, cancelled or ended at cleanup |
 //! | [`request`] | a request's buffers and its completion |
-//! | [`selftest`] | writes at every IRQL on every processor |
+//! | [`selftest`] | SELFTEST: log calls at every IRQL on every processor |
 //! | [`pool`], [`status`], [`text`], [`wdf`] | helpers |
 //!
 //! Every function says at which IRQL it may be called. Nothing is pageable: the image has no PAGE section.
@@ -51,6 +53,7 @@ mod text;
 mod wait;
 mod wdf;
 
-/// Nothing allocates today; a dependency that did would have to, visibly, from non-paged pool.
+/// The allocator of the image: non-paged pool. Nothing allocates today; a dependency that did would do so here,
+/// visibly.
 #[global_allocator]
 static ALLOCATOR: WdkAllocator = WdkAllocator;

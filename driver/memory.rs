@@ -1,4 +1,4 @@
-//! The memory of the ring image: what was allocated at the start, and a piece for each processor that came later.
+//! The memory of the ring image: the allocation of the start, and a piece for each processor that was added later.
 
 use core::{
     ptr::NonNull,
@@ -10,14 +10,14 @@ use wdk_sys::NTSTATUS;
 
 use crate::pool::{PAGE_SIZE, Pages, tag};
 
-/// The memory. It lies in non-paged pool itself, and so does the table of pieces behind it.
+/// The memory of the image. This structure, and the table of pieces behind it, lie in non-paged pool too.
 #[derive(Debug)]
 pub struct ImageMemory {
     words: &'static [AtomicU64],
-    /// One for each processor that can come; null until it has.
+    /// A piece for each processor that can be added; null until it is.
     pieces: &'static [AtomicPtr<AtomicU64>],
     piece_words: usize,
-    /// Processors of the start.
+    /// Number of processors that were there at the start.
     active: usize,
 }
 
@@ -38,7 +38,7 @@ impl Memory for ImageMemory {
 }
 
 impl ImageMemory {
-    /// Allocates the memory for a layout, zeroed. It is good for as long as the two pages are kept. IRQL: at most
+    /// Allocates the memory for a layout, zeroed. It is valid as long as the two `Pages` are kept. IRQL: at most
     /// DISPATCH_LEVEL.
     ///
     /// # Errors
@@ -62,8 +62,8 @@ impl ImageMemory {
         Ok((unsafe { place.as_ref() }, [memory, table]))
     }
 
-    /// Brings the piece of a processor; false if it has one, or is one of the start. One caller at a time.
-    /// IRQL: at most DISPATCH_LEVEL.
+    /// Allocates the piece of a processor; answers false if the processor has one, or was there at the start. One
+    /// caller at a time. IRQL: at most DISPATCH_LEVEL.
     ///
     /// # Errors
     /// STATUS_INSUFFICIENT_RESOURCES.
@@ -76,7 +76,7 @@ impl ImageMemory {
         Ok(true)
     }
 
-    /// Frees the pieces. Nobody logs or reads any more. IRQL: at most DISPATCH_LEVEL.
+    /// Frees the pieces. No caller logs or reads any more. IRQL: at most DISPATCH_LEVEL.
     pub fn free_pieces(&self) {
         for cell in self.pieces {
             if let Some(piece) = NonNull::new(cell.swap(core::ptr::null_mut(), Ordering::AcqRel)) {

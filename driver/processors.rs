@@ -1,8 +1,8 @@
-//! Processors that come while the system runs: each gets its lanes before it starts.
+//! Processors that are added while the system runs: each gets its lanes before it starts.
 //!
-//! "The system calls the callback routine [with KeProcessorAddStartNotify] before it starts the processor" and again when
-//! the processor runs, or could not be started (DDI wdm/nf-wdm-keregisterprocessorchangecallback). We never keep one from
-//! coming: without memory for its lanes its records are counted drops.
+//! "The system calls the callback routine [with KeProcessorAddStartNotify] before it starts the processor" and again
+//! when the processor runs, or could not be started (DDI wdm/nf-wdm-keregisterprocessorchangecallback). irqlog never
+//! keeps a processor from starting: without memory for its lanes its records are dropped and counted.
 
 use core::{
     ffi::c_void,
@@ -23,20 +23,20 @@ use crate::{
 
 /// KeProcessorAddStartNotify (wdm.h, KE_PROCESSOR_CHANGE_NOTIFY_STATE).
 const ADD_START: i32 = 0;
-/// KE_PROCESSOR_CHANGE_ADD_EXISTING (wdm.h): those that came before the registration are named too.
+/// KE_PROCESSOR_CHANGE_ADD_EXISTING (wdm.h): processors that were added before the registration are reported too.
 const ADD_EXISTING: u32 = 1;
 
 static REGISTRATION: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
 
-/// Begins to listen. Without it processors that come later have no lane, and their records are counted drops.
-/// IRQL: PASSIVE_LEVEL.
+/// Registers the callback. Without it processors that are added later have no lane, and their records are dropped and
+/// counted. IRQL: PASSIVE_LEVEL.
 pub fn listen() {
     // SAFETY: PASSIVE_LEVEL; the routine is in the driver, which stops listening before it goes.
     let registration = unsafe { KeRegisterProcessorChangeCallback(Some(on_change), null_mut(), ADD_EXISTING) };
     REGISTRATION.store(registration, Ordering::Release);
 }
 
-/// Stops listening; after this the routine does not run any more. IRQL: PASSIVE_LEVEL.
+/// Removes the callback; afterwards it does not run any more. IRQL: PASSIVE_LEVEL.
 pub fn stop_listening() {
     let registration = REGISTRATION.swap(null_mut(), Ordering::AcqRel);
     if !registration.is_null() {

@@ -1,7 +1,7 @@
-//! Drivers that log events: the registry of those that run, changed by one thread at a time.
+//! The registry of drivers that log events, which one thread changes at a time.
 //!
-//! The lock is the framework's wait lock: its owner may be moved and preempted, but not suspended, at PASSIVE_LEVEL. Whoever
-//! writes an event never comes here.
+//! The lock is the framework's wait lock: its owner may be moved and preempted, but not suspended, at PASSIVE_LEVEL.
+//! The record path never uses the registry.
 
 use core::cell::UnsafeCell;
 
@@ -18,11 +18,11 @@ use crate::{
     status::{self, check},
 };
 
-/// The registry, and the lock that it is changed under.
+/// The registry, and the lock under which it is changed.
 pub struct Providers {
     lock: WDFWAITLOCK,
     registry: &'static UnsafeCell<Registry>,
-    /// What `registry` lies in.
+    /// The pages that hold `registry`.
     _pages: Pages,
 }
 
@@ -30,10 +30,10 @@ pub struct Providers {
 unsafe impl Sync for Providers {}
 
 impl Providers {
-    /// None yet. The lock goes with the driver object. IRQL: PASSIVE_LEVEL.
+    /// Makes an empty registry. The framework deletes the lock with the driver object. IRQL: PASSIVE_LEVEL.
     ///
     /// # Errors
-    /// What the framework says, or STATUS_INSUFFICIENT_RESOURCES.
+    /// The status of the framework, or STATUS_INSUFFICIENT_RESOURCES.
     pub fn new() -> Result<Self, NTSTATUS> {
         let mut lock: WDFWAITLOCK = core::ptr::null_mut();
         // SAFETY: the handle is written to our stack. Without attributes its parent is the driver object.
@@ -42,7 +42,8 @@ impl Providers {
         })?;
         const { assert!(align_of::<Registry>() <= PAGE_SIZE) };
         let pages = Pages::allocate(size_of::<Registry>(), tag::RECORDER)?;
-        // SAFETY: page-aligned, that large, and zeroed, which is a registry (it is `FromZeros`); kept for as long as this.
+        // SAFETY: page-aligned, that large, and zeroed, which is a registry (it is `FromZeros`); kept for as long as
+        // this.
         let registry = unsafe { pages.start().cast().as_ref() };
         Ok(Self { lock, registry, _pages: pages })
     }
@@ -70,20 +71,21 @@ impl Providers {
         self.locked(|registry| unsafe { recorder.register(registry, &provider) })
     }
 
-    /// Takes a registration back. IRQL: PASSIVE_LEVEL.
+    /// Removes the registration that has this level word. IRQL: PASSIVE_LEVEL.
     pub fn unregister(&self, recorder: &DriverRecorder, level: *const core::sync::atomic::AtomicU32) {
         self.locked(|registry| recorder.unregister(registry, level));
     }
 
-    /// Changes the level of one. IRQL: PASSIVE_LEVEL.
+    /// Changes the level of a provider. IRQL: PASSIVE_LEVEL.
     ///
     /// # Errors
-    /// STATUS_INVALID_PARAMETER if it is not there.
+    /// STATUS_INVALID_PARAMETER if there is no such provider.
     pub fn set_level(&self, recorder: &DriverRecorder, request: &ProviderLevel) -> Result<(), NTSTATUS> {
         self.locked(|registry| recorder.set_provider_level(registry, request)).map_err(status::of)
     }
 
-    /// Tells all of them that the recorder's own level has changed. IRQL: PASSIVE_LEVEL.
+    /// Writes the level word of every registered driver, after the recorder's own level has changed. IRQL:
+    /// PASSIVE_LEVEL.
     pub fn pass_levels_on(&self, recorder: &DriverRecorder) {
         self.locked(|registry| recorder.pass_levels_on(registry));
     }

@@ -1,4 +1,4 @@
-//! The queues of the control device: the default one, and the one that holds pended requests.
+//! The queues of the control device: the default queue, and the queue that holds pended requests.
 
 use wdk_sys::{
     _WDF_EXECUTION_LEVEL::WdfExecutionLevelPassive,
@@ -17,7 +17,7 @@ use crate::{
 /// IRQL: PASSIVE_LEVEL.
 ///
 /// # Errors
-/// What the framework says.
+/// The status of the framework.
 pub fn create_default(device: WDFDEVICE) -> Result<(), NTSTATUS> {
     let mut config = WDF_IO_QUEUE_CONFIG {
         Size: size_field::<WDF_IO_QUEUE_CONFIG>(),
@@ -35,10 +35,10 @@ pub fn create_default(device: WDFDEVICE) -> Result<(), NTSTATUS> {
     create(device, &mut config, &mut attributes).map(drop)
 }
 
-/// Makes a queue whose requests stay in it until the driver takes them. IRQL: PASSIVE_LEVEL.
+/// Makes a queue whose requests stay in it until the driver takes them out. IRQL: PASSIVE_LEVEL.
 ///
 /// # Errors
-/// What the framework says.
+/// The status of the framework.
 pub fn create_manual(device: WDFDEVICE) -> Result<WDFQUEUE, NTSTATUS> {
     let mut config = WDF_IO_QUEUE_CONFIG {
         Size: size_field::<WDF_IO_QUEUE_CONFIG>(),

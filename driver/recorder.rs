@@ -1,4 +1,4 @@
-//! The recorder with what this driver brings: its memory, its platform and its locks. The one that runs is in
+//! The type of the recorder with this driver's memory, platform and locks. The running one is in
 //! [`instance`](crate::instance).
 
 use irqlog_recorder::Recorder;

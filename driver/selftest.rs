@@ -1,4 +1,4 @@
-//! SELFTEST: writes at every IRQL on every processor, and says what arrived.
+//! SELFTEST: logs at every IRQL on every processor, and answers how many of the records arrived.
 //!
 //! | Context | How | IRQL |
 //! |---|---|---|
@@ -9,8 +9,9 @@
 //! | ipi | KeIpiGenericCall, on all processors at once | IPI_LEVEL |
 //! | high | the thread, raised | HIGH_LEVEL |
 //!
-//! Each call notes where it was made and what became of it. Afterwards every record that was written is looked up in its
-//! lane and compared with the note: "found" means that IRQL and processor in the ring are those of the call.
+//! Each log call leaves a note: where it was made, and its result. Afterwards the selftest looks every written record
+//! up in its lane and compares it with the note: "found" means that IRQL and processor in the ring are those of the
+//! call.
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -46,18 +47,18 @@ enum Context {
     High,
 }
 
-/// Calls on each processor: one a context, but one for each device level.
+/// Number of calls on each processor: one for each context, and in `dirql` one for each device level.
 const CALLS: usize = SELFTEST_CONTEXTS.len() - 1 + (DIRQL_MAX - DIRQL_MIN + 1) as usize;
 
-/// A note of one call. Written by the call alone; read after all of them.
+/// The note of one call. Only the call writes it; it is read after all calls.
 #[repr(C)]
 struct Note {
-    /// Context, IRQL, processor and outcome, packed; 0 while there is none.
+    /// Context, IRQL, processor and result of the call, packed; 0 until the call was made.
     what: AtomicU64,
     seq: AtomicU64,
 }
 
-/// What the calls share; lies in non-paged pool, with the notes and the DPCs behind it.
+/// The state that the calls share. It lies in non-paged pool, with the notes and the DPCs behind it.
 struct Run<'r> {
     recorder: &'r DriverRecorder,
     notes: &'r [Note],
@@ -65,7 +66,7 @@ struct Run<'r> {
 }
 
 impl Run<'_> {
-    /// Logs once and notes it. IRQL: any.
+    /// Logs once, and writes the note. IRQL: any.
     fn call(&self, context: Context) {
         const TEXTS: [&[u8]; SELFTEST_CONTEXTS.len()] = [
             b"selftest: thread",
@@ -93,7 +94,7 @@ impl Run<'_> {
         note.what.store(what, Ordering::Release);
     }
 
-    /// Adds the notes up and looks every written record up. IRQL: PASSIVE_LEVEL.
+    /// Counts the notes, and looks every written record up. IRQL: PASSIVE_LEVEL.
     fn answer(&self, processors: u32) -> SelftestAnswer {
         let mut answer = SelftestAnswer { processors: processors.into(), ..SelftestAnswer::default() };
         for note in self.notes {
@@ -147,7 +148,7 @@ pub fn run(recorder: &DriverRecorder) -> Result<SelftestAnswer, NTSTATUS> {
     Ok(run.answer(processors))
 }
 
-/// Waits, when dropped, until every DPC that was queued has run: their memory may go then.
+/// Waits, when dropped, until every queued DPC has run: then their memory may be freed.
 struct FlushDpcs;
 
 impl Drop for FlushDpcs {
@@ -166,7 +167,7 @@ fn processor_number(index: u32) -> Result<PROCESSOR_NUMBER, NTSTATUS> {
     if wdk::nt_success(status) { Ok(number) } else { Err(status) }
 }
 
-/// The contexts of a thread, on that processor. IRQL: PASSIVE_LEVEL.
+/// Logs from the contexts of a thread, on one processor. IRQL: PASSIVE_LEVEL.
 fn on_thread(run: &Run<'_>, number: PROCESSOR_NUMBER) {
     let mut affinity =
         GROUP_AFFINITY { Mask: 1_u64 << (number.Number & 63), Group: number.Group, ..GROUP_AFFINITY::default() };
@@ -183,7 +184,7 @@ fn on_thread(run: &Run<'_>, number: PROCESSOR_NUMBER) {
     unsafe { KeRevertToUserGroupAffinityThread(&raw mut previous) };
 }
 
-/// Runs `call` raised. IRQL: at most `level`.
+/// Runs `call` at IRQL `level`. IRQL: at most `level`.
 fn at_level(level: u8, call: impl FnOnce()) {
     let old = raise(level);
     call();

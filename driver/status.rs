@@ -1,4 +1,4 @@
-//! NTSTATUS: failures as errors, and what a refused request is completed with.
+//! NTSTATUS: failures as errors, and the status for each refusal of a request.
 
 use irqlog_recorder::request::Refusal;
 use wdk_sys::{
@@ -20,7 +20,7 @@ const _: () = {
     assert!(of(Refusal::MarkDropped) == STATUS_INSUFFICIENT_RESOURCES);
 };
 
-/// The status of a refusal. IRQL: any.
+/// The status with which a refused request is completed. IRQL: any.
 pub const fn of(refusal: Refusal) -> NTSTATUS {
     refusal.status().cast_signed()
 }
