@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use crate::{nt::machine::lock, pe::Image};
+use crate::{mutex::lock, pe::Image};
 
 /// At most so many images are ever loaded by a process.
 const MOST: usize = 128;

@@ -6,6 +6,7 @@
 //! | [`pe`], [`memory`], [`images`] | loading images, and knowing which code is whose |
 //! | [`nt`] | the kernel: processors, interrupts, routines, and the rules that are checked |
 //! | [`service`] | starting and stopping drivers |
+//! | [`planted`] | failures and interruptions that a scenario plants in the kernel |
 //! | [`serve`] | control requests from other processes |
 //! | [`scenarios`] | what the rig is for: named runs, each with a clear end |
 //!
@@ -23,8 +24,10 @@ use clap::Parser;
 mod arch;
 mod images;
 mod memory;
+mod mutex;
 mod nt;
 mod pe;
+mod planted;
 mod scenarios;
 mod serve;
 mod service;
@@ -57,7 +60,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<()> {
-    nt::machine::boot(cli.processors.unwrap_or_else(|| cli.command.processors()));
+    nt::boot::boot(cli.processors.unwrap_or_else(|| cli.command.processors()));
     let world = scenarios::World::new(&cli.images, cli.scale);
     let result = scenarios::run(&world, &cli.command);
     nt::machine::shut_down();

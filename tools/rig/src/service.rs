@@ -10,11 +10,8 @@ use irqlog_nt::{DriverObject, UnicodeString};
 
 use crate::{
     images,
-    nt::{
-        exports, io,
-        machine::{current, lock},
-        pool, ps, registry, report,
-    },
+    mutex::lock,
+    nt::{exports, heap, io, machine::current, ps, registry, report},
     pe::Image,
 };
 
@@ -128,7 +125,7 @@ fn check_irql(what: &str) {
 
 /// After the last driver has unloaded: pool, devices, links, handles and threads are gone, or the run ends.
 pub fn check_nothing_is_left() {
-    let mut left = pool::live();
+    let mut left = heap::live();
     left.extend(io::leftovers());
     if registry::open_handles() != 0 {
         left.push(format!("{} registry handles", registry::open_handles()));

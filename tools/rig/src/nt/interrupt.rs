@@ -1,5 +1,7 @@
 //! How interrupts, IPIs, NMIs, DPCs and thread switches come in between any two instructions of a driver.
 //!
+//! The signal handlers are in [`trap`](super::trap).
+//!
 //! Something becomes pending on a processor and its holder gets a signal. If the signal finds the pc inside an image,
 //! the handler takes what the IRQL allows, right there, between two instructions; on return the driver goes on. If it
 //! finds the rig's own code, nothing happens: the routine looks at `pending` itself on its way back into the image and
@@ -12,118 +14,16 @@
 //! | DPC | IRQL below DISPATCH_LEVEL | DISPATCH_LEVEL |
 //! | thread switch | IRQL below DISPATCH_LEVEL | afterwards the thread may hold another processor |
 
-use std::{cell::Cell, sync::atomic::Ordering};
+use std::{ffi::c_void, sync::atomic::Ordering};
 
+use irqlog_nt::Kdpc;
 use irqlog_nt::irql::{DISPATCH_LEVEL, HIGH_LEVEL};
 
 use super::{
-    ke,
-    machine::{self, DPC, IPI, NMI, PREEMPT, Processor, current, lock, machine},
+    machine::{DPC, IPI, NMI, PREEMPT, Processor, current, machine},
     report,
 };
-use crate::{arch, images};
-
-const SIGNAL: i32 = libc::SIGUSR1;
-/// Room for handlers that interrupt each other: each level, its driver code and the rig's below it.
-const STACK: usize = 1 << 20;
-
-thread_local! {
-    /// What happens at a planted breakpoint; see [`crate::scenarios`].
-    static AT_BREAKPOINT: Cell<Option<fn(usize)>> = const { Cell::new(None) };
-}
-
-/// The stack that this thread's handlers run on.
-pub struct AlternateStack(Vec<u8>);
-
-impl AlternateStack {
-    /// Gives the calling thread one.
-    pub fn install() -> Self {
-        let mut memory = vec![0_u8; STACK];
-        let stack = libc::stack_t { ss_sp: memory.as_mut_ptr().cast(), ss_flags: 0, ss_size: memory.len() };
-        // SAFETY: the memory lives until `drop` has taken the stack away.
-        let result = unsafe { libc::sigaltstack(&raw const stack, std::ptr::null_mut()) };
-        assert_eq!(result, 0, "sigaltstack");
-        Self(memory)
-    }
-}
-
-impl Drop for AlternateStack {
-    fn drop(&mut self) {
-        let stack = libc::stack_t { ss_sp: std::ptr::null_mut(), ss_flags: libc::SS_DISABLE, ss_size: self.0.len() };
-        // SAFETY: no handler runs on it: we do.
-        unsafe { libc::sigaltstack(&raw const stack, std::ptr::null_mut()) };
-    }
-}
-
-/// Sends the signal to a thread of this process.
-pub fn signal(host: i32) {
-    // SAFETY: a thread that has ended meanwhile is an error that is ignored.
-    unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), host, SIGNAL) };
-}
-
-type Handler = extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::ucontext_t);
-
-/// Installs the process's handlers.
-pub fn install_handlers() {
-    let install = |number, handler: Handler| {
-        // SAFETY: all-zero is a valid sigaction.
-        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-        action.sa_sigaction = handler as usize;
-        // Nested signals are wanted: a higher interrupt, or an NMI, comes in while a lower one runs.
-        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER | libc::SA_RESTART;
-        // SAFETY: a handler of the right type.
-        let result = unsafe { libc::sigaction(number, &raw const action, std::ptr::null_mut()) };
-        assert_eq!(result, 0, "sigaction");
-    };
-    install(SIGNAL, on_signal);
-    install(libc::SIGTRAP, on_trap);
-    for number in [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE] {
-        install(number, on_fault);
-    }
-}
-
-extern "C" fn on_signal(_: i32, _: *mut libc::siginfo_t, context: *mut libc::ucontext_t) {
-    // SAFETY: the kernel gives the handler the interrupted context.
-    let pc = arch::pc(unsafe { &*context });
-    if current().is_some_and(machine::Thread::holds_processor) && images::is_code(pc) {
-        preserving_errno(|| deliver(Some(pc)));
-    }
-}
-
-extern "C" fn on_trap(_: i32, _: *mut libc::siginfo_t, context: *mut libc::ucontext_t) {
-    // SAFETY: as above.
-    let context = unsafe { &mut *context };
-    if arch::stepped(|| images::is_irqlog(arch::pc(context))) {
-        return;
-    }
-    let pc = arch::pc_of_breakpoint(context);
-    arch::set_pc(context, pc);
-    match AT_BREAKPOINT.get() {
-        Some(action) => preserving_errno(|| action(pc)),
-        None => report::stop("a breakpoint that nobody planted", Some(pc)),
-    }
-}
-
-extern "C" fn on_fault(number: i32, info: *mut libc::siginfo_t, context: *mut libc::ucontext_t) {
-    // SAFETY: the kernel gives the handler both.
-    let (pc, address) = unsafe { (arch::pc(&*context), (*info).si_addr() as usize) };
-    report::fault(number, pc, address);
-}
-
-fn preserving_errno(work: impl FnOnce()) {
-    // SAFETY: a pointer to this thread's errno.
-    let errno = unsafe { libc::__errno_location() };
-    // SAFETY: as above.
-    let saved = unsafe { *errno };
-    work();
-    // SAFETY: as above.
-    unsafe { *errno = saved };
-}
-
-/// What the calling thread does when it meets a planted breakpoint.
-pub fn at_breakpoint(action: Option<fn(usize)>) {
-    AT_BREAKPOINT.set(action);
-}
+use crate::{arch, images, mutex::lock};
 
 /// Takes everything that is pending on the current processor and that the IRQL allows, highest first. `pc` is where the
 /// driver was interrupted, if it was.
@@ -135,7 +35,7 @@ pub fn deliver(pc: Option<usize>) {
         count(thread.processor(), bit, pc);
         match bit {
             NMI => nmi(thread.processor()),
-            DPC => ke::run_dpcs(thread.processor()),
+            DPC => run_dpcs(thread.processor()),
             PREEMPT => thread.wait(std::thread::yield_now),
             level => interrupt(thread.processor(), level.trailing_zeros() as u8),
         }
@@ -200,7 +100,7 @@ fn nmi(processor: &Processor) {
 fn interrupt(processor: &Processor, level: u8) {
     let interrupted = processor.irql.swap(level, Ordering::Relaxed);
     if level == irqlog_nt::irql::IPI_LEVEL {
-        ke::run_broadcast();
+        run_broadcast();
     } else {
         let vectors = lock(&machine().vectors).clone();
         for vector in vectors.iter().filter(|vector| vector.irql == level) {
@@ -215,4 +115,48 @@ fn interrupt(processor: &Processor, level: u8) {
     if after != level {
         report::broken(&format!("an interrupt routine at IRQL {level} returned at IRQL {after}"));
     }
+}
+
+/// Runs a processor's DPCs, each at DISPATCH_LEVEL. The caller holds the processor, below DISPATCH_LEVEL.
+fn run_dpcs(processor: &Processor) {
+    let interrupted = processor.irql.swap(DISPATCH_LEVEL, Ordering::Relaxed);
+    loop {
+        let Some(dpc) = lock(&processor.dpcs).pop_front() else { break };
+        let dpc = dpc as *mut Kdpc;
+        // SAFETY: queued by `insert_dpc`; the driver keeps it until it has run.
+        let (routine, context, first, second) = unsafe {
+            let parts =
+                ((*dpc).DeferredRoutine, (*dpc).DeferredContext, (*dpc).SystemArgument1, (*dpc).SystemArgument2);
+            // From here on it may be queued again, also by itself.
+            (*dpc).DpcData = std::ptr::null_mut();
+            parts
+        };
+        if let Some(routine) = routine {
+            machine().statistics.dpcs.fetch_add(1, Ordering::Relaxed);
+            // SAFETY: a routine of a loaded driver, with this signature.
+            unsafe {
+                let routine: extern "efiapi" fn(*mut Kdpc, *mut c_void, *mut c_void, *mut c_void) =
+                    std::mem::transmute(routine);
+                routine(dpc, context, first, second);
+            }
+        }
+        machine().dpcs_outstanding.fetch_sub(1, Ordering::SeqCst);
+        let after = processor.irql.load(Ordering::Relaxed);
+        if after != DISPATCH_LEVEL {
+            report::broken(&format!("a DPC routine returned at IRQL {after}"));
+        }
+    }
+    processor.irql.store(interrupted, Ordering::Relaxed);
+}
+
+/// Runs the worker of the broadcast that is under way, on the current processor.
+pub fn run_broadcast() {
+    let broadcast = &machine().broadcast;
+    let (worker, argument) = (broadcast.worker.load(Ordering::SeqCst), broadcast.argument.load(Ordering::SeqCst));
+    // SAFETY: what the sender gave to KeIpiGenericCall, which waits until we are done.
+    unsafe {
+        let worker: extern "efiapi" fn(usize) -> usize = std::mem::transmute(worker);
+        worker(argument);
+    }
+    broadcast.remaining.fetch_sub(1, Ordering::SeqCst);
 }

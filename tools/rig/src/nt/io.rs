@@ -15,13 +15,14 @@ use irqlog_nt::{
 
 pub use super::irp::{Answer, Control};
 use super::{
-    exports::routines,
+    import::routines,
     irp,
-    machine::{Vector, lock, machine},
+    machine::{Vector, machine},
     ps,
     registry::text,
     report,
 };
+use crate::mutex::lock;
 
 /// Who opens or asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

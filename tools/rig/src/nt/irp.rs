@@ -17,13 +17,8 @@ use irqlog_nt::{
     STATUS_INVALID_DEVICE_REQUEST, STATUS_PENDING, method,
 };
 
-use super::{
-    exports::routines,
-    ke,
-    machine::{current, lock},
-    report, time,
-};
-use crate::memory::Region;
+use super::{import::routines, machine::current, report, time, wait::spin_until};
+use crate::{memory::Region, mutex::lock};
 
 /// What a device control call asks for.
 #[derive(Clone, Copy, Debug)]
@@ -159,7 +154,7 @@ fn cancel(irp: *mut Irp) {
 fn acquire_cancel() -> u8 {
     let thread = current().expect("checked on entry");
     let old = thread.processor().irql.swap(DISPATCH_LEVEL, Ordering::Relaxed);
-    ke::spin_until("the cancel spin lock", || CANCEL.swap(1, Ordering::Acquire) == 0);
+    spin_until("the cancel spin lock", || CANCEL.swap(1, Ordering::Acquire) == 0);
     old
 }
 

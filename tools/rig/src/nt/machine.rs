@@ -12,14 +12,15 @@ use std::{
     cell::Cell,
     collections::VecDeque,
     sync::{
-        Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
+        Condvar, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
 use irqlog_nt::ServiceRoutine;
 
-use super::interrupt;
+use super::signal;
+use crate::mutex::lock;
 
 /// Bit of [`Processor::pending`]: an IPI.
 pub const IPI: u32 = 1 << irqlog_nt::irql::IPI_LEVEL;
@@ -88,23 +89,17 @@ impl Machine {
     pub fn active(&self) -> usize {
         self.active.load(Ordering::SeqCst)
     }
-}
 
-/// Adds a processor: tells the drivers, starts it, tells them again. Gives its index; `None` if there is no more. On a
-/// simulated thread, at PASSIVE_LEVEL.
-pub fn add_processor() -> Option<usize> {
-    let machine = machine();
-    let index = machine.active();
-    if index == machine.processors.len() {
-        return None;
+    /// Makes the next processor one that threads may hold.
+    pub fn start_processor(&self, index: usize) {
+        lock(&self.free).mask |= 1 << index;
+        self.active.store(index + 1, Ordering::SeqCst);
     }
-    super::ke::notify_processor(index, super::ke::ADD_START);
-    lock(&machine.free).mask |= 1 << index;
-    machine.active.store(index + 1, Ordering::SeqCst);
-    std::thread::spawn(move || idle(index));
-    machine.released.notify_all();
-    super::ke::notify_processor(index, super::ke::ADD_COMPLETE);
-    Some(index)
+
+    /// Wakes whoever waits for a processor, the idle threads included.
+    pub fn wake_idle(&self) {
+        self.released.notify_all();
+    }
 }
 
 /// What has happened, counted.
@@ -173,14 +168,9 @@ pub struct Machine {
 
 static MACHINE: OnceLock<Machine> = OnceLock::new();
 
-/// The machine. Before [`boot`] there is none, which is a defect of the rig.
+/// The machine. Before [`make`] there is none, which is a defect of the rig.
 pub fn machine() -> &'static Machine {
     MACHINE.get().expect("the machine was booted")
-}
-
-/// A lock that a panicking thread has not spoilt for the others: what they do with it ends the process anyway.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A simulated thread: a host thread that runs driver code.
@@ -204,6 +194,16 @@ thread_local! {
 pub fn current() -> Option<&'static Thread> {
     // SAFETY: set by `run_thread` to a thread on its own stack frame, and cleared before that ends.
     unsafe { CURRENT.get().as_ref() }
+}
+
+/// The simulated thread that runs: every import has checked that there is one.
+pub fn thread() -> &'static Thread {
+    current().expect("checked on entry")
+}
+
+/// Sets the IRQL of the current processor, and gives the one before.
+pub fn set_irql(new: u8) -> u8 {
+    thread().processor().irql.swap(new, Ordering::Relaxed)
 }
 
 impl Thread {
@@ -239,7 +239,31 @@ impl Thread {
         }
     }
 
-    fn release(&self) {
+    /// For the idle thread of a processor: waits until nobody holds the processor and something is pending on it, and
+    /// takes it. False once the machine shuts down.
+    pub fn take_idle(&self, index: usize) -> bool {
+        let machine = machine();
+        let processor = &machine.processors[index];
+        let mut free = lock(&machine.free);
+        loop {
+            if free.stopping {
+                return false;
+            }
+            let is_needed = processor.pending.load(Ordering::SeqCst) & !PREEMPT != 0;
+            if is_needed && free.mask & (1 << index) != 0 {
+                break;
+            }
+            free = machine.released.wait(free).unwrap_or_else(PoisonError::into_inner);
+        }
+        free.mask &= !(1 << index);
+        drop(free);
+        processor.holder.store(self.host, Ordering::SeqCst);
+        self.processor.set(Some(index));
+        true
+    }
+
+    /// Gives the processor that it holds back.
+    pub fn release(&self) {
         let machine = machine();
         let index = self.processor_index();
         self.processor.set(None);
@@ -276,8 +300,8 @@ fn pick(mask: u64) -> usize {
     rest.trailing_zeros() as usize
 }
 
-/// Makes the machine, with its idle threads and its clock.
-pub fn boot(processors: usize) -> &'static Machine {
+/// Makes the machine of this process, with its clock at one second.
+pub fn make(processors: usize) -> &'static Machine {
     assert!((1..=32).contains(&processors), "1 to 32 processors");
     let machine = Machine {
         processors: (0..processors + SPARE).map(|_| Processor::default()).collect(),
@@ -294,11 +318,6 @@ pub fn boot(processors: usize) -> &'static Machine {
         next_thread: AtomicU32::new(0x100),
     };
     assert!(MACHINE.set(machine).is_ok(), "a process has one machine");
-    interrupt::install_handlers();
-    for index in 0..processors {
-        std::thread::spawn(move || idle(index));
-    }
-    std::thread::spawn(super::time::heartbeat);
     self::machine()
 }
 
@@ -306,33 +325,6 @@ pub fn boot(processors: usize) -> &'static Machine {
 pub fn shut_down() {
     lock(&machine().free).stopping = true;
     machine().released.notify_all();
-}
-
-/// Takes the processor whenever nobody holds it and something is pending, until that is done.
-fn idle(index: usize) {
-    run_thread(0, 1 << index, false, |thread| {
-        let machine = machine();
-        let processor = &machine.processors[index];
-        loop {
-            let mut free = lock(&machine.free);
-            loop {
-                if free.stopping {
-                    return;
-                }
-                let is_needed = processor.pending.load(Ordering::SeqCst) & !PREEMPT != 0;
-                if is_needed && free.mask & (1 << index) != 0 {
-                    break;
-                }
-                free = machine.released.wait(free).unwrap_or_else(PoisonError::into_inner);
-            }
-            free.mask &= !(1 << index);
-            drop(free);
-            processor.holder.store(thread.host, Ordering::SeqCst);
-            thread.processor.set(Some(index));
-            interrupt::deliver(None);
-            thread.release();
-        }
-    });
 }
 
 /// Makes something pending on a processor, and sees to it that it is noticed.
@@ -350,7 +342,7 @@ pub fn kick(index: usize) {
             drop(lock(&machine.free));
             machine.released.notify_all();
         }
-        host => interrupt::signal(host),
+        host => signal::send(host),
     }
 }
 
@@ -367,7 +359,7 @@ pub fn run_thread<T>(process: u32, affinity: u64, hold: bool, work: impl FnOnce(
         affinity: Cell::new(if affinity == 0 { all } else { affinity & all }),
         host,
     };
-    let stack = interrupt::AlternateStack::install();
+    let stack = signal::AlternateStack::install();
     CURRENT.set(&raw const thread);
     if hold {
         thread.acquire();

@@ -1,24 +1,42 @@
 //! The NT kernel that the drivers run on, as far as they use it.
 //!
+//! From the ground up; a module uses those above it in this table, and none uses one below:
+//!
 //! | Module | What |
 //! |---|---|
+//! | [`signal`], [`heap`] | the signal that interrupts a host thread; the memory of pool |
 //! | [`machine`] | processors, threads that hold them, and what is pending on each |
-//! | [`interrupt`] | how interrupts, DPCs, IPIs and NMIs come in between any two instructions |
 //! | [`report`] | a broken rule: what is said, and how the run ends |
-//! | [`exports`] | the table of routines that images import |
-//! | [`ke`], [`time`], [`pool`], [`io`], [`irp`], [`registry`], [`ps`] | the routines |
+//! | [`interrupt`], [`trap`] | how interrupts, DPCs, IPIs and NMIs come in between any two instructions |
+//! | [`wait`] | waiting, while the machine goes on |
+//! | [`import`] | what every routine does first and last; how a module registers its routines |
+//! | [`irql`], [`spinlock`], [`processor`], [`dpc`], [`ipi`], [`nmi`], [`debug`], [`time`], [`pool`], [`ps`], [`registry`], [`irp`], [`io`] | the routines |
+//! | [`exports`] | the list of all routines |
+//! | [`boot`] | starting the machine |
 //!
 //! Every routine checks its IRQL rule (`tools/nt`) before it does anything, and on its way back into the image lets in
-//! what has become pending.
+//! what has become pending. What a scenario plants is asked of [`planted`](crate::planted), which knows nothing of this.
 
+pub mod boot;
+pub mod debug;
+pub mod dpc;
 pub mod exports;
+pub mod heap;
+pub mod import;
 pub mod interrupt;
 pub mod io;
+pub mod ipi;
 pub mod irp;
-pub mod ke;
+pub mod irql;
 pub mod machine;
+pub mod nmi;
 pub mod pool;
+pub mod processor;
 pub mod ps;
 pub mod registry;
 pub mod report;
+pub mod signal;
+pub mod spinlock;
 pub mod time;
+pub mod trap;
+pub mod wait;

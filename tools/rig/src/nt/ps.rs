@@ -11,10 +11,11 @@ use std::{
 use irqlog_nt::{Kevent, NtStatus, STATUS_SUCCESS};
 
 use super::{
-    exports::routines,
-    machine::{current, lock, run_thread},
+    import::routines,
+    machine::{current, run_thread},
     report, time,
 };
+use crate::mutex::lock;
 
 /// Addresses of thread objects: each is like an event that is signalled once its thread has ended, and stays for ever.
 static THREADS: Mutex<Vec<usize>> = Mutex::new(Vec::new());

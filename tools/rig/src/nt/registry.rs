@@ -8,7 +8,8 @@ use irqlog_nt::{
     STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SUCCESS, UnicodeString,
 };
 
-use super::{exports::routines, machine::lock, ps};
+use super::{import::routines, ps};
+use crate::mutex::lock;
 
 /// A value of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 
 use std::{fmt::Write as _, sync::atomic::Ordering};
 
-use super::{machine::current, pool};
+use super::{heap, machine::current};
 use crate::{
     arch::{self, ImportFrame},
     images,
@@ -81,6 +81,6 @@ pub fn fault(signal: i32, pc: usize, address: usize) -> ! {
     if let Some(where_it_was) = images::unloaded(pc) {
         stop(&format!("bug check 0xce: {where_it_was} was called after it was unloaded"), None);
     }
-    let about = pool::describe(address).unwrap_or_else(|| "no memory of the simulated machine".to_owned());
+    let about = heap::describe(address).unwrap_or_else(|| "no memory of the simulated machine".to_owned());
     stop(&format!("{name}: {who} touched {address:#x}: {about}"), Some(pc))
 }

@@ -5,14 +5,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use irqlog_nt::irql::HIGH_LEVEL;
 use irqlog_nt::{Kdpc, Kevent, Ktimer, NtStatus, STATUS_SUCCESS, STATUS_TIMEOUT};
 
 use super::{
-    exports::routines,
-    ke::{NMI_AFTER_CLOCK, PATIENCE, insert_dpc, maybe_stop, nmi_after, thread},
-    machine::{lock, machine},
+    dpc::insert_dpc,
+    import::routines,
+    machine::{NMI, machine, thread},
     report,
+    wait::PATIENCE,
 };
+use crate::{mutex::lock, planted};
 
 /// Ticks a second of the virtual clock.
 pub const TICK_FREQUENCY: u64 = 10_000_000;
@@ -113,9 +116,16 @@ routines! {
             // SAFETY: memory of the driver's.
             unsafe { frequency.write(TICK_FREQUENCY) };
         }
-        nmi_after(&NMI_AFTER_CLOCK);
+        let thread = thread();
+        let processor = thread.processor();
+        if planted::take_one(&planted::NMI_AFTER_CLOCK) {
+            processor.pending.fetch_or(NMI, Ordering::SeqCst);
+        }
         let tick = machine().clock.fetch_add(1, Ordering::Relaxed) + 1;
-        maybe_stop();
+        // A writer stamps its record at HIGH_LEVEL.
+        if processor.irql.load(Ordering::Relaxed) == HIGH_LEVEL {
+            planted::maybe_stop(thread.processor_index() + 1);
+        }
         tick
     }
 

@@ -19,10 +19,14 @@ use irqlog_wire::{image::Policy, ioctl, record::Level};
 use zerocopy::IntoBytes;
 
 use super::{DEFAULT_PROCESSORS, Scenario, World, as_process, stop_last};
-use crate::nt::{
-    io::{Answer, Control, File, Requestor},
-    pool, registry,
-    registry::Value,
+use crate::{
+    nt::{
+        heap,
+        io::{Answer, Control, File, Requestor},
+        registry,
+        registry::Value,
+    },
+    planted,
 };
 
 /// The scenarios of this module.
@@ -209,7 +213,7 @@ fn no_kernel_address(file: &File, driver: &crate::service::Driver) -> Result<()>
     let info = file.control(Control { code: ioctl::INFO, internal: false, input: &[], output: 1 << 20 }, &|| false);
     let is_address = |word: u64| {
         let image = driver.image.base() as u64..(driver.image.base() + driver.image.size()) as u64;
-        image.contains(&word) || pool::describe(word as usize).is_some()
+        image.contains(&word) || heap::describe(word as usize).is_some()
     };
     for chunk in info.output.chunks_exact(8) {
         let word = u64::from_le_bytes(chunk.try_into()?);
@@ -352,10 +356,10 @@ fn no_memory(world: &World) -> Result<()> {
         stop_last(&world.start_irqlog()?)?;
         let mut failures = 0;
         for count in 0.. {
-            pool::fail_after(Some(count));
+            planted::fail_after(Some(count));
             let result = world.start_irqlog();
-            let was_used = pool::fail_after_was_used();
-            pool::fail_after(None);
+            let was_used = planted::fail_after_was_used();
+            planted::fail_after(None);
             match result {
                 Ok(driver) => {
                     stop_last(&driver)?;

@@ -38,14 +38,15 @@ use super::{
 use crate::{
     arch::{self, BREAKPOINT, step_through},
     images,
+    mutex::lock,
     nt::{
-        interrupt::{at_breakpoint, deliver},
+        interrupt::deliver,
         io::{Control, File, Requestor},
-        ke::{BUSY_TRIES, CLAIMED_PROCESSOR, NMI_AFTER_CLOCK, NMI_AFTER_TRY},
-        machine::{NMI, current, lock, machine},
+        machine::{NMI, current, machine},
         registry::{self, Value},
     },
     pe::Image,
+    planted::{BUSY_TRIES, CLAIMED_PROCESSOR, NMI_AFTER_CLOCK, NMI_AFTER_TRY, at_breakpoint},
 };
 
 /// What comes at the breakpoint.

@@ -12,10 +12,12 @@ use super::{
     seen::info,
     stop_last,
 };
-use crate::nt::{
-    ke::{HAS_STOPPED, STOPPED_WRITER},
-    machine::run_thread,
-    registry::{self, Value},
+use crate::{
+    nt::{
+        machine::run_thread,
+        registry::{self, Value},
+    },
+    planted::{HAS_STOPPED, STOPPED_WRITER},
 };
 
 /// The scenarios of this module.

@@ -9,11 +9,7 @@ use irqlog_nt::{irql::HIGH_LEVEL, routines::EXPORTS};
 use super::{DEFAULT_PROCESSORS, Scenario, World, as_process};
 use crate::{
     memory::{PAGE, Region},
-    nt::{
-        exports::{self, Routine},
-        machine::current,
-        report::EXIT_BROKEN,
-    },
+    nt::{exports, import::Routine, machine::current, report::EXIT_BROKEN},
 };
 
 /// The scenarios of this module.

@@ -31,9 +31,11 @@ use super::{
     stop_last,
 };
 use crate::{
+    mutex::lock,
     nt::{
+        boot::add_processor,
         io::{Control, File, Requestor},
-        machine::{NMI, PREEMPT, add_processor, lock, machine, raise},
+        machine::{NMI, PREEMPT, machine, raise},
         registry::{self, Value},
     },
     service::Driver,

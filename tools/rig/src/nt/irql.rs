@@ -1,0 +1,42 @@
+//! IRQL: asking for it, raising and lowering.
+
+use std::sync::atomic::Ordering;
+
+use irqlog_nt::irql::HIGH_LEVEL;
+
+use super::{
+    import::routines,
+    machine::{set_irql, thread},
+    report,
+};
+
+fn lower(new: u8) {
+    let old = thread().processor().irql.load(Ordering::Relaxed);
+    if new > old {
+        report::broken(&format!("KeLowerIrql from {old} to {new}: it only lowers"));
+    }
+    set_irql(new);
+}
+
+routines! {
+    fn KeGetCurrentIrql() -> u8 {
+        thread().processor().irql.load(Ordering::Relaxed)
+    }
+
+    fn KfRaiseIrql(new: u8) -> u8 {
+        let old = thread().processor().irql.load(Ordering::Relaxed);
+        if new < old || new > HIGH_LEVEL {
+            report::broken(&format!("KfRaiseIrql from {old} to {new}: it only raises"));
+        }
+        set_irql(new)
+    }
+
+    fn KeLowerIrql(new: u8) {
+        lower(new);
+    }
+
+    /// What KeLowerIrql is on ARM64.
+    fn KfLowerIrql(new: u8) {
+        lower(new);
+    }
+}

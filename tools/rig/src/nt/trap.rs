@@ -1,0 +1,68 @@
+//! The process's signal handlers: a driver was interrupted, met a breakpoint, or faulted.
+
+use super::{
+    interrupt::deliver,
+    machine::{self, current},
+    report,
+    signal::SIGNAL,
+};
+use crate::{arch, images, planted};
+
+type Handler = extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::ucontext_t);
+
+/// Installs the process's handlers.
+pub fn install_handlers() {
+    let install = |number, handler: Handler| {
+        // SAFETY: all-zero is a valid sigaction.
+        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+        action.sa_sigaction = handler as usize;
+        // Nested signals are wanted: a higher interrupt, or an NMI, comes in while a lower one runs.
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER | libc::SA_RESTART;
+        // SAFETY: a handler of the right type.
+        let result = unsafe { libc::sigaction(number, &raw const action, std::ptr::null_mut()) };
+        assert_eq!(result, 0, "sigaction");
+    };
+    install(SIGNAL, on_signal);
+    install(libc::SIGTRAP, on_trap);
+    for number in [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE] {
+        install(number, on_fault);
+    }
+}
+
+extern "C" fn on_signal(_: i32, _: *mut libc::siginfo_t, context: *mut libc::ucontext_t) {
+    // SAFETY: the kernel gives the handler the interrupted context.
+    let pc = arch::pc(unsafe { &*context });
+    if current().is_some_and(machine::Thread::holds_processor) && images::is_code(pc) {
+        preserving_errno(|| deliver(Some(pc)));
+    }
+}
+
+extern "C" fn on_trap(_: i32, _: *mut libc::siginfo_t, context: *mut libc::ucontext_t) {
+    // SAFETY: as above.
+    let context = unsafe { &mut *context };
+    if arch::stepped(|| images::is_irqlog(arch::pc(context))) {
+        return;
+    }
+    let pc = arch::pc_of_breakpoint(context);
+    arch::set_pc(context, pc);
+    match planted::breakpoint_action() {
+        Some(action) => preserving_errno(|| action(pc)),
+        None => report::stop("a breakpoint that nobody planted", Some(pc)),
+    }
+}
+
+extern "C" fn on_fault(number: i32, info: *mut libc::siginfo_t, context: *mut libc::ucontext_t) {
+    // SAFETY: the kernel gives the handler both.
+    let (pc, address) = unsafe { (arch::pc(&*context), (*info).si_addr() as usize) };
+    report::fault(number, pc, address);
+}
+
+fn preserving_errno(work: impl FnOnce()) {
+    // SAFETY: a pointer to this thread's errno.
+    let errno = unsafe { libc::__errno_location() };
+    // SAFETY: as above.
+    let saved = unsafe { *errno };
+    work();
+    // SAFETY: as above.
+    unsafe { *errno = saved };
+}

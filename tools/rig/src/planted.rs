@@ -1,0 +1,68 @@
+//! What a scenario plants in the simulated machine: failures, interruptions and stops that it would meet by chance only.
+//!
+//! The kernel asks at the places where each can happen. A count of zero, which is the start, plants nothing.
+
+use std::{
+    cell::Cell,
+    sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
+    time::Duration,
+};
+
+/// Tries to take a spin lock that fail as if another processor held it.
+pub static BUSY_TRIES: AtomicUsize = AtomicUsize::new(0);
+/// Tries to take a spin lock that are followed by an NMI, on the way back into the image.
+pub static NMI_AFTER_TRY: AtomicUsize = AtomicUsize::new(0);
+/// Queries of the clock that are followed by an NMI, likewise.
+pub static NMI_AFTER_CLOCK: AtomicUsize = AtomicUsize::new(0);
+/// The processor, plus one, whose next writer stops between the stamp of its record and the record's publication, until
+/// this is zero again.
+pub static STOPPED_WRITER: AtomicUsize = AtomicUsize::new(0);
+/// Whether that writer has come to where it stops.
+pub static HAS_STOPPED: AtomicBool = AtomicBool::new(false);
+/// The index that the current processor claims to have, if not zero: one that was added later.
+pub static CLAIMED_PROCESSOR: AtomicUsize = AtomicUsize::new(0);
+/// Allocations until one fails; negative for never.
+static FAIL_AFTER: AtomicI64 = AtomicI64::new(-1);
+
+thread_local! {
+    /// What happens at a planted breakpoint.
+    static AT_BREAKPOINT: Cell<Option<fn(usize)>> = const { Cell::new(None) };
+}
+
+/// Takes one from a count; whether it was not at zero.
+pub fn take_one(count: &AtomicUsize) -> bool {
+    count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| count.checked_sub(1)).is_ok()
+}
+
+/// Stops the calling thread here while `owner`, its processor plus one, is the writer that shall stop.
+pub fn maybe_stop(owner: usize) {
+    while STOPPED_WRITER.load(Ordering::SeqCst) == owner {
+        HAS_STOPPED.store(true, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Lets the allocation of irqlog.sys after the next `count` fail, once; `None` lets none fail.
+pub fn fail_after(count: Option<u32>) {
+    FAIL_AFTER.store(count.map_or(-1, i64::from), Ordering::SeqCst);
+}
+
+/// Whether the failure that [`fail_after`] planted has happened.
+pub fn fail_after_was_used() -> bool {
+    FAIL_AFTER.load(Ordering::SeqCst) < 0
+}
+
+/// An allocation of irqlog.sys is made: whether it shall fail.
+pub fn allocation_fails() -> bool {
+    FAIL_AFTER.load(Ordering::SeqCst) >= 0 && FAIL_AFTER.fetch_sub(1, Ordering::SeqCst) == 0
+}
+
+/// What the calling thread does when it meets a planted breakpoint.
+pub fn at_breakpoint(action: Option<fn(usize)>) {
+    AT_BREAKPOINT.set(action);
+}
+
+/// What [`at_breakpoint`] was told.
+pub fn breakpoint_action() -> Option<fn(usize)> {
+    AT_BREAKPOINT.get()
+}
