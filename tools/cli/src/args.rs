@@ -1,4 +1,4 @@
-//! The command line.
+//! The command line: commands, options, and their help texts.
 
 use std::path::PathBuf;
 
@@ -8,10 +8,10 @@ use irqlog_wire::{image::Policy, irql, record::Level};
 
 const EXIT_CODES: &str = "Exit codes:
   0  done; a closed pipe is no failure
-  1  it failed, and standard error says why
+  1  the command failed, and standard error says why
   2  the command line is wrong, or names a provider or a site that is not there
   3  irqlog is not running, or may not be opened
-  4  it was done, and found something: records damaged, or a selftest that is not complete";
+  4  the command was done, and found something: damaged records, an incomplete selftest, or a problem that doctor shows";
 
 /// irqlog: the flight recorder for Windows kernel code
 #[derive(Parser)]
@@ -20,7 +20,7 @@ pub struct Cli {
     /// Read from a rig's socket instead of the Windows device
     #[arg(long, global = true, value_name = "SOCKET")]
     pub rig: Option<PathBuf>,
-    /// One JSON object a line instead of text
+    /// Print one JSON object on each line instead of text
     #[arg(long, global = true)]
     pub json: bool,
     #[command(subcommand)]
@@ -29,15 +29,15 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Show what runs: version, engine, lock, lanes, settings
+    /// Show the running recorder: version, engine, lock, lanes, settings
     Info,
-    /// Show the records that are there
+    /// Show the records that are in the log now
     Read(Filter),
     /// Show records as they are written, until Ctrl-C
     Follow {
         #[command(flatten)]
         filter: Filter,
-        /// Stop after so many records
+        /// Stop after N records
         #[arg(long, value_name = "N")]
         count: Option<u64>,
     },
@@ -45,10 +45,10 @@ pub enum Command {
     Stats,
     /// Show the drivers that log events: their levels, sites, and records in the log
     Providers {
-        /// Those of a file that `save` wrote, and not those of the running driver
+        /// Show the providers of a file that `save` wrote instead of those of the running driver
         #[arg(long, value_name = "FILE")]
         file: Option<PathBuf>,
-        /// Show each of their sites too
+        /// Show each site of the providers too
         #[arg(long)]
         sites: bool,
     },
@@ -56,18 +56,18 @@ pub enum Command {
     Mark {
         /// The text, at most 984 bytes
         text: String,
-        /// Its level
+        /// The level of the record
         #[arg(long, default_value = "info", value_parser = level)]
         level: Level,
     },
-    /// Ignore what was written so far
+    /// Make all readers ignore the records written so far
     Clear,
     /// Change settings until the driver stops
     Configure {
         /// The least important level that is written
         #[arg(long, value_parser = level)]
         level: Option<Level>,
-        /// The level of that provider only
+        /// Set the level of this provider only
         #[arg(long, value_name = "NAME", requires = "level", conflicts_with_all = ["policy", "pause", "resume"])]
         provider: Option<String>,
         /// What happens when a lane is full
@@ -76,18 +76,18 @@ pub enum Command {
         /// Count records as drops instead of writing them
         #[arg(long, conflicts_with = "resume")]
         pause: bool,
-        /// Write again
+        /// Write records again after --pause
         #[arg(long)]
         resume: bool,
     },
-    /// Let the driver write at every IRQL on every processor, and say what arrived
+    /// Let the driver log at every IRQL on every processor, and show how many records arrived
     Selftest,
     /// Say what this machine lacks to run irqlog, each with the command that mends it
     Doctor {
-        /// Only print the answers that it goes by, to be looked at elsewhere
+        /// Print only the facts about this machine, which `--recorded` judges on any machine
         #[arg(long, conflicts_with = "recorded")]
         facts: bool,
-        /// Go by answers that `--facts` printed on another machine
+        /// Judge the facts that `--facts` printed on another machine
         #[arg(long, value_name = "FILE")]
         recorded: Option<PathBuf>,
     },
@@ -98,7 +98,7 @@ pub enum Command {
     },
     /// Save the log as a ring image
     Save {
-        /// The file; it must not exist
+        /// The file to write; it must not exist
         file: PathBuf,
     },
     /// Show the records of a ring image
@@ -110,12 +110,12 @@ pub enum Command {
     },
 }
 
-/// What happens to the service.
+/// An action on the driver's service.
 #[derive(Clone, Debug, Subcommand)]
 pub enum ServiceAction {
-    /// Tell the service manager of the driver
+    /// Register the driver with the service manager
     Install {
-        /// The driver; without it irqlog.sys in the folder of this program
+        /// The driver file; by default irqlog.sys in the folder of this program
         #[arg(long, value_name = "FILE")]
         image: Option<PathBuf>,
         /// When the driver starts
@@ -124,50 +124,52 @@ pub enum ServiceAction {
     },
     /// Start the driver
     Start,
-    /// Stop the driver; waits until it has unloaded
+    /// Stop the driver, and wait until it has unloaded
     Stop,
-    /// Make the service manager forget the driver
+    /// Remove the driver from the service manager
     Remove,
 }
 
 /// When the driver starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum StartType {
-    /// By the boot loader: the earliest there is
+    /// The boot loader starts it: the earliest time
     Boot,
-    /// While the kernel starts
+    /// The kernel starts it while the system starts
     System,
-    /// When the service manager starts
+    /// The service manager starts it when it starts itself
     Auto,
-    /// When somebody starts it
+    /// A person or a program starts it
     Demand,
 }
 
-/// Which records are shown.
+/// The records that are shown.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Filter {
-    /// At most this level: error, warn, info, debug, trace
+    /// Only records of this level or a more important one: error, warn, info, debug, trace
     #[arg(long, value_parser = level)]
     pub level: Option<Level>,
-    /// Only of these processors
+    /// Only records of these processors
     #[arg(long, value_name = "N", value_delimiter = ',')]
     pub cpu: Vec<u16>,
-    /// Only written at these levels: a number, a name (PASSIVE, APC, DISPATCH, CLOCK, IPI, HIGH), DIRQL for 3 to 12, or NMI
+    /// Only records of these IRQLs: a number, a name (PASSIVE, APC, DISPATCH, CLOCK, IPI, HIGH), DIRQL for 3 to 12, or
+    /// NMI
     #[arg(long, value_name = "IRQL", value_delimiter = ',', value_parser = irql_filter)]
     pub irql: Vec<IrqlFilter>,
-    /// Only records from this time on, in seconds after the driver's start; records before the start have negative times
+    /// Only records from this time on, in seconds after the driver's start; records before the start have negative
+    /// times
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
     pub since: Option<f64>,
     /// Only events of these providers
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub provider: Vec<String>,
-    /// Only those in which this regular expression is found behind the thread's column: provider, text, marks
+    /// Only records in which this regular expression matches behind the thread column: provider, text, marks
     #[arg(long, value_name = "REGEX", value_parser = pattern)]
     pub grep: Option<regex::Regex>,
-    /// Only events of this place: the end of the file's path, and the line
+    /// Only events of this site: the end of the source file's path, and the line
     #[arg(long, value_name = "FILE:LINE", value_parser = place)]
     pub site: Option<Place>,
-    /// Only the last N
+    /// Only the last N records
     #[arg(long, value_name = "N")]
     pub last: Option<usize>,
 }
@@ -191,9 +193,9 @@ fn place(text: &str) -> Result<Place, String> {
 /// One value of `--irql`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IrqlFilter {
-    /// From one level to another, both included.
+    /// IRQLs from the first to the second, both included.
     Levels(u8, u8),
-    /// Written into an NMI lane.
+    /// Records in an NMI lane.
     Nmi,
 }
 
@@ -257,7 +259,7 @@ fn irql_filter(text: &str) -> Result<IrqlFilter, String> {
     }
 }
 
-/// Whether text goes to a terminal or a file is anstream's to find out; this only names the two forms.
+/// The form of the output. anstream finds out whether text goes to a terminal or a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Form {
     /// Aligned columns.

@@ -3,13 +3,12 @@
 //! | Module | What |
 //! |---|---|
 //! | [`args`] | the command line |
-//! | [`cmd`] | what each command does |
+//! | [`cmd`] | the commands |
 //! | [`source`] | where records come from: the Windows device, the rig, a file |
-//! | [`new_file`] | a file that is there whole, or not at all |
-//! | [`output`] | how they are shown: text or JSON |
+//! | [`new_file`] | a new file that is written whole, or not at all |
+//! | [`output`] | the forms of output: text or JSON |
 //!
-//! Exit codes: 0 done (a closed pipe is no failure), 1 it failed, 2 the command line is wrong, 3 irqlog is not running
-//! or may not be opened, 4 records are missing or the selftest found something.
+//! The exit codes are those of the help text: see `EXIT_CODES` in [`args`].
 
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "output::Printer and output::say escape")]
 
@@ -25,7 +24,7 @@ mod new_file;
 mod output;
 mod source;
 
-/// What a command that did its work has to say through the exit code.
+/// The result of a command that was done, for the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// All is well.
