@@ -22,7 +22,7 @@ pub fn is_from_kernel(request: WDFREQUEST) -> bool {
 
 /// The handle that the request came through. IRQL: at most DISPATCH_LEVEL.
 pub fn file(request: WDFREQUEST) -> WDFFILEOBJECT {
-    // SAFETY: the request is ours, or its caller holds a reference to it.
+    // SAFETY: the request is ours.
     unsafe { call_unsafe_wdf_function_binding!(WdfRequestGetFileObject, request) }
 }
 

@@ -4,26 +4,34 @@
 //! record would cost more than the record. So the requests lie in a manual queue, and as long as there are any a timer
 //! looks every few milliseconds whether the count of written records has moved.
 //!
-//! *No wake-up is lost:* a request is first put into the queue, then the timer is started. The timer's callback looks at
-//! the queue and starts the timer again if a request is left; if it sees none, whoever adds one afterwards starts it.
+//! *No wake-up is lost, and none is put off:* a request is first put into the queue, then the timer is started if it does
+//! not run: see [`TimerState`]. The timer's callback looks at the queue and starts the timer again if a request is left.
+//!
+//! *There is a limit*, for each handle and in all: a request is counted in under a lock that only those take who pend one,
+//! so the count can only fall between the look and the addition. A request that is cancelled leaves by itself.
 //!
 //! *Every request ends once:* only who has taken it out of the queue completes it, and taking out is atomic in the
 //! framework: the timer, the cleanup of the handle, or the framework itself when it is cancelled.
 
 use core::sync::atomic::{AtomicPtr, Ordering};
 
+use irqlog_recorder::{
+    request::Refusal,
+    waiting::{Allowance, Pended, TimerState},
+};
 use irqlog_wire::ioctl::WaitAnswer;
 use wdk_sys::{
-    NTSTATUS, PCWDF_OBJECT_CONTEXT_TYPE_INFO, STATUS_CANCELLED, STATUS_SUCCESS, WDF_OBJECT_CONTEXT_TYPE_INFO,
-    WDF_TIMER_CONFIG, WDFDEVICE, WDFFILEOBJECT, WDFQUEUE, WDFREQUEST, WDFTIMER, call_unsafe_wdf_function_binding,
+    NTSTATUS, PCWDF_OBJECT_CONTEXT_TYPE_INFO, STATUS_CANCELLED, STATUS_NOT_FOUND, STATUS_SUCCESS,
+    WDF_OBJECT_CONTEXT_TYPE_INFO, WDF_TIMER_CONFIG, WDFDEVICE, WDFFILEOBJECT, WDFQUEUE, WDFREQUEST, WDFTIMER,
+    WDFWAITLOCK, call_unsafe_wdf_function_binding,
 };
 use zerocopy::IntoBytes;
 
 use crate::{
     instance, queue,
     recorder::DriverRecorder,
-    request::{complete, output_buffer, store},
-    status::check,
+    request::{complete, file, output_buffer, store},
+    status::{self, check},
     wdf::{attributes, size_field},
 };
 
@@ -33,11 +41,16 @@ const INTERVAL: i64 = -10 * 10_000;
 /// The queue of pended requests and the timer; null while there is no device. A WDFHANDLE is a pointer.
 static QUEUE: AtomicPtr<core::ffi::c_void> = AtomicPtr::new(core::ptr::null_mut());
 static TIMER: AtomicPtr<core::ffi::c_void> = AtomicPtr::new(core::ptr::null_mut());
+/// Whether the timer runs.
+static STATE: TimerState = TimerState::new();
+/// Held while a request is counted and pended.
+static ADMISSION: AtomicPtr<core::ffi::c_void> = AtomicPtr::new(core::ptr::null_mut());
 
-/// What every request carries: the count that its caller has seen.
+/// What every request carries: the count that its caller has seen, and its handle.
 #[repr(C)]
 struct Context {
     seen: u64,
+    file: WDFFILEOBJECT,
 }
 
 /// WDF_OBJECT_CONTEXT_TYPE_INFO holds pointers, which are only ever read.
@@ -80,6 +93,12 @@ pub fn create(device: WDFDEVICE) -> Result<(), NTSTATUS> {
     check(unsafe {
         call_unsafe_wdf_function_binding!(WdfTimerCreate, &raw mut config, &raw mut attributes, &raw mut timer)
     })?;
+    let mut attributes = self::attributes();
+    attributes.ParentObject = device.cast();
+    let mut lock: WDFWAITLOCK = core::ptr::null_mut();
+    // SAFETY: the attributes are initialised with their size, the handle goes to our stack.
+    check(unsafe { call_unsafe_wdf_function_binding!(WdfWaitLockCreate, &raw mut attributes, &raw mut lock) })?;
+    ADMISSION.store(lock.cast(), Ordering::Release);
     QUEUE.store(queue.cast(), Ordering::Release);
     TIMER.store(timer.cast(), Ordering::Release);
     Ok(())
@@ -93,10 +112,15 @@ pub fn stop() {
         let _was_queued = unsafe { call_unsafe_wdf_function_binding!(WdfTimerStop, timer.cast(), 1) };
     }
     QUEUE.store(core::ptr::null_mut(), Ordering::Release);
+    // It does not run any more, and the next device begins anew.
+    STATE.tick();
 }
 
-/// IRQL: at most DISPATCH_LEVEL.
+/// Something is in the queue: starts the timer, unless it runs. IRQL: at most DISPATCH_LEVEL.
 fn start_timer() {
+    if !STATE.needs_start() {
+        return;
+    }
     let timer = TIMER.load(Ordering::Acquire);
     if !timer.is_null() {
         // SAFETY: the timer exists: `stop` runs when no request can come any more, and waits for the callback.
@@ -105,23 +129,78 @@ fn start_timer() {
 }
 
 /// Ends the request at once if something is new, else pends it. On success it is not the caller's any more.
-/// IRQL: at most DISPATCH_LEVEL.
+/// IRQL: PASSIVE_LEVEL.
 ///
 /// # Errors
-/// What the framework says when it does not take the request; it is the caller's still.
+/// STATUS_QUOTA_EXCEEDED if as many as may be are pended already, or what the framework says when it does not take the
+/// request; it is the caller's still.
 pub fn wait(recorder: &DriverRecorder, request: WDFREQUEST, seen: u64) -> Result<(), NTSTATUS> {
     if recorder.written() != seen {
         answer(recorder, request);
         return Ok(());
     }
+    let file = file(request);
     if let Some(context) = context(request) {
-        context.seen = seen;
+        *context = Context { seen, file };
     }
     let queue: WDFQUEUE = QUEUE.load(Ordering::Acquire).cast();
-    // SAFETY: the request is ours and the queue exists as long as requests come.
-    check(unsafe { call_unsafe_wdf_function_binding!(WdfRequestForwardToIoQueue, request, queue) })?;
+    {
+        let _admission = Admission::lock();
+        pended(queue, file)?.admit().map_err(status::of)?;
+        // SAFETY: the request is ours and the queue exists as long as requests come.
+        check(unsafe { call_unsafe_wdf_function_binding!(WdfRequestForwardToIoQueue, request, queue) })?;
+    }
     start_timer();
     Ok(())
+}
+
+/// What is pended, all of it and through that handle. IRQL: at most DISPATCH_LEVEL.
+///
+/// # Errors
+/// STATUS_QUOTA_EXCEEDED if requests leave the queue so fast that they cannot be counted.
+fn pended(queue: WDFQUEUE, file: WDFFILEOBJECT) -> Result<Pended, NTSTATUS> {
+    const ATTEMPTS: usize = 32;
+    for _ in 0..ATTEMPTS {
+        let (mut pended, mut previous) = (Pended::default(), core::ptr::null_mut());
+        let end = loop {
+            let found = find(queue, previous);
+            dereference(previous);
+            match found {
+                Ok(found) => {
+                    pended.count(context(found).is_some_and(|context| context.file == file));
+                    previous = found;
+                }
+                Err(end) => break end,
+            }
+        };
+        // The one behind which was looked has left the queue: what came after it is not counted.
+        if end != STATUS_NOT_FOUND {
+            return Ok(pended);
+        }
+    }
+    Err(status::of(Refusal::TooManyWaits))
+}
+
+/// The lock of those who pend a request, held. Dropping it gives it back.
+struct Admission(WDFWAITLOCK);
+
+impl Admission {
+    /// IRQL: PASSIVE_LEVEL.
+    fn lock() -> Self {
+        let lock: WDFWAITLOCK = ADMISSION.load(Ordering::Acquire).cast();
+        // SAFETY: created before the first request, and deleted with the device; PASSIVE_LEVEL. Without a timeout it always
+        // succeeds.
+        let _status = unsafe { call_unsafe_wdf_function_binding!(WdfWaitLockAcquire, lock, core::ptr::null_mut()) };
+        Self(lock)
+    }
+}
+
+impl Drop for Admission {
+    /// IRQL: PASSIVE_LEVEL.
+    fn drop(&mut self) {
+        // SAFETY: acquired in `lock`, by this thread.
+        unsafe { call_unsafe_wdf_function_binding!(WdfWaitLockRelease, self.0) };
+    }
 }
 
 /// IRQL: at most DISPATCH_LEVEL.
@@ -144,27 +223,38 @@ fn context<'r>(request: WDFREQUEST) -> Option<&'r mut Context> {
     unsafe { context.cast::<Context>().as_mut() }
 }
 
-/// The timer's callback: completes what has something to see. IRQL: DISPATCH_LEVEL.
+/// The timer's callback: completes what has something to see, the oldest first, and no more than it may in one tick.
+/// IRQL: DISPATCH_LEVEL.
 unsafe extern "C" fn tick(_timer: WDFTIMER) {
+    // Before the look at the queue: see `TimerState`.
+    STATE.tick();
     let Some(recorder) = instance::get() else { return };
     let queue: WDFQUEUE = QUEUE.load(Ordering::Acquire).cast();
     if queue.is_null() {
         return;
     }
+    let mut allowance = Allowance::new();
+    // The last one that stays; the walk goes on behind it.
     let mut previous: WDFREQUEST = core::ptr::null_mut();
-    while let Some(found) = find(queue, previous) {
-        dereference(previous);
-        previous = found;
+    while let Ok(found) = find(queue, previous) {
         let is_satisfied = context(found).is_some_and(|context| context.seen != recorder.written());
-        if is_satisfied && let Some(request) = take(queue, found) {
-            answer(recorder, request);
-            // What was found is gone from the queue; begin again.
+        if is_satisfied && !allowance.spend() {
+            dereference(found);
+            break;
+        }
+        if is_satisfied {
+            if let Some(request) = take(queue, found) {
+                answer(recorder, request);
+            }
+            // Whoever took it, it is gone from the queue.
+            dereference(found);
+        } else {
             dereference(previous);
-            previous = core::ptr::null_mut();
+            previous = found;
         }
     }
     let is_left =
-        !previous.is_null() || find(queue, core::ptr::null_mut()).inspect(|&found| dereference(found)).is_some();
+        !previous.is_null() || find(queue, core::ptr::null_mut()).inspect(|&found| dereference(found)).is_ok();
     dereference(previous);
     if is_left {
         start_timer();
@@ -172,7 +262,10 @@ unsafe extern "C" fn tick(_timer: WDFTIMER) {
 }
 
 /// The request behind `previous` in the queue, with a reference. IRQL: at most DISPATCH_LEVEL.
-fn find(queue: WDFQUEUE, previous: WDFREQUEST) -> Option<WDFREQUEST> {
+///
+/// # Errors
+/// STATUS_NO_MORE_ENTRIES at the end, STATUS_NOT_FOUND if `previous` is not in the queue any more.
+fn find(queue: WDFQUEUE, previous: WDFREQUEST) -> Result<WDFREQUEST, NTSTATUS> {
     let mut found: WDFREQUEST = core::ptr::null_mut();
     // SAFETY: the queue exists; `previous` is null or one that this function found and that is referenced still. If it
     // has left the queue meanwhile the framework says STATUS_NOT_FOUND, and the walk ends until the next tick.
@@ -186,7 +279,7 @@ fn find(queue: WDFQUEUE, previous: WDFREQUEST) -> Option<WDFREQUEST> {
             &raw mut found
         )
     };
-    (wdk::nt_success(status) && !found.is_null()).then_some(found)
+    check(status).map(|()| found)
 }
 
 /// Takes a found request out of the queue; `None` if it has left already. IRQL: at most DISPATCH_LEVEL.

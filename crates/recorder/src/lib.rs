@@ -11,6 +11,7 @@
 //! | [`log`] | the record path: raise, choose a lane, stamp, publish, lower |
 //! | [`request`] | the control device's requests, parsed before anything is done |
 //! | [`answer`] | the answers to those requests |
+//! | [`waiting`] | pended WAITs: their limits, their timer |
 //!
 //! The crate is generic over its outside ([`Platform`], [`RawLock`](irqlog_ring::lock::RawLock),
 //! [`Memory`](memory::Memory)), so that tests, models and the rig run the same code as the driver. It does not
@@ -28,6 +29,7 @@ pub mod memory;
 pub mod pointers;
 pub mod request;
 pub mod sites;
+pub mod waiting;
 
 pub use log::Recorder;
 

@@ -231,6 +231,10 @@ pub mod mark_status {
 
 /// The NTSTATUS of a [`WAIT`] beyond the number that may be pended at once: STATUS_QUOTA_EXCEEDED.
 pub const TOO_MANY_WAITS: u32 = 0xc000_0044;
+/// The most [`WAIT`]s that may be pended through one handle.
+pub const MAX_WAITS_OF_A_HANDLE: usize = 16;
+/// The most [`WAIT`]s that may be pended at all, over all handles.
+pub const MAX_WAITS: usize = 256;
 
 /// Start of the input of [`MARK`]; the rest is the text.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]

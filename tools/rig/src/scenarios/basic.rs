@@ -296,6 +296,9 @@ fn wait(world: &World) -> Result<()> {
         let answer = thread.join().expect("joined");
         ensure!(answer.status == STATUS_SUCCESS && answer.output == (seen + 1).to_le_bytes(), "{answer:?}");
     }
+    as_process(|| waits_are_limited(&file, seen + 1))?;
+    nobody_starves(&file, seen + 1)?;
+    let seen = seen + 1;
     // Cancelled, many times, at whatever moment.
     for round in 0..50 {
         let cancel = Arc::new(AtomicBool::new(false));
@@ -311,6 +314,69 @@ fn wait(world: &World) -> Result<()> {
     ensure!(pended.join().expect("joined").status == STATUS_CANCELLED, "WAIT did not end at cleanup");
     as_process(|| Arc::into_inner(file).context("still in use").map(File::close))?;
     as_process(|| stop_last(&driver))
+}
+
+/// Through one handle only so many WAITs are pended; another handle has its own.
+fn waits_are_limited(file: &Arc<File>, seen: u64) -> Result<()> {
+    let cancel = Arc::new(AtomicBool::new(false));
+    let pended: Vec<_> =
+        (0..ioctl::MAX_WAITS_OF_A_HANDLE).map(|_| waiting(Arc::clone(file), seen, Arc::clone(&cancel))).collect();
+    pause();
+    ensure!(pended.iter().all(|thread| !thread.is_finished()), "WAIT ended although nothing was written");
+    let one_more = waiting(Arc::clone(file), seen, Arc::clone(&cancel)).join().expect("joined");
+    ensure!(one_more.status.cast_unsigned() == ioctl::TOO_MANY_WAITS, "one WAIT too many: {one_more:?}");
+    let other = Arc::new(open()?);
+    let of_the_other = waiting(Arc::clone(&other), seen, Arc::clone(&cancel));
+    pause();
+    ensure!(!of_the_other.is_finished(), "another handle has no WAIT");
+    cancel.store(true, Ordering::SeqCst);
+    for thread in pended.into_iter().chain([of_the_other]) {
+        let answer = thread.join().expect("joined");
+        ensure!(answer.status == STATUS_CANCELLED, "{answer:?}");
+    }
+    Arc::into_inner(other).context("still in use").map(close)
+}
+
+/// A client that pends a WAIT every 3 ms does not keep another one waiting. Writes one record.
+fn nobody_starves(file: &Arc<File>, seen: u64) -> Result<()> {
+    let (over, patient) = (AtomicBool::new(false), waiting(Arc::clone(file), seen, Arc::default()));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut hasty = Vec::new();
+            while !over.load(Ordering::SeqCst) {
+                let cancel = Arc::new(AtomicBool::new(false));
+                // Pended from the moment when there is something for the patient one; before that it is behind.
+                hasty.push((waiting(Arc::clone(file), seen + 1, Arc::clone(&cancel)), cancel));
+                std::thread::sleep(std::time::Duration::from_millis(3));
+                if hasty.len() > 4 {
+                    let (thread, cancel) = hasty.remove(0);
+                    cancel.store(true, Ordering::SeqCst);
+                    let _ = thread.join();
+                }
+            }
+            for (thread, cancel) in hasty {
+                cancel.store(true, Ordering::SeqCst);
+                let _ = thread.join();
+            }
+        });
+        let result = (|| {
+            pause();
+            as_process(|| Session::new(FileSource(file)).mark(Level::Info, "for the patient one"))?;
+            // The timer has 10 ms; a loaded machine gets far more.
+            for _ in 0..50 {
+                if patient.is_finished() {
+                    return Ok(());
+                }
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            anyhow::bail!("a WAIT starves while another client pends one every 3 ms")
+        })();
+        over.store(true, Ordering::SeqCst);
+        result
+    })?;
+    let answer = patient.join().expect("joined");
+    ensure!(answer.status == STATUS_SUCCESS, "{answer:?}");
+    Ok(())
 }
 
 fn stop_pending(world: &World) -> Result<()> {
