@@ -15,7 +15,7 @@ use core::{cell::UnsafeCell, mem::MaybeUninit, sync::atomic::AtomicU64};
 
 use irqlog_recorder::{Platform, config::Config};
 use irqlog_ring::lock::{
-    RawLock,
+    Attempt, RawLock,
     either::Either,
     queued::QueuedLock,
     swap::SwapLock,
@@ -65,19 +65,15 @@ pub struct KernelLock(SystemWord);
 unsafe impl RawLock for KernelLock {
     type Node = ();
 
-    fn has_try(&self) -> bool {
-        true
-    }
-
     unsafe fn acquire(&self, (): &()) -> bool {
         // SAFETY: at HIGH_LEVEL, so at least DISPATCH_LEVEL; the lock is in non-paged memory.
         unsafe { KeAcquireSpinLockAtDpcLevel(self.0.get()) };
         true
     }
 
-    fn try_acquire(&self) -> bool {
+    fn try_acquire(&self) -> Attempt<()> {
         // SAFETY: as above; wdm.h annotates it with _IRQL_requires_min_(DISPATCH_LEVEL).
-        unsafe { KeTryToAcquireSpinLockAtDpcLevel(self.0.get()) != 0 }
+        Attempt::of(unsafe { KeTryToAcquireSpinLockAtDpcLevel(self.0.get()) != 0 })
     }
 
     unsafe fn release(&self, (): &()) {
@@ -112,10 +108,6 @@ pub struct OsQueuedLock(SystemWord);
 unsafe impl RawLock for OsQueuedLock {
     type Node = SystemNode;
 
-    fn has_try(&self) -> bool {
-        false
-    }
-
     unsafe fn acquire(&self, node: &SystemNode) -> bool {
         // SAFETY: at HIGH_LEVEL, so at least DISPATCH_LEVEL; the lock is in non-paged memory, and the handle, which
         // this initialises, stays where it is until the release.
@@ -123,8 +115,8 @@ unsafe impl RawLock for OsQueuedLock {
         true
     }
 
-    fn try_acquire(&self) -> bool {
-        false
+    fn try_acquire(&self) -> Attempt<()> {
+        Attempt::Impossible
     }
 
     unsafe fn release(&self, node: &SystemNode) {

@@ -46,7 +46,7 @@
 
 use irqlog_ring::{
     lane::Record,
-    lock::{Held, Raised, RawLock},
+    lock::{Attempt, Held, Raised, RawLock},
     nesting::{Depth, Entered},
     word::Word,
 };
@@ -292,16 +292,16 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
     /// Acquires the lock of the shared lane; if `waits` is false, only if the lock is free right now.
     #[inline]
     fn own_shared_lane<'l>(&'l self, raised: &Raised<'_, P>, node: &'l L::Node, waits: bool) -> Owning<'l, L> {
-        if self.lock.has_try()
-            && let Some(held) = Held::try_acquire(&self.lock, node, raised)
-        {
-            return Owning::Yes(Owned { held, waited: None });
-        }
+        let is_busy = match Held::try_acquire(&self.lock, node, raised) {
+            Attempt::Acquired(held) => return Owning::Yes(Owned { held, waited: None }),
+            Attempt::Busy => true,
+            // Then there is no telling whether there is anyone to wait for.
+            Attempt::Impossible => false,
+        };
         if !waits {
             return Owning::NotNow;
         }
-        // Without a try there is no telling whether there is anyone to wait for.
-        let from = self.lock.has_try().then(|| self.platform.tick());
+        let from = is_busy.then(|| self.platform.tick());
         // SAFETY: the node is this call's alone; the guard is dropped in `write_shared`.
         let Some(held) = (unsafe { Held::acquire(&self.lock, node, raised) }) else { return Owning::GaveUp };
         let waited = from.map(|from| self.platform.tick().wrapping_sub(from));

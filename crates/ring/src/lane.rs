@@ -373,7 +373,7 @@ impl<'m, W: Word> Lane<'m, W> {
             // Overtaken, or damaged: the next batch begins with what is missing.
             let expected = first.seq.wrapping_add(1);
             match self.copy(batch.next.position, head, copied) {
-                Attempt::Whole(found) if found.seq == expected => first = found,
+                Copying::Whole(found) if found.seq == expected => first = found,
                 _ => {
                     batch.more = true;
                     break;
@@ -418,8 +418,8 @@ impl<'m, W: Word> Lane<'m, W> {
             return None;
         }
         match self.copy(position, head, copied) {
-            Attempt::Whole(found) => Some(found).filter(|found| found.seq == seq),
-            Attempt::Overtaken | Attempt::Impossible => None,
+            Copying::Whole(found) => Some(found).filter(|found| found.seq == seq),
+            Copying::Overtaken | Copying::Impossible => None,
         }
     }
 
@@ -431,10 +431,10 @@ impl<'m, W: Word> Lane<'m, W> {
         let mut expected = None;
         while position != head {
             let found = match self.copy(position, head, copied) {
-                Attempt::Whole(found) if expected.is_none() => self.oldest(found, head, copied)?,
-                Attempt::Whole(found) if expected == Some(found.seq) => found,
-                Attempt::Overtaken => return None,
-                Attempt::Whole(_) | Attempt::Impossible => self.behind_damage(expected, position, head, copied)?,
+                Copying::Whole(found) if expected.is_none() => self.oldest(found, head, copied)?,
+                Copying::Whole(found) if expected == Some(found.seq) => found,
+                Copying::Overtaken => return None,
+                Copying::Whole(_) | Copying::Impossible => self.behind_damage(expected, position, head, copied)?,
             };
             if !before(found.seq, seq) || found.words == 0 {
                 return Some(found);
@@ -460,8 +460,8 @@ impl<'m, W: Word> Lane<'m, W> {
             return Some(behind);
         }
         match self.copy(position, head, copied) {
-            Attempt::Whole(found) => Some(found),
-            Attempt::Overtaken | Attempt::Impossible => None,
+            Copying::Whole(found) => Some(found),
+            Copying::Overtaken | Copying::Impossible => None,
         }
     }
 
@@ -497,12 +497,12 @@ impl<'m, W: Word> Lane<'m, W> {
             };
             if is_new && self.was_given(seq) && self.is_followed(candidate, seq, head) {
                 match self.copy(candidate, head, copied) {
-                    Attempt::Whole(found) if found.seq == seq => {
+                    Copying::Whole(found) if found.seq == seq => {
                         let found = Found { damaged: damaged(seq, candidate), ..found };
                         return (!self.is_overtaken(position)).then_some(found);
                     }
-                    Attempt::Overtaken => return None,
-                    Attempt::Whole(_) | Attempt::Impossible => {}
+                    Copying::Overtaken => return None,
+                    Copying::Whole(_) | Copying::Impossible => {}
                 }
             }
             candidate = candidate.wrapping_add(1);
@@ -534,7 +534,7 @@ impl<'m, W: Word> Lane<'m, W> {
     }
 
     /// Copies the record at `position`, which must have been the start of a record.
-    fn copy(&self, position: u64, head: u64, copied: &mut Copied) -> Attempt {
+    fn copy(&self, position: u64, head: u64, copied: &mut Copied) -> Copying {
         // What a hint points at may be anything; what was overwritten may be anything too, and fails the check below.
         let words = possible_words(self.load(position), head.wrapping_sub(position)); // read:C
         for (offset, word) in copied.0.iter_mut().take(words.unwrap_or(0)).enumerate() {
@@ -542,11 +542,11 @@ impl<'m, W: Word> Lane<'m, W> {
         }
         // A first word that changed under us would make size and copy disagree; the tail says so.
         if self.is_overtaken(position) {
-            return Attempt::Overtaken;
+            return Copying::Overtaken;
         }
         match words {
-            Some(words) => Attempt::Whole(Found { seq: copied.0[WORD_SEQ], position, words, damaged: 0 }),
-            None => Attempt::Impossible,
+            Some(words) => Copying::Whole(Found { seq: copied.0[WORD_SEQ], position, words, damaged: 0 }),
+            None => Copying::Impossible,
         }
     }
 }
@@ -559,8 +559,8 @@ fn possible_words(first: u64, room: u64) -> Option<usize> {
     is_possible.then_some(words)
 }
 
-/// The result of an attempt to copy a record.
-enum Attempt {
+/// The result of copying a record.
+enum Copying {
     /// A record was copied, or words that could be one.
     Whole(Found),
     /// The writer has overwritten the place, or is about to.

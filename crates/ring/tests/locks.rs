@@ -8,7 +8,7 @@ use std::{
 };
 
 use irqlog_ring::lock::{
-    RawLock,
+    Attempt, RawLock,
     checked::{Checked, Judge, Violation},
     either::Either,
     queued::QueuedLock,
@@ -88,15 +88,14 @@ fn owners_exclude_each_other() {
 #[test]
 fn a_queue_has_no_try_and_a_word_has_one() {
     let (word, queue) = (swap(0), queued(0));
-    assert!(word.has_try() && !queue.has_try());
-    assert!(word.try_acquire() && !word.try_acquire());
+    let (ours, busy) = (Attempt::Acquired(()), Attempt::Busy);
+    assert_eq!([word.try_acquire(), word.try_acquire()], [ours, busy]);
     // SAFETY: acquired above.
     unsafe { word.release(&()) };
-    assert!(word.try_acquire());
-    assert!(!queue.try_acquire(), "even when it is free");
+    assert_eq!(word.try_acquire(), ours);
+    assert_eq!(queue.try_acquire(), Attempt::Impossible, "even when it is free");
     let (first, second) = (Either::<Swap, Queued>::First(swap(0)), Either::<Swap, Queued>::Second(queued(0)));
-    assert!(first.has_try() && !second.has_try());
-    assert!(first.try_acquire() && !first.try_acquire() && !second.try_acquire());
+    assert_eq!([first.try_acquire(), first.try_acquire(), second.try_acquire()], [ours, busy, Attempt::Impossible]);
 }
 
 /// The first look at the clock begins the wait; it is over when more than the budget has gone by.
@@ -105,7 +104,7 @@ fn a_waiter_gives_up_just_behind_its_budget() {
     for budget in [1, 5] {
         let clock = clock();
         let lock: Swap = SwapLock::new(AtomicU64::new(0), clock, budget);
-        assert!(lock.try_acquire());
+        assert_eq!(lock.try_acquire(), Attempt::Acquired(()));
         // SAFETY: there is no node.
         assert!(!unsafe { lock.acquire(&()) });
         assert_eq!(clock.0.load(Ordering::Relaxed), budget + 2, "budget {budget}");
@@ -140,7 +139,6 @@ fn is_checked<L: RawLock>(lock: L, has_try: bool) {
     let processor = AtomicU32::new(0);
     let lock = Checked::new(lock, AtomicU64::new(0), Teller(&processor));
     let on = |index| processor.store(index, Ordering::Relaxed);
-    assert_eq!(lock.has_try(), has_try);
     let node = L::Node::default();
     // SAFETY: the node stays until the release, here and below; misdeeds end before they touch the lock.
     let acquire = || unsafe { lock.acquire(&node) };
@@ -155,10 +153,10 @@ fn is_checked<L: RawLock>(lock: L, has_try: bool) {
         on(index);
         assert_eq!(told(release), None);
         assert_eq!(told(release), Some((Violation::NotHeld, lock.address(), None)));
-        assert_eq!(lock.try_acquire(), has_try);
+        assert_eq!(lock.try_acquire(), if has_try { Attempt::Acquired(()) } else { Attempt::Impossible });
         if has_try {
             on(7);
-            assert!(!lock.try_acquire());
+            assert_eq!(lock.try_acquire(), Attempt::Busy);
             assert_eq!(told(|| assert!(!acquire())), Some((Violation::BudgetExhausted, lock.address(), Some(index))));
             assert_eq!(told(release), Some((Violation::WrongProcessor, lock.address(), Some(index))));
             on(index);

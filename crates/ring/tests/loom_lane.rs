@@ -13,7 +13,7 @@ use std::{
 use common::{LoomWord, NoClock};
 use irqlog_ring::{
     lane::{Copied, Cursor, Lane, Record},
-    lock::{RawLock, queued::QueuedLock, swap::SwapLock, word::LockWord},
+    lock::{Attempt, RawLock, queued::QueuedLock, swap::SwapLock, word::LockWord},
     word::Word,
 };
 use irqlog_wire::{
@@ -192,17 +192,14 @@ struct SystemLock(LoomWord);
 // SAFETY: one exchange takes it, and acquires; one store gives it back, and releases.
 unsafe impl RawLock for SystemLock {
     type Node = ();
-    fn has_try(&self) -> bool {
-        true
-    }
     unsafe fn acquire(&self, (): &()) -> bool {
-        while !self.try_acquire() {
+        while self.try_acquire() != Attempt::Acquired(()) {
             self.0.pause();
         }
         true
     }
-    fn try_acquire(&self) -> bool {
-        self.0.swap_acquire(1) == 0
+    fn try_acquire(&self) -> Attempt<()> {
+        Attempt::of(self.0.swap_acquire(1) == 0)
     }
     unsafe fn release(&self, (): &()) {
         self.0.store_release(0);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use irqlog_ring::lock::{
-    RawLock,
+    Attempt, RawLock,
     queued::QueuedLock,
     swap::SwapLock,
     word::{Alone, Clock, LockWord},
@@ -188,7 +188,7 @@ fn new_swap() -> SwapLock<Word, NoClock> {
 fn tries() {
     let guarded = Guarded::new(new_swap());
     let add = |guarded: &Guarded<SwapLock<Word, NoClock>>| {
-        let owns = guarded.lock.try_acquire();
+        let owns = guarded.lock.try_acquire() == Attempt::Acquired(());
         if owns {
             guarded.add();
             // SAFETY: acquired above.
@@ -306,8 +306,8 @@ impl Clock for Ticking {
 #[test]
 fn a_waiter_of_swap_gives_up_when_its_budget_is_gone() {
     let lock = SwapLock::new(std::sync::atomic::AtomicU64::new(0), Ticking(Cell::new(0)), 10);
-    assert!(lock.try_acquire());
-    assert!(!lock.try_acquire());
+    assert_eq!(lock.try_acquire(), Attempt::Acquired(()));
+    assert_eq!(lock.try_acquire(), Attempt::Busy);
     // SAFETY: there is no node to speak of, here and below.
     assert!(!unsafe { lock.acquire(&()) });
     // SAFETY: acquired first.

@@ -22,7 +22,7 @@ use irqlog_recorder::{
     pointers::Pointers,
     sites::{Provider, Registry},
 };
-use irqlog_ring::lock::{Irql, RawLock};
+use irqlog_ring::lock::{Attempt, Irql, RawLock};
 use irqlog_wire::{
     interface::{INTERFACE_VERSION, Interface, Registration},
     record::Level,
@@ -61,14 +61,11 @@ struct NoLock;
 // SAFETY: one thread at a time, see `lock`.
 unsafe impl RawLock for NoLock {
     type Node = ();
-    fn has_try(&self) -> bool {
-        true
-    }
     unsafe fn acquire(&self, (): &()) -> bool {
         true
     }
-    fn try_acquire(&self) -> bool {
-        true
+    fn try_acquire(&self) -> Attempt<()> {
+        Attempt::Acquired(())
     }
     unsafe fn release(&self, (): &()) {}
 }

@@ -17,7 +17,7 @@ use irqlog_recorder::{
 };
 use irqlog_ring::{
     lane::Cursor,
-    lock::{Irql, RawLock},
+    lock::{Attempt, Irql, RawLock},
     word::Word,
 };
 use irqlog_wire::{
@@ -182,9 +182,6 @@ impl Platform for &Machine {
 // SAFETY: one thread; `lock_taken` excludes.
 unsafe impl RawLock for &Machine {
     type Node = ();
-    fn has_try(&self) -> bool {
-        !self.lock_has_no_try.get()
-    }
     unsafe fn acquire(&self, (): &()) -> bool {
         if self.budget_is_gone.get() {
             return false;
@@ -193,9 +190,11 @@ unsafe impl RawLock for &Machine {
         self.lock_taken.set(true);
         true
     }
-    fn try_acquire(&self) -> bool {
-        assert!(!self.lock_has_no_try.get(), "tried a lock without a try");
-        !self.lock_taken.replace(true)
+    fn try_acquire(&self) -> Attempt<()> {
+        if self.lock_has_no_try.get() {
+            return Attempt::Impossible;
+        }
+        Attempt::of(!self.lock_taken.replace(true))
     }
     unsafe fn release(&self, (): &()) {
         assert!(self.lock_taken.replace(false), "released a free lock");

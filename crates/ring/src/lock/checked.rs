@@ -6,7 +6,7 @@
 //! word lies on a line of its own, so the lock itself behaves as it does in a free build.
 
 use super::{
-    RawLock,
+    Attempt, RawLock,
     word::{Alone, LockWord},
 };
 
@@ -71,11 +71,6 @@ impl<L: RawLock, W: LockWord, J: Judge> Checked<L, W, J> {
 unsafe impl<L: RawLock, W: LockWord, J: Judge> RawLock for Checked<L, W, J> {
     type Node = L::Node;
 
-    #[inline]
-    fn has_try(&self) -> bool {
-        self.lock.has_try()
-    }
-
     unsafe fn acquire(&self, node: &Self::Node) -> bool {
         // Only this processor stores its own mark, so if it is there now it is there because we hold the lock.
         if self.owner.0.load() == self.mark() {
@@ -90,12 +85,8 @@ unsafe impl<L: RawLock, W: LockWord, J: Judge> RawLock for Checked<L, W, J> {
         true
     }
 
-    fn try_acquire(&self) -> bool {
-        let is_ours = self.lock.try_acquire();
-        if is_ours {
-            self.owner.0.store(self.mark());
-        }
-        is_ours
+    fn try_acquire(&self) -> Attempt<()> {
+        self.lock.try_acquire().map(|()| self.owner.0.store(self.mark()))
     }
 
     unsafe fn release(&self, node: &Self::Node) {

@@ -3,7 +3,7 @@
 //! A choice between more than two locks would become a jump table, which the check of the linked driver cannot follow
 //! (`cargo xtask verify-sys`). More than two locks are a choice between choices.
 
-use super::RawLock;
+use super::{Attempt, RawLock};
 
 /// One of two locks.
 #[derive(Debug)]
@@ -19,14 +19,6 @@ unsafe impl<A: RawLock, B: RawLock> RawLock for Either<A, B> {
     type Node = (A::Node, B::Node);
 
     #[inline]
-    fn has_try(&self) -> bool {
-        match self {
-            Self::First(lock) => lock.has_try(),
-            Self::Second(lock) => lock.has_try(),
-        }
-    }
-
-    #[inline]
     unsafe fn acquire(&self, (first, second): &Self::Node) -> bool {
         match self {
             // SAFETY: the caller promises for the node what each lock asks for its part of it.
@@ -37,7 +29,7 @@ unsafe impl<A: RawLock, B: RawLock> RawLock for Either<A, B> {
     }
 
     #[inline]
-    fn try_acquire(&self) -> bool {
+    fn try_acquire(&self) -> Attempt<()> {
         match self {
             Self::First(lock) => lock.try_acquire(),
             Self::Second(lock) => lock.try_acquire(),

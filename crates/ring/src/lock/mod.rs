@@ -60,6 +60,38 @@ impl<I: Irql> Drop for Raised<'_, I> {
     }
 }
 
+/// The result of an attempt to acquire a lock without waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Attempt<T> {
+    /// The caller owns the lock now.
+    Acquired(T),
+    /// Another owner has it.
+    Busy,
+    /// The lock has no try. A queue lock has none: its release may wait for a successor that has not linked itself yet.
+    Impossible,
+}
+
+impl<T> Attempt<T> {
+    /// The same with something else for the acquisition, made only if there was one.
+    #[inline]
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Attempt<U> {
+        match self {
+            Self::Acquired(acquired) => Attempt::Acquired(make(acquired)),
+            Self::Busy => Attempt::Busy,
+            Self::Impossible => Attempt::Impossible,
+        }
+    }
+}
+
+impl Attempt<()> {
+    /// Of a lock that can be tried: whether it is the caller's now.
+    #[inline]
+    pub const fn of(is_ours: bool) -> Self {
+        if is_ours { Self::Acquired(()) } else { Self::Busy }
+    }
+}
+
 /// A spin lock that may be acquired at `HIGH_LEVEL`.
 ///
 /// # Safety
@@ -68,9 +100,6 @@ impl<I: Irql> Drop for Raised<'_, I> {
 pub unsafe trait RawLock {
     /// State that an acquirer supplies: its node in the queue, or nothing.
     type Node: Default;
-    /// Whether [`try_acquire`](Self::try_acquire) can succeed. A queue lock has no try: its release may wait for a
-    /// successor that has not linked itself yet.
-    fn has_try(&self) -> bool;
     /// Spins until the lock is free, and acquires it; answers false if the lock has a budget and the wait exhausted it.
     /// IRQL: `HIGH_LEVEL`.
     ///
@@ -88,7 +117,7 @@ pub unsafe trait RawLock {
         unsafe { self.acquire(node) }
     }
     /// Acquires the lock if it is free right now; never waits. IRQL: `HIGH_LEVEL`.
-    fn try_acquire(&self) -> bool;
+    fn try_acquire(&self) -> Attempt<()>;
     /// Releases the lock. IRQL: `HIGH_LEVEL`.
     ///
     /// # Safety
@@ -121,9 +150,9 @@ impl<'l, L: RawLock> Held<'l, L> {
 
     /// Acquires the lock if it is free; never waits. A lock with a try does not use the node.
     #[inline]
-    pub fn try_acquire<I: Irql>(lock: &'l L, node: &'l L::Node, _high: &Raised<'_, I>) -> Option<Self> {
+    pub fn try_acquire<I: Irql>(lock: &'l L, node: &'l L::Node, _high: &Raised<'_, I>) -> Attempt<Self> {
         // Lazily: a guard that is made and thrown away would release a lock that it never had.
-        lock.try_acquire().then(|| Self { lock, node })
+        lock.try_acquire().map(|()| Self { lock, node })
     }
 }
 

@@ -25,7 +25,7 @@
 use core::{marker::PhantomData, sync::atomic::AtomicU64};
 
 use super::{
-    RawLock,
+    Attempt, RawLock,
     word::{Alone, Clock, LockWord, Patience},
 };
 
@@ -77,11 +77,6 @@ impl<W: LockWord, C: Clock, N: LockWord + Default> QueuedLock<W, C, N> {
 unsafe impl<W: LockWord, C: Clock, N: LockWord + Default> RawLock for QueuedLock<W, C, N> {
     type Node = Node<N>;
 
-    #[inline]
-    fn has_try(&self) -> bool {
-        false
-    }
-
     unsafe fn acquire(&self, node: &Node<N>) -> bool {
         // SAFETY: as the caller promises.
         unsafe { self.acquire_watched(node, || {}) }
@@ -106,8 +101,8 @@ unsafe impl<W: LockWord, C: Clock, N: LockWord + Default> RawLock for QueuedLock
         true
     }
 
-    fn try_acquire(&self) -> bool {
-        false
+    fn try_acquire(&self) -> Attempt<()> {
+        Attempt::Impossible
     }
 
     unsafe fn release(&self, node: &Node<N>) {

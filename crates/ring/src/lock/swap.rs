@@ -19,7 +19,7 @@
 //! | `swap:B` Release | store of 0 | `swap:A` |
 
 use super::{
-    RawLock,
+    Attempt, RawLock,
     word::{Alone, Clock, LockWord, Patience},
 };
 
@@ -46,11 +46,6 @@ impl<W: LockWord, C: Clock> SwapLock<W, C> {
 unsafe impl<W: LockWord, C: Clock> RawLock for SwapLock<W, C> {
     type Node = ();
 
-    #[inline]
-    fn has_try(&self) -> bool {
-        true
-    }
-
     unsafe fn acquire(&self, (): &()) -> bool {
         let word = &self.word.0;
         let mut patience = Patience::new(&self.clock, self.budget);
@@ -68,8 +63,8 @@ unsafe impl<W: LockWord, C: Clock> RawLock for SwapLock<W, C> {
     }
 
     #[inline]
-    fn try_acquire(&self) -> bool {
-        self.word.0.swap_acquire(TAKEN) == FREE // swap:A, pairs with swap:B
+    fn try_acquire(&self) -> Attempt<()> {
+        Attempt::of(self.word.0.swap_acquire(TAKEN) == FREE) // swap:A, pairs with swap:B
     }
 
     #[inline]

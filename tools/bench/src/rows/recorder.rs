@@ -17,7 +17,7 @@ use irqlog_recorder::{
     pointers::Pointers,
     request::Read,
 };
-use irqlog_ring::lock::{RawLock, queued::QueuedLock, swap::SwapLock, word::Alone};
+use irqlog_ring::lock::{Attempt, RawLock, queued::QueuedLock, swap::SwapLock, word::Alone};
 use irqlog_wire::{image::Engine, ioctl::BatchHeader, record::Level};
 use zerocopy::FromBytes;
 
@@ -88,14 +88,11 @@ pub struct NoLock;
 // SAFETY: nobody ever holds it: it cannot be acquired.
 unsafe impl RawLock for NoLock {
     type Node = ();
-    fn has_try(&self) -> bool {
-        false
-    }
     unsafe fn acquire(&self, (): &()) -> bool {
         false
     }
-    fn try_acquire(&self) -> bool {
-        false
+    fn try_acquire(&self) -> Attempt<()> {
+        Attempt::Impossible
     }
     unsafe fn release(&self, (): &()) {}
 }
