@@ -181,7 +181,10 @@ impl Call {
         if never_waits {
             let word: Ident = input.parse()?;
             if word != "never_waits" {
-                return Err(Error::new(word.span(), "here may only stand `never_waits`, or the format"));
+                return Err(Error::new(
+                    word.span(),
+                    "here may only stand `never_waits`, or the format, which is a string literal",
+                ));
             }
             input.parse::<Token![,]>()?;
         }
@@ -302,7 +305,15 @@ impl Call {
             site.push('_');
         }
         let site = Ident::new(&site, Span::mixed_site());
-        let parts = quote!([#format, #names, #krate::private::module_path!(), #krate::private::file!()]);
+        let file = quote!(#krate::private::source_path(
+            #krate::private::file!(),
+            [
+                #krate::private::option_env!("IRQLOG_ROOT"),
+                #krate::private::option_env!("CARGO_MANIFEST_DIR"),
+                #krate::private::option_env!("OUT_DIR"),
+            ],
+        ));
+        let parts = quote!([#format, #names, #krate::private::module_path!(), #file]);
         quote! {{
             if #krate::is_enabled(const { #level }) {
                 #krate::private::log::<#words, _, _>(

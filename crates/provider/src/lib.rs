@@ -23,6 +23,10 @@
 //! irqlog_provider::info!("{} {}", 1);
 //! ```
 //!
+//! The path that is shown with a site has no build folder: it is relative to the workspace, or to the package if that is a
+//! dependency from elsewhere. The environment variable `IRQLOG_ROOT` states another root when a driver is compiled, and
+//! `--remap-path-prefix` of the compiler changes paths before that.
+//!
 //! A log call whose level is not enabled costs a load and a branch, and its arguments are not evaluated. No log call
 //! allocates, formats or panics.
 //!
@@ -94,14 +98,14 @@ macro_rules! event {
 /// Items that the macros' expansions call.
 #[doc(hidden)]
 pub mod private {
-    pub use core::{file, line, module_path};
+    pub use core::{file, line, module_path, option_env};
 
     pub use irqlog_provider_macros::call;
 
     pub use crate::{
         argument::{count, debug, display, exponent, pointer, radix},
         log,
-        site::{Site, site_size},
+        site::{Site, site_size, source_path},
     };
 }
 

@@ -57,6 +57,51 @@ impl<const SIZE: usize> Site<SIZE> {
     }
 }
 
+/// The path of a source file relative to the first of the roots that it lies in; as it is if it lies in none.
+///
+/// The compiler gives an absolute path for files outside of the workspace: for packages of a registry, and for what a build
+/// script has written. `/` and `\\` are the same here.
+#[must_use]
+pub const fn source_path(file: &'static str, roots: [Option<&'static str>; 3]) -> &'static str {
+    let mut index = 0;
+    while index < roots.len() {
+        if let Some(root) = roots[index]
+            && let Some(path) = below(file, root)
+        {
+            return path;
+        }
+        index += 1;
+    }
+    file
+}
+
+/// What is left of a path behind a folder.
+const fn below(path: &'static str, folder: &str) -> Option<&'static str> {
+    let (bytes, folder) = (path.as_bytes(), folder.as_bytes());
+    let mut length = folder.len();
+    while length > 0 && is_separator(folder[length - 1]) {
+        length -= 1;
+    }
+    if length == 0 || length >= bytes.len() || !is_separator(bytes[length]) {
+        return None;
+    }
+    let mut at = 0;
+    while at < length {
+        if bytes[at] != folder[at] && !(is_separator(bytes[at]) && is_separator(folder[at])) {
+            return None;
+        }
+        at += 1;
+    }
+    while at < bytes.len() && is_separator(bytes[at]) {
+        at += 1;
+    }
+    Some(path.split_at(at).1)
+}
+
+const fn is_separator(byte: u8) -> bool {
+    matches!(byte, b'/' | b'\\')
+}
+
 /// Copies `from` to `bytes` at index `at`; the answer is the index behind the copy.
 const fn put(bytes: &mut [u8], mut at: usize, from: &[u8]) -> usize {
     let mut index = 0;
@@ -126,4 +171,24 @@ pub fn section() -> &'static [u8] {
     let (start, length) = (bounds::start(), bounds::end().addr() - bounds::start().addr());
     // SAFETY: the section of the image from its first byte to its last, which is never written.
     unsafe { core::slice::from_raw_parts(start, length) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::source_path;
+
+    #[test]
+    fn a_path_is_relative_to_the_first_root_that_it_lies_in() {
+        for (file, roots, shown) in [
+            ("/home/me/.cargo/nic-1.0/src/lib.rs", [None, Some("/home/me/.cargo/nic-1.0"), None], "src/lib.rs"),
+            ("/home/me/ws/nic/src/lib.rs", [Some("/home/me/ws/"), Some("/home/me/ws/nic"), None], "nic/src/lib.rs"),
+            ("/t/out/bindings.rs", [None, Some("/home/me/ws/nic"), Some("/t/out")], "bindings.rs"),
+            (r"C:\me\nic\src\lib.rs", [None, Some("C:/me/nic"), None], r"src\lib.rs"),
+            ("/home/me/nic2/src/lib.rs", [None, Some("/home/me/nic"), None], "/home/me/nic2/src/lib.rs"),
+            ("crates/nic/src/lib.rs", [Some("/"), Some("/home/me/crates/nic"), Some("")], "crates/nic/src/lib.rs"),
+            ("/home/me", [None, Some("/home/me"), None], "/home/me"),
+        ] {
+            assert_eq!(source_path(file, roots), shown);
+        }
+    }
 }
