@@ -173,14 +173,18 @@ impl Image {
     /// The sites of a driver that logs events: how many, or what is wrong with them.
     ///
     /// # Errors
-    /// If there is no section of them, or it can be written, or something else lies in it.
+    /// If there is no section of them, or it can be written, or something else lies in it, or a site has an absolute path,
+    /// which is one of the machine that the driver was built on.
     pub fn sites(&self) -> Result<usize> {
         let section = self.sections.iter().find(|section| section.name.trim_end_matches('\0') == site::SECTION);
         let section = section.with_context(|| format!("there is no section {}", site::SECTION))?;
         ensure!(section.flags & pe::IMAGE_SCN_MEM_WRITE == 0, "the section of sites can be written");
         let mut count = 0;
         for site in site::sites(&section.data) {
-            site.map_err(|wrong| anyhow::anyhow!("byte {} of the section of sites is no site", wrong.offset))?;
+            let (_, site) =
+                site.map_err(|wrong| anyhow::anyhow!("byte {} of the section of sites is no site", wrong.offset))?;
+            let path = String::from_utf8_lossy(site.file);
+            ensure!(!is_absolute(&path), "a site tells where it was built: {path}");
             count += 1;
         }
         ensure!(count != 0, "the section of sites is empty");
@@ -201,6 +205,11 @@ impl Image {
         text.push('\n');
         text
     }
+}
+
+/// Whether a path, of any system, begins at a root or a drive.
+fn is_absolute(path: &str) -> bool {
+    path.starts_with(['/', '\\']) || path.get(1..2) == Some(":")
 }
 
 /// A section's bytes without what fills up the file.
@@ -235,4 +244,19 @@ fn checksum(data: &[u8], nt_headers: usize) -> u32 {
         (sum & 0xffff) + (sum >> 16)
     });
     sum + data.len() as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_absolute;
+
+    #[test]
+    fn absolute_paths_are_those_of_any_system() {
+        for path in ["/home/me/lib.rs", "\\\\server\\lib.rs", "C:\\me\\lib.rs", "c:/me/lib.rs"] {
+            assert!(is_absolute(path), "{path}");
+        }
+        for path in ["samples/rust/src/lib.rs", "sample_c.c", "src\\lib.rs", "é:lib.rs", ""] {
+            assert!(!is_absolute(path), "{path}");
+        }
+    }
 }
