@@ -9,7 +9,7 @@ use irqlog_wire::{image::Policy, irql, record::Level};
 const EXIT_CODES: &str = "Exit codes:
   0  done; a closed pipe is no failure
   1  the command failed, and standard error says why
-  2  the command line is wrong, or names a provider or a site that is not there
+  2  the command line is wrong, or names a provider, site or processor that is not there
   3  irqlog is not running, or may not be opened
   4  the command was done, and found something: damaged records, an incomplete selftest, or a problem that doctor shows";
 

@@ -107,6 +107,11 @@ fn read(session: &mut Session<impl Source>, filter: &Filter, form: Form) -> Resu
 
 /// Refuses a filter that names what the log does not have: it would match nothing, and nobody would know why.
 fn check_names(filter: &Filter, tables: &Tables) -> Result<(), Usage> {
+    let processors = tables.header.processor_count.get();
+    if let Some(unknown) = filter.cpu.iter().find(|&&cpu| u32::from(cpu) >= processors) {
+        let last = processors.saturating_sub(1);
+        return Err(Usage(format!("there is no processor {unknown} in this log; its processors are 0 to {last}")));
+    }
     let providers = tables.sites.providers();
     if let Some(unknown) = filter.provider.iter().find(|name| providers.iter().all(|known| known.name != ***name)) {
         return Err(providers::unknown(unknown, &tables.sites));
