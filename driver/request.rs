@@ -20,13 +20,13 @@ pub fn is_from_kernel(request: WDFREQUEST) -> bool {
     unsafe { call_unsafe_wdf_function_binding!(WdfRequestGetRequestorMode, request) == 0 }
 }
 
-/// The handle that the request came through. IRQL: at most DISPATCH_LEVEL.
+/// The file object of the handle through which the request was made. IRQL: at most DISPATCH_LEVEL.
 pub fn file(request: WDFREQUEST) -> WDFFILEOBJECT {
     // SAFETY: the request is ours.
     unsafe { call_unsafe_wdf_function_binding!(WdfRequestGetFileObject, request) }
 }
 
-/// Copies an answer out. IRQL: any that the buffer allows.
+/// Copies an answer into the request's output buffer. IRQL: any that the buffer allows.
 ///
 /// # Errors
 /// STATUS_BUFFER_TOO_SMALL.
@@ -36,7 +36,7 @@ pub fn store(output: &mut [u8], answer: &[u8]) -> Result<usize, NTSTATUS> {
     Ok(answer.len())
 }
 
-/// Asks the framework for a buffer of a request, by the function of that name: start and length.
+/// Asks the framework, by the function with this name, for the start and the length of a buffer of a request.
 macro_rules! retrieve {
     ($function:ident, $request:expr, $length:expr) => {{
         let mut buffer: PVOID = core::ptr::null_mut();
@@ -49,11 +49,11 @@ macro_rules! retrieve {
     }};
 }
 
-/// The input: the system's copy for both methods that we use, so the caller cannot change it any more.
-/// IRQL: at most DISPATCH_LEVEL.
+/// The input buffer. It is the system's copy for both methods that irqlog uses, so the caller cannot change it any
+/// more. IRQL: at most DISPATCH_LEVEL.
 ///
 /// # Errors
-/// What the framework says.
+/// The status of the framework.
 pub fn input_buffer<'r>(request: WDFREQUEST, length: usize) -> Result<&'r [u8], NTSTATUS> {
     if length == 0 {
         return Ok(&[]);
@@ -63,12 +63,12 @@ pub fn input_buffer<'r>(request: WDFREQUEST, length: usize) -> Result<&'r [u8], 
     Ok(unsafe { core::slice::from_raw_parts(buffer, found) })
 }
 
-/// The output: the system's buffer (buffered) or the caller's own pages (READ). In the latter case the caller may
-/// change it meanwhile, so nobody reads back what was stored. With METHOD_BUFFERED it is also where the input lies, so
-/// it is taken after the input was parsed into values. IRQL: at most DISPATCH_LEVEL.
+/// The output buffer: the system's buffer (buffered) or the caller's own pages (READ). The caller may change its own
+/// pages meanwhile, so the driver never reads back what it stored. With METHOD_BUFFERED the input lies in the same
+/// buffer, so the driver takes the output after the input was parsed into values. IRQL: at most DISPATCH_LEVEL.
 ///
 /// # Errors
-/// What the framework says.
+/// The status of the framework.
 pub fn output_buffer<'r>(request: WDFREQUEST, length: usize) -> Result<&'r mut [u8], NTSTATUS> {
     let (buffer, found) = retrieve!(WdfRequestRetrieveOutputBuffer, request, length)?;
     // SAFETY: the framework says that it is valid for `found` bytes until the request is completed.

@@ -1,17 +1,19 @@
-//! WAIT: a request that ends when something new was written.
+//! WAIT: a request that ends when a new record was written.
 //!
-//! A record path that may run at HIGH_LEVEL cannot wake anyone (KeSetEvent is for at most DISPATCH_LEVEL), and a DPC a
-//! record would cost more than the record. So the requests lie in a manual queue, and as long as there are any a timer
-//! looks every few milliseconds whether the count of written records has moved.
+//! A record path that may run at HIGH_LEVEL cannot wake a waiter (KeSetEvent is for at most DISPATCH_LEVEL), and a DPC
+//! for each record would cost more than the record. So WAIT requests lie in a manual queue. While there are any, a
+//! timer checks every few milliseconds whether the count of written records has grown.
 //!
-//! *No wake-up is lost, and none is put off:* a request is first put into the queue, then the timer is started if it does
-//! not run: see [`TimerState`]. The timer's callback looks at the queue and starts the timer again if a request is left.
+//! *No wake-up is lost or delayed:* the handler first puts a request into the queue, then starts the timer if it does
+//! not run: see [`TimerState`]. The timer's callback looks at the queue and starts the timer again if a request is
+//! left.
 //!
-//! *There is a limit*, for each handle and in all: a request is counted in under a lock that only those take who pend one,
-//! so the count can only fall between the look and the addition. A request that is cancelled leaves by itself.
+//! *There is a limit*, for each handle and in all: a handler counts its request under a lock that only handlers of WAIT
+//! acquire, so between look and addition the count can only fall. A request that is cancelled leaves by itself.
 //!
-//! *Every request ends once:* only who has taken it out of the queue completes it, and taking out is atomic in the
-//! framework: the timer, the cleanup of the handle, or the framework itself when it is cancelled.
+//! *Every request ends once:* only code that has taken a request out of the queue completes it, and taking out is
+//! atomic in the framework. That code is the timer's callback, the cleanup of the handle, or the framework itself when
+//! the request is cancelled.
 
 use core::sync::atomic::{AtomicPtr, Ordering};
 
@@ -35,7 +37,8 @@ use crate::{
     wdf::{attributes, size_field},
 };
 
-/// How often the timer looks: 10 ms in units of 100 ns, negative for "from now" (DDI wdftimer/nf-wdftimer-wdftimerstart).
+/// How often the timer looks: 10 ms in units of 100 ns, negative for "from now" (DDI
+/// wdftimer/nf-wdftimer-wdftimerstart).
 const INTERVAL: i64 = -10 * 10_000;
 
 /// The queue of pended requests and the timer; null while there is no device. A WDFHANDLE is a pointer.
@@ -76,7 +79,7 @@ pub const fn context_type() -> PCWDF_OBJECT_CONTEXT_TYPE_INFO {
 /// Creates queue and timer. IRQL: PASSIVE_LEVEL.
 ///
 /// # Errors
-/// What the framework says.
+/// The status of the framework.
 pub fn create(device: WDFDEVICE) -> Result<(), NTSTATUS> {
     let queue = queue::create_manual(device)?;
     let mut config = WDF_TIMER_CONFIG {
@@ -89,7 +92,8 @@ pub fn create(device: WDFDEVICE) -> Result<(), NTSTATUS> {
     let mut attributes = attributes();
     attributes.ParentObject = device.cast();
     let mut timer: WDFTIMER = core::ptr::null_mut();
-    // SAFETY: the structures are initialised with their sizes, the handle goes to our stack; the parent is a device, as WdfTimerCreate asks.
+    // SAFETY: the structures are initialised with their sizes, the handle goes to our stack; the parent is a device, as
+    // WdfTimerCreate asks.
     check(unsafe {
         call_unsafe_wdf_function_binding!(WdfTimerCreate, &raw mut config, &raw mut attributes, &raw mut timer)
     })?;
@@ -104,7 +108,7 @@ pub fn create(device: WDFDEVICE) -> Result<(), NTSTATUS> {
     Ok(())
 }
 
-/// Stops the timer and waits for its callback. Before the device is deleted. IRQL: PASSIVE_LEVEL.
+/// Stops the timer and waits for its callback. Called before the device is deleted. IRQL: PASSIVE_LEVEL.
 pub fn stop() {
     let timer = TIMER.swap(core::ptr::null_mut(), Ordering::AcqRel);
     if !timer.is_null() {
@@ -188,8 +192,8 @@ impl Admission {
     /// IRQL: PASSIVE_LEVEL.
     fn lock() -> Self {
         let lock: WDFWAITLOCK = ADMISSION.load(Ordering::Acquire).cast();
-        // SAFETY: created before the first request, and deleted with the device; PASSIVE_LEVEL. Without a timeout it always
-        // succeeds.
+        // SAFETY: created before the first request, and deleted with the device; PASSIVE_LEVEL. Without a timeout it
+        // always succeeds.
         let _status = unsafe { call_unsafe_wdf_function_binding!(WdfWaitLockAcquire, lock, core::ptr::null_mut()) };
         Self(lock)
     }
@@ -282,7 +286,7 @@ fn find(queue: WDFQUEUE, previous: WDFREQUEST) -> Result<WDFREQUEST, NTSTATUS> {
     check(status).map(|()| found)
 }
 
-/// Takes a found request out of the queue; `None` if it has left already. IRQL: at most DISPATCH_LEVEL.
+/// Takes a found request out of the queue; `None` if it has left the queue already. IRQL: at most DISPATCH_LEVEL.
 fn take(queue: WDFQUEUE, found: WDFREQUEST) -> Option<WDFREQUEST> {
     let mut request: WDFREQUEST = core::ptr::null_mut();
     // SAFETY: the queue exists and `found` is referenced.
@@ -291,7 +295,7 @@ fn take(queue: WDFQUEUE, found: WDFREQUEST) -> Option<WDFREQUEST> {
     wdk::nt_success(status).then_some(request)
 }
 
-/// Gives a reference of `find` back. IRQL: at most DISPATCH_LEVEL.
+/// Drops a reference that `find` took. IRQL: at most DISPATCH_LEVEL.
 fn dereference(found: WDFREQUEST) {
     if !found.is_null() {
         // SAFETY: `find` took the reference, and it is given back once. Tag, line and file are for debugging only.
@@ -307,7 +311,7 @@ fn dereference(found: WDFREQUEST) {
     }
 }
 
-/// A handle was closed: its WAITs end. IRQL: PASSIVE_LEVEL.
+/// Ends the WAIT requests of a handle that is closed. IRQL: PASSIVE_LEVEL.
 pub unsafe extern "C" fn file_cleanup(file: WDFFILEOBJECT) {
     let queue: WDFQUEUE = QUEUE.load(Ordering::Acquire).cast();
     loop {
