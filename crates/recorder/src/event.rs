@@ -11,8 +11,8 @@ use irqlog_wire::{
 };
 
 use crate::{
-    draft::{last_word, put_word, whole_characters},
     pointers::Pointers,
+    words::{last_word, put_word, whole_characters},
 };
 
 /// Whether the event has strings or pointers, so that its words have to be processed one by one.

@@ -1,21 +1,17 @@
-//! The layout of the ring image: where each part lies, and how the image is first filled.
+//! The layout of the ring image: where each part lies.
 //!
 //! The layout is arithmetic on a few numbers that the recorder keeps for itself. It never trusts offsets in the image.
+//! [`memory`](crate::memory) writes what it computes.
 
-use irqlog_ring::word::Word;
 use irqlog_wire::{
-    VERSION,
-    image::{
-        Engine, ImageHeader, LaneControl, LaneKind, Lock, MAGIC, ProcessorControl, build_flags, lane_word,
-        processor_word,
-    },
+    image::{Engine, ImageHeader, lane_word, processor_word},
     record::WORD,
 };
-use zerocopy::{FromZeros, IntoBytes};
 
-use crate::{config::Config, memory::Image};
+use crate::config::Config;
 
-const HEADER_WORDS: usize = size_of::<ImageHeader>() / WORD;
+/// Words of the header, which everything else lies behind.
+pub(crate) const HEADER_WORDS: usize = size_of::<ImageHeader>() / WORD;
 
 /// The geometry of a ring image: which lanes it has, and where they lie.
 ///
@@ -90,7 +86,7 @@ impl Layout {
     }
 
     /// First word of the site table: behind everything else that was allocated at the start.
-    const fn sites(&self) -> usize {
+    pub(crate) const fn sites(&self) -> usize {
         self.tables_words() + self.main_data_words() + self.nmi_data_words()
     }
 
@@ -110,7 +106,7 @@ impl Layout {
         self.engine
     }
 
-    const fn is_percpu(&self) -> bool {
+    pub(crate) const fn is_percpu(&self) -> bool {
         self.engine.0 == Engine::PerCpu.0
     }
 
@@ -171,12 +167,12 @@ impl Layout {
     }
 
     /// First word of the control of a lane.
-    const fn lane_control(&self, lane: usize) -> usize {
+    pub(crate) const fn lane_control(&self, lane: usize) -> usize {
         HEADER_WORDS + self.processors * processor_word::COUNT + lane * lane_word::COUNT
     }
 
     /// First word of the data of a lane; `None` if the lane has no data.
-    const fn lane_data(&self, lane: usize) -> Option<usize> {
+    pub(crate) const fn lane_data(&self, lane: usize) -> Option<usize> {
         let main_at = self.tables_words();
         if lane < self.main_lanes_with_data {
             return Some(main_at + (lane << self.main_bits));
@@ -186,64 +182,6 @@ impl Layout {
         let nmi_at = main_at + self.main_data_words();
         if processor < self.active { Some(nmi_at + (processor << self.nmi_bits)) } else { None }
     }
-
-    /// Fills header and tables of zeroed memory. Called before anyone else sees the memory.
-    pub fn initialise<W: Word>(&self, image: &[W], config: &Config, identity: &Identity) {
-        let Some(parts) = Image::new(image, self) else { return };
-        store(image, 0, self.header(config, identity).as_bytes());
-        for lane in 0..self.lanes() {
-            let mut control = LaneControl::new_zeroed();
-            let (kind, processor) = match lane.checked_sub(self.main_lanes) {
-                Some(processor) => (LaneKind::Nmi, processor),
-                None if self.is_percpu() => (LaneKind::Processor, lane),
-                None => (LaneKind::Shared, 0),
-            };
-            control.kind = kind.0.into();
-            control.processor = (processor as u32).into();
-            if let Some(first) = self.lane_data(lane) {
-                control.data_offset = ((first * WORD) as u64).into();
-            }
-            store(image, self.lane_control(lane), control.as_bytes());
-            if let Some(lane) = parts.lane(lane) {
-                lane.initialise(0, 0);
-            }
-        }
-    }
-
-    fn header(&self, config: &Config, identity: &Identity) -> ImageHeader {
-        let mut header = ImageHeader::new_zeroed();
-        let offset = |words: usize| ((words * WORD) as u32).into();
-        header.magic = MAGIC;
-        header.major = VERSION.major.into();
-        header.minor = VERSION.minor.into();
-        header.header_size = (size_of::<ImageHeader>() as u32).into();
-        header.total_size = ((self.words() * WORD) as u64).into();
-        header.processors_offset = offset(HEADER_WORDS);
-        header.processor_size = (size_of::<ProcessorControl>() as u32).into();
-        header.processor_count = (self.processors as u32).into();
-        header.active_processors = (self.active as u32).into();
-        header.lanes_offset = offset(self.lane_control(0));
-        header.lane_size = (size_of::<LaneControl>() as u32).into();
-        header.lane_count = (self.lanes() as u32).into();
-        header.engine = self.engine.0.into();
-        header.lock = if self.is_percpu() { Lock::None } else { config.lock }.0.into();
-        header.machine = identity.machine.into();
-        header.tick_frequency = identity.tick_frequency.into();
-        header.tick_base = identity.tick.into();
-        header.time_base = identity.time.into();
-        // Two starts differ in time or, within the clock's resolution, in ticks since boot.
-        header.start_id = identity.time.rotate_left(20).wrapping_add(identity.tick).into();
-        for (field, part) in header.driver_version.iter_mut().zip(identity.version) {
-            *field = part.into();
-        }
-        let checked = if cfg!(feature = "checked") { build_flags::CHECKED } else { 0 };
-        let raw_pointers = if config.raw_pointers { build_flags::RAW_POINTERS } else { 0 };
-        header.build_flags = (checked | raw_pointers).into();
-        header.sites_offset = ((self.sites() * WORD) as u64).into();
-        header.level = u64::from(config.level.0).into();
-        header.policy = u64::from(config.policy.0).into();
-        header
-    }
 }
 
 /// The exponent of the largest power of two of words that fits into `kib` KiB.
@@ -252,12 +190,5 @@ const fn bits_of_words(kib: u32) -> u32 {
     match (kib as usize * 1024 / WORD).checked_ilog2() {
         Some(bits) => bits,
         None => 0,
-    }
-}
-
-/// Stores whole words of bytes.
-fn store<W: Word>(image: &[W], first: usize, bytes: &[u8]) {
-    for (word, value) in image.get(first..).unwrap_or_default().iter().zip(bytes.as_chunks::<WORD>().0) {
-        word.store(u64::from_le_bytes(*value));
     }
 }

@@ -7,6 +7,7 @@
 //! | [`memory`] | the words of the image, and the pieces of processors that are added later |
 //! | [`draft`] | a record as it is encoded on the caller's stack |
 //! | [`event`], [`pointers`] | the arguments of events |
+//! | [`words`] | bytes as words |
 //! | [`sites`] | the site table, and the registered providers |
 //! | [`log`] | the record path: raise, choose a lane, stamp, publish, lower |
 //! | [`request`] | the control device's requests, parsed before anything is done |
@@ -30,6 +31,7 @@ pub mod pointers;
 pub mod request;
 pub mod sites;
 pub mod waiting;
+mod words;
 
 pub use log::Recorder;
 

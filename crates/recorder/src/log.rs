@@ -60,7 +60,7 @@ use crate::{
     Platform,
     draft::{Draft, Origin, Room, set_processor},
     layout::Layout,
-    memory::{Image, Memory},
+    memory::{Memory, Parts},
     pointers::Pointers,
 };
 
@@ -97,7 +97,7 @@ pub enum Outcome {
 ///
 /// All processors share it; every function takes `&self`.
 pub struct Recorder<'m, M: Memory + ?Sized, P, L> {
-    pub(crate) image: Image<'m, M>,
+    pub(crate) image: Parts<'m, M>,
     engine: Engine,
     pub(crate) platform: P,
     lock: L,
@@ -116,7 +116,7 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
         start_id: u64,
         pointers: Pointers,
     ) -> Option<Self> {
-        let image = Image::new(memory, layout)?;
+        let image = Parts::new(memory, layout)?;
         Some(Self { image, engine: layout.engine(), platform, lock, start_id, pointers })
     }
 

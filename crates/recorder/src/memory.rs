@@ -1,4 +1,4 @@
-//! The memory of a ring image, and how the recorder finds its parts.
+//! The memory of a ring image: how it is first filled, and how the recorder finds its parts.
 //!
 //! The image as it was allocated at the start is one slice of words. Each processor that is added later gets a piece,
 //! which continues the image: by its offsets piece 0 lies behind the image, piece 1 behind piece 0, all of the same
@@ -6,11 +6,19 @@
 
 use irqlog_ring::{lane::Lane, word::Word};
 use irqlog_wire::{
-    image::{header_word, lane_word, processor_word},
+    VERSION,
+    image::{
+        ImageHeader, LaneControl, LaneKind, Lock, MAGIC, ProcessorControl, build_flags, header_word, lane_word,
+        processor_word,
+    },
     record::WORD,
 };
+use zerocopy::{FromZeros, IntoBytes};
 
-use crate::layout::Layout;
+use crate::{
+    config::Config,
+    layout::{HEADER_WORDS, Identity, Layout},
+};
 
 /// The words of the image and of its pieces.
 pub trait Memory {
@@ -38,7 +46,7 @@ impl<W: Word> Memory for [W] {
 }
 
 /// The parts of an image, found once, so that the record path does not search for them in each call.
-pub(crate) struct Image<'m, M: Memory + ?Sized> {
+pub(crate) struct Parts<'m, M: Memory + ?Sized> {
     memory: &'m M,
     pub header: &'m [M::Word; header_word::COUNT],
     pub processors: &'m [[M::Word; processor_word::COUNT]],
@@ -83,7 +91,7 @@ impl<'m, W: Word> Group<'m, W> {
     }
 }
 
-impl<'m, M: Memory + ?Sized> Image<'m, M> {
+impl<'m, M: Memory + ?Sized> Parts<'m, M> {
     /// Finds the parts of the image by its layout; `None` if the memory is too small for it.
     pub fn new(memory: &'m M, layout: &Layout) -> Option<Self> {
         let (header, rest) = memory.image().split_first_chunk()?;
@@ -178,5 +186,72 @@ impl<'m, M: Memory + ?Sized> Image<'m, M> {
     /// Header and control tables.
     pub fn tables(&self) -> &'m [M::Word] {
         self.memory.image().get(..self.layout.tables_words()).unwrap_or_default()
+    }
+}
+
+impl Layout {
+    /// Fills header and tables of zeroed memory. Called before anyone else sees the memory.
+    pub fn initialise<W: Word>(&self, image: &[W], config: &Config, identity: &Identity) {
+        let Some(parts) = Parts::new(image, self) else { return };
+        store(image, 0, self.header(config, identity).as_bytes());
+        for lane in 0..self.lanes() {
+            let mut control = LaneControl::new_zeroed();
+            let (kind, processor) = match lane.checked_sub(self.main_lanes()) {
+                Some(processor) => (LaneKind::Nmi, processor),
+                None if self.is_percpu() => (LaneKind::Processor, lane),
+                None => (LaneKind::Shared, 0),
+            };
+            control.kind = kind.0.into();
+            control.processor = (processor as u32).into();
+            if let Some(first) = self.lane_data(lane) {
+                control.data_offset = ((first * WORD) as u64).into();
+            }
+            store(image, self.lane_control(lane), control.as_bytes());
+            if let Some(lane) = parts.lane(lane) {
+                lane.initialise(0, 0);
+            }
+        }
+    }
+
+    fn header(&self, config: &Config, identity: &Identity) -> ImageHeader {
+        let mut header = ImageHeader::new_zeroed();
+        let offset = |words: usize| ((words * WORD) as u32).into();
+        header.magic = MAGIC;
+        header.major = VERSION.major.into();
+        header.minor = VERSION.minor.into();
+        header.header_size = (size_of::<ImageHeader>() as u32).into();
+        header.total_size = ((self.words() * WORD) as u64).into();
+        header.processors_offset = offset(HEADER_WORDS);
+        header.processor_size = (size_of::<ProcessorControl>() as u32).into();
+        header.processor_count = (self.processors() as u32).into();
+        header.active_processors = (self.active() as u32).into();
+        header.lanes_offset = offset(self.lane_control(0));
+        header.lane_size = (size_of::<LaneControl>() as u32).into();
+        header.lane_count = (self.lanes() as u32).into();
+        header.engine = self.engine().0.into();
+        header.lock = if self.is_percpu() { Lock::None } else { config.lock }.0.into();
+        header.machine = identity.machine.into();
+        header.tick_frequency = identity.tick_frequency.into();
+        header.tick_base = identity.tick.into();
+        header.time_base = identity.time.into();
+        // Two starts differ in time or, within the clock's resolution, in ticks since boot.
+        header.start_id = identity.time.rotate_left(20).wrapping_add(identity.tick).into();
+        for (field, part) in header.driver_version.iter_mut().zip(identity.version) {
+            *field = part.into();
+        }
+        let checked = if cfg!(feature = "checked") { build_flags::CHECKED } else { 0 };
+        let raw_pointers = if config.raw_pointers { build_flags::RAW_POINTERS } else { 0 };
+        header.build_flags = (checked | raw_pointers).into();
+        header.sites_offset = ((self.sites() * WORD) as u64).into();
+        header.level = u64::from(config.level.0).into();
+        header.policy = u64::from(config.policy.0).into();
+        header
+    }
+}
+
+/// Stores whole words of bytes.
+fn store<W: Word>(image: &[W], first: usize, bytes: &[u8]) {
+    for (word, value) in image.get(first..).unwrap_or_default().iter().zip(bytes.as_chunks::<WORD>().0) {
+        word.store(u64::from_le_bytes(*value));
     }
 }
