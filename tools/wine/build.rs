@@ -1,20 +1,25 @@
-//! Links ntosshim.sys: a kernel module that exports what `exports.txt` says, its own routines under the kernel's names and
-//! the rest as forwarders to Wine's ntoskrnl.exe.
+//! Links ntosshim.sys: a kernel module that exports what the table of `tools/nt` says, its own routines under the kernel's
+//! names and the rest as forwarders to Wine's ntoskrnl.exe.
 
-use std::fs;
+use std::env;
+
+use irqlog_nt::routines::{EXPORTS, UnderWine};
 
 fn main() {
-    println!("cargo::rerun-if-changed=exports.txt");
-    let text = fs::read_to_string("exports.txt").expect("exports.txt");
-    for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
-        let export = match line.split_once(' ') {
-            Some(("shim", name)) => format!("/EXPORT:{name}=shim_{name}"),
-            Some(("wine", name)) => format!("/EXPORT:{name}=ntoskrnl.exe.{name}"),
-            _ => panic!("exports.txt: {line:?} is neither `shim NAME` nor `wine NAME`"),
-        };
-        println!("cargo::rustc-cdylib-link-arg={export}");
+    for name in EXPORTS.iter().filter_map(|export| match export.worlds.wine {
+        UnderWine::Shim => Some(format!("{0}=shim_{0}", export.name)),
+        UnderWine::Forwarded => Some(format!("{0}=ntoskrnl.exe.{0}", export.name)),
+        UnderWine::NotExported => None,
+    }) {
+        println!("cargo::rustc-cdylib-link-arg=/EXPORT:{name}");
     }
     for argument in ["/DRIVER", "/NODEFAULTLIB", "/SUBSYSTEM:NATIVE", "/NOENTRY", "/RELEASE", "/MAP"] {
         println!("cargo::rustc-cdylib-link-arg={argument}");
+    }
+    // Where the kit's import libraries are: `cargo xtask build` says.
+    println!("cargo::rerun-if-env-changed=IRQLOG_KIT_LIB");
+    if let Ok(libraries) = env::var("IRQLOG_KIT_LIB") {
+        println!("cargo::rustc-link-search={libraries}");
+        println!("cargo::rustc-link-lib=ntoskrnl");
     }
 }

@@ -373,7 +373,9 @@ impl Setup {
 /// Assembles the kit if its sources have changed since.
 fn kit(wdk: &Path, tools: &irqlog_kit::Tools) -> Result<()> {
     let mut hasher = DefaultHasher::new();
-    hash_files(&root().join("tools/kit"), &mut hasher)?;
+    for folder in ["tools/kit", "tools/nt/src"] {
+        hash_files(&root().join(folder), &mut hasher)?;
+    }
     let wanted = format!("{:016x}", hasher.finish());
     let stamp = wdk.with_extension("stamp");
     if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {

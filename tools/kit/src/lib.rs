@@ -1,7 +1,7 @@
 //! The kit: the headers, libraries and entry code with which a KMDF driver builds on Linux.
 //!
-//! [`assemble`] lays the clean-room headers out where `wdk-build` looks for a WDK, makes import libraries out of the
-//! `.def` files with `llvm-dlltool`, and compiles `WdfDriverEntry.lib` with `clang-cl`:
+//! [`assemble`] lays the clean-room headers out where `wdk-build` looks for a WDK, makes import libraries for the
+//! routines in the table of `tools/nt` with `llvm-dlltool`, and compiles `WdfDriverEntry.lib` with `clang-cl`:
 //!
 //! ```text
 //! <root>/Include/10.0.26100.0/{km,km/crt,km/ufx/1.1,shared,um}    ntddk.h ntifs.h ntstrsafe.h
@@ -20,11 +20,16 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use irqlog_nt::routines::{EXPORTS, Export};
 
 /// The SDK version that the layout claims: the newest WDK with a KMDF 1.31 folder.
 const SDK_VERSION: &str = "10.0.26100.0";
 /// The KMDF version of `[package.metadata.wdk.driver-model]` in the root `Cargo.toml`.
 const KMDF_VERSION: &str = "1.31";
+
+/// The import libraries, and the modules that they name.
+const LIBRARIES: [(&str, &str); 4] =
+    [("ntoskrnl", "ntoskrnl.exe"), ("hal", "HAL.dll"), ("cng", "cng.sys"), ("WdfLdr", "WDFLDR.SYS")];
 
 /// A processor architecture that irqlog is built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +57,14 @@ impl Arch {
         match self {
             Self::X64 => "x86_64-pc-windows-msvc",
             Self::Arm64 => "aarch64-pc-windows-msvc",
+        }
+    }
+
+    /// The module that exports a routine here.
+    pub const fn module_of(self, export: &Export) -> Option<&'static str> {
+        match self {
+            Self::X64 => export.modules.x64,
+            Self::Arm64 => export.modules.arm64,
         }
     }
 
@@ -122,28 +135,36 @@ fn libraries(source: &Path, root: &Path, arch: Arch, tools: &Tools, includes: &[
     let kmdf = root.join("Lib/wdf/kmdf").join(arch.wdk_folder()).join(KMDF_VERSION);
     create(&km)?;
     create(&kmdf)?;
-    let defs = source.join("def");
-    for (module, folder) in [("ntoskrnl", &km), ("hal", &km), ("wmilib", &km), ("cng", &km), ("WdfLdr", &kmdf)] {
-        let mut def = read(&defs.join(format!("{module}.def")))?;
-        let more = defs.join(format!("{module}.{}.def", arch.name()));
-        if more.exists() {
-            def.push_str(&read(&more)?);
-        }
-        let whole = folder.join(format!("{module}.def"));
-        fs::write(&whole, def).with_context(|| format!("writing {}", whole.display()))?;
+    for (library, module) in LIBRARIES {
+        let folder = if library == "WdfLdr" { &kmdf } else { &km };
+        let def = folder.join(format!("{library}.def"));
+        fs::write(&def, definition(module, arch)).with_context(|| format!("writing {}", def.display()))?;
         run(Command::new(&tools.llvm_dlltool)
             .args(["-m", arch.dlltool_machine(), "-d"])
-            .arg(&whole)
+            .arg(&def)
             .arg("-l")
-            .arg(folder.join(format!("{module}.lib"))))?;
+            .arg(folder.join(format!("{library}.lib"))))?;
     }
     let c = source.join("lib");
     static_library(&c.join("WdfDriverEntry.c"), &kmdf.join("WdfDriverEntry.lib"), arch, tools, includes)?;
-    static_library(&c.join("empty.c"), &km.join("BufferOverflowFastFailK.lib"), arch, tools, includes)?;
+    // Named by wdk-sys's link directives; nothing is taken from them.
+    for library in ["BufferOverflowFastFailK.lib", "wmilib.lib"] {
+        static_library(&c.join("empty.c"), &km.join(library), arch, tools, includes)?;
+    }
     if arch == Arch::Arm64 {
         static_library(&c.join("empty.c"), &km.join("arm64rt.lib"), arch, tools, includes)?;
     }
     Ok(())
+}
+
+/// The definition of a module's import library: what the table of `tools/nt` says that the module exports.
+pub fn definition(module: &str, arch: Arch) -> String {
+    let mut text = format!("LIBRARY {module}\nEXPORTS\n");
+    for export in EXPORTS.iter().filter(|export| arch.module_of(export) == Some(module)) {
+        text.push_str(export.name);
+        text.push('\n');
+    }
+    text
 }
 
 fn static_library(c: &Path, lib: &Path, arch: Arch, tools: &Tools, includes: &[PathBuf]) -> Result<()> {
@@ -180,10 +201,6 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-fn read(file: &Path) -> Result<String> {
-    fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))
-}
-
 fn run(command: &mut Command) -> Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.output().with_context(|| format!("starting {program}"))?;
@@ -195,4 +212,27 @@ fn run(command: &mut Command) -> Result<()> {
         String::from_utf8_lossy(&output.stderr)
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A row with a module that no library names would be missing from the kit, and found only when a driver is linked.
+    #[test]
+    fn every_module_of_the_table_has_a_library() {
+        for arch in Arch::ALL {
+            for export in EXPORTS {
+                let module = arch.module_of(export);
+                assert!(
+                    module.is_none_or(|module| LIBRARIES.iter().any(|(_, named)| *named == module)),
+                    "{} is in {module:?}",
+                    export.name
+                );
+            }
+            for (_, module) in LIBRARIES {
+                assert!(definition(module, arch).lines().count() > 2, "{module} exports nothing on {}", arch.name());
+            }
+        }
+    }
 }

@@ -29,7 +29,6 @@
 extern crate alloc;
 
 mod device;
-mod nt;
 mod object;
 mod queue;
 mod registry;
@@ -39,6 +38,8 @@ mod timer;
 mod waitlock;
 
 use core::alloc::{GlobalAlloc, Layout};
+
+use irqlog_nt::routines::imports as nt;
 
 const POOL_TAG: u32 = u32::from_le_bytes(*b"KmdF");
 

@@ -1,124 +1,432 @@
-//! The exported routines: which may be called at which IRQL, and who says so.
+//! The kernel routines that anything here calls or provides, one row each: everything else that names them is made
+//! from the rows.
 //!
-//! One table for all worlds that are not Windows. Where the documentation page and the annotation in the header differ
-//! the annotation is the rule. A waiver stands in the table, by name, with the ADR that argues it; there is none today.
+//! | Made from the rows | Where |
+//! |---|---|
+//! | extern blocks of the small KMDF, the test driver and the Wine shim | [`imports`] |
+//! | import libraries | `tools/kit`, when the kit is assembled |
+//! | what irqlog.sys and its record path may import, and from which module | `tools/imagecheck` |
+//! | the check that the rig has every routine, with arguments of these sizes | `tools/rig/src/nt/import.rs` |
+//! | what ntosshim.sys exports and what it forwards to Wine | `tools/wine/build.rs` |
+//! | the table "Imports" of `docs/windows.md`, and what `tools/vm/first-run.ps1` probes | `tests/generated.rs` |
+//!
+//! Where the documentation page and the annotation in the header differ the annotation is the IRQL rule. A waiver
+//! stands in the table, by name, with the ADR that argues it; there is none today.
 
 use crate::irql::{APC_LEVEL, DIRQL_MAX, DISPATCH_LEVEL, IPI_LEVEL, PASSIVE_LEVEL, Rule};
+
+/// The modules that export a routine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Modules {
+    /// On x64; `None` if no module exports it there.
+    pub x64: Option<&'static str>,
+    /// On ARM64; `None` if no module exports it there.
+    pub arm64: Option<&'static str>,
+}
+
+impl Modules {
+    const fn both(name: &'static str) -> Self {
+        Self { x64: Some(name), arm64: Some(name) }
+    }
+}
+
+/// Who may import a routine. The text says who states that the module exports it, in the letters that
+/// `docs/windows.md` explains; only what irqlog.sys may import has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Importer {
+    /// irqlog.sys, and its record path may reach the routine.
+    RecordPath(&'static str),
+    /// irqlog.sys, but not from its record path.
+    Driver(&'static str),
+    /// The samples, the test drivers and the test worlds alone.
+    Others,
+}
+
+impl Importer {
+    /// Who states that the module exports the routine; `None` if irqlog.sys may not import it.
+    pub const fn module_source(self) -> Option<&'static str> {
+        match self {
+            Self::RecordPath(source) | Self::Driver(source) => Some(source),
+            Self::Others => None,
+        }
+    }
+}
+
+/// Which module gives a routine to a driver under Wine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnderWine {
+    /// ntosshim.sys has its own.
+    Shim,
+    /// ntosshim.sys forwards it to Wine's ntoskrnl.exe.
+    Forwarded,
+    /// ntosshim.sys does not export it.
+    NotExported,
+}
+
+/// Who gives a routine in the test worlds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Worlds {
+    /// Whether the rig does.
+    pub rig: bool,
+    /// Who does under Wine.
+    pub wine: UnderWine,
+}
 
 /// One exported routine.
 #[derive(Clone, Copy, Debug)]
 pub struct Export {
     /// Its name.
     pub name: &'static str,
-    /// Its rule.
+    /// Size in bytes of each argument, of those with a name.
+    pub arguments: &'static [usize],
+    /// Size in bytes of what it returns; 0 if it returns nothing, or not at all.
+    pub result: usize,
+    /// Whether more arguments follow those with a name.
+    pub is_variadic: bool,
+    /// The modules that export it.
+    pub modules: Modules,
+    /// Who may import it.
+    pub importer: Importer,
+    /// Who gives it in the test worlds.
+    pub worlds: Worlds,
+    /// At which IRQL it may be called.
     pub rule: Rule,
-    /// Who says so: a page of the DDI reference on learn.microsoft.com, or the annotation in a header.
+    /// Who states the rule: a page of the DDI reference on learn.microsoft.com, or the annotation in a header.
     pub source: &'static str,
 }
 
-const fn row(name: &'static str, rule: Rule, source: &'static str) -> Export {
-    Export { name, rule, source }
+impl Export {
+    /// Whether a function with arguments and a result of these sizes in bytes may stand for it.
+    pub const fn has_shape(&self, arguments: &[usize], result: usize) -> bool {
+        let is_long_enough = self.is_variadic && arguments.len() >= self.arguments.len();
+        if !(is_long_enough || arguments.len() == self.arguments.len()) || result != self.result {
+            return false;
+        }
+        let mut index = 0;
+        while index < self.arguments.len() {
+            if arguments[index] != self.arguments[index] {
+                return false;
+            }
+            index += 1;
+        }
+        true
+    }
+
+    /// Whether irqlog.sys may import it.
+    pub const fn is_for_driver(&self) -> bool {
+        matches!(self.importer, Importer::Driver(_) | Importer::RecordPath(_))
+    }
+
+    /// Whether the record path of irqlog.sys may reach it.
+    pub const fn is_for_record_path(&self) -> bool {
+        matches!(self.importer, Importer::RecordPath(_))
+    }
 }
+
+/// What a function type returns, also if that is `!`.
+pub trait Returns {
+    /// The type that is returned.
+    type Result;
+}
+
+impl<R> Returns for fn() -> R {
+    type Result = R;
+}
+
+/// Sizes in bytes of the arguments of a signature.
+macro_rules! sizes {
+    ($($argument:ident: $type:ty),* $(,)?) => { &[$(size_of::<$type>()),*] };
+    ($($argument:ident: $type:ty),*, ...) => { &[$(size_of::<$type>()),*] };
+}
+
+/// Whether a signature is variadic.
+macro_rules! is_variadic {
+    ($($argument:ident: $type:ty),* $(,)?) => {
+        false
+    };
+    ($($argument:ident: $type:ty),*, ...) => {
+        true
+    };
+}
+
+/// The table. A row is a signature, then modules, importer, worlds, rule, and source of the rule.
+macro_rules! exports {
+    ($(
+        $(#[$meta:meta])*
+        fn $name:ident($($arguments:tt)*) $(-> $result:ty)?
+            => $modules:expr, $importer:expr, $worlds:expr, $rule:expr, $source:literal;
+    )+) => {
+        /// Every export there is, sorted by name.
+        pub const EXPORTS: &[Export] = {
+            use core::ffi::{c_char, c_void};
+
+            use crate::types::*;
+
+            &[$(Export {
+                name: stringify!($name),
+                arguments: sizes!($($arguments)*),
+                result: size_of::<<fn() $(-> $result)? as Returns>::Result>(),
+                is_variadic: is_variadic!($($arguments)*),
+                modules: $modules,
+                importer: $importer,
+                worlds: $worlds,
+                rule: $rule,
+                source: $source,
+            }),+]
+        };
+
+        /// The routines, for a driver that links with the kit's import libraries.
+        ///
+        /// A routine may be called at the levels that its row in [`EXPORTS`] allows.
+        pub mod imports {
+            #![allow(missing_docs, reason = "the routines are the kernel's, documented there under the same names")]
+
+            use core::ffi::{c_char, c_void};
+
+            use crate::types::*;
+
+            unsafe extern "system" {
+                $($(#[$meta])* pub fn $name($($arguments)*) $(-> $result)?;)+
+            }
+        }
+    };
+}
+
+const NTOSKRNL: Modules = Modules::both("ntoskrnl.exe");
+const NTOSKRNL_X64: Modules = Modules { x64: Some("ntoskrnl.exe"), arm64: None };
+const NTOSKRNL_ARM64: Modules = Modules { x64: None, arm64: Some("ntoskrnl.exe") };
+/// From Windows 10 2004 on, HAL.dll forwards to the kernel; the name has to keep working (`docs/windows.md`).
+const HAL: Modules = Modules::both("HAL.dll");
+/// The kernel's cryptography; its import library in the WDK is cng.lib.
+const CNG: Modules = Modules::both("cng.sys");
+const WDFLDR: Modules = Modules::both("WDFLDR.SYS");
+
+const RIG: Worlds = Worlds { rig: true, wine: UnderWine::NotExported };
+const RIG_AND_SHIM: Worlds = Worlds { rig: true, wine: UnderWine::Shim };
+const RIG_AND_WINE: Worlds = Worlds { rig: true, wine: UnderWine::Forwarded };
+/// Wine has it, and ntosshim.sys alone calls it.
+const WINE_ALONE: Worlds = Worlds { rig: false, wine: UnderWine::NotExported };
+/// The small KMDF gives it in every test world.
+const KMDF: Worlds = Worlds { rig: false, wine: UnderWine::NotExported };
 
 const ANY: Rule = Rule::ANY;
 const AT_MOST_DISPATCH: Rule = Rule::at_most(DISPATCH_LEVEL);
 const AT_LEAST_DISPATCH: Rule = Rule::at_least(DISPATCH_LEVEL);
 const AT_MOST_APC: Rule = Rule::at_most(APC_LEVEL);
 const PASSIVE_ONLY: Rule = Rule::at_most(PASSIVE_LEVEL);
+const DISPATCH_ONLY: Rule = Rule { least: DISPATCH_LEVEL, most: DISPATCH_LEVEL };
 
-/// Every export there is, sorted by name.
-pub const EXPORTS: &[Export] = &[
-    row(
-        "BCryptGenRandom",
-        PASSIVE_ONLY,
-        "bcrypt/nf-bcrypt-bcryptgenrandom: kernel callers at PASSIVE_LEVEL, but for a provider opened for DISPATCH_LEVEL",
-    ),
-    row("DbgPrint", Rule::at_most(DIRQL_MAX), "wdm/nf-wdm-dbgprint: <= DIRQL"),
-    row("ExAllocatePool2", AT_MOST_DISPATCH, "wdm/nf-wdm-exallocatepool2: <= DISPATCH_LEVEL for non-paged pool"),
-    row("ExFreePool", AT_MOST_DISPATCH, "ntddk/nf-ntddk-exfreepool: <= DISPATCH_LEVEL for non-paged pool"),
-    row("ExFreePoolWithTag", AT_MOST_DISPATCH, "wdm/nf-wdm-exfreepoolwithtag: <= DISPATCH_LEVEL for non-paged pool"),
-    row("IoAcquireCancelSpinLock", AT_MOST_DISPATCH, "wdm/nf-wdm-ioacquirecancelspinlock"),
-    row("IoBuildDeviceIoControlRequest", PASSIVE_ONLY, "wdm/nf-wdm-iobuilddeviceiocontrolrequest"),
-    row("IoConnectInterruptEx", PASSIVE_ONLY, "wdm/nf-wdm-ioconnectinterruptex"),
-    row("IoCreateDevice", AT_MOST_APC, "wdm/nf-wdm-iocreatedevice"),
-    row("IoCreateDeviceSecure", AT_MOST_APC, "wdmsec/nf-wdmsec-wdmlibiocreatedevicesecure"),
-    row("IoCreateSymbolicLink", PASSIVE_ONLY, "wdm/nf-wdm-iocreatesymboliclink"),
-    row("IoDeleteDevice", AT_MOST_APC, "wdm/nf-wdm-iodeletedevice"),
-    row("IoDeleteSymbolicLink", PASSIVE_ONLY, "wdm/nf-wdm-iodeletesymboliclink"),
-    row("IoDisconnectInterruptEx", PASSIVE_ONLY, "wdm/nf-wdm-iodisconnectinterruptex"),
-    row("IoGetDeviceObjectPointer", PASSIVE_ONLY, "wdm/nf-wdm-iogetdeviceobjectpointer"),
-    row(
-        "IoReleaseCancelSpinLock",
-        Rule { least: DISPATCH_LEVEL, most: DISPATCH_LEVEL },
-        "wdm/nf-wdm-ioreleasecancelspinlock",
-    ),
-    row("IofCallDriver", AT_MOST_DISPATCH, "wdm/nf-wdm-iofcalldriver"),
-    row("IofCompleteRequest", AT_MOST_DISPATCH, "wdm/nf-wdm-iofcompleterequest"),
-    row(
-        "KeAcquireInStackQueuedSpinLockAtDpcLevel",
-        AT_LEAST_DISPATCH,
-        "wdm/nf-wdm-keacquireinstackqueuedspinlockatdpclevel: >= DISPATCH_LEVEL",
-    ),
-    row("KeAcquireSpinLockAtDpcLevel", AT_LEAST_DISPATCH, "wdm/nf-wdm-keacquirespinlockatdpclevel: >= DISPATCH_LEVEL"),
-    row("KeAcquireSpinLockRaiseToDpc", AT_MOST_DISPATCH, "wdm/nf-wdm-keacquirespinlockraisetodpc"),
-    row("KeBugCheckEx", ANY, "wdm/nf-wdm-kebugcheckex"),
-    row("KeCancelTimer", AT_MOST_DISPATCH, "wdm/nf-wdm-kecanceltimer"),
-    row("KeDelayExecutionThread", AT_MOST_APC, "wdm/nf-wdm-kedelayexecutionthread"),
-    row("KeDeregisterNmiCallback", AT_MOST_APC, "wdm/nf-wdm-kederegisternmicallback"),
-    row("KeDeregisterProcessorChangeCallback", AT_MOST_APC, "wdm/nf-wdm-kederegisterprocessorchangecallback"),
-    row("KeFlushQueuedDpcs", PASSIVE_ONLY, "wdm/nf-wdm-keflushqueueddpcs"),
-    row("KeGetCurrentIrql", ANY, "wdm/nf-wdm-kegetcurrentirql"),
-    row("KeGetCurrentProcessorNumberEx", ANY, "wdm/nf-wdm-kegetcurrentprocessornumberex"),
-    row("KeGetProcessorNumberFromIndex", ANY, "wdm/nf-wdm-kegetprocessornumberfromindex"),
-    row("KeInitializeDpc", ANY, "wdm/nf-wdm-keinitializedpc"),
-    row("KeInitializeEvent", ANY, "wdm/nf-wdm-keinitializeevent"),
-    row("KeInitializeSpinLock", ANY, "wdm/nf-wdm-keinitializespinlock"),
-    row("KeInitializeTimerEx", AT_MOST_DISPATCH, "wdm/nf-wdm-keinitializetimerex"),
-    row("KeInsertQueueDpc", ANY, "wdm.h: _IRQL_requires_max_(HIGH_LEVEL)"),
-    row("KeIpiGenericCall", Rule::at_most(IPI_LEVEL - 1), "wdm/nf-wdm-keipigenericcall: < IPI_LEVEL"),
-    row("KeLowerIrql", ANY, "wdm/nf-wdm-kelowerirql: the level of the matching raise"),
-    row("KeQueryActiveProcessorCountEx", ANY, "wdm/nf-wdm-kequeryactiveprocessorcountex"),
-    row("KeQueryMaximumProcessorCountEx", ANY, "wdm/nf-wdm-kequerymaximumprocessorcountex"),
-    row("KeQueryPerformanceCounter", ANY, "wdm/nf-wdm-kequeryperformancecounter"),
-    row("KeQuerySystemTimePrecise", ANY, "wdm/nf-wdm-kequerysystemtimeprecise"),
-    row("KeRegisterNmiCallback", AT_MOST_APC, "wdm/nf-wdm-keregisternmicallback"),
-    row("KeRegisterProcessorChangeCallback", AT_MOST_APC, "wdm/nf-wdm-keregisterprocessorchangecallback"),
+use Importer::{Driver, Others, RecordPath};
+
+exports! {
+    fn BCryptGenRandom(provider: *mut c_void, buffer: *mut u8, length: u32, flags: u32) -> NtStatus
+        => CNG, Driver("C"), RIG, PASSIVE_ONLY,
+        "bcrypt/nf-bcrypt-bcryptgenrandom: kernel callers at PASSIVE_LEVEL, but for a provider opened for DISPATCH_LEVEL";
+    fn DbgPrint(format: *const c_char, ...) -> u32
+        => NTOSKRNL, Others, RIG_AND_WINE, Rule::at_most(DIRQL_MAX), "wdm/nf-wdm-dbgprint: <= DIRQL";
+    fn ExAllocatePool2(flags: u64, bytes: usize, tag: u32) -> *mut c_void
+        => NTOSKRNL, Driver("M"), RIG_AND_SHIM, AT_MOST_DISPATCH,
+        "wdm/nf-wdm-exallocatepool2: <= DISPATCH_LEVEL for non-paged pool";
+    fn ExFreePool(memory: *mut c_void)
+        => NTOSKRNL, Driver("M"), RIG, AT_MOST_DISPATCH,
+        "ntddk/nf-ntddk-exfreepool: <= DISPATCH_LEVEL for non-paged pool";
+    fn ExFreePoolWithTag(memory: *mut c_void, tag: u32)
+        => NTOSKRNL, Driver("M, W"), RIG_AND_SHIM, AT_MOST_DISPATCH,
+        "wdm/nf-wdm-exfreepoolwithtag: <= DISPATCH_LEVEL for non-paged pool";
+    fn IoAcquireCancelSpinLock(irql: *mut u8)
+        => NTOSKRNL, Others, RIG, AT_MOST_DISPATCH, "wdm/nf-wdm-ioacquirecancelspinlock";
+    fn IoAllocateWorkItem(device: *mut DeviceObject) -> *mut c_void
+        => NTOSKRNL, Others, WINE_ALONE, AT_MOST_DISPATCH, "wdm/nf-wdm-ioallocateworkitem";
+    fn IoAttachDeviceToDeviceStack(source: *mut DeviceObject, target: *mut DeviceObject) -> *mut DeviceObject
+        => NTOSKRNL, Others, WINE_ALONE, AT_MOST_DISPATCH, "wdm/nf-wdm-ioattachdevicetodevicestack";
+    fn IoBuildDeviceIoControlRequest(
+        code: u32, device: *mut DeviceObject, input: *mut c_void, input_length: u32, output: *mut c_void,
+        output_length: u32, internal: u8, event: *mut Kevent, status: *mut IoStatusBlock,
+    ) -> *mut Irp
+        => NTOSKRNL, Others, RIG, PASSIVE_ONLY, "wdm/nf-wdm-iobuilddeviceiocontrolrequest";
+    fn IoConnectInterruptEx(parameters: *mut ConnectInterrupt) -> NtStatus
+        => NTOSKRNL, Others, RIG, PASSIVE_ONLY, "wdm/nf-wdm-ioconnectinterruptex";
+    fn IoCreateDevice(
+        driver: *mut DriverObject, extension: u32, name: *const UnicodeString, kind: u32, characteristics: u32,
+        exclusive: u8, device: *mut *mut DeviceObject,
+    ) -> NtStatus
+        => NTOSKRNL, Others, RIG, AT_MOST_APC, "wdm/nf-wdm-iocreatedevice";
+    fn IoCreateDeviceSecure(
+        driver: *mut DriverObject, extension: u32, name: *const UnicodeString, kind: u32, characteristics: u32,
+        exclusive: u8, sddl: *const UnicodeString, class: *const c_void, device: *mut *mut DeviceObject,
+    ) -> NtStatus
+        => NTOSKRNL, Others, RIG_AND_SHIM, AT_MOST_APC, "wdmsec/nf-wdmsec-wdmlibiocreatedevicesecure";
+    fn IoCreateDriver(name: *const UnicodeString, entry: DriverInitialize) -> NtStatus
+        => NTOSKRNL, Others, WINE_ALONE, PASSIVE_ONLY, "not documented; Wine exports it";
+    fn IoCreateSymbolicLink(link: *const UnicodeString, device: *const UnicodeString) -> NtStatus
+        => NTOSKRNL, Others, RIG_AND_WINE, PASSIVE_ONLY, "wdm/nf-wdm-iocreatesymboliclink";
+    fn IoDeleteDevice(device: *mut DeviceObject)
+        => NTOSKRNL, Others, RIG_AND_SHIM, AT_MOST_APC, "wdm/nf-wdm-iodeletedevice";
+    fn IoDeleteDriver(driver: *mut DriverObject)
+        => NTOSKRNL, Others, WINE_ALONE, PASSIVE_ONLY, "not documented; Wine exports it";
+    fn IoDeleteSymbolicLink(link: *const UnicodeString) -> NtStatus
+        => NTOSKRNL, Others, RIG_AND_WINE, PASSIVE_ONLY, "wdm/nf-wdm-iodeletesymboliclink";
+    fn IoDetachDevice(target: *mut DeviceObject)
+        => NTOSKRNL, Others, WINE_ALONE, PASSIVE_ONLY, "wdm/nf-wdm-iodetachdevice";
+    fn IoDisconnectInterruptEx(parameters: *const c_void)
+        => NTOSKRNL, Others, RIG, PASSIVE_ONLY, "wdm/nf-wdm-iodisconnectinterruptex";
+    fn IoFreeWorkItem(item: *mut c_void)
+        => NTOSKRNL, Others, WINE_ALONE, AT_MOST_DISPATCH, "wdm/nf-wdm-iofreeworkitem";
+    fn IoGetDeviceObjectPointer(
+        name: *const UnicodeString, access: u32, file: *mut *mut FileObject, device: *mut *mut DeviceObject,
+    ) -> NtStatus
+        => NTOSKRNL, Others, RIG, PASSIVE_ONLY, "wdm/nf-wdm-iogetdeviceobjectpointer";
+    fn IoQueueWorkItem(item: *mut c_void, routine: WorkItemRoutine, kind: u32, context: *mut c_void)
+        => NTOSKRNL, Others, WINE_ALONE, AT_MOST_DISPATCH, "wdm/nf-wdm-ioqueueworkitem";
+    fn IoReleaseCancelSpinLock(irql: u8)
+        => NTOSKRNL, Others, RIG_AND_WINE, DISPATCH_ONLY,
+        "wdm/nf-wdm-ioreleasecancelspinlock";
+    fn IofCallDriver(device: *mut DeviceObject, irp: *mut Irp) -> NtStatus
+        => NTOSKRNL, Others, RIG, AT_MOST_DISPATCH, "wdm/nf-wdm-iofcalldriver";
+    fn IofCompleteRequest(irp: *mut Irp, boost: i8)
+        => NTOSKRNL, Others, RIG_AND_WINE, AT_MOST_DISPATCH, "wdm/nf-wdm-iofcompleterequest";
+    fn KeAcquireInStackQueuedSpinLockAtDpcLevel(lock: *mut usize, handle: *mut c_void)
+        => NTOSKRNL, RecordPath("M"), RIG_AND_SHIM, AT_LEAST_DISPATCH,
+        "wdm/nf-wdm-keacquireinstackqueuedspinlockatdpclevel: >= DISPATCH_LEVEL";
+    fn KeAcquireSpinLockAtDpcLevel(lock: *mut usize)
+        => NTOSKRNL, RecordPath("G for x64 and for 32-bit ARM; ARM64: K"), RIG_AND_SHIM, AT_LEAST_DISPATCH,
+        "wdm/nf-wdm-keacquirespinlockatdpclevel: >= DISPATCH_LEVEL";
+    fn KeAcquireSpinLockRaiseToDpc(lock: *mut usize) -> u8
+        => NTOSKRNL, Others, RIG_AND_SHIM, AT_MOST_DISPATCH, "wdm/nf-wdm-keacquirespinlockraisetodpc";
+    fn KeBugCheckEx(code: u32, a: usize, b: usize, c: usize, d: usize) -> !
+        => NTOSKRNL, Others, RIG_AND_SHIM, ANY, "wdm/nf-wdm-kebugcheckex";
+    fn KeCancelTimer(timer: *mut Ktimer) -> u8
+        => NTOSKRNL, Others, RIG_AND_SHIM, AT_MOST_DISPATCH, "wdm/nf-wdm-kecanceltimer";
+    fn KeDelayExecutionThread(mode: i8, alertable: u8, interval: *const i64) -> NtStatus
+        => NTOSKRNL, Others, RIG, AT_MOST_APC, "wdm/nf-wdm-kedelayexecutionthread";
+    fn KeDeregisterNmiCallback(handle: *mut c_void) -> NtStatus
+        => NTOSKRNL, Others, RIG, AT_MOST_APC, "wdm/nf-wdm-kederegisternmicallback";
+    fn KeDeregisterProcessorChangeCallback(handle: *mut c_void)
+        => NTOSKRNL, Driver("M"), RIG_AND_SHIM, AT_MOST_APC, "wdm/nf-wdm-kederegisterprocessorchangecallback";
+    fn KeFlushQueuedDpcs()
+        => NTOSKRNL, Driver("M"), RIG_AND_SHIM, PASSIVE_ONLY, "wdm/nf-wdm-keflushqueueddpcs";
+    fn KeGetCurrentIrql() -> u8
+        => NTOSKRNL, RecordPath("M"), RIG_AND_SHIM, ANY, "wdm/nf-wdm-kegetcurrentirql";
+    fn KeGetCurrentProcessorNumberEx(number: *mut ProcessorNumber) -> u32
+        => NTOSKRNL, RecordPath("M"), RIG_AND_SHIM, ANY, "wdm/nf-wdm-kegetcurrentprocessornumberex";
+    fn KeGetProcessorNumberFromIndex(index: u32, number: *mut ProcessorNumber) -> NtStatus
+        => NTOSKRNL, Driver("M"), RIG_AND_SHIM, ANY, "wdm/nf-wdm-kegetprocessornumberfromindex";
+    fn KeInitializeDpc(dpc: *mut Kdpc, routine: DeferredRoutine, context: *mut c_void)
+        => NTOSKRNL, Driver("M"), RIG_AND_SHIM, ANY, "wdm/nf-wdm-keinitializedpc";
+    fn KeInitializeEvent(event: *mut Kevent, kind: u32, state: u8)
+        => NTOSKRNL, Others, RIG_AND_WINE, ANY, "wdm/nf-wdm-keinitializeevent";
+    fn KeInitializeSpinLock(lock: *mut usize)
+        => NTOSKRNL, Others, RIG, ANY, "wdm/nf-wdm-keinitializespinlock";
+    fn KeInitializeTimerEx(timer: *mut Ktimer, kind: u32)
+        => NTOSKRNL, Others, RIG_AND_WINE, AT_MOST_DISPATCH, "wdm/nf-wdm-keinitializetimerex";
+    fn KeInsertQueueDpc(dpc: *mut Kdpc, first: *mut c_void, second: *mut c_void) -> u8
+        => NTOSKRNL, Driver("M"), RIG_AND_SHIM, ANY, "wdm.h: _IRQL_requires_max_(HIGH_LEVEL)";
+    fn KeIpiGenericCall(worker: BroadcastRoutine, argument: usize) -> usize
+        => NTOSKRNL, Driver("M"), RIG_AND_SHIM, Rule::at_most(IPI_LEVEL - 1),
+        "wdm/nf-wdm-keipigenericcall: < IPI_LEVEL";
+    // On ARM64 KeLowerIrql is a macro over KfLowerIrql (wdm.h).
+    #[cfg_attr(target_arch = "aarch64", link_name = "KfLowerIrql")]
+    fn KeLowerIrql(level: u8)
+        => NTOSKRNL_X64, RecordPath("G"), RIG_AND_SHIM, ANY, "wdm/nf-wdm-kelowerirql: the level of the matching raise";
+    fn KeQueryActiveProcessorCountEx(group: u16) -> u32
+        => NTOSKRNL, Driver("M"), RIG_AND_SHIM, ANY, "wdm/nf-wdm-kequeryactiveprocessorcountex";
+    fn KeQueryMaximumProcessorCountEx(group: u16) -> u32
+        => NTOSKRNL, Driver("M"), RIG_AND_SHIM, ANY, "wdm/nf-wdm-kequerymaximumprocessorcountex";
+    fn KeQueryPerformanceCounter(frequency: *mut i64) -> i64
+        => HAL, RecordPath("M, W"), RIG, ANY, "wdm/nf-wdm-kequeryperformancecounter";
+    fn KeQuerySystemTime(time: *mut i64)
+        => NTOSKRNL, Others, WINE_ALONE, ANY, "wdm/nf-wdm-kequerysystemtime-r1";
+    fn KeQuerySystemTimePrecise(time: *mut i64)
+        => NTOSKRNL, Driver("M"), RIG_AND_SHIM, ANY, "wdm/nf-wdm-kequerysystemtimeprecise";
+    fn KeRegisterNmiCallback(routine: NmiRoutine, context: *mut c_void) -> *mut c_void
+        => NTOSKRNL, Others, RIG, AT_MOST_APC, "wdm/nf-wdm-keregisternmicallback";
+    fn KeRegisterProcessorChangeCallback(routine: ProcessorChangeRoutine, context: *mut c_void, flags: u32) -> *mut c_void
+        => NTOSKRNL, Driver("M"), RIG_AND_SHIM, AT_MOST_APC, "wdm/nf-wdm-keregisterprocessorchangecallback";
     // The annotation says DISPATCH_LEVEL exactly. The lock `os-queued` releases at HIGH_LEVEL, opt-in: docs/adr/0006.
-    row(
-        "KeReleaseInStackQueuedSpinLockFromDpcLevel",
-        AT_LEAST_DISPATCH,
-        "wdm/nf-wdm-keacquireinstackqueuedspinlockatdpclevel: the IRQL of the acquisition",
-    ),
-    row(
-        "KeReleaseSpinLock",
-        Rule { least: DISPATCH_LEVEL, most: DISPATCH_LEVEL },
-        "wdm/nf-wdm-kereleasespinlock: DISPATCH_LEVEL",
-    ),
-    row("KeReleaseSpinLockFromDpcLevel", AT_LEAST_DISPATCH, "wdm.h: _IRQL_requires_min_(DISPATCH_LEVEL)"),
-    row("KeRevertToUserGroupAffinityThread", AT_MOST_APC, "wdm.h: _IRQL_requires_max_(APC_LEVEL)"),
-    row("KeSetEvent", AT_MOST_DISPATCH, "wdm/nf-wdm-kesetevent: <= DISPATCH_LEVEL with Wait FALSE"),
-    row("KeSetSystemGroupAffinityThread", AT_MOST_APC, "wdm.h: _IRQL_requires_max_(APC_LEVEL)"),
-    row("KeSetTargetProcessorDpcEx", ANY, "wdm/nf-wdm-kesettargetprocessordpcex"),
-    row("KeSetTimerEx", AT_MOST_DISPATCH, "wdm/nf-wdm-kesettimerex"),
-    row("KeTryToAcquireSpinLockAtDpcLevel", AT_LEAST_DISPATCH, "wdm.h: _IRQL_requires_min_(DISPATCH_LEVEL)"),
-    row("KeWaitForSingleObject", AT_MOST_APC, "wdm/nf-wdm-kewaitforsingleobject: <= APC_LEVEL when it may wait"),
-    row("KfLowerIrql", ANY, "wdm.h: what KeLowerIrql is on ARM64"),
-    row("KfRaiseIrql", ANY, "wdm/nf-wdm-keraiseirql: the new level is not below the current one"),
-    row("MmMapLockedPagesSpecifyCache", AT_MOST_DISPATCH, "wdm/nf-wdm-mmmaplockedpagesspecifycache"),
-    row("ObReferenceObjectByHandle", PASSIVE_ONLY, "wdm/nf-wdm-obreferenceobjectbyhandle"),
-    row("ObfDereferenceObject", AT_MOST_DISPATCH, "wdm/nf-wdm-obdereferenceobject"),
-    row("PsCreateSystemThread", PASSIVE_ONLY, "wdm/nf-wdm-pscreatesystemthread"),
-    row("PsGetCurrentProcessId", ANY, "ntddk/nf-ntddk-psgetcurrentprocessid"),
-    row("PsGetCurrentThreadId", AT_MOST_DISPATCH, "ntddk.h: _IRQL_requires_max_(DISPATCH_LEVEL)"),
-    row("ZwClose", PASSIVE_ONLY, "wdm/nf-wdm-zwclose"),
-    row("ZwOpenKey", PASSIVE_ONLY, "wdm/nf-wdm-zwopenkey"),
-    row("ZwQueryValueKey", PASSIVE_ONLY, "wdm/nf-wdm-zwqueryvaluekey"),
-    row("memcmp", ANY, "wdm/nf-wdm-rtlcomparememory: any, for resident memory"),
-    row("memcpy", ANY, "wdm/nf-wdm-rtlcopymemory: any, for resident memory"),
-    row("memmove", ANY, "wdm/nf-wdm-rtlmovememory: any, for resident memory"),
-    row("memset", ANY, "wdm/nf-wdm-rtlfillmemory: any, for resident memory"),
-    row("strlen", ANY, "C library, on resident memory"),
-];
+    fn KeReleaseInStackQueuedSpinLockFromDpcLevel(handle: *mut c_void)
+        => NTOSKRNL, RecordPath("M"), RIG_AND_SHIM, AT_LEAST_DISPATCH,
+        "wdm/nf-wdm-keacquireinstackqueuedspinlockatdpclevel: the IRQL of the acquisition";
+    fn KeReleaseSpinLock(lock: *mut usize, irql: u8)
+        => NTOSKRNL, Others, RIG_AND_SHIM, DISPATCH_ONLY,
+        "wdm/nf-wdm-kereleasespinlock: DISPATCH_LEVEL";
+    fn KeReleaseSpinLockFromDpcLevel(lock: *mut usize)
+        => NTOSKRNL, RecordPath("G for x64 and for 32-bit ARM; ARM64: K"), RIG_AND_SHIM, AT_LEAST_DISPATCH,
+        "wdm.h: _IRQL_requires_min_(DISPATCH_LEVEL)";
+    fn KeRevertToUserGroupAffinityThread(previous: *const GroupAffinity)
+        => NTOSKRNL, Driver("M"), RIG_AND_SHIM, AT_MOST_APC, "wdm.h: _IRQL_requires_max_(APC_LEVEL)";
+    fn KeSetEvent(event: *mut Kevent, increment: i32, wait: u8) -> i32
+        => NTOSKRNL, Others, RIG_AND_WINE, AT_MOST_DISPATCH, "wdm/nf-wdm-kesetevent: <= DISPATCH_LEVEL with Wait FALSE";
+    fn KeSetSystemGroupAffinityThread(affinity: *const GroupAffinity, previous: *mut GroupAffinity)
+        => NTOSKRNL, Driver("M"), RIG_AND_SHIM, AT_MOST_APC, "wdm.h: _IRQL_requires_max_(APC_LEVEL)";
+    fn KeSetTargetProcessorDpcEx(dpc: *mut Kdpc, number: *const ProcessorNumber) -> NtStatus
+        => NTOSKRNL, Driver("M"), RIG_AND_SHIM, ANY, "wdm/nf-wdm-kesettargetprocessordpcex";
+    fn KeSetTimerEx(timer: *mut Ktimer, due: i64, period: i32, dpc: *mut Kdpc) -> u8
+        => NTOSKRNL, Others, RIG_AND_SHIM, AT_MOST_DISPATCH, "wdm/nf-wdm-kesettimerex";
+    fn KeTryToAcquireSpinLockAtDpcLevel(lock: *mut usize) -> u8
+        => NTOSKRNL, RecordPath("M"), RIG_AND_SHIM, AT_LEAST_DISPATCH, "wdm.h: _IRQL_requires_min_(DISPATCH_LEVEL)";
+    fn KeWaitForSingleObject(
+        object: *mut c_void, reason: u32, mode: i8, alertable: u8, timeout: *const i64,
+    ) -> NtStatus
+        => NTOSKRNL, Others, RIG_AND_SHIM, AT_MOST_APC,
+        "wdm/nf-wdm-kewaitforsingleobject: <= APC_LEVEL when it may wait";
+    fn KfLowerIrql(level: u8)
+        => NTOSKRNL_ARM64, RecordPath("K; open question below"), RIG, ANY, "wdm.h: what KeLowerIrql is on ARM64";
+    fn KfRaiseIrql(level: u8) -> u8
+        => NTOSKRNL, RecordPath("M; open question below"), RIG_AND_SHIM, ANY,
+        "wdm/nf-wdm-keraiseirql: the new level is not below the current one";
+    fn MmMapLockedPagesSpecifyCache(
+        mdl: *mut Mdl, mode: i8, cache: u32, address: *mut c_void, bug_check: u32, priority: u32,
+    ) -> *mut c_void
+        => NTOSKRNL, Others, RIG_AND_SHIM, AT_MOST_DISPATCH, "wdm/nf-wdm-mmmaplockedpagesspecifycache";
+    fn ObReferenceObjectByHandle(
+        handle: *mut c_void, access: u32, kind: *mut c_void, mode: i8, object: *mut *mut c_void,
+        information: *mut c_void,
+    ) -> NtStatus
+        => NTOSKRNL, Others, RIG, PASSIVE_ONLY, "wdm/nf-wdm-obreferenceobjectbyhandle";
+    fn ObfDereferenceObject(object: *mut c_void) -> isize
+        => NTOSKRNL, Others, RIG, AT_MOST_DISPATCH, "wdm/nf-wdm-obdereferenceobject";
+    fn PsCreateSystemThread(
+        handle: *mut *mut c_void, access: u32, attributes: *const c_void, process: *mut c_void, client: *mut c_void,
+        start: ThreadRoutine, context: *mut c_void,
+    ) -> NtStatus
+        => NTOSKRNL, Others, RIG, PASSIVE_ONLY, "wdm/nf-wdm-pscreatesystemthread";
+    fn PsGetCurrentProcessId() -> *mut c_void
+        => NTOSKRNL, RecordPath("M, W"), RIG_AND_WINE, ANY, "ntddk/nf-ntddk-psgetcurrentprocessid";
+    fn PsGetCurrentThreadId() -> *mut c_void
+        => NTOSKRNL, RecordPath("M"), RIG_AND_SHIM, AT_MOST_DISPATCH, "ntddk.h: _IRQL_requires_max_(DISPATCH_LEVEL)";
+    fn WdfVersionBind(
+        driver: *mut DriverObject, registry_path: *const UnicodeString, info: *mut c_void,
+        globals: *mut *mut c_void,
+    ) -> NtStatus
+        => WDFLDR, Driver("V; ARM64: Microsoft's WdfDriverEntry.lib is the same source"), KMDF, PASSIVE_ONLY,
+        "github.com/microsoft/Windows-Driver-Frameworks: DriverEntry calls it";
+    fn WdfVersionUnbind(registry_path: *const UnicodeString, info: *mut c_void, globals: *mut c_void) -> NtStatus
+        => WDFLDR, Driver("V; as above"), KMDF, PASSIVE_ONLY,
+        "github.com/microsoft/Windows-Driver-Frameworks: DriverEntry and Unload call it";
+    fn ZwClose(handle: *mut c_void) -> NtStatus
+        => NTOSKRNL, Others, RIG_AND_WINE, PASSIVE_ONLY, "wdm/nf-wdm-zwclose";
+    fn ZwOpenKey(key: *mut *mut c_void, access: u32, attributes: *const ObjectAttributes) -> NtStatus
+        => NTOSKRNL, Others, RIG_AND_WINE, PASSIVE_ONLY, "wdm/nf-wdm-zwopenkey";
+    fn ZwQueryValueKey(
+        key: *mut c_void, name: *const UnicodeString, class: u32, buffer: *mut c_void, length: u32,
+        needed: *mut u32,
+    ) -> NtStatus
+        => NTOSKRNL, Others, RIG_AND_WINE, PASSIVE_ONLY, "wdm/nf-wdm-zwqueryvaluekey";
+    fn memcmp(a: *const c_void, b: *const c_void, length: usize) -> i32
+        => NTOSKRNL, RecordPath("G for x64 and for 32-bit ARM; ARM64: K"), RIG_AND_WINE, ANY,
+        "wdm/nf-wdm-rtlcomparememory: any, for resident memory";
+    fn memcpy(to: *mut c_void, from: *const c_void, length: usize) -> *mut c_void
+        => NTOSKRNL, RecordPath("G for x64 and for 32-bit ARM; ARM64: K"), RIG_AND_WINE, ANY,
+        "wdm/nf-wdm-rtlcopymemory: any, for resident memory";
+    fn memmove(to: *mut c_void, from: *const c_void, length: usize) -> *mut c_void
+        => NTOSKRNL, RecordPath("G for x64 and for 32-bit ARM; ARM64: K"), RIG_AND_WINE, ANY,
+        "wdm/nf-wdm-rtlmovememory: any, for resident memory";
+    fn memset(to: *mut c_void, value: i32, length: usize) -> *mut c_void
+        => NTOSKRNL, RecordPath("G for x64 and for 32-bit ARM; ARM64: K"), RIG_AND_WINE, ANY,
+        "wdm/nf-wdm-rtlfillmemory: any, for resident memory";
+    fn strlen(text: *const c_char) -> usize
+        => NTOSKRNL, Others, RIG, ANY, "C library, on resident memory";
+}
 
 /// The row of an export. In a constant, a name without a row does not compile.
 ///

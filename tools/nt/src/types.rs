@@ -12,7 +12,7 @@ use core::{
     sync::atomic::{AtomicPtr, AtomicU8},
 };
 
-use crate::NtStatus;
+pub use crate::NtStatus;
 
 pub const IRP_MJ_CREATE: u8 = 0;
 pub const IRP_MJ_CLOSE: u8 = 2;
@@ -101,6 +101,7 @@ pub struct IoStackLocation {
 }
 
 pub type DriverDispatch = unsafe extern "system" fn(*mut DeviceObject, *mut Irp) -> NtStatus;
+pub type DriverInitialize = unsafe extern "system" fn(*mut DriverObject, *const UnicodeString) -> NtStatus;
 pub type DriverUnload = unsafe extern "system" fn(*mut DriverObject);
 
 #[derive(Debug)]
@@ -247,6 +248,12 @@ pub struct KeyValuePartialInformation {
 
 /// `CONNECT_FULLY_SPECIFIED` of IoConnectInterruptEx.
 pub const CONNECT_FULLY_SPECIFIED: u32 = 1;
+
+pub type BroadcastRoutine = unsafe extern "system" fn(usize) -> usize;
+pub type NmiRoutine = unsafe extern "system" fn(*mut c_void, u8) -> u8;
+pub type ProcessorChangeRoutine = unsafe extern "system" fn(*mut c_void, *mut c_void, *mut NtStatus);
+pub type ThreadRoutine = unsafe extern "system" fn(*mut c_void);
+pub type WorkItemRoutine = unsafe extern "system" fn(*mut DeviceObject, *mut c_void);
 
 pub type ServiceRoutine = unsafe extern "system" fn(*mut c_void, *mut c_void) -> u8;
 

@@ -15,7 +15,6 @@
 #![allow(missing_docs, clippy::missing_safety_doc, reason = "test driver")]
 
 mod locks;
-mod nt;
 
 use core::{
     ffi::c_void,
@@ -27,6 +26,7 @@ use irqlog_nt::{
     CONNECT_FULLY_SPECIFIED, ConnectInterrupt, DeviceObject, DriverObject, FileObject, IRP_MJ_CLEANUP, IRP_MJ_CLOSE,
     IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL, IoStatusBlock, Irp, Kdpc, Kevent, NtStatus, ProcessorNumber,
     STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_DEVICE_REQUEST, STATUS_PENDING, STATUS_SUCCESS, UnicodeString,
+    routines::imports as nt,
 };
 use irqlog_storm::{
     CONTEXTS, COUNTS, Context, DEVICE_NAME, LEAVE, LOCK_ADDRESS, MAX_BLOB, MAX_TEXT, MISUSE, Misuse, PROVIDER, START,

@@ -3,7 +3,7 @@
 //! Wine's driver host runs kernel drivers as a user process. It has an I/O manager, a service manager and a registry that
 //! are not ours, which is what makes it worth testing in; but it has no IRQL, no processors, no DPC queue and no IPI. A
 //! copy of irqlog.sys in whose import table `ntoskrnl.exe` reads `ntosshim.sys` gets those from here, and everything else
-//! by forwarders from Wine (`exports.txt`). It is for tests and is never packaged.
+//! by forwarders from Wine (the rows of `tools/nt`). It is for tests and is never packaged.
 //!
 //! | Module | What |
 //! |---|---|
@@ -45,6 +45,11 @@ macro_rules! routines {
             #[unsafe(export_name = concat!("shim_", stringify!($name)))]
             unsafe extern "system" fn $name($($argument: $type),*) $(-> $result)? {
                 const ROW: &irqlog_nt::routines::Export = irqlog_nt::routines::row_of(stringify!($name));
+                const {
+                    let result = size_of::<<fn() $(-> $result)? as irqlog_nt::routines::Returns>::Result>();
+                    assert!(ROW.has_shape(&[$(size_of::<$type>()),*], result), "the row has another signature");
+                    assert!(matches!(ROW.worlds.wine, irqlog_nt::routines::UnderWine::Shim), "the row says that the shim does not give it");
+                }
                 $crate::processor::check(ROW);
                 $body
             }

@@ -65,7 +65,7 @@ pub fn prepare() -> Result<()> {
     for name in ["irqlog.sys", "WDFLDR.sys"] {
         let image = fs::read(drivers::images(Arch::X64).join(name))?;
         let missing: Vec<_> = imports(&image)?.difference(&exports).cloned().collect();
-        ensure!(missing.is_empty(), "tools/wine/exports.txt lacks what {name} imports: {}", missing.join(", "));
+        ensure!(missing.is_empty(), "no row of tools/nt gives under Wine what {name} imports: {}", missing.join(", "));
         fs::write(images.join(name), redirect(&image)?)?;
     }
     fs::copy(drivers::windows_cli(Arch::X64)?, images.join("irqlog.exe"))?;

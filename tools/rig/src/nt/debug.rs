@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{import::routines, report};
 
 routines! {
-    fn KeBugCheckEx(code: u32, a: usize, b: usize, c: usize, d: usize) -> usize {
+    fn KeBugCheckEx(code: u32, a: usize, b: usize, c: usize, d: usize) {
         report::broken(&format!("bug check {code:#x} ({a:#x}, {b:#x}, {c:#x}, {d:#x})"))
     }
 

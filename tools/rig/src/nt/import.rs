@@ -71,6 +71,11 @@ macro_rules! routines {
             #[allow(non_snake_case, reason = "the name is the kernel's")]
             unsafe extern "efiapi" fn $name($($argument: $type),*) $(-> $result)? {
                 const ROW: &irqlog_nt::routines::Export = irqlog_nt::routines::row_of(stringify!($name));
+                const {
+                    let result = size_of::<<fn() $(-> $result)? as irqlog_nt::routines::Returns>::Result>();
+                    assert!(ROW.has_shape(&[$(size_of::<$type>()),*], result), "the row has another signature");
+                    assert!(ROW.worlds.rig, "the row says that the rig does not give it");
+                }
                 let _import = $crate::nt::import::Import::enter(ROW);
                 $body
             }
