@@ -147,16 +147,31 @@ public static class Exports {
     public static bool Has(IntPtr module, string name) { return GetProcAddress(module, name) != IntPtr.Zero; }
 }
 '@
+# Imports: made from tools/nt/src/routines.rs.
+$Modules = @(
+    'HAL.dll', 'WDFLDR.SYS', 'cng.sys', 'ntoskrnl.exe'
+)
+$Imports = @(
+    'BCryptGenRandom', 'ExAllocatePool2', 'ExFreePool', 'ExFreePoolWithTag',
+    'KeAcquireInStackQueuedSpinLockAtDpcLevel', 'KeAcquireSpinLockAtDpcLevel',
+    'KeDeregisterProcessorChangeCallback', 'KeFlushQueuedDpcs', 'KeGetCurrentIrql',
+    'KeGetCurrentProcessorNumberEx', 'KeGetProcessorNumberFromIndex', 'KeInitializeDpc', 'KeInsertQueueDpc',
+    'KeIpiGenericCall', 'KeLowerIrql', 'KeQueryActiveProcessorCountEx', 'KeQueryMaximumProcessorCountEx',
+    'KeQueryPerformanceCounter', 'KeQuerySystemTimePrecise', 'KeRegisterProcessorChangeCallback',
+    'KeReleaseInStackQueuedSpinLockFromDpcLevel', 'KeReleaseSpinLockFromDpcLevel',
+    'KeRevertToUserGroupAffinityThread', 'KeSetSystemGroupAffinityThread', 'KeSetTargetProcessorDpcEx',
+    'KeTryToAcquireSpinLockAtDpcLevel', 'KfLowerIrql', 'KfRaiseIrql', 'memcmp', 'memcpy', 'memmove',
+    'memset', 'PsGetCurrentProcessId', 'PsGetCurrentThreadId', 'WdfVersionBind', 'WdfVersionUnbind'
+)
+# Imports: end.
 Step -Anyway 'Exports of the modules that irqlog.sys imports from' {
     $system = "$env:SystemRoot\System32"
-    $names = 'KfRaiseIrql', 'KfLowerIrql', 'KeLowerIrql', 'KeQueryPerformanceCounter', 'KeGetCurrentIrql',
-        'KeAcquireSpinLockAtDpcLevel', 'KeTryToAcquireSpinLockAtDpcLevel', 'KeReleaseSpinLockFromDpcLevel', 'memcpy',
-        'memset', 'memcmp', 'BCryptGenRandom', 'WdfVersionBind', 'WdfVersionUnbind'
-    foreach ($module in "$system\ntoskrnl.exe", "$system\hal.dll", "$system\drivers\cng.sys", "$system\drivers\wdfldr.sys") {
-        $mapped = [Exports]::Map($module)
-        if ($mapped -eq [IntPtr]::Zero) { "$module cannot be mapped"; continue }
-        $has = $names | Where-Object { [Exports]::Has($mapped, $_) }
-        "$module exports $($has -join ', ')"
+    foreach ($module in $Modules) {
+        $file = if ($module -like '*.sys') { "$system\drivers\$module" } else { "$system\$module" }
+        $mapped = [Exports]::Map($file)
+        if ($mapped -eq [IntPtr]::Zero) { "$file cannot be mapped"; continue }
+        $has = $Imports | Where-Object { [Exports]::Has($mapped, $_) }
+        "$file exports $($has -join ', ')"
     }
 }
 

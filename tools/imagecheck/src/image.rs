@@ -4,54 +4,12 @@ use std::{fmt::Write, path::Path};
 
 use anyhow::{Context, Result, ensure};
 use irqlog_kit::Arch;
+use irqlog_nt::routines::{EXPORTS, Export};
 use irqlog_wire::site;
 use object::{
     LittleEndian as LE, pe,
     read::pe::{ImageNtHeaders, ImageOptionalHeader, ImageThunkData, PeFile64},
 };
-
-/// Everything that irqlog.sys may import: documented exports, each with a row in `tools/nt`.
-const IMPORTS: [&str; 33] = [
-    "BCryptGenRandom",
-    "ExAllocatePool2",
-    "ExFreePool",
-    "ExFreePoolWithTag",
-    "KeAcquireInStackQueuedSpinLockAtDpcLevel",
-    "KeAcquireSpinLockAtDpcLevel",
-    "KeDeregisterProcessorChangeCallback",
-    "KeFlushQueuedDpcs",
-    "KeGetCurrentIrql",
-    "KeGetCurrentProcessorNumberEx",
-    "KeGetProcessorNumberFromIndex",
-    "KeInitializeDpc",
-    "KeInsertQueueDpc",
-    "KeIpiGenericCall",
-    "KeLowerIrql",
-    "KeQueryActiveProcessorCountEx",
-    "KeQueryMaximumProcessorCountEx",
-    "KeQueryPerformanceCounter",
-    "KeQuerySystemTimePrecise",
-    "KeRegisterProcessorChangeCallback",
-    "KeReleaseInStackQueuedSpinLockFromDpcLevel",
-    "KeReleaseSpinLockFromDpcLevel",
-    "KeRevertToUserGroupAffinityThread",
-    "KeSetSystemGroupAffinityThread",
-    "KeSetTargetProcessorDpcEx",
-    "KeTryToAcquireSpinLockAtDpcLevel",
-    "KfLowerIrql",
-    "KfRaiseIrql",
-    "PsGetCurrentProcessId",
-    "PsGetCurrentThreadId",
-    "WdfVersionBind",
-    "WdfVersionUnbind",
-    // Compiler support, exported by the kernel: memcpy, memmove, memset, memcmp are checked by `is_allowed`.
-    "memcpy",
-];
-
-/// Whether irqlog.sys may import it.
-pub fn is_allowed(name: &str) -> bool {
-    IMPORTS.contains(&name) || ["memset", "memmove", "memcmp"].contains(&name)
-}
 
 /// A section.
 #[derive(Debug)]
@@ -120,12 +78,21 @@ impl Image {
         })
     }
 
-    /// The rules that do not hold; `may_import` says which routines may be called.
-    pub fn check(&self, may_import: fn(&str) -> bool) -> Vec<String> {
+    /// The rules that do not hold; `may_import` says which routines of the table in `tools/nt` may be imported.
+    pub fn check(&self, arch: Arch, may_import: fn(&Export) -> bool) -> Vec<String> {
         let mut broken = Vec::new();
         for (module, name) in &self.imports {
-            if !may_import(name) {
-                broken.push(format!("imports {module}!{name}, which it may not"));
+            match EXPORTS.iter().find(|export| export.name == name) {
+                None => broken.push(format!("imports {module}!{name}, which has no row in tools/nt/src/routines.rs")),
+                Some(row) if !may_import(row) => broken.push(format!("imports {module}!{name}, which it may not")),
+                Some(row) => match arch.module_of(row) {
+                    Some(of) if of == module => {}
+                    of => broken.push(format!(
+                        "imports {name} from {module}; on {} it is in {}",
+                        arch.name(),
+                        of.unwrap_or("no module")
+                    )),
+                },
             }
         }
         if self.subsystem != pe::IMAGE_SUBSYSTEM_NATIVE {
@@ -148,26 +115,6 @@ impl Image {
             }
         }
         broken
-    }
-
-    /// The imports that a table does not have, with their modules: rows of name, module for x64, module for ARM64, source.
-    pub fn undocumented(&self, arch: Arch, table: &str) -> Vec<String> {
-        let column = match arch {
-            Arch::X64 => 1,
-            Arch::Arm64 => 2,
-        };
-        let rows: Vec<Vec<&str>> = table
-            .lines()
-            .filter_map(|line| line.strip_prefix("| `")?.split_once("` | "))
-            .map(|(name, rest)| std::iter::once(name).chain(rest.split(" | ")).collect())
-            .collect();
-        self.imports
-            .iter()
-            .filter(|(module, name)| {
-                !rows.iter().any(|row| row[0] == name && row.get(column).is_some_and(|cell| cell == module))
-            })
-            .map(|(module, name)| format!("docs/windows.md, \"Imports\", has no row for {name} from {module}"))
-            .collect()
     }
 
     /// The sites of a driver that logs events: how many, or what is wrong with them.

@@ -22,6 +22,7 @@ use irqlog_build::{
     shell::{root, timed},
 };
 use irqlog_kit::Arch;
+use irqlog_nt::routines::Export;
 
 /// Verifies the built images of these architectures; the first that is no good fails the command.
 ///
@@ -46,10 +47,7 @@ pub fn run(archs: &[Arch]) -> Result<()> {
 pub fn verify(arch: Arch, path: &Path) -> Result<String> {
     let image = image::Image::read(path)?;
     let code = code::Code::read(arch, path)?;
-    let mut broken = image.check(image::is_allowed);
-    let table = root().join("docs/windows.md");
-    let table = fs::read_to_string(&table).with_context(|| format!("reading {}", table.display()))?;
-    broken.extend(image.undocumented(arch, &table));
+    let mut broken = image.check(arch, Export::is_for_driver);
     broken.extend(code.check(arch));
     let record_path = path::RecordPath::find(&code, arch);
     broken.extend(record_path.check(&image));
@@ -74,7 +72,7 @@ pub fn verify(arch: Arch, path: &Path) -> Result<String> {
 fn verify_sample(arch: Arch, name: &str) -> Result<String> {
     let path = drivers::image(arch, name);
     let image = image::Image::read(&path)?;
-    let mut broken = image.check(|import| !import.starts_with("ExAllocate") && !import.starts_with("ExFree"));
+    let mut broken = image.check(arch, |row| !row.name.starts_with("ExAllocate") && !row.name.starts_with("ExFree"));
     broken.extend(code::Code::read(arch, &path)?.check(arch));
     let sites = image.sites().map_err(|error| broken.push(format!("{error:#}"))).unwrap_or_default();
     if !broken.is_empty() {

@@ -6,6 +6,7 @@ use std::{
 };
 
 use irqlog_kit::Arch;
+use irqlog_nt::routines::EXPORTS;
 use serde_json::{Value, json};
 
 use super::{
@@ -23,26 +24,11 @@ const ROOTS: [&str; 6] = [
     "irqlog_write_event_never_waits",
 ];
 
-/// What may be called from there: allowed at any IRQL, or at least from DISPATCH_LEVEL up, or asked for only below it.
-const IMPORTS: [&str; 17] = [
-    "KeAcquireInStackQueuedSpinLockAtDpcLevel",
-    "KeAcquireSpinLockAtDpcLevel",
-    "KeGetCurrentIrql",
-    "KeGetCurrentProcessorNumberEx",
-    "KeLowerIrql",
-    "KeQueryPerformanceCounter",
-    "KeReleaseInStackQueuedSpinLockFromDpcLevel",
-    "KeReleaseSpinLockFromDpcLevel",
-    "KeTryToAcquireSpinLockAtDpcLevel",
-    "KfLowerIrql",
-    "KfRaiseIrql",
-    "PsGetCurrentProcessId",
-    "PsGetCurrentThreadId",
-    "memcmp",
-    "memcpy",
-    "memmove",
-    "memset",
-];
+/// Whether the record path may call a routine: it is allowed at any IRQL, or at least from DISPATCH_LEVEL up, or asked
+/// for only below it.
+fn may_reach(name: &str) -> bool {
+    EXPORTS.iter().any(|export| export.name == name && export.is_for_record_path())
+}
 
 /// Addresses that code may be called at without the disassembly saying which: none.
 const INDIRECT: [&str; 0] = [];
@@ -98,7 +84,7 @@ impl RecordPath {
             if is_panic(&found.name) {
                 broken.push(format!("the record path reaches a panic: {}{}", found.name, self.how(*start)));
             }
-            if found.is_import && !IMPORTS.contains(&found.name.as_str()) {
+            if found.is_import && !may_reach(&found.name) {
                 broken.push(format!("the record path calls {}{}", found.name, self.how(*start)));
             }
             broken.extend(found.unresolved.iter().map(|what| format!("{}: {what}", found.name)));
