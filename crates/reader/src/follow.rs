@@ -1,4 +1,4 @@
-//! All lanes as one stream: in order of time, each record once, and every record that was missed counted.
+//! The log of a running recorder as it grows: in order of time, each record once, and every record that was missed told.
 //!
 //! Lanes are read one after another, so a record of a lane that was read early may be newer than one that another lane
 //! is about to get. Everything newer than a *barrier*, a tick from before the first lane was looked at, is therefore held
@@ -6,11 +6,11 @@
 //! stopped between stamping its record and publishing it. Such a record comes out later than newer ones; it is
 //! delivered, and flagged `late`.
 
-use std::collections::BTreeMap;
-
-use irqlog_wire::{image::LaneControl, ioctl::Cursor};
+use irqlog_wire::image::LaneControl;
 
 use crate::{
+    lanes::Lanes,
+    log::{Item, Loss},
     record::Record,
     session::{Session, SessionError, Source},
 };
@@ -39,97 +39,81 @@ impl Account {
     }
 }
 
-/// A reader's place in one lane.
-#[derive(Clone, Copy, Debug, Default)]
-struct Place {
-    from: Option<(u64, Cursor)>,
-    account: Account,
-}
-
 /// What one round found.
 #[derive(Clone, Debug, Default)]
 pub struct Round {
     /// Records to show, in order.
     pub records: Vec<Record>,
-    /// Records that were lost since the last round, over all lanes.
-    pub lost: u64,
+    /// Records that are missing, in the order in which they are told.
+    pub losses: Vec<Loss>,
     /// Records are held back for the next round: come again soon.
     pub held: bool,
 }
 
+impl Round {
+    /// Records that are missing, over all lanes.
+    pub fn lost(&self) -> u64 {
+        self.losses.iter().fold(0, |sum, loss| sum.saturating_add(loss.count))
+    }
+}
+
 /// Reads all lanes of a recorder, round by round.
 #[derive(Debug, Default)]
-pub struct Follower {
-    places: BTreeMap<u32, Place>,
-    held: Vec<Record>,
-    newest: Option<u64>,
-}
+pub struct Follower(Lanes);
 
 impl Follower {
     /// Starts with the first record that each lane ever had; what is gone already counts as lost.
     pub fn new<'l>(lanes: impl IntoIterator<Item = (u32, &'l LaneControl)>) -> Self {
-        Self { places: lanes.into_iter().map(|(lane, _)| (lane, Place::default())).collect(), ..Self::default() }
+        Self(Lanes::new(lanes))
     }
 
     /// Looks for lanes that have come since: those of processors that were added.
     pub fn refresh<'l>(&mut self, lanes: impl IntoIterator<Item = (u32, &'l LaneControl)>) {
-        for (lane, _) in lanes {
-            self.places.entry(lane).or_default();
-        }
+        self.0.refresh(lanes);
     }
 
-    /// Reads everything there is. With `hold_back`, what is newer than the barrier waits for the next round; without,
-    /// everything comes out: for a single look at a log.
+    /// Begins a round: [`next`](Self::next) gives its items.
+    pub fn begin(&mut self) {
+        self.0.begin();
+    }
+
+    /// The next record or loss of this round; `None` at its end. What is newer than the barrier waits for the next round.
     ///
     /// # Errors
-    /// See [`SessionError`]; the places stay where they were for lanes not read yet.
-    pub fn round<S: Source>(&mut self, session: &mut Session<S>, hold_back: bool) -> Result<Round, SessionError> {
+    /// See [`SessionError`]; every lane goes on from where it was.
+    pub fn next<S: Source>(&mut self, session: &mut Session<S>) -> Result<Option<Item>, SessionError> {
+        self.0.next(session, true)
+    }
+
+    /// A whole round at once, for callers that know that it is small.
+    ///
+    /// # Errors
+    /// Those of [`next`](Self::next).
+    pub fn round<S: Source>(&mut self, session: &mut Session<S>) -> Result<Round, SessionError> {
         let mut round = Round::default();
-        let mut barrier = None;
-        for (&lane, place) in &mut self.places {
-            loop {
-                let batch = session.read(lane, place.from)?;
-                let header = &batch.header;
-                barrier = barrier.or_else(|| Some(header.barrier.get()));
-                place.from = Some((header.start_id.get(), header.next));
-                let account = &mut place.account;
-                account.written = header.next_seq.get().wrapping_sub(header.first_seq.get());
-                account.delivered += batch.records.len() as u64;
-                account.lost += header.lost.get();
-                account.cleared += header.cleared.get();
-                account.in_ring = header.next_seq.get().wrapping_sub(header.next.seq.get());
-                round.lost += header.lost.get();
-                let has_more = batch.has_more();
-                // A writer that never rests must not keep us in one lane.
-                let is_beyond =
-                    batch.records.last().is_some_and(|last| barrier.is_some_and(|b| last.header.tick.get() > b));
-                self.held.extend(batch.records);
-                if !has_more || is_beyond {
-                    break;
-                }
+        self.begin();
+        while let Some(item) = self.next(session)? {
+            match item {
+                Item::Record(record) => round.records.push(record),
+                Item::Loss(loss) => round.losses.push(loss),
             }
         }
-        let barrier = if hold_back { barrier.unwrap_or(0) } else { u64::MAX };
-        self.held.sort_by_key(Record::order);
-        let ready = self.held.partition_point(|record| record.header.tick.get() <= barrier);
-        let behind = self.held.split_off(ready);
-        round.records = std::mem::replace(&mut self.held, behind);
-        round.held = !self.held.is_empty();
-        for record in &mut round.records {
-            let tick = record.header.tick.get();
-            record.late = self.newest.is_some_and(|newest| tick < newest);
-            self.newest = self.newest.max(Some(tick));
-        }
+        round.held = self.holds();
         Ok(round)
+    }
+
+    /// Whether records are held back for the next round: come again soon.
+    pub fn holds(&self) -> bool {
+        self.0.holds()
     }
 
     /// How much this reader has seen, for [`Session::wait`]: the sum over all lanes of what it has read up to.
     pub fn seen(&self) -> u64 {
-        self.places.values().map(|place| place.account.written - place.account.in_ring).sum()
+        self.accounts().map(|(_, account)| account.written.wrapping_sub(account.in_ring)).fold(0, u64::wrapping_add)
     }
 
     /// The accounts of all lanes.
     pub fn accounts(&self) -> impl Iterator<Item = (u32, Account)> {
-        self.places.iter().map(|(&lane, place)| (lane, place.account))
+        self.0.accounts()
     }
 }

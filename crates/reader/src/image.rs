@@ -1,18 +1,15 @@
-//! A ring image at rest: parsed from a file or a dump, or put together from a running recorder.
+//! The tables of a ring image, and an image put together from what a reader got of a running recorder.
 
 use std::sync::Arc;
 
 use irqlog_wire::{
     Upgrade, VERSION, Version,
     image::{ImageHeader, LaneControl, MAGIC, ProcessorControl, build_flags},
-    record::{HEADER_SIZE, MAX_SIZE, WORD, size_of_first_word},
+    record::WORD,
 };
-use zerocopy::{FromBytes, IntoBytes};
+use zerocopy::{FromBytes, IntoBytes, little_endian::U32};
 
-use crate::{
-    record::{Damage, Record, RecordView, view},
-    sites::SiteTable,
-};
+use crate::{record::Record, sites::SiteTable};
 
 /// Why bytes are no image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,7 +33,7 @@ pub enum ImageError {
         /// How large it is said to be.
         size: u64,
         /// How much there is.
-        length: usize,
+        length: u64,
     },
 }
 
@@ -66,25 +63,59 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// Parses them.
+    /// Parses them out of the start of an image.
     ///
     /// # Errors
     /// See [`ImageError`].
     pub fn parse(bytes: &[u8]) -> Result<Self, ImageError> {
-        let (header, _) = ImageHeader::read_from_prefix(bytes).map_err(|_| ImageError::NotAnImage)?;
-        if header.magic != MAGIC {
+        let length = bytes.len();
+        Self::read(length as u64, |offset, size| {
+            let start = usize::try_from(offset).unwrap_or(usize::MAX).min(length);
+            let size = usize::try_from(size).unwrap_or(usize::MAX).min(length - start);
+            bytes[start..start + size].to_vec()
+        })
+    }
+
+    /// Parses them out of `length` bytes, of which `read` gives a part by its offset and size, as far as it is there.
+    pub(crate) fn read(length: u64, mut read: impl FnMut(u64, u64) -> Vec<u8>) -> Result<Self, ImageError> {
+        let start = read(0, size_of::<ImageHeader>() as u64);
+        if start.get(..MAGIC.len()) != Some(&MAGIC) {
             return Err(ImageError::NotAnImage);
         }
+        let header = ImageHeader::read_from_bytes(&start).map_err(|_| ImageError::CutOff {
+            what: "header",
+            offset: 0,
+            size: size_of::<ImageHeader>() as u64,
+            length,
+        })?;
         check_version(header.major.get(), header.minor.get())?;
         let processors = table(
-            bytes,
+            &mut read,
+            length,
             "processors",
-            header.processors_offset.get(),
-            header.processor_size.get(),
-            header.processor_count.get(),
+            (header.processors_offset.get(), header.processor_size.get(), header.processor_count.get()),
         )?;
-        let lanes = table(bytes, "lanes", header.lanes_offset.get(), header.lane_size.get(), header.lane_count.get())?;
-        Ok(Self { header, processors, lanes, sites: Arc::new(sites(bytes, &header)) })
+        let lanes = table(
+            &mut read,
+            length,
+            "lanes",
+            (header.lanes_offset.get(), header.lane_size.get(), header.lane_count.get()),
+        )?;
+        let sites = match header.sites_offset.get() {
+            0 => Vec::new(),
+            offset => read(offset, header.sites_size.get()),
+        };
+        Ok(Self { header, processors, lanes, sites: Arc::new(SiteTable::parse(sites)) })
+    }
+
+    /// Bytes that header and control tables take: what INFO has to be asked for.
+    pub(crate) fn size(header: &ImageHeader) -> u64 {
+        let end = |offset: U32, size: U32, count: U32| {
+            u64::from(offset.get()) + u64::from(size.get()) * u64::from(count.get())
+        };
+        let processors = end(header.processors_offset, header.processor_size, header.processor_count);
+        let lanes = end(header.lanes_offset, header.lane_size, header.lane_count);
+        processors.max(lanes).max(size_of::<ImageHeader>() as u64)
     }
 
     /// The lanes that are there, by index.
@@ -111,26 +142,20 @@ impl Tables {
     }
 }
 
-/// The site table of an image, as far as it is there.
-fn sites(bytes: &[u8], header: &ImageHeader) -> SiteTable {
-    let at = usize::try_from(header.sites_offset.get()).unwrap_or(usize::MAX);
-    let size = usize::try_from(header.sites_size.get()).unwrap_or(usize::MAX);
-    let table = bytes.get(at..).filter(|_| at != 0).and_then(|rest| rest.get(..size));
-    SiteTable::parse(table.unwrap_or_default().to_vec())
-}
-
+/// A table by its offset, the size of its entries, and their number.
 fn table<T: FromBytes>(
-    bytes: &[u8],
+    read: &mut impl FnMut(u64, u64) -> Vec<u8>,
+    length: u64,
     what: &'static str,
-    offset: u32,
-    size: u32,
-    count: u32,
+    (offset, size, count): (u32, u32, u32),
 ) -> Result<Vec<T>, ImageError> {
     let whole = u64::from(size) * u64::from(count);
-    let cut_off = || ImageError::CutOff { what, offset: offset.into(), size: whole, length: bytes.len() };
-    let entries =
-        bytes.get(offset as usize..).and_then(|rest| rest.get(..usize::try_from(whole).ok()?)).ok_or_else(cut_off)?;
-    if (size as usize) < size_of::<T>() {
+    let cut_off = || ImageError::CutOff { what, offset: offset.into(), size: whole, length };
+    if (size as usize) < size_of::<T>() || u64::from(offset) + whole > length {
+        return Err(cut_off());
+    }
+    let entries = read(offset.into(), whole);
+    if (entries.len() as u64) < whole {
         return Err(cut_off());
     }
     entries
@@ -139,84 +164,10 @@ fn table<T: FromBytes>(
         .collect()
 }
 
-/// What one lane of an image holds.
-#[derive(Clone, Debug, Default)]
-pub struct LaneRecords {
-    /// Whole records that were not cleared, oldest first.
-    pub records: Vec<Record>,
-    /// Records that are no longer there.
-    pub overwritten: u64,
-    /// Where the lane could not be read on.
-    pub damage: Option<Damage>,
-}
-
-/// Reads every lane of an image. Damage in one lane does not hide the others.
-///
-/// # Errors
-/// See [`ImageError`]: the tables themselves cannot be read.
-pub fn read(bytes: &[u8]) -> Result<(Tables, Vec<LaneRecords>), ImageError> {
-    let tables = Tables::parse(bytes)?;
-    let lanes = (0..).zip(&tables.lanes).map(|(index, lane)| read_lane(bytes, index, lane)).collect();
-    Ok((tables, lanes))
-}
-
-fn read_lane(bytes: &[u8], index: u32, lane: &LaneControl) -> LaneRecords {
-    let mut result = LaneRecords::default();
-    if lane.data_words.get() == 0 {
-        // A lane that is not there.
-        return result;
-    }
-    result.damage = walk(bytes, index, lane, |record| result.records.push(record.to_record(index))).err();
-    let oldest = result.records.first().map_or_else(|| lane.next_seq.get(), |record| record.header.seq.get());
-    result.overwritten = oldest.saturating_sub(lane.first_seq.get().max(lane.floor.get()));
-    result
-}
-
-/// Shows every whole record of a lane that was not cleared to `sink`, oldest first, where it lies in the image.
-///
-/// # Errors
-/// [`Damage`] where the lane cannot be read on; what came before it was shown.
-pub fn walk(bytes: &[u8], index: u32, lane: &LaneControl, mut sink: impl FnMut(RecordView<'_>)) -> Result<(), Damage> {
-    let words = lane.data_words.get();
-    let offset = usize::try_from(lane.data_offset.get()).unwrap_or(usize::MAX);
-    let size = usize::try_from(words).ok().and_then(|words| words.checked_mul(WORD));
-    let data = size
-        .and_then(|size| bytes.get(offset..)?.get(..size))
-        .filter(|_| words.is_power_of_two())
-        .ok_or_else(|| Damage { lane: index, offset: 0, size: size.unwrap_or(usize::MAX) })?;
-    let (head, floor) = (lane.head.get(), lane.floor.get());
-    let mut position = lane.tail.get();
-    let mut around = Vec::new();
-    // A lane that was caught while a record was overwritten has a tail behind it already; `head` bounds what is whole.
-    while position != head {
-        let left = head.wrapping_sub(position).saturating_mul(WORD as u64);
-        let at = (position & words.wrapping_sub(1)) as usize * WORD;
-        let rest = &data[at..];
-        let first = rest.first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
-        let size = size_of_first_word(first);
-        let damage = Damage { lane: index, offset: at, size };
-        if left > data.len() as u64 || size as u64 > left || !(HEADER_SIZE..=MAX_SIZE).contains(&size) {
-            return Err(damage);
-        }
-        let whole = rest.get(..size).unwrap_or_else(|| {
-            // A part lies at the end of the data and the rest at their start.
-            around.clear();
-            around.extend_from_slice(rest);
-            around.extend_from_slice(&data[..size - rest.len()]);
-            &around
-        });
-        let (record, _) = view(index, whole).map_err(|_| damage)?;
-        if record.header.seq.get() >= floor {
-            sink(record);
-        }
-        position = position.wrapping_add((size / WORD) as u64);
-    }
-    Ok(())
-}
-
 /// Puts an image together out of a recorder's tables and the records read from its lanes.
 ///
-/// The lanes get just the room that their records need; everything that the tables say beyond geometry stays.
+/// The lanes get just the room that their records need. Everything that the tables say beyond geometry stays, the next
+/// sequence number too: a reader of the image sees what was written behind the last record that is in it.
 pub fn build(tables: &Tables, records: &[Vec<Record>]) -> Vec<u8> {
     let mut header = tables.header;
     header.build_flags.set(header.build_flags.get() | build_flags::SAVED);
@@ -240,8 +191,6 @@ pub fn build(tables: &Tables, records: &[Vec<Record>]) -> Vec<u8> {
         lane.first_position.set(0);
         lane.tail.set(0);
         lane.head.set(used as u64);
-        let oldest = records.first().map_or_else(|| lane.next_seq.get(), |record| record.header.seq.get());
-        lane.next_seq.set(records.last().map_or(oldest, |record| record.header.seq.get() + 1));
     }
     header.header_size.set(processors_at as u32);
     header.processors_offset.set(processors_at as u32);

@@ -3,9 +3,12 @@
 //! | Module | What |
 //! |---|---|
 //! | [`record`] | a record, and records out of a run of bytes |
-//! | [`image`] | a ring image: a saved file, a crash-dump block |
+//! | [`log`] | a log, wherever it lies: tables, records in order, losses |
+//! | [`saved`] | the log in a file |
+//! | [`live`] | the log of a running recorder, as it is at one moment |
+//! | [`follow`] | the log of a running recorder, as it grows |
 //! | [`session`] | a running recorder, through anything that answers control requests ([`session::Source`]) |
-//! | [`follow`] | all lanes as one stream, in order, with nothing lost silently |
+//! | [`image`] | the tables of an image, and an image put together from records |
 //! | [`sites`] | the site table: what is known of an event's call |
 //! | [`event`] | an event's arguments, and its text by the format of its site |
 //! | [`status`] | names of NTSTATUS values |
@@ -18,9 +21,14 @@
 pub mod event;
 pub mod follow;
 pub mod image;
+mod lanes;
+pub mod live;
+pub mod log;
+mod merge;
 pub mod record;
 mod render;
 pub mod rig;
+pub mod saved;
 pub mod session;
 pub mod sites;
 pub mod status;

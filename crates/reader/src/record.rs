@@ -64,11 +64,6 @@ impl Record {
     pub const fn thread(&self) -> Option<(u32, u32)> {
         if self.has(flags::NO_THREAD) { None } else { Some((self.header.thread.get(), self.header.process.get())) }
     }
-
-    /// By what all lanes together are ordered.
-    pub const fn order(&self) -> (u64, u16, u64) {
-        (self.header.tick.get(), self.header.processor.get(), self.header.seq.get())
-    }
 }
 
 /// Bytes that are no record where one should be.

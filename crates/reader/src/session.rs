@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use irqlog_wire::{
-    image::Policy,
+    image::{ImageHeader, MAGIC, Policy},
     ioctl::{
         self, BatchHeader, ConfigureRequest, Cursor, MarkHeader, ProviderLevelRequest, ReadRequest, SelftestAnswer,
         SitesHeader, SitesRequest, WaitAnswer, WaitRequest, batch_flags, mark_status, read_flags,
@@ -72,8 +72,11 @@ impl<S: Source + ?Sized> Source for Box<S> {
     }
 }
 
-/// Room for one batch.
-const BATCH: usize = 64 * 1024;
+/// Room for one answer with records or sites, in bytes.
+pub const BATCH: usize = 64 * 1024;
+
+/// More than header and control tables can have, in bytes: each of 65,536 processors with two lanes.
+const MOST_INFO: u64 = 64 << 20;
 
 /// One answer to READ.
 #[derive(Clone, Debug)]
@@ -106,6 +109,8 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Session<S> {
     source: S,
+    /// Bytes that INFO had to be asked for the last time.
+    info_size: usize,
     /// The site table as it was last asked for, and of which start it is.
     sites: Option<(u64, Arc<SiteTable>)>,
 }
@@ -113,7 +118,7 @@ pub struct Session<S> {
 impl<S: Source> Session<S> {
     /// Over a source.
     pub const fn new(source: S) -> Self {
-        Self { source, sites: None }
+        Self { source, info_size: size_of::<ImageHeader>(), sites: None }
     }
 
     /// Gives the source back.
@@ -131,9 +136,7 @@ impl<S: Source> Session<S> {
     /// # Errors
     /// See [`SessionError`].
     pub fn info(&mut self) -> Result<Tables, SessionError> {
-        // Enough for 2048 processors, the most that Windows has.
-        let answer = self.source.control("INFO", ioctl::INFO, &[], 1 << 20)?;
-        let mut tables = Tables::parse(&answer)?;
+        let mut tables = self.tables()?;
         let (start_id, size) = (tables.header.start_id.get(), tables.header.sites_size.get());
         let known = self.sites.take().filter(|(start, table)| *start == start_id && table.bytes().len() as u64 == size);
         let sites = match known {
@@ -144,6 +147,25 @@ impl<S: Source> Session<S> {
         tables.sites = Arc::clone(&sites);
         self.sites = Some((start_id, sites));
         Ok(tables)
+    }
+
+    /// Header and control tables, without sites. The header says how large they are, so they are asked for with exactly
+    /// that size; it is the same each time, for one start of the driver.
+    fn tables(&mut self) -> Result<Tables, SessionError> {
+        loop {
+            let answer = self.source.control("INFO", ioctl::INFO, &[], self.info_size)?;
+            let header = ImageHeader::read_from_prefix(&answer).map_err(|_| ImageError::NotAnImage)?.0;
+            check_version(header.major.get(), header.minor.get())?;
+            let size = Tables::size(&header);
+            if header.magic != MAGIC || size <= answer.len() as u64 {
+                // Without its sites: their offset is one in the image, of which this is only the start.
+                return Ok(Tables::parse(&answer[..answer.len().min(size as usize)])?);
+            }
+            if size > MOST_INFO || answer.len() < self.info_size || self.info_size as u64 >= size {
+                return Err(bad_answer("INFO", &format!("{} bytes where its tables need {size}", answer.len())));
+            }
+            self.info_size = size as usize;
+        }
     }
 
     /// The next [`info`](Self::info) asks for the site table even if it has not grown: levels and counts in it change.
@@ -184,15 +206,15 @@ impl<S: Source> Session<S> {
         self.source.control("PROVIDER_LEVEL", ioctl::PROVIDER_LEVEL, request.as_bytes(), 0).map(drop)
     }
 
-    /// Records of a lane from a cursor on; from the first record ever without one.
+    /// Records of a lane from a cursor on, as many as fit into `room` bytes; from the first record ever without a cursor.
     ///
     /// # Errors
     /// See [`SessionError`].
-    pub fn read(&mut self, lane: u32, from: Option<(u64, Cursor)>) -> Result<Batch, SessionError> {
+    pub fn read(&mut self, lane: u32, from: Option<(u64, Cursor)>, room: usize) -> Result<Batch, SessionError> {
         let (start_id, cursor) = from.unwrap_or_default();
         let flags = if from.is_none() { read_flags::FROM_START } else { 0 };
         let request = ReadRequest { lane: lane.into(), flags: flags.into(), cursor, start_id: start_id.into() };
-        let answer = self.source.control("READ", ioctl::READ, request.as_bytes(), BATCH)?;
+        let answer = self.source.control("READ", ioctl::READ, request.as_bytes(), room)?;
         let (header, bytes) = BatchHeader::read_from_prefix(&answer)
             .map_err(|_| bad_answer("READ", &format!("it has {} bytes", answer.len())))?;
         check_version(header.major.get(), header.minor.get())?;

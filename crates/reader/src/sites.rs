@@ -35,7 +35,8 @@ pub struct Provider {
 }
 
 impl SiteTable {
-    /// Understands the entries as far as they can be; what lies behind one that is damaged is unknown.
+    /// Understands the entries as far as they can be; what lies behind one that is damaged is unknown. Of an entry that is
+    /// cut off at the end of the bytes, the whole sites are known.
     #[must_use]
     pub fn parse(bytes: Vec<u8>) -> Self {
         let (mut providers, mut at) = (Vec::new(), 0);
@@ -78,12 +79,12 @@ impl SiteTable {
 /// The provider at the start of `bytes`, and the size of its entry.
 fn provider(bytes: &[u8], entry: usize) -> Option<(usize, Provider)> {
     let (header, rest) = ProviderHeader::read_from_prefix(bytes).ok()?;
+    let there = |offset: usize| entry + offset.min(bytes.len());
     let size = header.size.get() as usize;
     let (first, length) = (header.sites_offset.get() as usize, header.sites_size.get() as usize);
     let is_sane = header.magic.get() == PROVIDER_MAGIC
         && size >= size_of::<ProviderHeader>()
         && size.is_multiple_of(WORD)
-        && size <= bytes.len()
         && first.is_multiple_of(WORD)
         && first.checked_add(length).is_some_and(|end| end <= size);
     let name = rest.get(..header.name_size.get() as usize)?;
@@ -95,7 +96,7 @@ fn provider(bytes: &[u8], entry: usize) -> Option<(usize, Provider)> {
             sites: header.site_count.get(),
             registered: header.registered.get(),
             registrations: header.registrations.get(),
-            range: (entry + first, entry + first + length),
+            range: (there(first), there(first + length)),
         };
         (size, provider)
     })

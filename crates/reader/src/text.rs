@@ -15,6 +15,7 @@ use irqlog_wire::{
 use crate::{
     event::EventView,
     image::Tables,
+    log::Loss,
     record::{Content, Record},
 };
 
@@ -107,4 +108,25 @@ fn write_message(out: &mut impl Write, tables: &Tables, record: &Record) -> Resu
         write!(out, " [late]")?;
     }
     Ok(())
+}
+
+/// `--- lane 3: 13 records are missing, number 100 to 112, between 0.0014520 and 0.0019001 ---`
+///
+/// # Errors
+/// Those of `out`.
+pub fn loss(out: &mut impl Write, tables: &Tables, loss: &Loss) -> Result<()> {
+    let Loss { lane, first_seq, count, from_tick, to_tick } = *loss;
+    let last = first_seq.wrapping_add(count.wrapping_sub(1));
+    write!(out, "--- lane {lane}: ")?;
+    match count {
+        1 => write!(out, "1 record is missing, number {first_seq}")?,
+        _ => write!(out, "{count} records are missing, number {first_seq} to {last}")?,
+    }
+    match [from_tick, to_tick].map(|tick| tick.map(|tick| tables.seconds(tick))) {
+        [Some(from), Some(to)] => write!(out, ", between {from:.7} and {to:.7}")?,
+        [None, Some(to)] => write!(out, ", before {to:.7}")?,
+        [Some(from), None] => write!(out, ", after {from:.7}")?,
+        [None, None] => {}
+    }
+    writeln!(out, " ---")
 }

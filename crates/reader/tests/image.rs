@@ -4,9 +4,13 @@
 mod common;
 
 use common::{SMALL, bytes, read_all, recorder};
+use std::io::Cursor;
+
 use irqlog_reader::{
-    image::{ImageError, Tables, build, read},
-    record::parse_all,
+    image::{ImageError, Tables, build},
+    log::{Fault, Item, Log, LogError, Loss},
+    record::{Record, parse_all},
+    saved::SavedLog,
 };
 use irqlog_recorder::{draft::Draft, log::Entry};
 use irqlog_wire::record::Level;
@@ -28,41 +32,87 @@ fn memory() -> (Vec<u8>, usize) {
     (bytes(memory), there)
 }
 
+/// What a log in memory holds: tables, the records of each lane, losses and faults.
+struct Contents {
+    tables: Tables,
+    lanes: Vec<Vec<Record>>,
+    losses: Vec<Loss>,
+    faults: Vec<Fault>,
+}
+
+fn read(image: &[u8]) -> Result<Contents, LogError> {
+    let mut log = SavedLog::open(Cursor::new(image))?;
+    let mut lanes = vec![Vec::new(); log.tables().lanes.len()];
+    let mut losses = Vec::new();
+    while let Some(item) = log.next()? {
+        match item {
+            Item::Record(record) => lanes[record.lane as usize].push(record),
+            Item::Loss(loss) => losses.push(loss),
+        }
+    }
+    Ok(Contents { tables: log.tables().clone(), lanes, losses, faults: log.faults().to_vec() })
+}
+
 #[test]
 fn memory_itself_is_an_image() {
     let (image, there) = memory();
-    let (tables, lanes) = read(&image).unwrap();
+    let Contents { tables, lanes, losses, faults } = read(&image).unwrap();
     assert_eq!((tables.lanes.len(), tables.present().count()), (4, 3));
-    assert_eq!(lanes[0].records.len(), there);
-    assert_eq!(lanes[0].overwritten + there as u64, 500);
-    assert_eq!(lanes[1].records[0].payload, b"beside");
-    assert!(lanes.iter().all(|lane| lane.damage.is_none()));
+    assert_eq!(lanes[0].len(), there);
+    assert_eq!(lanes[1][0].payload, b"beside");
+    let to_tick = lanes[0].first().map(|record| record.header.tick.get());
+    assert_eq!(
+        losses,
+        [Loss { lane: 0, first_seq: first_seq(&tables), count: 500 - there as u64, from_tick: None, to_tick }]
+    );
+    assert_eq!(faults, []);
+}
+
+fn first_seq(tables: &Tables) -> u64 {
+    tables.lanes[0].first_seq.get()
+}
+
+#[test]
+fn an_image_shows_what_was_written_behind_its_last_record() {
+    let (image, there) = memory();
+    let Contents { tables, mut lanes, losses, .. } = read(&image).unwrap();
+    let kept = lanes[0].len() - 7;
+    lanes[0].truncate(kept);
+    let again = read(&build(&tables, &lanes)).unwrap();
+    let from_tick = lanes[0].last().map(|record| record.header.tick.get());
+    let first_seq = first_seq(&tables).wrapping_add(500 - 7);
+    let tail = Loss { lane: 0, first_seq, count: 7, from_tick, to_tick: None };
+    assert_eq!(again.losses, [losses[0], tail]);
+    assert_eq!((again.lanes[0].len(), again.faults), (there - 7, vec![]));
 }
 
 #[test]
 fn a_built_image_reads_the_same() {
     let (image, _) = memory();
-    let (tables, lanes) = read(&image).unwrap();
-    let records: Vec<_> = lanes.into_iter().map(|lane| lane.records).collect();
-    let saved = build(&tables, &records);
-    let (again, lanes) = read(&saved).unwrap();
-    assert_eq!(lanes.into_iter().map(|lane| lane.records).collect::<Vec<_>>(), records);
-    assert_eq!(again.header.start_id, tables.header.start_id);
-    assert_eq!(again.header.total_size.get() as usize, saved.len());
-    assert_eq!(again.drops(), tables.drops());
+    let Contents { tables, lanes, losses, .. } = read(&image).unwrap();
+    let saved = build(&tables, &lanes);
+    let again = read(&saved).unwrap();
+    assert_eq!((again.lanes, again.losses, again.faults), (lanes, losses, vec![]));
+    assert_eq!(again.tables.header.start_id, tables.header.start_id);
+    assert_eq!(again.tables.header.total_size.get() as usize, saved.len());
+    assert_eq!(again.tables.drops(), tables.drops());
+    for (saved, lane) in again.tables.lanes.iter().zip(&tables.lanes) {
+        assert_eq!((saved.next_seq, saved.contended), (lane.next_seq, lane.contended));
+    }
 }
 
 #[test]
 fn another_version_says_which_side_to_upgrade() {
     let (mut image, _) = memory();
     image[8] = 2;
-    let text = read(&image).unwrap_err().to_string();
+    let refusal = |image: &[u8]| SavedLog::open(Cursor::new(image)).unwrap_err().to_string();
+    let text = refusal(&image);
     assert!(text.contains("upgrade irqlog.exe"), "{text}");
     image[8] = 0;
-    let text = read(&image).unwrap_err().to_string();
+    let text = refusal(&image);
     assert!(text.contains("upgrade the driver"), "{text}");
     image[0] ^= 1;
-    assert_eq!(read(&image).unwrap_err(), ImageError::NotAnImage);
+    assert_eq!(refusal(&image), ImageError::NotAnImage.to_string());
 }
 
 #[test]
@@ -72,9 +122,10 @@ fn damage_in_one_lane_does_not_hide_the_others() {
     let lane = tables.lanes[0];
     let at = lane.data_offset.get() as usize;
     image[at..at + lane.data_words.get() as usize * 8].fill(0xff);
-    let (_, lanes) = read(&image).unwrap();
-    assert!(lanes[0].damage.is_some() && lanes[0].records.is_empty());
-    assert_eq!(lanes[1].records.len(), 1);
+    let Contents { lanes, losses, faults, .. } = read(&image).unwrap();
+    assert!(matches!(faults[..], [Fault::Lane(damage)] if damage.lane == 0), "{faults:?}");
+    assert!(lanes[0].is_empty() && losses[0].count == 500, "{losses:?}");
+    assert_eq!(lanes[1].len(), 1);
 }
 
 proptest! {

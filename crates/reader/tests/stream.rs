@@ -93,7 +93,7 @@ fn lanes_are_merged_by_time() {
     let mut session = session(recorder, |_| {});
     let tables = session.info().unwrap();
     let mut follower = Follower::new(tables.present());
-    let round = follower.round(&mut session, false).unwrap();
+    let round = follower.round(&mut session).unwrap();
     assert_eq!(texts(&round.records), ["0", "1", "2", "3", "4", "5"]);
     assert!(round.records.iter().all(|record| !record.late));
     assert!(follower.accounts().all(|(_, account)| account.holds() && account.in_ring == 0));
@@ -114,9 +114,9 @@ fn what_is_newer_than_the_barrier_waits_for_the_next_round() {
     });
     let tables = session.info().unwrap();
     let mut follower = Follower::new(tables.present());
-    let round = follower.round(&mut session, true).unwrap();
+    let round = follower.round(&mut session).unwrap();
     assert_eq!((texts(&round.records), round.held), (vec!["early".to_owned()], true));
-    let round = follower.round(&mut session, true).unwrap();
+    let round = follower.round(&mut session).unwrap();
     assert_eq!((texts(&round.records), round.held), (vec!["first".to_owned(), "second".to_owned()], false));
     assert!(round.records.iter().all(|record| !record.late));
 }
@@ -129,13 +129,13 @@ fn a_record_published_after_newer_ones_is_delivered_and_flagged() {
     let mut session = session(recorder, |_| {});
     let tables = session.info().unwrap();
     let mut follower = Follower::new(tables.present());
-    assert_eq!(follower.round(&mut session, true).unwrap().records.len(), 1);
+    assert_eq!(follower.round(&mut session).unwrap().records.len(), 1);
     // Its writer took its stamp before, and stopped.
     machine.tick.set(500);
     log_beside(recorder, machine, "older");
     machine.tick.set(2000);
     log(recorder, "newest");
-    let round = follower.round(&mut session, true).unwrap();
+    let round = follower.round(&mut session).unwrap();
     let seen: Vec<_> = texts(&round.records).into_iter().zip(round.records.iter().map(|record| record.late)).collect();
     assert_eq!(seen, [("older".to_owned(), true), ("newest".to_owned(), false)]);
 }
@@ -147,17 +147,17 @@ fn losses_and_clears_are_counted() {
     let tables = session.info().unwrap();
     let mut follower = Follower::new(tables.present());
     log(recorder, "seen");
-    follower.round(&mut session, true).unwrap();
+    follower.round(&mut session).unwrap();
     for _ in 0..1000 {
         log(recorder, &"x".repeat(100));
     }
-    let round = follower.round(&mut session, false).unwrap();
-    assert_eq!(round.lost + round.records.len() as u64, 1000);
+    let round = follower.round(&mut session).unwrap();
+    assert_eq!(round.lost() + round.records.len() as u64, 1000);
     log(recorder, "cleared before it was read");
     session.clear().unwrap();
     log(recorder, "after");
-    assert_eq!(texts(&follower.round(&mut session, false).unwrap().records), ["after"]);
+    assert_eq!(texts(&follower.round(&mut session).unwrap().records), ["after"]);
     let (_, account) = follower.accounts().next().unwrap();
     assert!(account.holds());
-    assert_eq!((account.written, account.cleared, account.lost), (1003, 1, round.lost));
+    assert_eq!((account.written, account.cleared, account.lost), (1003, 1, round.lost()));
 }

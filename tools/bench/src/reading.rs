@@ -1,12 +1,13 @@
 //! Reading: decoding an image against copying it, and rendering text against `core::fmt`.
 
-use std::{hint::black_box, io::Write, sync::atomic::AtomicU64, time::Instant};
-
-use irqlog_reader::{
-    image::{Tables, walk},
-    record::Record,
-    text,
+use std::{
+    hint::black_box,
+    io::{Cursor, Write},
+    sync::atomic::AtomicU64,
+    time::Instant,
 };
+
+use irqlog_reader::{log::Log, record::Record, saved::SavedLog, text};
 use irqlog_recorder::{
     Recorder,
     config::Config,
@@ -56,35 +57,34 @@ fn best(mut work: impl FnMut()) -> f64 {
 /// If the image that was just made cannot be read.
 pub fn measure() -> (f64, f64) {
     let image = image();
-    let tables = Tables::parse(&image).expect("an image");
     let mut copy = vec![0; image.len()];
     let copying = best(|| black_box(&mut copy[..]).copy_from_slice(black_box(&image)));
     let mut records = 0_u64;
     let decoding = best(|| {
-        for (index, lane) in tables.present() {
-            walk(black_box(&image), index, lane, |record| {
-                records += u64::from(record.header.payload_size.get() != 0);
-                black_box(record.payload);
-            })
-            .expect("an undamaged lane");
-        }
+        let mut log = SavedLog::open(Cursor::new(black_box(&image))).expect("an image");
+        log.visit(|_, record| {
+            records += u64::from(record.header.payload_size.get() != 0);
+            black_box(record.payload);
+        })
+        .expect("memory can be read");
+        assert!(log.faults().is_empty(), "a damaged lane");
     });
     assert!(records > 0, "nothing was decoded");
 
     let mut lines: Vec<Record> = Vec::new();
-    for (index, lane) in tables.present() {
-        walk(&image, index, lane, |record| {
-            if lines.len() < LINES {
-                lines.push(record.to_record(index));
-            }
-        })
-        .expect("an undamaged lane");
-    }
+    let mut log = SavedLog::open(Cursor::new(&image)).expect("an image");
+    log.visit(|lane, record| {
+        if lines.len() < LINES {
+            lines.push(record.to_record(lane));
+        }
+    })
+    .expect("memory can be read");
+    let tables = log.tables();
     let mut out = Vec::with_capacity(LINES * 200);
     let rendering = best(|| {
         out.clear();
         for record in &lines {
-            text::record(&mut out, &tables, record).expect("memory takes everything");
+            text::record(&mut out, tables, record).expect("memory takes everything");
         }
     });
     let texts: Vec<&str> = lines.iter().map(|record| std::str::from_utf8(&record.payload).expect("text")).collect();

@@ -78,7 +78,7 @@ fn account(serving: &Serving) -> Result<String> {
     let (mut delivered, mut lost) = (0, 0);
     for line in records.lines() {
         let record: Value = serde_json::from_str(line).context("a record as JSON")?;
-        match record["lost"].as_u64() {
+        match record["loss"]["count"].as_u64() {
             Some(count) => lost += count,
             None => delivered += 1,
         }

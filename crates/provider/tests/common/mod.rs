@@ -3,15 +3,20 @@
 #![allow(dead_code, reason = "each test uses its own part")]
 #![allow(clippy::multiple_unsafe_ops_per_block, reason = "the kernel side of a C interface: what comes in is believed")]
 
-use std::sync::{
-    Mutex, MutexGuard, OnceLock, PoisonError,
-    atomic::{AtomicU32, AtomicU64, Ordering},
+use std::{
+    io::Cursor,
+    sync::{
+        Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
 };
 
 use irqlog_reader::{
     event,
-    image::{self, Tables},
+    image::Tables,
+    log::{self, Log},
     record::Record,
+    saved::SavedLog,
 };
 use irqlog_recorder::{
     Platform, Recorder,
@@ -163,8 +168,9 @@ pub fn connect() {
 /// The image as a reader finds it.
 pub fn read() -> (Tables, Vec<Record>) {
     let bytes: Vec<u8> = machine().words.iter().flat_map(|word| word.load(Ordering::Relaxed).to_le_bytes()).collect();
-    let (tables, lanes) = image::read(&bytes).unwrap();
-    (tables, lanes.into_iter().flat_map(|lane| lane.records).collect())
+    let mut log = SavedLog::open(Cursor::new(bytes)).unwrap();
+    let records = log::records(log.collect().unwrap());
+    (log.tables().clone(), records)
 }
 
 /// The last record, and its text.

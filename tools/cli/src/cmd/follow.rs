@@ -9,13 +9,16 @@ use std::time::Duration;
 use anyhow::Result;
 use irqlog_reader::{
     follow::Follower,
+    image::Tables,
+    live::is_of_unknown_site,
+    log::Item,
     session::{Session, SessionError, Source},
 };
 
 use crate::{
     Finding,
     args::{Filter, Form},
-    cmd::{check_names, passes},
+    cmd::{Last, check_names, passes_item},
     output::{self, Printer},
     source,
 };
@@ -42,36 +45,52 @@ fn follow(session: &mut Session<impl Source>, filter: &Filter, count: Option<u64
     }
     let mut printer = Printer::new(form);
     let mut left = count.unwrap_or(u64::MAX);
-    let mut is_first = true;
+    // `--last` is about what is there at the start.
+    let mut last = filter.last.map(Last::new);
     while left != 0 {
-        let round = follower.round(session, true)?;
-        // A processor may come while we follow; its lane is new, and what it has is there in the next round.
-        tables = session.info()?;
-        follower.refresh(tables.present());
-        if round.lost != 0 {
-            printer.lost(round.lost)?;
-        }
-        let mut wanted: Vec<_> = round.records.iter().filter(|record| passes(filter, &tables, record)).collect();
-        // `--last` is about what is there at the start.
-        if let Some(last) = filter.last.filter(|_| std::mem::take(&mut is_first)) {
-            wanted.drain(..wanted.len().saturating_sub(last));
-        }
-        for record in wanted {
+        follower.begin();
+        let mut is_fresh = false;
+        while let Some(item) = follower.next(session)? {
+            if !is_fresh && matches!(&item, Item::Record(record) if is_of_unknown_site(&tables, record)) {
+                // Behind the record: its site is in the table then.
+                tables = session.info()?;
+                is_fresh = true;
+            }
+            if !passes_item(filter, &tables, &item) {
+                continue;
+            }
+            match &mut last {
+                Some(last) => last.push(item),
+                None => show(&mut printer, &tables, &item, &mut left)?,
+            }
             if left == 0 {
                 break;
             }
-            printer.record(&tables, record)?;
-            left -= 1;
+        }
+        for item in last.take().into_iter().flat_map(|last| last.items) {
+            show(&mut printer, &tables, &item, &mut left)?;
         }
         printer.flush()?;
         if left == 0 {
             break;
         }
-        if round.held {
+        if follower.holds() {
             std::thread::sleep(HOLD);
         } else {
             session.wait(follower.seen())?;
         }
+        // A processor may come while we follow; its lane is new, and what it has is there in the next round.
+        tables = session.info()?;
+        follower.refresh(tables.present());
     }
     Ok(Finding::Good)
+}
+
+/// Shows an item, unless enough records were shown.
+fn show(printer: &mut Printer, tables: &Tables, item: &Item, left: &mut u64) -> Result<()> {
+    if *left != 0 {
+        printer.item(tables, item)?;
+        *left -= u64::from(matches!(item, Item::Record(_)));
+    }
+    Ok(())
 }

@@ -1,62 +1,53 @@
 //! `save` and `decode`: the log as a file.
 
-use std::path::Path;
+use std::{fs::File, path::Path};
 
 use anyhow::{Context, Result};
 use irqlog_reader::{
-    follow::Follower,
     image,
+    live::LiveLog,
+    log::{Item, Log, Loss},
+    saved::SavedLog,
     session::{Session, Source},
 };
 
 use crate::{
     Finding,
     args::{Filter, Form},
-    cmd::print,
-    new_file,
-    output::{self, Printer},
+    cmd::read,
+    new_file, output,
 };
 
 /// Writes everything that can be read into a new file.
 pub fn save(session: &mut Session<impl Source>, file: &Path) -> Result<Finding> {
     // Not over an older log: that may be the only trace of a crash.
     new_file::check(file).with_context(|| format!("creating {}", file.display()))?;
-    let round = Follower::new(session.info()?.present()).round(session, false)?;
-    // Behind the records: every site that they name is in the table then.
-    session.forget_sites();
-    let tables = session.info()?;
-    let mut lanes = vec![Vec::new(); tables.lanes.len()];
-    let count = round.records.len();
-    for record in round.records {
-        if let Some(lane) = lanes.get_mut(record.lane as usize) {
-            lane.push(record);
+    let mut log = LiveLog::open(session)?;
+    let mut lanes = vec![Vec::new(); log.tables().lanes.len()];
+    let (mut count, mut lost) = (0_u64, 0_u64);
+    while let Some(item) = log.next()? {
+        match item {
+            Item::Record(record) => {
+                count += 1;
+                if let Some(lane) = lanes.get_mut(record.lane as usize) {
+                    lane.push(record);
+                }
+            }
+            Item::Loss(Loss { count, .. }) => lost = lost.saturating_add(count),
         }
     }
-    for lane in &mut lanes {
-        lane.sort_by_key(|record| record.header.seq.get());
-    }
-    let bytes = image::build(&tables, &lanes);
+    let bytes = image::build(log.tables(), &lanes);
     new_file::create(file, &bytes).with_context(|| format!("writing {}", file.display()))?;
-    output::say(&format!("{count} records in {} bytes", bytes.len()));
+    let missing =
+        if lost == 0 { String::new() } else { format!(", {lost} were overwritten before they could be saved") };
+    output::say(&format!("{count} records in {} bytes{missing}", bytes.len()));
     Ok(Finding::Good)
 }
 
 /// Shows the records of a file.
 pub fn decode(file: &Path, filter: &Filter, form: Form) -> Result<Finding> {
-    let bytes = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?;
-    let (tables, lanes) = image::read(&bytes).with_context(|| file.display().to_string())?;
-    let mut printer = Printer::new(form);
-    let lost: u64 = lanes.iter().map(|lane| lane.overwritten).sum();
-    if lost != 0 {
-        printer.lost(lost)?;
-    }
-    let mut records: Vec<_> = lanes.iter().flat_map(|lane| &lane.records).collect();
-    records.sort_by_key(|record| record.order());
-    print(&mut printer, &tables, records.into_iter(), filter)?;
-    let mut finding = Finding::Good;
-    for damage in lanes.iter().filter_map(|lane| lane.damage) {
-        output::say(&format!("irqlog: {}: {damage}; the rest of that lane cannot be read", file.display()));
-        finding = Finding::Bad;
-    }
-    Ok(finding)
+    let name = || file.display().to_string();
+    let bytes = File::open(file).with_context(name)?;
+    let mut log = SavedLog::open(bytes).with_context(name)?;
+    read(&mut log, &name(), filter, form).with_context(name)
 }

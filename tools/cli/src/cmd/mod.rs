@@ -8,15 +8,19 @@ mod selftest;
 #[cfg(windows)]
 mod service;
 
+use std::collections::VecDeque;
+
 #[cfg(not(windows))]
 use anyhow::bail;
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use irqlog_reader::{
     event::EventView,
-    follow::Follower,
     image::Tables,
+    live::LiveLog,
+    log::{Item, Log},
     record::Record,
-    session::{Session, Settings, Source},
+    saved::SavedLog,
+    session::Settings,
     text,
     untrusted::Untrusted,
 };
@@ -34,7 +38,12 @@ pub fn run(cli: &Cli) -> Result<Finding> {
     let form = cli.form();
     match &cli.command {
         Command::Decode { file, filter } => return image::decode(file, filter, form),
-        Command::Providers { file: Some(file), sites } => return providers::of_file(file, *sites, form),
+        Command::Providers { file: Some(file), sites } => {
+            let name = || file.display().to_string();
+            let bytes = std::fs::File::open(file).with_context(name)?;
+            return providers::run(&mut SavedLog::open(bytes).with_context(name)?, &name(), *sites, form)
+                .with_context(name);
+        }
         Command::Service { action } => return run_service(action),
         Command::Doctor { facts, recorded } => return doctor::run(recorded.as_deref(), *facts, form),
         _ => {}
@@ -43,7 +52,7 @@ pub fn run(cli: &Cli) -> Result<Finding> {
     match &cli.command {
         Command::Info => show(form, &session.info()?, output::info_text),
         Command::Stats => show(form, &session.info()?, output::stats_text),
-        Command::Read(filter) => read(&mut session, filter, form),
+        Command::Read(filter) => read(&mut LiveLog::open(&mut session)?, "driver", filter, form),
         Command::Follow { filter, count } => follow::run(&mut session, filter, *count, form),
         Command::Mark { text, level } => {
             ensure!(text.len() <= MAX_MARK, "the text has {} bytes; a record holds {MAX_MARK}", text.len());
@@ -54,7 +63,7 @@ pub fn run(cli: &Cli) -> Result<Finding> {
             session.clear()?;
             Ok(Finding::Good)
         }
-        Command::Providers { sites, .. } => providers::live(&mut session, *sites, form),
+        Command::Providers { sites, .. } => providers::run(&mut LiveLog::open(&mut session)?, "driver", *sites, form),
         Command::Configure { provider: Some(provider), level: Some(level), .. } => {
             providers::set_level(&mut session, provider, *level)
         }
@@ -93,16 +102,25 @@ fn show(form: Form, tables: &Tables, text: fn(&Tables) -> String) -> Result<Find
     Ok(Finding::Good)
 }
 
-fn read(session: &mut Session<impl Source>, filter: &Filter, form: Form) -> Result<Finding> {
-    let round = Follower::new(session.info()?.present()).round(session, false)?;
-    // Behind the records: every site that they name is in the table then.
-    let tables = session.info()?;
+/// Shows the records of a log that pass, and what is missing between them; says on standard error what cannot be read.
+fn read(log: &mut impl Log, source: &str, filter: &Filter, form: Form) -> Result<Finding> {
+    check_names(filter, log.tables())?;
     let mut printer = Printer::new(form);
-    if round.lost != 0 {
-        printer.lost(round.lost)?;
+    let mut last = filter.last.map(Last::new);
+    while let Some(item) = log.next()? {
+        if !passes_item(filter, log.tables(), &item) {
+            continue;
+        }
+        match &mut last {
+            Some(last) => last.push(item),
+            None => printer.item(log.tables(), &item)?,
+        }
     }
-    print(&mut printer, &tables, round.records.iter(), filter)?;
-    Ok(Finding::Good)
+    for item in last.into_iter().flat_map(|last| last.items) {
+        printer.item(log.tables(), &item)?;
+    }
+    printer.flush()?;
+    Ok(tell_faults(log, source))
 }
 
 /// Refuses a filter that names what the log does not have: it would match nothing, and nobody would know why.
@@ -135,20 +153,42 @@ fn is_at(site: &Site<'_>, place: &Place) -> bool {
     site.header.line.get() == place.line && is_path_end(&file, &place.file)
 }
 
-/// Shows the records that pass.
-fn print<'r>(
-    printer: &mut Printer,
-    tables: &Tables,
-    records: impl Iterator<Item = &'r Record>,
-    filter: &Filter,
-) -> Result<()> {
-    check_names(filter, tables)?;
-    let wanted: Vec<_> = records.filter(|record| passes(filter, tables, record)).collect();
-    let skip = filter.last.map_or(0, |last| wanted.len().saturating_sub(last));
-    for record in &wanted[skip..] {
-        printer.record(tables, record)?;
+/// Says on standard error what could not be read; `source` is the file's name.
+fn tell_faults(log: &impl Log, source: &str) -> Finding {
+    for fault in log.faults() {
+        output::say(&format!("irqlog: {source}: {fault}"));
     }
-    printer.flush()
+    if log.faults().is_empty() { Finding::Good } else { Finding::Bad }
+}
+
+/// The last records of a log, and what is missing between them.
+struct Last {
+    wanted: usize,
+    records: usize,
+    items: VecDeque<Item>,
+}
+
+impl Last {
+    const fn new(wanted: usize) -> Self {
+        Self { wanted, records: 0, items: VecDeque::new() }
+    }
+
+    fn push(&mut self, item: Item) {
+        self.records += usize::from(matches!(item, Item::Record(_)));
+        self.items.push_back(item);
+        while self.records > self.wanted {
+            let is_record = self.items.pop_front().is_some_and(|item| matches!(item, Item::Record(_)));
+            self.records -= usize::from(is_record);
+        }
+    }
+}
+
+/// Whether an item is wanted, but for `--last`. What is missing is always told.
+fn passes_item(filter: &Filter, tables: &Tables, item: &Item) -> bool {
+    match item {
+        Item::Record(record) => passes(filter, tables, record),
+        Item::Loss(_) => true,
+    }
 }
 
 /// Whether a record is wanted, but for `--last`.

@@ -1,12 +1,10 @@
 //! `providers`: the drivers that log events; and the level of one.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use irqlog_reader::{
-    follow::Follower,
-    image::{self, Tables},
-    record::Record,
+    log::{Item, Log},
     session::{Session, Source},
     sites::{Provider, SiteTable},
     untrusted::Untrusted,
@@ -14,23 +12,21 @@ use irqlog_reader::{
 use irqlog_wire::record::{Kind, Level};
 use serde_json::json;
 
-use crate::{Finding, Usage, args::Form, output::Printer};
+use crate::{Finding, Usage, args::Form, cmd::tell_faults, output::Printer};
 
-/// Shows those of the running driver.
-pub fn live(session: &mut Session<impl Source>, sites: bool, form: Form) -> Result<Finding> {
-    let round = Follower::new(session.info()?.present()).round(session, false)?;
-    // Behind the records: every site that they name is in the table then, and levels and counts are as they are now.
-    session.forget_sites();
-    let tables = session.info()?;
-    show(&tables.sites, tables.header.refused_providers.get(), round.records.iter(), sites, form)
-}
-
-/// Shows those of a saved log.
-pub fn of_file(file: &Path, sites: bool, form: Form) -> Result<Finding> {
-    let bytes = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?;
-    let (tables, lanes): (Tables, _) = image::read(&bytes).with_context(|| file.display().to_string())?;
-    let records = lanes.iter().flat_map(|lane| &lane.records);
-    show(&tables.sites, tables.header.refused_providers.get(), records, sites, form)
+/// Shows those of a log.
+pub fn run(log: &mut impl Log, source: &str, with_sites: bool, form: Form) -> Result<Finding> {
+    let mut by_site: BTreeMap<u32, u64> = BTreeMap::new();
+    while let Some(item) = log.next()? {
+        if let Item::Record(record) = item
+            && record.header.kind == Kind::Event.0
+        {
+            *by_site.entry(record.header.site.get()).or_default() += 1;
+        }
+    }
+    let tables = log.tables();
+    show(&tables.sites, tables.header.refused_providers.get(), &by_site, with_sites, form)?;
+    Ok(tell_faults(log, source))
 }
 
 /// Changes the level of every table of that name: more versions of a driver than one may be loaded.
@@ -60,17 +56,7 @@ pub fn unknown(name: &str, table: &SiteTable) -> Usage {
     })
 }
 
-fn show<'r>(
-    table: &SiteTable,
-    refused: u64,
-    records: impl Iterator<Item = &'r Record>,
-    with_sites: bool,
-    form: Form,
-) -> Result<Finding> {
-    let mut by_site: BTreeMap<u32, u64> = BTreeMap::new();
-    for record in records.filter(|record| record.header.kind == Kind::Event.0) {
-        *by_site.entry(record.header.site.get()).or_default() += 1;
-    }
+fn show(table: &SiteTable, refused: u64, by_site: &BTreeMap<u32, u64>, with_sites: bool, form: Form) -> Result<()> {
     let mut printer = Printer::new(form);
     if form == Form::Text {
         printer.line("provider              level  drivers  loads  sites  records")?;
@@ -86,7 +72,7 @@ fn show<'r>(
             }))?,
         }
         if with_sites {
-            show_sites(&mut printer, table, provider, &by_site, form)?;
+            show_sites(&mut printer, table, provider, by_site, form)?;
         }
     }
     if refused != 0 {
@@ -95,7 +81,7 @@ fn show<'r>(
             Form::Json => printer.json(json!({ "refused": refused }))?,
         }
     }
-    Ok(Finding::Good)
+    Ok(())
 }
 
 fn line(provider: &Provider, records: u64) -> String {

@@ -7,7 +7,12 @@ mod text;
 use std::io::Write;
 
 use anyhow::Result;
-use irqlog_reader::{image::Tables, record::Record, untrusted::Untrusted};
+use irqlog_reader::{
+    image::Tables,
+    log::{Item, Loss},
+    record::Record,
+    untrusted::Untrusted,
+};
 
 pub use json::{escaped as escaped_json, info as info_json};
 pub use pipe::when_reader_has_gone;
@@ -37,8 +42,16 @@ impl Printer {
         }
     }
 
+    /// Shows a record, or what is missing.
+    pub fn item(&mut self, tables: &Tables, item: &Item) -> Result<()> {
+        match item {
+            Item::Record(record) => self.record(tables, record),
+            Item::Loss(loss) => self.loss(tables, loss),
+        }
+    }
+
     /// Shows a record.
-    pub fn record(&mut self, tables: &Tables, record: &Record) -> Result<()> {
+    fn record(&mut self, tables: &Tables, record: &Record) -> Result<()> {
         match self.form {
             Form::Text => irqlog_reader::text::record(&mut self.out, tables, record)?,
             Form::Json => json::record(&mut self.out, tables, record)?,
@@ -46,11 +59,11 @@ impl Printer {
         Ok(())
     }
 
-    /// Says in the stream that records were lost.
-    pub fn lost(&mut self, count: u64) -> Result<()> {
+    /// Says in the stream that records are missing here.
+    fn loss(&mut self, tables: &Tables, loss: &Loss) -> Result<()> {
         match self.form {
-            Form::Text => writeln!(self.out, "--- {count} records were overwritten before they could be read ---")?,
-            Form::Json => self.json(serde_json::json!({ "lost": count }))?,
+            Form::Text => irqlog_reader::text::loss(&mut self.out, tables, loss)?,
+            Form::Json => self.json(serde_json::json!({ "loss": loss }))?,
         }
         Ok(())
     }

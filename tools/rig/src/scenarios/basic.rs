@@ -111,7 +111,7 @@ pub fn read_all(file: &File) -> Result<Vec<Record>> {
     let mut session = Session::new(FileSource(file));
     let tables = session.info()?;
     let mut follower = Follower::new(tables.present());
-    let records = follower.round(&mut session, false)?.records;
+    let records = follower.round(&mut session)?.records;
     for (lane, account) in follower.accounts() {
         ensure!(account.holds() && account.in_ring == 0, "lane {lane}: {account:?}");
     }

@@ -130,7 +130,7 @@ fn stopped_writer(world: &World) -> Result<()> {
         let mut session = Session::new(FileSource(&others.file));
         let tables = session.info()?;
         let mut follower = Follower::new(tables.present());
-        let round = follower.round(&mut session, true)?;
+        let round = follower.round(&mut session)?;
         Ok((follower, round.records))
     })?;
     ensure!(!stopped.is_finished(), "the writer did not stop");
@@ -140,7 +140,7 @@ fn stopped_writer(world: &World) -> Result<()> {
     let stopping = stopped.join().map_err(|_| anyhow::anyhow!("the writer panicked"))?;
     run_thread(0x3004, 0b10, true, |_| -> Result<()> {
         others.text(0, 0);
-        let round = follower.round(&mut Session::new(FileSource(&others.file)), true)?;
+        let round = follower.round(&mut Session::new(FileSource(&others.file)))?;
         let seen: Vec<_> = round.records.iter().map(|record| (record.header.processor.get(), record.late)).collect();
         ensure!(seen == [(0, true), (1, false)], "processor and late: {seen:?}");
         ensure!(follower.accounts().all(|(_, account)| account.holds()), "an account does not hold");

@@ -8,8 +8,9 @@ use std::{collections::BTreeSet, sync::atomic::Ordering, time::Duration};
 use anyhow::{Context as _, Result, ensure};
 use irqlog_reader::{
     event::EventView,
-    follow::Follower,
     image::Tables,
+    live::LiveLog,
+    log::{self, Log},
     record::Record,
     session::{Session, SessionError, Source},
     sites::Provider,
@@ -90,10 +91,11 @@ fn read() -> Result<(Tables, Vec<Record>)> {
         let file = File::open(ioctl::WIN32_NAME, Requestor::Administrator)
             .map_err(|status| anyhow::anyhow!("opening irqlog: {status:#010x}"))?;
         let mut session = Session::new(Device(file));
-        let round = Follower::new(session.info()?.present()).round(&mut session, false)?;
-        let tables = session.info()?;
+        let mut log = LiveLog::open(&mut session)?;
+        let records = log::records(log.collect()?);
+        let tables = log.tables().clone();
         close(session);
-        Ok((tables, round.records))
+        Ok((tables, records))
     })
 }
 

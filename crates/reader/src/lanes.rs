@@ -1,0 +1,190 @@
+//! The lanes of a running recorder, read through a session: what [`live`](crate::live) and [`follow`](crate::follow) share.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use irqlog_wire::{
+    image::LaneControl,
+    ioctl::{BatchHeader, Cursor},
+    record::MAX_SIZE,
+};
+
+use crate::{
+    follow::Account,
+    log::{Item, Loss},
+    merge::{Head, Merge},
+    record::Record,
+    session::{BATCH, Session, SessionError, Source},
+};
+
+/// The most memory that the batches of all lanes take together, as long as there are not thousands of lanes.
+const BATCHES: usize = 16 << 20;
+
+/// A reader's place in one lane, and what it has read ahead: one batch at most.
+#[derive(Debug, Default)]
+struct Place {
+    from: Option<(u64, Cursor)>,
+    account: Account,
+    /// Read, but not given to the merge.
+    queue: VecDeque<Head>,
+    /// What is missing behind the last record that was read.
+    missing: Vec<Loss>,
+    last_tick: Option<u64>,
+    /// Records with a number from this one on do not belong to what is read. It counts from the lane's first record.
+    end: Option<u64>,
+    /// There is nothing to read now.
+    is_dry: bool,
+}
+
+impl Place {
+    /// Takes over a batch.
+    fn take(&mut self, lane: u32, header: &BatchHeader, records: Vec<Record>, has_more: bool) {
+        let (first_seq, next_seq) = (header.first_seq.get(), header.next_seq.get());
+        let start = self.from.map_or(first_seq, |(_, cursor)| cursor.seq.get());
+        // What was cleared comes before what was overwritten: a floor only hides what is older.
+        let mut expected = start.wrapping_add(header.cleared.get());
+        self.note(lane, first_seq, expected, header.lost.get());
+        expected = expected.wrapping_add(header.lost.get());
+        self.account.lost += header.lost.get();
+        self.account.cleared += header.cleared.get();
+        self.account.written = next_seq.wrapping_sub(first_seq);
+        self.account.in_ring = next_seq.wrapping_sub(header.next.seq.get());
+        self.account.delivered += records.len() as u64;
+        self.from = Some((header.start_id.get(), header.next));
+        self.is_dry = !has_more;
+        for record in records {
+            let seq = record.header.seq.get();
+            let gap = seq.wrapping_sub(expected);
+            if gap.cast_signed() > 0 {
+                // The driver does not leave out records within a batch; if it did, it should not go unnoticed.
+                self.note(lane, first_seq, expected, gap);
+                self.account.lost += gap;
+            }
+            expected = seq.wrapping_add(1);
+            if self.is_beyond(first_seq, seq) {
+                break;
+            }
+            self.last_tick = Some(record.header.tick.get());
+            self.queue.push_back(Head { losses: std::mem::take(&mut self.missing), record });
+        }
+        self.is_dry |= self.is_beyond(first_seq, header.next.seq.get());
+    }
+
+    /// Whether a sequence number lies behind what is read of this lane.
+    fn is_beyond(&self, first_seq: u64, seq: u64) -> bool {
+        self.end.is_some_and(|end| seq.wrapping_sub(first_seq) >= end)
+    }
+
+    /// Notes records that are missing, as far as they belong to what is read.
+    fn note(&mut self, lane: u32, lane_start: u64, first_seq: u64, count: u64) {
+        let left = self.end.map_or(u64::MAX, |end| end.saturating_sub(first_seq.wrapping_sub(lane_start)));
+        let count = count.min(left);
+        if count != 0 {
+            self.missing.push(Loss { lane, first_seq, count, from_tick: self.last_tick, to_tick: None });
+        }
+    }
+}
+
+/// All lanes, merged. Reading goes in rounds: a lane that has nothing more is not asked again before the next round.
+#[derive(Debug, Default)]
+pub(crate) struct Lanes {
+    places: BTreeMap<u32, Place>,
+    /// Lanes whose next record the merge wants.
+    wanting: Vec<u32>,
+    merge: Merge,
+    ready: VecDeque<Item>,
+    /// Nothing later than this is given in this round.
+    barrier: Option<u64>,
+    /// Losses without a record behind them are told at the end of the round.
+    has_ended: bool,
+}
+
+impl Lanes {
+    /// Starts with the first record that each lane ever had; what is gone already counts as lost.
+    pub(crate) fn new<'l>(lanes: impl IntoIterator<Item = (u32, &'l LaneControl)>) -> Self {
+        Self { places: lanes.into_iter().map(|(lane, _)| (lane, Place::default())).collect(), ..Self::default() }
+    }
+
+    /// Reads each lane only up to the sequence number that its control says comes next.
+    pub(crate) fn up_to<'l>(lanes: impl IntoIterator<Item = (u32, &'l LaneControl)>) -> Self {
+        let place = |lane: &LaneControl| {
+            let end = lane.next_seq.get().wrapping_sub(lane.first_seq.get());
+            Place { end: Some(end), is_dry: end == 0, ..Place::default() }
+        };
+        Self { places: lanes.into_iter().map(|(index, lane)| (index, place(lane))).collect(), ..Self::default() }
+    }
+
+    /// Looks for lanes that have come since.
+    pub(crate) fn refresh<'l>(&mut self, lanes: impl IntoIterator<Item = (u32, &'l LaneControl)>) {
+        for (lane, _) in lanes {
+            self.places.entry(lane).or_default();
+        }
+    }
+
+    /// Begins a round: every lane is looked at again that has nothing here.
+    pub(crate) fn begin(&mut self) {
+        (self.barrier, self.has_ended) = (None, false);
+        // The last one is looked at first.
+        for (&lane, place) in self.places.iter_mut().rev() {
+            place.is_dry = place.end == Some(0);
+            if !self.merge.has(lane) && !self.wanting.contains(&lane) {
+                self.wanting.push(lane);
+            }
+        }
+    }
+
+    /// The next item of this round. With `hold_back`, nothing is given that is later than the barrier: a tick from before
+    /// the first look at a lane that turned out to be dry.
+    pub(crate) fn next<S: Source>(
+        &mut self,
+        session: &mut Session<S>,
+        hold_back: bool,
+    ) -> Result<Option<Item>, SessionError> {
+        let room = (BATCHES / self.places.len().max(1)).clamp(4 * MAX_SIZE, BATCH);
+        if self.ready.is_empty() && !self.has_ended {
+            while let Some(&lane) = self.wanting.last() {
+                self.fetch(session, lane, room)?;
+                self.wanting.pop();
+            }
+            let barrier = self.barrier.filter(|_| hold_back).unwrap_or(u64::MAX);
+            if let Some(lane) = self.merge.take(barrier, &mut self.ready) {
+                self.wanting.push(lane);
+            } else {
+                self.has_ended = true;
+                let merge = &self.merge;
+                let ended = self.places.iter_mut().filter(|(lane, _)| !merge.has(**lane));
+                self.ready.extend(ended.flat_map(|(_, place)| place.missing.drain(..)).map(Item::Loss));
+            }
+        }
+        Ok(self.ready.pop_front())
+    }
+
+    /// Moves a lane's next record to the merge.
+    fn fetch<S: Source>(&mut self, session: &mut Session<S>, lane: u32, room: usize) -> Result<(), SessionError> {
+        let Some(place) = self.places.get_mut(&lane) else { return Ok(()) };
+        while place.queue.is_empty() && !place.is_dry {
+            let batch = session.read(lane, place.from, room)?;
+            self.barrier = self.barrier.or_else(|| Some(batch.header.barrier.get()));
+            let has_more = batch.has_more();
+            place.take(lane, &batch.header, batch.records, has_more);
+        }
+        if let Some(head) = place.queue.pop_front() {
+            self.merge.offer(lane, head);
+        }
+        Ok(())
+    }
+
+    /// Whether records are held back for the next round.
+    pub(crate) fn holds(&self) -> bool {
+        !self.merge.is_empty()
+    }
+
+    /// The account of each lane.
+    pub(crate) fn accounts(&self) -> impl Iterator<Item = (u32, Account)> {
+        self.places.iter().map(|(&lane, place)| (lane, place.account))
+    }
+
+    /// Sequence number up to which a lane was read.
+    pub(crate) fn position(&self, lane: u32) -> Option<u64> {
+        self.places.get(&lane)?.from.map(|(_, cursor)| cursor.seq.get())
+    }
+}

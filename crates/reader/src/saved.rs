@@ -1,0 +1,366 @@
+//! A saved log: an image in a file, read piece by piece.
+//!
+//! Of each lane only a window is in memory, so the size of the file does not matter. A file that was cut off is read as
+//! far as it goes: the whole entries of its site table, and each lane up to the first missing byte.
+
+use std::{
+    collections::VecDeque,
+    io::{ErrorKind, Read, Result as IoResult, Seek, SeekFrom},
+};
+
+use irqlog_wire::{
+    image::LaneControl,
+    record::{MAX_SIZE, WORD, size_of_first_word},
+};
+
+use crate::{
+    image::Tables,
+    log::{Fault, Item, Log, LogError, Loss},
+    merge::{Head, Merge},
+    record::{Damage, RecordView, view},
+};
+
+/// The most memory that the windows of all lanes take together, as long as there are not thousands of lanes.
+const WINDOWS: usize = 16 << 20;
+
+/// Bytes that are read by their offset.
+#[derive(Debug)]
+pub(crate) struct Bytes<R> {
+    source: R,
+    length: u64,
+}
+
+impl<R: Read + Seek> Bytes<R> {
+    fn new(mut source: R) -> IoResult<Self> {
+        let length = source.seek(SeekFrom::End(0))?;
+        Ok(Self { source, length })
+    }
+
+    /// Appends the bytes from an offset on, as far as they are there.
+    fn read(&mut self, offset: u64, size: u64, out: &mut Vec<u8>) -> IoResult<()> {
+        let there = self.length.saturating_sub(offset).min(size);
+        if there == 0 {
+            return Ok(());
+        }
+        self.source.seek(SeekFrom::Start(offset))?;
+        let start = out.len();
+        out.resize(start + usize::try_from(there).map_err(|_| ErrorKind::OutOfMemory)?, 0);
+        match self.source.read_exact(&mut out[start..]) {
+            // It has become shorter since it was opened.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                out.truncate(start);
+                Ok(())
+            }
+            result => result,
+        }
+    }
+}
+
+/// A lane of an image, record after record.
+#[derive(Debug)]
+struct LaneReader {
+    index: u32,
+    data_offset: u64,
+    words: u64,
+    /// Position up to which the window reaches.
+    fetched: u64,
+    head: u64,
+    window: Vec<u8>,
+    /// Where in the window the next record starts.
+    at: usize,
+    /// Bytes that a window holds at most.
+    room: u64,
+    /// The bytes end before the lane does.
+    is_cut: bool,
+    first_seq: u64,
+    /// Sequence number behind the newest record that was ever written, from `first_seq` on.
+    end: u64,
+    /// Lower sequence numbers were cleared, from `first_seq` on.
+    cleared: u64,
+    /// The next one that is expected, from `first_seq` on: lower ones were shown, or cleared.
+    expected: u64,
+    last_tick: Option<u64>,
+}
+
+impl LaneReader {
+    fn new(index: u32, lane: &LaneControl, room: u64) -> Self {
+        let first_seq = lane.first_seq.get();
+        let end = lane.next_seq.get().wrapping_sub(first_seq);
+        // A floor below the first record is that of a lane that was never cleared.
+        let cleared = lane.floor.get().wrapping_sub(first_seq);
+        let cleared = if cleared > end { 0 } else { cleared };
+        Self {
+            index,
+            data_offset: lane.data_offset.get(),
+            words: lane.data_words.get(),
+            fetched: lane.tail.get(),
+            head: lane.head.get(),
+            window: Vec::new(),
+            at: 0,
+            room,
+            is_cut: false,
+            first_seq,
+            end,
+            cleared,
+            expected: cleared,
+            last_tick: None,
+        }
+    }
+
+    const fn damage(&self, size: usize) -> Damage {
+        let from_end = self.fetched.wrapping_mul(WORD as u64).wrapping_sub((self.window.len() - self.at) as u64);
+        let offset = from_end & self.words.wrapping_mul(WORD as u64).wrapping_sub(1);
+        Damage { lane: self.index, offset: offset as usize, size }
+    }
+
+    /// Whether the lane's geometry makes sense.
+    const fn check(&self) -> Result<(), Damage> {
+        let used = self.head.wrapping_sub(self.fetched);
+        if self.words.is_power_of_two() && self.words <= u64::MAX / WORD as u64 && used <= self.words {
+            Ok(())
+        } else {
+            Err(Damage { lane: self.index, offset: 0, size: self.words.saturating_mul(WORD as u64) as usize })
+        }
+    }
+
+    /// Sees to it that a whole record is in the window, if the lane has one more.
+    fn fill(&mut self, bytes: &mut Bytes<impl Read + Seek>) -> IoResult<()> {
+        if self.window.len() - self.at >= MAX_SIZE || self.fetched == self.head || self.is_cut {
+            return Ok(());
+        }
+        self.window.drain(..self.at);
+        self.at = 0;
+        while self.fetched != self.head && self.window.len() < MAX_SIZE && !self.is_cut {
+            let index = self.fetched & (self.words - 1);
+            let words = (self.head.wrapping_sub(self.fetched)).min(self.words - index).min(self.room / WORD as u64);
+            let start = self.window.len();
+            let offset = self.data_offset.saturating_add(index * WORD as u64);
+            bytes.read(offset, words * WORD as u64, &mut self.window)?;
+            let whole = (self.window.len() - start) / WORD;
+            self.window.truncate(start + whole * WORD);
+            self.fetched = self.fetched.wrapping_add(whole as u64);
+            self.is_cut = (whole as u64) < words;
+        }
+        Ok(())
+    }
+
+    /// The lane's next record that was not cleared, and what is missing before it. It stays in the window until the next
+    /// call.
+    fn next(
+        &mut self,
+        bytes: &mut Bytes<impl Read + Seek>,
+    ) -> Result<Option<(Option<Loss>, RecordView<'_>)>, LaneError> {
+        loop {
+            self.fill(bytes)?;
+            let rest = &self.window[self.at..];
+            if rest.is_empty() && !self.is_cut {
+                return Ok(None);
+            }
+            let size = rest.first_chunk().map_or(0, |word| size_of_first_word(u64::from_le_bytes(*word)));
+            let Ok((record, _)) = view(self.index, rest) else { return Err(self.damage(size).into()) };
+            let (seq, tick) = (record.header.seq.get().wrapping_sub(self.first_seq), record.header.tick.get());
+            let start = self.at;
+            self.at += size;
+            let ahead = seq.wrapping_sub(self.expected).cast_signed();
+            if seq < self.cleared {
+                continue;
+            }
+            let loss = (ahead > 0).then(|| Loss {
+                lane: self.index,
+                first_seq: self.first_seq.wrapping_add(self.expected),
+                count: ahead.cast_unsigned(),
+                from_tick: self.last_tick,
+                to_tick: Some(tick),
+            });
+            if ahead >= 0 {
+                self.expected = seq.wrapping_add(1);
+            }
+            self.last_tick = Some(tick);
+            // Looked at again, since a borrow that is returned may not live through the loop.
+            let (record, _) = view(self.index, &self.window[start..])?;
+            return Ok(Some((loss, record)));
+        }
+    }
+
+    /// What was written behind the last record that is there.
+    fn tail(&self) -> Option<Loss> {
+        let count = self.end.wrapping_sub(self.expected);
+        (count.cast_signed() > 0).then(|| Loss {
+            lane: self.index,
+            first_seq: self.first_seq.wrapping_add(self.expected),
+            count,
+            from_tick: self.last_tick,
+            to_tick: None,
+        })
+    }
+}
+
+/// Why a lane ends.
+enum LaneError {
+    Damage(Damage),
+    File(std::io::Error),
+}
+
+impl From<Damage> for LaneError {
+    fn from(damage: Damage) -> Self {
+        Self::Damage(damage)
+    }
+}
+
+impl From<std::io::Error> for LaneError {
+    fn from(error: std::io::Error) -> Self {
+        Self::File(error)
+    }
+}
+
+/// An image that is not in use: a file that `save` wrote, or the memory of a driver that is no more.
+#[derive(Debug)]
+pub struct SavedLog<R> {
+    bytes: Bytes<R>,
+    tables: Tables,
+    /// The file is shorter than its header says.
+    is_cut_off: bool,
+    lanes: Vec<Option<LaneReader>>,
+    /// Lanes whose next record the merge wants.
+    wanting: Vec<u32>,
+    merge: Merge,
+    ready: VecDeque<Item>,
+    faults: Vec<Fault>,
+}
+
+impl<R: Read + Seek> SavedLog<R> {
+    /// Reads the tables. A file that is cut off behind them can be opened; [`Log::faults`] says so then.
+    ///
+    /// # Errors
+    /// [`LogError::Image`] if it is no image of a version that this reader knows, or if its tables are not there;
+    /// [`LogError::File`] if the file cannot be read.
+    pub fn open(source: R) -> Result<Self, LogError> {
+        let mut bytes = Bytes::new(source)?;
+        let mut error = None;
+        let length = bytes.length;
+        let tables = Tables::read(length, |offset, size| {
+            let mut out = Vec::new();
+            match bytes.read(offset, size, &mut out) {
+                Ok(()) => out,
+                Err(failed) => {
+                    error = Some(failed);
+                    Vec::new()
+                }
+            }
+        });
+        if let Some(error) = error {
+            return Err(error.into());
+        }
+        let tables = tables?;
+        let total = tables.header.total_size.get();
+        let mut faults = Vec::new();
+        let is_cut_off = length < total;
+        if is_cut_off {
+            faults.push(Fault::CutOff { length, total });
+        }
+        let room = (WINDOWS / tables.present().count().max(1)).clamp(4 * MAX_SIZE, 64 * MAX_SIZE) as u64;
+        let mut lanes: Vec<_> = (0..).zip(&tables.lanes).map(|(index, lane)| reader(index, lane, room)).collect();
+        check(&mut lanes, &mut faults);
+        let wanting = lanes.iter().flatten().rev().map(|lane| lane.index).collect();
+        Ok(Self { bytes, tables, is_cut_off, lanes, wanting, merge: Merge::default(), ready: VecDeque::new(), faults })
+    }
+
+    /// Shows every record to `sink`, lane by lane and where it lies, without a copy and without order: the fastest way
+    /// through a log.
+    ///
+    /// # Errors
+    /// [`LogError::File`]; what cannot be read otherwise is in [`Log::faults`].
+    pub fn visit(&mut self, mut sink: impl FnMut(u32, RecordView<'_>)) -> Result<(), LogError> {
+        for lane in self.lanes.iter_mut().flatten() {
+            let index = lane.index;
+            loop {
+                match lane.next(&mut self.bytes) {
+                    Ok(Some((_, record))) => sink(index, record),
+                    Ok(None) => break,
+                    Err(LaneError::Damage(damage)) => {
+                        self.faults.push(damage.into());
+                        break;
+                    }
+                    Err(LaneError::File(error)) => return Err(error.into()),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves a lane's next record to the merge.
+    fn fetch(&mut self, index: u32) -> Result<(), LogError> {
+        let Some(Some(lane)) = self.lanes.get_mut(index as usize) else { return Ok(()) };
+        let ended = match lane.next(&mut self.bytes) {
+            Ok(Some((loss, record))) => {
+                let record = record.to_record(index);
+                self.merge.offer(index, Head { losses: loss.into_iter().collect(), record });
+                return Ok(());
+            }
+            Ok(None) => return Ok(()),
+            Err(ended) => ended,
+        };
+        match ended {
+            // That the file is cut off is said already, and the losses say what is missing.
+            LaneError::Damage(_) if lane.is_cut && self.is_cut_off => Ok(()),
+            LaneError::Damage(damage) => {
+                self.faults.push(damage.into());
+                Ok(())
+            }
+            LaneError::File(error) => Err(error.into()),
+        }
+    }
+}
+
+impl<R: Read + Seek> Log for SavedLog<R> {
+    fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    fn next(&mut self) -> Result<Option<Item>, LogError> {
+        if let Some(item) = self.ready.pop_front() {
+            return Ok(Some(item));
+        }
+        while let Some(lane) = self.wanting.pop() {
+            self.fetch(lane)?;
+        }
+        if let Some(lane) = self.merge.take(u64::MAX, &mut self.ready) {
+            self.wanting.push(lane);
+        } else {
+            // Every lane has ended: what was written behind its end is told once.
+            let ends = std::mem::take(&mut self.lanes);
+            self.ready.extend(ends.iter().flatten().filter_map(LaneReader::tail).map(Item::Loss));
+        }
+        Ok(self.ready.pop_front())
+    }
+
+    fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+}
+
+/// The reader of a lane, if the lane is there.
+fn reader(index: u32, lane: &LaneControl, room: u64) -> Option<LaneReader> {
+    (lane.data_words.get() != 0).then(|| LaneReader::new(index, lane, room))
+}
+
+/// Leaves out lanes whose geometry makes no sense, or that claim what another one has: each byte is read once.
+fn check(lanes: &mut [Option<LaneReader>], faults: &mut Vec<Fault>) {
+    for slot in lanes.iter_mut() {
+        if let Some(Err(damage)) = slot.as_ref().map(LaneReader::check) {
+            faults.push(damage.into());
+            *slot = None;
+        }
+    }
+    let mut by_offset: Vec<_> = lanes.iter().flatten().map(|lane| (lane.data_offset, lane.words, lane.index)).collect();
+    by_offset.sort_unstable();
+    let mut end = 0;
+    for (offset, words, index) in by_offset {
+        if offset < end {
+            faults.push(Fault::Overlap { lane: index });
+            lanes[index as usize] = None;
+        } else {
+            end = offset.saturating_add(words.saturating_mul(WORD as u64));
+        }
+    }
+}
