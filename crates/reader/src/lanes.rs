@@ -55,7 +55,7 @@ impl Place {
             let seq = record.header.seq.get();
             let gap = seq.wrapping_sub(expected);
             if gap.cast_signed() > 0 {
-                // The driver does not leave out records within a batch; if it did, it should not go unnoticed.
+                // Damaged ones, which the driver leaves out.
                 self.note(lane, first_seq, expected, gap);
                 self.account.lost += gap;
             }
@@ -65,6 +65,11 @@ impl Place {
             }
             self.last_tick = Some(record.header.tick.get());
             self.queue.push_back(Head { losses: std::mem::take(&mut self.missing), record });
+        }
+        let gap = header.next.seq.get().wrapping_sub(expected);
+        if gap.cast_signed() > 0 && !self.is_beyond(first_seq, expected) {
+            self.note(lane, first_seq, expected, gap);
+            self.account.lost += gap;
         }
         self.is_dry |= self.is_beyond(first_seq, header.next.seq.get());
     }

@@ -1,14 +1,16 @@
 //! A server in the rig's place that answers out of an image, for as long as irqlog asks.
 
 use std::{
-    io::{Read, Write},
+    io::{Cursor, Read, Write},
     os::unix::net::{UnixListener, UnixStream},
     path::{Path, PathBuf},
 };
 
 use irqlog_reader::{
     image,
+    log::{self, Log},
     rig::{AnswerFrame, RequestFrame},
+    saved::SavedLog,
 };
 use irqlog_wire::{
     VERSION,
@@ -65,12 +67,14 @@ fn tables_size(bytes: &[u8]) -> usize {
 
 /// Everything of the lane at the first request, and nothing at the others.
 fn batch(bytes: &[u8], request: &ReadRequest) -> Vec<u8> {
-    let (tables, lanes) = image::read(bytes).unwrap();
+    let mut log = SavedLog::open(Cursor::new(bytes)).unwrap();
+    let all = log::records(log.collect().unwrap());
+    let tables = log.tables();
     let lane = request.lane.get() as usize;
     let is_first = request.flags.get() & ioctl::read_flags::FROM_START != 0;
-    let records = if is_first { &*lanes[lane].records } else { &[] };
+    let records: Vec<_> = all.iter().filter(|record| is_first && record.lane == request.lane.get()).collect();
     let mut data = Vec::new();
-    for record in records {
+    for record in &records {
         data.extend_from_slice(record.header.as_bytes());
         data.extend_from_slice(&record.payload);
         data.resize(data.len().next_multiple_of(WORD), 0);
