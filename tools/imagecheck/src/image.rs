@@ -164,6 +164,7 @@ fn in_memory(bytes: &[u8], section: &pe::ImageSectionHeader) -> Vec<u8> {
     bytes.iter().copied().take(section.virtual_size.get(LE) as usize).collect()
 }
 
+/// Modules and names. (object's own list leaves out what is imported by ordinal, which here has to be an error.)
 fn imports(file: &PeFile64<'_>) -> Result<Vec<(String, String)>> {
     let mut imports = Vec::new();
     let Some(table) = file.import_table()? else { return Ok(imports) };
@@ -172,6 +173,7 @@ fn imports(file: &PeFile64<'_>) -> Result<Vec<(String, String)>> {
         let module = String::from_utf8_lossy(table.name(descriptor.name.get(LE))?).into_owned();
         let mut thunks = table.thunks(descriptor.original_first_thunk.get(LE))?;
         while let Some(thunk) = thunks.next::<pe::ImageNtHeaders64>()? {
+            ensure!(!thunk.is_ordinal(), "it imports from {module} by ordinal, not by name");
             let (_, name) = table.hint_name(thunk.address())?;
             imports.push((module.clone(), String::from_utf8_lossy(name).into_owned()));
         }

@@ -3,22 +3,20 @@
 //! | Module | What |
 //! |---|---|
 //! | [`catalog`] | the security catalog |
+//! | [`layout`] | where a package lies, and how its files are written |
 //! | [`signing`] | whose signature image, catalog and CLI carry, and how it gets there |
 //! | [`materials`] | what is in the package that others wrote: CycloneDX and licences |
 //! | [`verify`] | what tools that are not ours say of the result |
 //! | [`twice`] | that two clones give the same |
 
 pub mod catalog;
+mod layout;
 mod materials;
 mod signing;
 mod twice;
 mod verify;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use irqlog_build::{
@@ -28,19 +26,14 @@ use irqlog_build::{
 use irqlog_inf as inf;
 use irqlog_kit::Arch;
 
-use self::signing::Signer;
+use self::{
+    layout::{VERSION, copy, crlf, files, folder, write},
+    signing::Signer,
+};
 pub use self::{signing::Arguments, twice::run as twice};
-
-/// The version of every crate of ours, of which the INF's `DriverVer` has four numbers.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What is put into each package as it is.
 const COPIED: [&str; 5] = ["inf/install.cmd", "inf/uninstall.cmd", "inf/README.txt", "LICENSE-MIT", "LICENSE-APACHE"];
-
-/// The folder of an architecture's package.
-pub fn folder(arch: Arch) -> PathBuf {
-    root().join("target/package").join(arch.name())
-}
 
 /// Makes the packages, and has them verified.
 ///
@@ -127,22 +120,6 @@ fn first_run(arch: Arch, folder: &Path, signer: &Signer) -> Result<()> {
         .try_for_each(|name| signer.sign(&drivers::image(arch, name), &folder.join(format!("{name}.sys"))))
 }
 
-/// All files below a folder, by their names in it, in order.
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
-        let entry = entry?;
-        let name = PathBuf::from(entry.file_name());
-        if entry.path().is_dir() {
-            files.extend(self::files(&entry.path())?.iter().map(|file| name.join(file)));
-        } else {
-            files.push(name);
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
 /// What StampInf does: the date and version of this build in `DriverVer`.
 fn stamp(inx: &str, date: u64) -> Result<String> {
     let date = der::DateTime::from_unix_duration(Duration::from_secs(date)).context("the date of the build")?;
@@ -162,20 +139,6 @@ fn stamp(inx: &str, date: u64) -> Result<String> {
     Ok(lines.join("\n") + "\n")
 }
 
-/// As Notepad of Windows 10 before 1809, and cmd.exe always, want a text.
-fn crlf(text: &str) -> String {
-    text.replace("\r\n", "\n").replace('\n', "\r\n")
-}
-
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    fs::copy(from, to).with_context(|| format!("copying {} to {}", from.display(), to.display()))?;
-    Ok(())
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    fs::write(path, text).with_context(|| format!("writing {}", path.display()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,10 +148,5 @@ mod tests {
         let stamped = stamp("[Version]\nDriverVer   = 01/01/2026,0.1.0.0\n", 1_700_000_000).unwrap();
         assert_eq!(stamped, format!("[Version]\nDriverVer   = 11/14/2023,{VERSION}.0\n"));
         assert!(stamp("[Version]\n", 0).unwrap_err().to_string().contains("0 lines"));
-    }
-
-    #[test]
-    fn texts_get_the_line_ends_of_windows_once() {
-        assert_eq!(crlf("a\nb\r\n"), "a\r\nb\r\n");
     }
 }

@@ -20,7 +20,7 @@ use irqlog_build::{
 use irqlog_kit::Arch;
 use serde_json::{Value, json};
 
-use super::VERSION;
+use crate::layout::{VERSION, crlf};
 
 /// What somebody wrote that is in the package.
 struct Component {
@@ -69,7 +69,7 @@ pub fn write(arch: Arch, folder: &Path, date: u64) -> Result<()> {
     let text = serde_json::to_string_pretty(&bom(&components, arch, date)?)? + "\n";
     fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
     let path = folder.join("THIRD-PARTY-LICENSES.txt");
-    fs::write(&path, super::crlf(&licenses(&components))).with_context(|| format!("writing {}", path.display()))
+    fs::write(&path, crlf(&licenses(&components))).with_context(|| format!("writing {}", path.display()))
 }
 
 fn bom(components: &BTreeMap<String, Component>, arch: Arch, date: u64) -> Result<Value> {

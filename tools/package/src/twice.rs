@@ -13,7 +13,10 @@ use irqlog_build::{
 };
 use irqlog_kit::Arch;
 
-use super::{catalog, folder};
+use crate::{
+    catalog,
+    layout::{files, folder},
+};
 
 /// Builds the packages from two clones of what is committed, and compares them.
 ///
@@ -70,9 +73,9 @@ fn make(clone: &Path, archs: &[Arch], date: u64) -> Result<()> {
 /// Compares two packages file by file, without what signing has put in.
 fn compare(one: &Path, other: &Path, clones: &[PathBuf]) -> Result<()> {
     let private = reproducible::private_folders()?;
-    let files = super::files(one)?;
-    ensure!(files == super::files(other)?, "{} and {} have different files", one.display(), other.display());
-    for name in &files {
+    let names = files(one)?;
+    ensure!(names == files(other)?, "{} and {} have different files", one.display(), other.display());
+    for name in &names {
         let [first, second] = [one, other].map(|folder| fs::read(folder.join(name)));
         if name.file_name().is_some_and(|name| name == "irqlog-test.cer") {
             continue;

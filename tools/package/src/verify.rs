@@ -6,6 +6,8 @@ use anyhow::{Context, Result, bail, ensure};
 use irqlog_build::shell::output;
 use irqlog_inf as inf;
 
+use crate::layout::files;
+
 /// Has a package verified; says on standard output what was.
 ///
 /// # Errors
@@ -20,7 +22,7 @@ pub fn run(folder: &Path, authorities: &Path) -> Result<()> {
 /// What was found to be in order.
 fn look(folder: &Path, authorities: &Path) -> Result<Vec<String>> {
     let mut lines = Vec::new();
-    for file in super::files(folder)? {
+    for file in files(folder)? {
         if file.extension().is_some_and(|extension| ["sys", "exe", "cat"].iter().any(|signed| extension == *signed)) {
             osslsigncode(authorities, &[], &folder.join(&file))?;
             lines.push(format!("osslsigncode: the signature of {} is good", file.display()));
@@ -86,7 +88,7 @@ fn hex(bytes: &[u8]) -> String {
 pub fn flips(folder: &Path, authorities: &Path) -> Result<()> {
     const PLACES: usize = 16;
     let copy = folder.with_extension("flipped");
-    for file in super::files(folder)? {
+    for file in files(folder)? {
         let to = copy.join(&file);
         let parent = to.parent().context("a file lies in a folder")?;
         fs::create_dir_all(parent).with_context(|| format!("creating {}", parent.display()))?;

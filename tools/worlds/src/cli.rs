@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use irqlog_build::{host::NATIVE, shell::root};
 use serde_json::Value;
 
-use crate::{rig::Serving, scenarios::Target};
+use crate::{rig::Serving, target::Target};
 
 /// A scenario that needs a CLI on a running driver.
 pub struct Scenario {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     rig::{self, Serving},
-    scenarios::Target,
+    target::Target,
 };
 
 /// Calls of the storm's threads in one go: few enough for the ring to hold most of them.

@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::{Context, Result, ensure};
 use irqlog_build::{host::NATIVE, shell::root};
 
-use crate::{rig, scenarios::Target};
+use crate::{rig, target::Target};
 
 /// Runs it.
 ///

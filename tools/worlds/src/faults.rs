@@ -16,8 +16,9 @@ use irqlog_build::{drivers, shell::root};
 use irqlog_imagecheck as imagecheck;
 
 use crate::{
+    outcome::{Outcome, limited},
     rig,
-    scenarios::{Outcome, World},
+    world::World,
 };
 
 struct Fault {
@@ -96,7 +97,7 @@ fn try_it(fault: &Fault, world: World) -> Result<Option<(String, String)>> {
             // Under an emulator that takes an hour.
             "coverage" if world.is_native_rig() => {
                 imagecheck::verify(world.arch(), &image)?;
-                crate::scenarios::limited(&rig::coverage(world.arch(), &image)?)?
+                limited(&rig::coverage(world.arch(), &image)?)?
             }
             "coverage" => continue,
             name => world.run_with(&image, name)?,
@@ -113,7 +114,7 @@ fn in_rig(world: World, image: &Path, arguments: &[&str]) -> Result<Outcome> {
         return Ok(Outcome::NotHere("the rig's own"));
     }
     let images = image.parent().context("a folder")?;
-    crate::scenarios::limited(rig::command(world.arch(), images)?.args(arguments))
+    limited(rig::command(world.arch(), images)?.args(arguments))
 }
 
 /// The line that says it.

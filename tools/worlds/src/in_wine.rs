@@ -5,10 +5,7 @@ use std::{path::Path, time::Duration};
 use anyhow::{Result, ensure};
 use irqlog_build::shell::root;
 
-use crate::{
-    scenarios::{Outcome, Target},
-    wine::Wine,
-};
+use crate::{outcome::Outcome, target::Target, wine::Wine};
 
 /// Scenarios of Wine alone.
 pub const OWN: [&str; 3] = ["service", "stop-while-open", "doctor"];

@@ -1,10 +1,25 @@
 //! The worlds that irqlog.sys runs in, and what is done with it there.
+//!
+//! | Module | What |
+//! |---|---|
+//! | [`target`] | a running driver and the CLI on it |
+//! | [`outcome`] | what came of a scenario |
+//! | [`rig`], `wine` | the two that run a driver |
+//! | `cli`, `in_wine` | scenarios that are not the rig's own |
+//! | [`world`] | a choice of runner and architecture |
+//! | [`scenarios`], [`faults`] | every scenario, or every planted fault, in every world |
+//! | [`demo`], [`events`] | two longer stories in the rig |
+//!
+//! A module uses those above it and no other.
 
 mod cli;
 pub mod demo;
 pub mod events;
 pub mod faults;
 mod in_wine;
+pub mod outcome;
 pub mod rig;
 pub mod scenarios;
+pub mod target;
 mod wine;
+pub mod world;

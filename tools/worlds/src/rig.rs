@@ -15,7 +15,7 @@ use irqlog_build::{
 };
 use irqlog_kit::Arch;
 
-use crate::scenarios::Target;
+use crate::target::Target;
 
 /// The target of the rig that runs under an emulator.
 const ARM64_LINUX: &str = "aarch64-unknown-linux-gnu";

@@ -19,9 +19,9 @@ use irqlog_build::{
     shell::{root, run, timed},
 };
 use irqlog_kit::Arch;
-use object::{LittleEndian as LE, read::pe::PeFile64};
+use object::{LittleEndian as LE, Object, read::pe::PeFile64};
 
-use crate::scenarios::Target;
+use crate::target::Target;
 
 /// The module that the drivers import from, and the one that the copies import from.
 const KERNEL: &str = "ntoskrnl.exe";
@@ -84,22 +84,12 @@ pub fn use_driver(image: &Path) -> Result<()> {
 
 /// Names that an image imports from the kernel.
 fn imports(image: &[u8]) -> Result<BTreeSet<String>> {
-    let file = PeFile64::parse(image)?;
-    let table = file.import_table()?.context("an import table")?;
-    let mut names = BTreeSet::new();
-    let mut descriptors = table.descriptors()?;
-    while let Some(descriptor) = descriptors.next()? {
-        if table.name(descriptor.name.get(LE))?.eq_ignore_ascii_case(KERNEL.as_bytes()) {
-            let mut thunks = table.thunks(descriptor.original_first_thunk.get(LE))?;
-            while let Some(thunk) = thunks.next::<object::pe::ImageNtHeaders64>()? {
-                let (_, name) = table.hint_name(object::read::pe::ImageThunkData::address(thunk))?;
-                names.insert(String::from_utf8_lossy(name).into_owned());
-            }
-        }
-    }
-    Ok(names)
+    let imports = PeFile64::parse(image)?.imports()?;
+    let of_the_kernel = imports.iter().filter(|import| import.library().eq_ignore_ascii_case(KERNEL.as_bytes()));
+    Ok(of_the_kernel.map(|import| String::from_utf8_lossy(import.name()).into_owned()).collect())
 }
 
+/// Names that an image exports, forwarders included, which object's own list leaves out.
 fn exports(image: &[u8]) -> Result<BTreeSet<String>> {
     let file = PeFile64::parse(image)?;
     let table = file.export_table()?.context("an export table")?;

@@ -10,7 +10,7 @@ use irqlog_imagecheck as imagecheck;
 use irqlog_inf as inf;
 use irqlog_kit::Arch;
 use irqlog_package as package;
-use irqlog_worlds::scenarios::WorldArgument;
+use irqlog_worlds::world::WorldArgument;
 use irqlog_worlds::{demo, faults, scenarios};
 
 mod bench;

@@ -12,7 +12,7 @@ use irqlog_build::{
 use irqlog_imagecheck as imagecheck;
 use irqlog_kit::Arch;
 use irqlog_package as package;
-use irqlog_worlds::{faults, rig, scenarios::WorldArgument};
+use irqlog_worlds::{faults, rig, world::WorldArgument};
 
 use crate::mutants;
 

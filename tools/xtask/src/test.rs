@@ -19,10 +19,7 @@ use irqlog_imagecheck as imagecheck;
 use irqlog_inf as inf;
 use irqlog_kit::Arch;
 use irqlog_package as package;
-use irqlog_worlds::{
-    events, faults, rig,
-    scenarios::{self, World},
-};
+use irqlog_worlds::{events, faults, rig, scenarios, world::World};
 
 use crate::{irql_comments, markdown};
 

@@ -1,0 +1,54 @@
+//! What came of a scenario, and commands that have a time limit.
+
+use std::{fmt, process::Command, time::Duration};
+
+use anyhow::{Context, Result};
+
+/// What came of a scenario in a world.
+#[derive(Debug)]
+pub enum Outcome {
+    /// As it should.
+    Passed,
+    /// With what it said.
+    Failed(String),
+    /// This world cannot show it, and why.
+    NotHere(&'static str),
+}
+
+impl From<Result<()>> for Outcome {
+    fn from(result: Result<()>) -> Self {
+        result.map_or_else(|error| Self::Failed(format!("{error:#}")), |()| Self::Passed)
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Passed => "ok",
+            Self::Failed(_) => "FAILED",
+            Self::NotHere(_) => "-",
+        })
+    }
+}
+
+/// Longer than the rig's own patience with a deadlock.
+const LIMIT: Duration = Duration::from_mins(3);
+
+/// Runs a command that may take as long as [`LIMIT`].
+///
+/// # Errors
+/// If it cannot be started.
+pub fn limited(command: &Command) -> Result<Outcome> {
+    let mut limited = Command::new("timeout");
+    limited.arg(LIMIT.as_secs().to_string()).arg(command.get_program()).args(command.get_args());
+    let output = limited.output().context("starting `timeout`")?;
+    if output.status.success() {
+        return Ok(Outcome::Passed);
+    }
+    let mut said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    // What `timeout` ends with when it had to.
+    if output.status.code() == Some(124) {
+        said.push_str(&format!("it did not end within {} s\n", LIMIT.as_secs()));
+    }
+    Ok(Outcome::Failed(said))
+}

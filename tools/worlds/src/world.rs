@@ -1,0 +1,144 @@
+//! The worlds: what irqlog.sys runs in.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use irqlog_build::{drivers, host::NATIVE};
+use irqlog_kit::Arch;
+
+use crate::{
+    cli, in_wine,
+    outcome::{Outcome, limited},
+    rig::{self, Serving},
+    target::Target,
+    wine::{self, Wine},
+};
+
+/// Something that irqlog.sys runs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum World {
+    /// The rig, with the image for x64.
+    RigX64,
+    /// The rig, with the image for ARM64.
+    RigArm64,
+    /// Wine, with the image for x64.
+    Wine,
+}
+
+/// A choice of worlds.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum WorldArgument {
+    /// The rig, with the image for x64
+    RigX64,
+    /// The rig, with the image for ARM64; under an emulator where the machine is another
+    RigArm64,
+    /// Wine, whose I/O manager and service manager are not ours
+    Wine,
+    /// All of them
+    All,
+}
+
+impl WorldArgument {
+    /// What is chosen.
+    pub const fn worlds(self) -> &'static [World] {
+        match self {
+            Self::RigX64 => &[World::RigX64],
+            Self::RigArm64 => &[World::RigArm64],
+            Self::Wine => &[World::Wine],
+            Self::All => &[World::RigX64, World::RigArm64, World::Wine],
+        }
+    }
+}
+
+impl World {
+    /// Its name on the command line and in the table.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RigX64 => "rig-x64",
+            Self::RigArm64 => "rig-arm64",
+            Self::Wine => "wine",
+        }
+    }
+
+    /// The architecture of the image that it runs.
+    pub const fn arch(self) -> Arch {
+        match self {
+            Self::RigX64 | Self::Wine => Arch::X64,
+            Self::RigArm64 => Arch::Arm64,
+        }
+    }
+
+    /// Whether it is the rig, without an emulator.
+    pub fn is_native_rig(self) -> bool {
+        self != Self::Wine && self.arch() == NATIVE
+    }
+
+    /// Why this machine cannot have it; nothing if it can.
+    pub fn lacks(self) -> Option<String> {
+        match self {
+            Self::RigX64 if NATIVE != Arch::X64 => Some("an x64 rig needs an x64 machine".to_owned()),
+            Self::Wine => wine::install().err().map(|error| format!("Wine is not there: {error:#}")),
+            Self::RigX64 | Self::RigArm64 => None,
+        }
+    }
+
+    /// Builds what it needs.
+    ///
+    /// # Errors
+    /// Whatever of the tools fails.
+    pub fn prepare(self) -> Result<()> {
+        match self {
+            Self::RigX64 => rig::prepare(Arch::X64),
+            Self::RigArm64 => rig::prepare(Arch::Arm64),
+            // The names of the scenarios are the rig's.
+            Self::Wine => rig::prepare(NATIVE).and_then(|()| wine::prepare()),
+        }
+    }
+
+    /// Does a scenario, with the real driver.
+    ///
+    /// # Errors
+    /// If it cannot be done; what comes of it is the outcome.
+    pub fn run(self, scenario: &str) -> Result<Outcome> {
+        self.run_in(&drivers::images(self.arch()), scenario)
+    }
+
+    /// Does a scenario with another irqlog.sys.
+    ///
+    /// # Errors
+    /// If it cannot be done; what comes of it is the outcome.
+    pub fn run_with(self, image: &Path, scenario: &str) -> Result<Outcome> {
+        if self == Self::Wine {
+            wine::use_driver(image)?;
+        }
+        self.run_in(image.parent().context("a folder")?, scenario)
+    }
+
+    fn run_in(self, images: &Path, scenario: &str) -> Result<Outcome> {
+        if let Some(cli) = cli::ALL.iter().find(|cli| cli.name == scenario) {
+            return Ok(self.through_cli(images, cli).into());
+        }
+        match self {
+            Self::RigX64 | Self::RigArm64 => run_in_rig(self.arch(), images, scenario),
+            Self::Wine => Ok(in_wine::run(scenario)),
+        }
+    }
+
+    fn through_cli(self, images: &Path, scenario: &cli::Scenario) -> Result<()> {
+        let target: Box<dyn Target> = match self {
+            Self::RigX64 | Self::RigArm64 => Box::new(Serving::start_with(self.arch(), images, 0)?),
+            Self::Wine => Box::new(Wine::start(&[])?),
+        };
+        (scenario.run)(&*target)?;
+        target.stop()
+    }
+}
+
+fn run_in_rig(arch: Arch, images: &Path, scenario: &str) -> Result<Outcome> {
+    if in_wine::OWN.contains(&scenario) {
+        return Ok(Outcome::NotHere("the rig has no service manager"));
+    }
+    let mut rig = rig::command(arch, images)?;
+    limited(rig.args(["run", scenario]))
+}
