@@ -18,8 +18,15 @@ use crate::{
 
 pub use crate::render::guid;
 
+/// The most bytes that the text of an event has; a longer one ends in `...`. A record has at most 1 KiB, so only widths and
+/// repetitions of a format go beyond, and a damaged or hostile one would have no end.
+pub const MAX_TEXT: usize = 8 << 10;
+
 /// The widest that a field gets: more is damage, or nobody's wish.
 const WIDEST: usize = 4096;
+
+/// The most pieces of a format that are looked at: holes may leave nothing in the text that counts against [`MAX_TEXT`].
+const MAX_PIECES: usize = 1024;
 
 /// An argument.
 #[derive(Clone, Debug, PartialEq)]
@@ -164,13 +171,21 @@ fn take(kind: ArgumentKind, bytes: &[u8]) -> Option<(Argument<'_>, &[u8])> {
     Some((Argument { kind, value, cut: 0 }, behind))
 }
 
-/// The text of an event: what `format!` would have given. A hole without its argument is `{?}`; a format that is wrong is
-/// shown as it is, with the arguments behind it.
+/// The text of an event: what `format!` would have given, as far as [`MAX_TEXT`]. A hole without its argument is `{?}`; a
+/// format that is wrong is shown as it is, with the arguments behind it.
 #[must_use]
 pub fn text(format: &str, names: &str, arguments: &[Argument<'_>]) -> String {
+    let names = names.split(',').take(arguments.len()).collect();
     let mut given = Given { names, arguments, next: 0 };
-    let mut text = String::with_capacity(format.len() + 8 * arguments.len());
-    for piece in pieces(format) {
+    let mut text = String::with_capacity(format.len().min(MAX_TEXT) + 8 * arguments.len());
+    for (index, piece) in pieces(format).enumerate() {
+        if text.len() > MAX_TEXT {
+            break;
+        }
+        if index == MAX_PIECES {
+            text.push_str("...");
+            break;
+        }
         match piece {
             Ok(Piece::Literal(literal)) => text.push_str(literal),
             Ok(Piece::Hole(hole)) => {
@@ -183,21 +198,26 @@ pub fn text(format: &str, names: &str, arguments: &[Argument<'_>]) -> String {
                 }
             }
             Err(_) => {
-                format.clone_into(&mut text);
+                text.clear();
+                text.push_str(&format[..format.floor_char_boundary(MAX_TEXT)]);
                 for argument in arguments {
                     text.push(' ');
                     value(&mut text, &argument.value, &Spec::default());
                 }
-                return text;
+                break;
             }
         }
+    }
+    if text.len() > MAX_TEXT {
+        text.truncate(text.floor_char_boundary(MAX_TEXT - "...".len()));
+        text.push_str("...");
     }
     text
 }
 
 /// The arguments that a format is given.
 struct Given<'a> {
-    names: &'a str,
+    names: Vec<&'a str>,
     arguments: &'a [Argument<'a>],
     /// The one that the next hole takes that says nothing.
     next: usize,
@@ -211,7 +231,7 @@ impl<'a> Given<'a> {
                 self.next - 1
             }
             Which::Index(index) => index,
-            Which::Name(name) => self.names.split(',').position(|own| own == name)?,
+            Which::Name(name) => self.names.iter().position(|own| *own == name)?,
         };
         self.arguments.get(index)
     }

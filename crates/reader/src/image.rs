@@ -128,7 +128,7 @@ impl Tables {
         let mut sums = self.header.drops.map(u64::from);
         for processor in &self.processors {
             for (sum, drops) in sums.iter_mut().zip(&processor.drops) {
-                *sum = sum.wrapping_add(drops.get());
+                *sum = sum.saturating_add(drops.get());
             }
         }
         sums

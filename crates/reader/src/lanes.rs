@@ -44,11 +44,11 @@ impl Place {
         let mut expected = start.wrapping_add(header.cleared.get());
         self.note(lane, first_seq, expected, header.lost.get());
         expected = expected.wrapping_add(header.lost.get());
-        self.account.lost += header.lost.get();
-        self.account.cleared += header.cleared.get();
+        self.account.lost = self.account.lost.saturating_add(header.lost.get());
+        self.account.cleared = self.account.cleared.saturating_add(header.cleared.get());
         self.account.written = next_seq.wrapping_sub(first_seq);
         self.account.in_ring = next_seq.wrapping_sub(header.next.seq.get());
-        self.account.delivered += records.len() as u64;
+        self.account.delivered = self.account.delivered.saturating_add(records.len() as u64);
         self.from = Some((header.start_id.get(), header.next));
         self.is_dry = !has_more;
         for record in records {
@@ -57,7 +57,7 @@ impl Place {
             if gap.cast_signed() > 0 {
                 // Damaged ones, which the driver leaves out.
                 self.note(lane, first_seq, expected, gap);
-                self.account.lost += gap;
+                self.account.lost = self.account.lost.saturating_add(gap);
             }
             expected = seq.wrapping_add(1);
             if self.is_beyond(first_seq, seq) {
@@ -69,7 +69,7 @@ impl Place {
         let gap = header.next.seq.get().wrapping_sub(expected);
         if gap.cast_signed() > 0 && !self.is_beyond(first_seq, expected) {
             self.note(lane, first_seq, expected, gap);
-            self.account.lost += gap;
+            self.account.lost = self.account.lost.saturating_add(gap);
         }
         self.is_dry |= self.is_beyond(first_seq, header.next.seq.get());
     }

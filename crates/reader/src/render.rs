@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use irqlog_wire::format::{Align, Style};
 
-use crate::event::Spec;
+use crate::event::{MAX_TEXT, Spec};
 
 /// `format!` of one value in one style, by the flags of a specification. The width is used only with the flag `0`.
 macro_rules! styled {
@@ -100,6 +100,10 @@ pub(crate) fn bytes(out: &mut String, bytes: &[u8], spec: &Spec) {
     let (before, behind) = if spec.alternate { ("\n    ", ",") } else { ("", "") };
     out.push('[');
     for (index, &byte) in bytes.iter().enumerate() {
+        // A width for each of them is not worth more than the text takes.
+        if out.len() > MAX_TEXT {
+            return;
+        }
         if index != 0 && !spec.alternate {
             out.push_str(", ");
         }

@@ -2,7 +2,7 @@
 
 use irqlog_wire::{
     record::{Level, WORD},
-    site::{PROVIDER_MAGIC, ProviderHeader, Site, sites},
+    site::{MAX_PROVIDER_NAME, PROVIDER_MAGIC, ProviderHeader, Site, sites},
 };
 use zerocopy::FromBytes;
 
@@ -63,7 +63,9 @@ impl SiteTable {
     #[must_use]
     pub fn find(&self, id: u32) -> Option<(usize, Site<'_>)> {
         let at = id as usize * WORD;
-        let index = self.providers.iter().position(|provider| (provider.range.0..provider.range.1).contains(&at))?;
+        // Entries lie one behind the other, and so do their sites.
+        let index = self.providers.partition_point(|provider| provider.range.1 <= at);
+        self.providers.get(index).filter(|provider| provider.range.0 <= at)?;
         let site = Site::parse(self.bytes.get(at..self.providers[index].range.1)?)?;
         Some((index, site))
     }
@@ -86,8 +88,10 @@ fn provider(bytes: &[u8], entry: usize) -> Option<(usize, Provider)> {
         && size >= size_of::<ProviderHeader>()
         && size.is_multiple_of(WORD)
         && first.is_multiple_of(WORD)
-        && first.checked_add(length).is_some_and(|end| end <= size);
-    let name = rest.get(..header.name_size.get() as usize)?;
+        && first.checked_add(length).is_some_and(|end| end <= size)
+        && first.checked_sub(size_of::<ProviderHeader>()).is_some_and(|room| header.name_size.get() as usize <= room);
+    // A longer one than is allowed would come back with each of its events.
+    let name = rest.get(..(header.name_size.get() as usize).min(MAX_PROVIDER_NAME))?;
     is_sane.then(|| {
         let provider = Provider {
             name: Untrusted::new(String::from_utf8_lossy(name).into_owned()),

@@ -55,7 +55,8 @@ pub fn record(out: &mut impl Write, tables: &Tables, record: &Record) -> Result<
         Some((thread, _)) => write!(out, "{thread:6x}  ")?,
         None => out.write_all(b"     -  ")?,
     }
-    write_message(out, tables, record)?;
+    // In one piece: escaped characters come one by one, and `out` may look at each write.
+    out.write_all(message(tables, record).as_bytes())?;
     writeln!(out)
 }
 

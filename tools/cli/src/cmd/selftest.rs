@@ -20,7 +20,7 @@ pub fn run(session: &mut Session<impl Source>, form: Form) -> Result<Finding> {
             [context.called, context.written, context.dropped, context.found].map(u32::from);
         // A drop is counted and so accounted for; a record that was written and is not found is not. Another writer may
         // have overwritten it meanwhile: run it again.
-        if called == 0 || called != written + dropped || found != written {
+        if called == 0 || called != written.saturating_add(dropped) || found != written {
             finding = Finding::Bad;
         }
         match form {

@@ -88,6 +88,13 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The text of a site as each of its events repeats it: the first KiB, with a mark if there is more.
+fn start_of(bytes: &[u8]) -> String {
+    const MOST: usize = 1024;
+    let text = String::from_utf8_lossy(bytes.get(..MOST).unwrap_or(bytes)).into_owned();
+    if bytes.len() > MOST { text + "\u{2026}" } else { text }
+}
+
 /// An event: its text, where it comes from, and its arguments with their types.
 fn event_fields(fields: &mut Map<String, Value>, site: u32, event: &EventView<'_>) {
     let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
@@ -97,16 +104,15 @@ fn event_fields(fields: &mut Map<String, Value>, site: u32, event: &EventView<'_
         put("provider", provider.raw().into());
     }
     if let Some(site) = event.site {
-        let lossy = |bytes| String::from_utf8_lossy(bytes).into_owned();
-        put("format", lossy(site.format).into());
-        put("module", lossy(site.module).into());
-        put("file", lossy(site.file).into());
+        put("format", start_of(site.format).into());
+        put("module", start_of(site.module).into());
+        put("file", start_of(site.file).into());
         put("line", site.header.line.get().into());
     }
     let arguments = event.arguments.iter().zip(event.names()).map(|(argument, name)| {
         let mut object = Map::new();
         if !name.is_empty() {
-            object.insert("name".into(), name.into());
+            object.insert("name".into(), start_of(name.as_bytes()).into());
         }
         object.insert("type".into(), name_or(argument.kind.name(), argument.kind.0.into()));
         let (value, exact) = value(&argument.value);
@@ -222,7 +228,7 @@ pub fn info(tables: &Tables) -> Value {
                 "lane": index,
                 "kind": name_or(LaneKind(lane.kind.get()).name(), lane.kind.get().into()),
                 "cpu": lane.processor.get(),
-                "bytes": lane.data_words.get() * 8,
+                "bytes": lane.data_words.get().saturating_mul(8),
                 "written": lane.next_seq.get().wrapping_sub(lane.first_seq.get()),
                 "contended": lane.contended.get(),
                 "longest_wait_ticks": lane.longest_wait.get(),

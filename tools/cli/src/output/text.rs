@@ -38,18 +38,23 @@ pub fn info(tables: &Tables) -> String {
         let written = lane.next_seq.get().wrapping_sub(lane.first_seq.get());
         text.push_str(&format!(
             "{index:4}  {kind:9}  {processor:>3}  {:6}  {written:10}\n",
-            lane.data_words.get() * 8 / 1024
+            lane.data_words.get().saturating_mul(8) / 1024
         ));
     }
     text
 }
 
+/// A sum of counters; those of a damaged image may be anything.
+fn sum(counters: impl IntoIterator<Item = u64>) -> u64 {
+    counters.into_iter().fold(0, u64::saturating_add)
+}
+
 /// Counters.
 #[expect(clippy::cast_precision_loss, reason = "for display")]
 pub fn stats(tables: &Tables) -> String {
-    let written: u64 = tables.present().map(|(_, lane)| lane.next_seq.get().wrapping_sub(lane.first_seq.get())).sum();
+    let written = sum(tables.present().map(|(_, lane)| lane.next_seq.get().wrapping_sub(lane.first_seq.get())));
     let drops = tables.drops();
-    let mut text = format!("written   {written}\ndropped   {}\n", drops.iter().sum::<u64>());
+    let mut text = format!("written   {written}\ndropped   {}\n", sum(drops));
     for (index, count) in (0..).zip(drops) {
         if count != 0 {
             text.push_str(&format!("  {:12} {count}\n", name_or(DropReason(index).name(), index)));
