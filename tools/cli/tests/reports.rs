@@ -60,11 +60,12 @@ fn losses_are_records_and_none_is_told_where_there_is_none() {
         let mut tables = tables();
         tables.lanes[0].first_seq.set(first);
         tables.lanes[0].floor.set(first);
+        tables.lanes[0].next_seq.set(seqs.last().unwrap() + 1);
         let image = with_records(&tables, seqs.iter().map(|&seq| text(seq, "text")).collect());
         let output = decode(name, &image, &["--json"]);
         let objects = String::from_utf8(output.stdout).unwrap();
         let objects = objects.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-        objects.filter_map(|object| object["lost"].as_u64()).sum::<u64>()
+        objects.filter_map(|object| object["loss"]["count"].as_u64()).sum::<u64>()
     };
     assert_eq!(lost("none", 0, &[0, 1, 2]), 0);
     assert_eq!(lost("before", 0, &[5, 6]), 5);
