@@ -18,8 +18,10 @@ use crate::{
 
 pub use crate::render::guid;
 
-/// The most bytes that the text of an event has; a longer one ends in `...`. A record has at most 1 KiB, so only widths and
-/// repetitions of a format go beyond, and a damaged or hostile one would have no end.
+/// The most bytes that the text of an event has; a longer one ends in `...`.
+///
+/// A record has at most 1 KiB, so only widths and repetitions of a format go beyond, and a damaged or hostile one would
+/// have no end.
 pub const MAX_TEXT: usize = 8 << 10;
 
 /// The widest that a field gets: more is damage, or nobody's wish.

@@ -3,6 +3,8 @@
 //! Memory is limited by the system (`ulimit -d`) to 16 times the file and 64 MiB. Output is compared between an image and one
 //! of four times its records: it grows as the file does. No time decides.
 #![cfg(unix)]
+#![expect(clippy::literal_string_with_formatting_args, reason = "they are formats of sites")]
+#![expect(clippy::naive_bytecount, reason = "no crate is worth counting the lines of a test")]
 
 mod common;
 
