@@ -179,7 +179,7 @@ fn long_path(serving: &dyn Target) -> Result<()> {
 fn same(serving: &dyn Target) -> Result<()> {
     let other: Box<dyn Target> = Box::new(Serving::start(NATIVE, 0)?);
     for target in [serving, &*other] {
-        for (level, text) in [("error", "gr\u{fc}n \u{1f980}"), ("warn", "tab\there"), ("trace", "")] {
+        for (level, text) in [("error", "gr\u{fc}n \u{1f980}"), ("warn", "tab\there"), ("info", "")] {
             target.irqlog(&["mark", text, "--level", level])?;
         }
         target.irqlog(&["configure", "--level", "debug", "--policy", "keep"])?;
