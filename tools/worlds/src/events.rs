@@ -29,7 +29,7 @@ pub fn run() -> Result<()> {
         Ok(text)
     };
     ask(&serving, &["providers"], &["sample_rust", "sample_c", "trace"], &["refused"])?;
-    ask(&serving, &["providers", "--sites"], &["samples/c/sample_c.c:", "\"round {round} of {}: {:.1} %\""], &[])?;
+    ask(&serving, &["providers", "--sites"], &["  sample_c.c:", "\"round {round} of {}: {:.1} %\""], &[])?;
     ask(&serving, &["read", "--provider", "sample_c"], &["sample_c: loading \\Driver\\sample_c"], &["sample_rust: "])?;
     ask(&serving, &["read", "--grep", "round [12] of work"], &["sample_c: round 1", "STATUS_PENDING"], &["DPC on"])?;
     let events =
