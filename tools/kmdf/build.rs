@@ -17,9 +17,9 @@ fn main() {
     for name in &names {
         write!(code, "c{name:?}, ").expect("a string");
     }
-    code.push_str("];\npub static mut TABLE: [Function; ENTRIES] = [");
+    code.push_str("];\npub static TABLE: Table = [");
     for index in 0..names.len() {
-        write!(code, "refuse::<{index}>, ").expect("a string");
+        write!(code, "AtomicPtr::new(refuse::<{index}> as *mut c_void), ").expect("a string");
     }
     code.push_str("];\n");
     for (index, name) in names.iter().enumerate().filter(|(_, name)| *name != "?") {

@@ -6,33 +6,40 @@
 //! | Module | What |
 //! |---|---|
 //! | [`nt`] | the kernel routines it imports, declared here |
-//! | [`table`] | the function table, and the refusals in it |
+//! | [`stop`] | bug checks |
+//! | [`lock`] | the one spin lock, and what it guards |
 //! | [`object`] | handles, references, parents, contexts |
-//! | [`device`] | driver, control device, files |
-//! | [`queue`] | parallel and manual queues, cancellation |
-//! | [`request`] | requests: buffers, completion |
+//! | [`globals`] | the driver that is bound |
+//! | [`irp`], [`file`], [`request`] | IRPs, files; requests: buffers, completion |
 //! | [`timer`], [`waitlock`], [`registry`] | timers, wait locks, registry keys |
+//! | [`device`] | the control device |
+//! | [`queue`] | parallel and manual queues, cancellation |
+//! | [`dispatch`], [`driver`] | the dispatch routine, and the driver object that has it |
+//! | [`table`] | the function table, and the refusals in it |
 //!
-//! One spin lock ([`object::Locked`]) guards all of its lists; it is never held while a driver's callback runs or a
-//! request is completed.
+//! A module uses those above it only. The lock ([`lock::Locked`]) guards all lists; it is never held while a driver's
+//! callback runs or a request is completed.
 
 #![no_std]
-// The interface is C's: every function takes raw handles that a driver got from us, and trusting them is the contract
-// of the framework. `object::body` checks the handle's type; that is the only check there can be.
-#![allow(
-    clippy::undocumented_unsafe_blocks,
-    clippy::multiple_unsafe_ops_per_block,
-    reason = "test framework, see above"
-)]
-#![allow(clippy::not_unsafe_ptr_arg_deref, clippy::missing_safety_doc, missing_docs, reason = "the names are KMDF's")]
+// The interface is C's: every function of the table is `unsafe extern`, and its caller, the driver, owes what the DDI of
+// that name says: pointers that are null or good for the call (`Option<&T>`, `Option<&mut MaybeUninit<T>>`), and handles
+// that it got and has not deleted (`object::RawHandle`, which checks what can be checked).
+#![allow(clippy::missing_safety_doc, missing_docs, reason = "the names are KMDF's; the contract is stated above")]
 
 extern crate alloc;
 
 mod device;
+mod dispatch;
+mod driver;
+mod file;
+mod globals;
+mod irp;
+mod lock;
 mod object;
 mod queue;
 mod registry;
 mod request;
+mod stop;
 mod table;
 mod timer;
 mod waitlock;
@@ -49,9 +56,11 @@ struct Pool;
 unsafe impl GlobalAlloc for Pool {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         const NON_PAGED: u64 = 0x40;
+        // SAFETY: flags and tag are ones it takes, and no layout here is empty. Null for none is what `alloc` gives, too.
         unsafe { nt::ExAllocatePool2(NON_PAGED, layout.size(), POOL_TAG).cast() }
     }
     unsafe fn dealloc(&self, memory: *mut u8, _: Layout) {
+        // SAFETY: the caller gives what `alloc` gave, once; the tag is the same.
         unsafe { nt::ExFreePoolWithTag(memory.cast(), POOL_TAG) }
     }
 }
@@ -62,7 +71,7 @@ static POOL: Pool = Pool;
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     let line = info.location().map_or(0, core::panic::Location::line);
-    unsafe { nt::KeBugCheckEx(u32::from_be_bytes(*b"KMDF"), line as usize, 0, 0, 0) }
+    stop::bug_check(u32::from_be_bytes(*b"KMDF"), line as usize, 0)
 }
 
 #[unsafe(no_mangle)]

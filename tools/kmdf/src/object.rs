@@ -1,50 +1,73 @@
 //! Handles: reference-counted objects with a parent, children, contexts and the driver's cleanup callbacks.
+//!
+//! | Type | What |
+//! |---|---|
+//! | [`Object`] | the header that every object begins with |
+//! | [`RawHandle`] | a handle as it passes between the driver and us: an address, null or not |
+//! | [`Reference`] | a counted reference to an object of any type: it lives at least as long |
+//! | [`Handle`] | a counted reference to an object of a known type, whose [`Body`] it gives |
+//!
+//! An object is only ever borrowed shared. What changes in it is atomic, or guarded by the framework's lock
+//! ([`Guarded`]). Its creator's reference belongs to the tree of parents and children, and [`delete`] gives it back.
 
 use alloc::{boxed::Box, vec::Vec};
 use core::{
     cell::UnsafeCell,
     ffi::{c_char, c_void},
-    ptr::null_mut,
-    sync::atomic::{AtomicI32, Ordering},
+    marker::PhantomData,
+    mem::forget,
+    ops::Deref,
+    ptr::{NonNull, null_mut},
+    sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering},
 };
 
 use crate::{
-    device::{Device, File},
-    nt,
-    queue::Queue,
-    registry::Key,
-    request::Request,
-    table::{Globals, WDF_VIOLATION},
-    timer::Timer,
-    waitlock::WaitLock,
+    lock::{Guarded, Locked},
+    stop::{self, BAD_HANDLE},
 };
 
 /// `irqlogKO`: what a live object starts with.
 const MAGIC: u64 = u64::from_le_bytes(*b"irqlogKO");
+/// References of an object while its destroy callback runs: the callback's own never bring it to zero again.
+const DYING: i32 = 1 << 30;
 
-pub enum Body {
+/// The types of objects.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
     Driver,
-    Device(Device),
-    File(File),
-    Queue(Queue),
-    Request(Request),
-    Timer(Timer),
-    Key(Key),
-    WaitLock(WaitLock),
+    Device,
+    File,
+    Queue,
+    Request,
+    Timer,
+    Key,
+    WaitLock,
 }
+
+/// What an object is besides its header.
+pub trait Body: Sized + 'static {
+    /// The type that a handle of it is checked for.
+    const KIND: Kind;
+
+    /// The object is deleted: gives back what the kernel knows of it. The body stays until the last reference goes.
+    fn dispose(&self) {}
+}
+
+/// A callback of the driver that gets a handle.
+pub type Callback = unsafe extern "system" fn(RawHandle);
 
 /// The fields of WDF_OBJECT_ATTRIBUTES.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Attributes {
     pub size: u32,
-    pub cleanup: Option<unsafe extern "system" fn(*mut Object)>,
-    pub destroy: Option<unsafe extern "system" fn(*mut Object)>,
+    pub cleanup: Option<Callback>,
+    pub destroy: Option<Callback>,
     pub execution_level: i32,
     pub synchronization_scope: i32,
-    pub parent: *mut Object,
+    pub parent: RawHandle,
     pub context_size_override: usize,
-    pub context_type: *const ContextType,
+    pub context_type: Option<&'static ContextType>,
 }
 
 /// The fields of WDF_OBJECT_CONTEXT_TYPE_INFO.
@@ -57,186 +80,316 @@ pub struct ContextType {
     get_unique: *const c_void,
 }
 
+/// A context: its type, and memory that the driver reads and writes.
+struct Context {
+    of: &'static ContextType,
+    memory: Box<[UnsafeCell<u64>]>,
+}
+
+/// Where an object stands in the tree.
+struct Links {
+    parent: Option<Reference>,
+    children: Vec<Reference>,
+}
+
+/// What the header knows of its body's type.
+struct Type {
+    kind: Kind,
+    dispose: fn(&Reference),
+    /// Frees the whole object.
+    ///
+    /// # Safety
+    /// The object has this type, and nothing refers to it any more.
+    free: unsafe fn(NonNull<Object>),
+}
+
+/// The header of an object.
 pub struct Object {
-    magic: u64,
+    magic: AtomicU64,
+    of: &'static Type,
     references: AtomicI32,
-    parent: *mut Self,
-    children: Vec<*mut Self>,
-    cleanup: Option<unsafe extern "system" fn(*mut Self)>,
-    destroy: Option<unsafe extern "system" fn(*mut Self)>,
-    context: Option<(*const ContextType, Box<[u64]>)>,
-    pub body: Body,
+    is_deleted: AtomicBool,
+    links: Guarded<Links>,
+    cleanup: Option<Callback>,
+    destroy: Option<Callback>,
+    context: Option<Context>,
 }
 
-/// The framework's one lock, held.
-pub struct Locked(u8);
+/// An object with its body. The header lies first, so its address is the object's.
+#[repr(C)]
+struct Typed<T> {
+    header: Object,
+    body: T,
+}
 
-struct Word(UnsafeCell<usize>);
-// SAFETY: only the kernel's spin-lock routines touch it.
-unsafe impl Sync for Word {}
-static LOCK: Word = Word(UnsafeCell::new(0));
+impl<T: Body> Typed<T> {
+    const TYPE: Type =
+        Type { kind: T::KIND, dispose: |object| object.clone().typed::<T>().dispose(), free: Self::free };
 
-impl Locked {
-    pub fn new() -> Self {
-        Self(unsafe { nt::KeAcquireSpinLockRaiseToDpc(LOCK.0.get()) })
+    /// Frees the object.
+    ///
+    /// # Safety
+    /// `object` is the header of a `Typed<T>` that [`create`] made, and nothing refers to it any more.
+    unsafe fn free(object: NonNull<Object>) {
+        // SAFETY: `create` made it as a `Box<Typed<T>>`, whose first field the header is; the caller gives up the last
+        // reference.
+        drop(unsafe { Box::from_raw(object.cast::<Self>().as_ptr()) });
     }
 }
 
-impl Drop for Locked {
+/// A handle as it passes between the driver and the framework; null is none.
+///
+/// One comes from the driver, with a call or in a structure, or from [`Reference::raw`]; here none can be made up. That
+/// the driver gives a handle that it got and has not deleted is the contract of every DDI, so of every `unsafe extern`
+/// function of this crate.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct RawHandle(*mut Object);
+
+impl RawHandle {
+    /// No handle.
+    pub const NULL: Self = Self(null_mut());
+
+    /// Whether it is none.
+    pub const fn is_null(self) -> bool {
+        self.0.is_null()
+    }
+
+    /// The handle as a pointer of C's.
+    pub const fn as_ptr(self) -> *mut c_void {
+        self.0.cast()
+    }
+
+    /// A handle out of a pointer that the framework keeps with a kernel object.
+    ///
+    /// # Safety
+    /// `pointer` is what [`as_ptr`](Self::as_ptr) gave, of an object that has not been freed.
+    pub const unsafe fn from_ptr(pointer: *mut c_void) -> Self {
+        Self(pointer.cast())
+    }
+
+    /// A reference to the object; ends the run if the handle is none.
+    pub fn open(self) -> Reference {
+        let Some(object) = NonNull::new(self.0) else { stop::violation(BAD_HANDLE, c"null handle", null_mut()) };
+        // SAFETY: by the contract of this type the object has not been deleted, so its creator's reference, or one that
+        // the driver took, keeps it alive during the call. A handle that breaks it is told by the magic, or faults in
+        // the rig, whose freed pool is inaccessible.
+        let header = unsafe { object.as_ref() };
+        if header.magic.load(Ordering::Relaxed) != MAGIC {
+            stop::violation(BAD_HANDLE, c"bad handle", self.as_ptr());
+        }
+        header.references.fetch_add(1, Ordering::Relaxed);
+        Reference(object)
+    }
+
+    /// A reference to the object as one of type `T`; ends the run if it is none.
+    pub fn of<T: Body>(self) -> Handle<T> {
+        self.open().typed()
+    }
+}
+
+/// A counted reference to an object.
+pub struct Reference(NonNull<Object>);
+
+impl Deref for Reference {
+    type Target = Object;
+
+    fn deref(&self) -> &Object {
+        // SAFETY: the count includes this reference, so the object lives; its header is only ever borrowed shared.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Clone for Reference {
+    fn clone(&self) -> Self {
+        self.references.fetch_add(1, Ordering::Relaxed);
+        Self(self.0)
+    }
+}
+
+impl Drop for Reference {
+    /// Not under the lock: the last reference calls the driver.
     fn drop(&mut self) {
-        unsafe { nt::KeReleaseSpinLock(LOCK.0.get(), self.0) }
+        if self.references.fetch_sub(1, Ordering::AcqRel) != 1 {
+            return;
+        }
+        self.references.store(DYING, Ordering::Relaxed);
+        if let Some(destroy) = self.destroy {
+            // SAFETY: EvtDestroyCallback as the driver gave it; the object is still whole.
+            unsafe { destroy(self.raw()) };
+        }
+        self.magic.store(0, Ordering::Relaxed);
+        let free = self.of.free;
+        // SAFETY: the count was one, ours, so nothing else refers to the object; `free` is that of its type.
+        unsafe { free(self.0) };
     }
 }
 
-/// Makes an object with one reference, its creator's.
-pub fn create(body: Body, parent: *mut Object, attributes: *const Attributes) -> *mut Object {
-    let attributes = unsafe { attributes.as_ref() };
-    let parent = attributes.map(|attributes| attributes.parent).filter(|parent| !parent.is_null()).unwrap_or(parent);
+impl Reference {
+    /// The handle, which is good for as long as the object lives.
+    pub const fn raw(&self) -> RawHandle {
+        RawHandle(self.0.as_ptr())
+    }
+
+    /// The object as one of type `T`; ends the run if it is of another.
+    pub fn typed<T: Body>(self) -> Handle<T> {
+        if self.of.kind != T::KIND {
+            stop::violation(BAD_HANDLE, c"handle of another type", self.raw().as_ptr());
+        }
+        Handle { object: self, body: PhantomData }
+    }
+
+    /// Gives back a reference besides this one.
+    fn release_one(&self) {
+        let before = self.references.fetch_sub(1, Ordering::AcqRel);
+        if before < 2 {
+            stop::violation(BAD_HANDLE, c"dereferenced more often than referenced", self.raw().as_ptr());
+        }
+    }
+}
+
+/// A counted reference to an object of type `T`.
+pub struct Handle<T> {
+    object: Reference,
+    body: PhantomData<T>,
+}
+
+impl<T: Body> Deref for Handle<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: `typed` compared the object's type with T's, and the count includes this reference. The address was
+        // that of the whole `Typed<T>`, which is only ever borrowed shared.
+        let typed = unsafe { self.object.0.cast::<Typed<T>>().as_ref() };
+        &typed.body
+    }
+}
+
+impl<T> Clone for Handle<T> {
+    fn clone(&self) -> Self {
+        Self { object: self.object.clone(), body: PhantomData }
+    }
+}
+
+impl<T> Handle<T> {
+    /// The handle for the driver.
+    pub const fn raw(&self) -> RawHandle {
+        self.object.raw()
+    }
+
+    /// The object, its type set aside.
+    pub fn into_object(self) -> Reference {
+        self.object
+    }
+
+    /// The handle for the driver, who gets this reference with it and gives it back by WdfObjectDereference.
+    pub fn leak(self) -> RawHandle {
+        let raw = self.raw();
+        forget(self.object);
+        raw
+    }
+}
+
+/// Makes an object whose creator's reference [`delete`] gives back. A parent in the attributes goes before `parent`.
+pub fn create<T: Body>(body: T, parent: Option<Reference>, attributes: Option<&Attributes>) -> Handle<T> {
+    let named = attributes.map(|attributes| attributes.parent).filter(|parent| !parent.is_null());
+    let parent = named.map(RawHandle::open).or(parent);
     let context = attributes.and_then(|attributes| {
-        let context_type = unsafe { attributes.context_type.as_ref() }?;
-        let size = attributes.context_size_override.max(context_type.context_size);
-        Some((attributes.context_type, alloc::vec![0; size.div_ceil(8)].into_boxed_slice()))
+        let of = attributes.context_type?;
+        let size = attributes.context_size_override.max(of.context_size);
+        let memory = core::iter::repeat_with(|| UnsafeCell::new(0)).take(size.div_ceil(8)).collect();
+        Some(Context { of, memory })
     });
-    let object = Box::into_raw(Box::new(Object {
-        magic: MAGIC,
-        references: AtomicI32::new(1),
-        parent,
-        children: Vec::new(),
-        cleanup: attributes.and_then(|attributes| attributes.cleanup),
-        destroy: attributes.and_then(|attributes| attributes.destroy),
-        context,
+    let typed = Box::new(Typed {
+        header: Object {
+            magic: AtomicU64::new(MAGIC),
+            of: &Typed::<T>::TYPE,
+            // The creator's, and the one that is given.
+            references: AtomicI32::new(2),
+            is_deleted: AtomicBool::new(false),
+            links: Guarded::new(Links { parent: parent.clone(), children: Vec::new() }),
+            cleanup: attributes.and_then(|attributes| attributes.cleanup),
+            destroy: attributes.and_then(|attributes| attributes.destroy),
+            context,
+        },
         body,
-    }));
-    if !parent.is_null() {
-        check(parent);
-        let _locked = Locked::new();
-        unsafe { (*parent).children.push(object) };
+    });
+    let object = Reference(NonNull::from(Box::leak(typed)).cast());
+    if let Some(parent) = parent {
+        parent.links.get(&mut Locked::new()).children.push(object.clone());
     }
-    object
+    object.typed()
 }
 
-/// Stops on a handle that is none.
-pub fn check(object: *mut Object) {
-    if object.is_null() || unsafe { (*object).magic } != MAGIC {
-        unsafe {
-            nt::DbgPrint(c"WDFLDR (test framework): bad handle %p\n".as_ptr(), object);
-            nt::KeBugCheckEx(WDF_VIOLATION, 5, object as usize, 0, 0)
-        }
+/// Deletes an object after its children: cleanup callbacks, then the creator's reference. IRQL: as its type allows.
+pub fn delete(object: &Reference) {
+    if object.is_deleted.swap(true, Ordering::AcqRel) {
+        stop::violation(BAD_HANDLE, c"deleted twice", object.raw().as_ptr());
     }
-}
-
-/// Stops on a handle of another type.
-fn wrong_type(object: *mut Object) -> ! {
-    unsafe {
-        nt::DbgPrint(c"WDFLDR (test framework): handle %p is of another type\n".as_ptr(), object);
-        nt::KeBugCheckEx(WDF_VIOLATION, 5, object as usize, 1, 0)
+    while let Some(child) = pop_child(object) {
+        delete(&child);
     }
-}
-
-macro_rules! body_of {
-    ($($function:ident: $variant:ident($type:ty),)+) => {
-        $(pub fn $function<'o>(object: *mut Object) -> &'o mut $type {
-            check(object);
-            match unsafe { &mut (*object).body } {
-                Body::$variant(body) => body,
-                _ => wrong_type(object),
-            }
-        })+
-    };
-}
-body_of! {
-    device: Device(Device),
-    file: File(File),
-    queue: Queue(Queue),
-    request: Request(Request),
-    timer: Timer(Timer),
-    key: Key(Key),
-    wait_lock: WaitLock(WaitLock),
-}
-
-pub fn reference(object: *mut Object) {
-    check(object);
-    unsafe { (*object).references.fetch_add(1, Ordering::Relaxed) };
-}
-
-pub fn dereference(object: *mut Object) {
-    check(object);
-    let before = unsafe { (*object).references.fetch_sub(1, Ordering::AcqRel) };
-    if before == 1 {
-        unsafe {
-            if let Some(destroy) = (*object).destroy {
-                destroy(object);
-            }
-            (*object).magic = 0;
-            drop(Box::from_raw(object));
-        }
+    // What leaves the tree is dropped here, after the lock.
+    let _parent = leave_parent(object);
+    if let Some(cleanup) = object.cleanup {
+        // SAFETY: EvtCleanupCallback as the driver gave it; `object` keeps the object alive.
+        unsafe { cleanup(object.raw()) };
     }
+    (object.of.dispose)(object);
+    object.release_one();
 }
 
-/// Deletes an object after its children: cleanup callbacks, then the creator's reference.
-pub fn delete(object: *mut Object) {
-    check(object);
-    loop {
-        let child = {
-            let _locked = Locked::new();
-            unsafe { (*object).children.pop() }
-        };
-        let Some(child) = child else { break };
-        unsafe { (*child).parent = null_mut() };
-        delete(child);
-    }
-    unsafe {
-        let parent = (*object).parent;
-        if !parent.is_null() {
-            let _locked = Locked::new();
-            (*parent).children.retain(|&child| child != object);
-        }
-        if let Some(cleanup) = (*object).cleanup {
-            cleanup(object);
-        }
-        match &mut (*object).body {
-            Body::Device(device) => device.dispose(),
-            Body::Timer(timer) => timer.dispose(),
-            Body::Key(key) => key.dispose(),
-            Body::WaitLock(lock) => lock.dispose(),
-            Body::Driver | Body::File(_) | Body::Queue(_) | Body::Request(_) => {}
-        }
-    }
-    dereference(object);
+/// Takes a child out of the tree, if there is one.
+fn pop_child(object: &Reference) -> Option<Reference> {
+    let mut locked = Locked::new();
+    let child = object.links.get(&mut locked).children.pop()?;
+    let parent = child.links.get(&mut locked).parent.take();
+    drop(locked);
+    drop(parent);
+    Some(child)
 }
 
-pub unsafe extern "system" fn object_delete(_: *mut Globals, object: *mut Object) {
-    delete(object);
+/// Takes an object out of its parent's children; gives both references that this ends.
+fn leave_parent(object: &Reference) -> Option<(Reference, Option<Reference>)> {
+    let mut locked = Locked::new();
+    let parent = object.links.get(&mut locked).parent.take()?;
+    let children = &mut parent.links.get(&mut locked).children;
+    let own = children.iter().position(|child| child.0 == object.0).map(|index| children.remove(index));
+    drop(locked);
+    Some((parent, own))
+}
+
+pub unsafe extern "system" fn object_delete(_: *const c_void, object: RawHandle) {
+    delete(&object.open());
 }
 
 pub unsafe extern "system" fn object_reference_actual(
-    _: *mut Globals,
-    object: *mut Object,
+    _: *const c_void,
+    object: RawHandle,
     _: *mut c_void,
     _: i32,
     _: *const c_char,
 ) {
-    reference(object);
+    forget(object.open());
 }
 
 pub unsafe extern "system" fn object_dereference_actual(
-    _: *mut Globals,
-    object: *mut Object,
+    _: *const c_void,
+    object: RawHandle,
     _: *mut c_void,
     _: i32,
     _: *const c_char,
 ) {
-    dereference(object);
+    object.open().release_one();
 }
 
 pub unsafe extern "system" fn object_get_typed_context_worker(
-    _: *mut Globals,
-    object: *mut Object,
+    _: *const c_void,
+    object: RawHandle,
     wanted: *const ContextType,
 ) -> *mut c_void {
-    check(object);
-    match unsafe { &mut (*object).context } {
-        Some((own, memory)) if *own == wanted => memory.as_mut_ptr().cast(),
+    match &object.open().context {
+        Some(own) if core::ptr::eq(own.of, wanted) => own.memory.as_ptr().cast_mut().cast(),
         _ => null_mut(),
     }
 }

@@ -5,21 +5,24 @@
 //! the routine has taken it out, and everyone else passes it over.
 
 use alloc::vec::Vec;
-use core::{ffi::c_void, ptr::null_mut, sync::atomic::Ordering};
+use core::{ffi::c_void, mem::MaybeUninit};
 
 use irqlog_nt::{
     DeviceObject, IRP_MJ_INTERNAL_DEVICE_CONTROL, Irp, NtStatus, STATUS_CANCELLED, STATUS_INVALID_DEVICE_REQUEST,
-    STATUS_NO_MORE_ENTRIES, STATUS_NOT_FOUND, STATUS_SUCCESS,
+    STATUS_INVALID_PARAMETER, STATUS_NO_MORE_ENTRIES, STATUS_NOT_FOUND, STATUS_SUCCESS,
 };
 
 use crate::{
-    nt,
-    object::{self, Attributes, Body, Locked, Object},
+    device::Device,
+    file::File,
+    irp::{PendingIrp, cancelled_request},
+    lock::{Guarded, Locked},
+    object::{self, Attributes, Body, Handle, Kind, RawHandle, Reference},
     request::{self, Request},
-    table::Globals,
 };
 
-type DeviceControl = unsafe extern "system" fn(*mut Object, *mut Object, usize, usize, u32);
+type DeviceControl = unsafe extern "system" fn(RawHandle, RawHandle, usize, usize, u32);
+type Canceled = unsafe extern "system" fn(RawHandle, RawHandle);
 
 const PARALLEL: i32 = 2;
 const MANUAL: i32 = 3;
@@ -39,181 +42,182 @@ pub struct QueueConfig {
     on_internal_device_control: Option<DeviceControl>,
     on_stop: *const c_void,
     on_resume: *const c_void,
-    on_canceled: Option<unsafe extern "system" fn(*mut Object, *mut Object)>,
+    on_canceled: Option<Canceled>,
     presented: u32,
     driver: *mut c_void,
 }
 
+/// WDFQUEUE.
 pub struct Queue {
     on_device_control: Option<DeviceControl>,
     on_internal_device_control: Option<DeviceControl>,
-    on_canceled: Option<unsafe extern "system" fn(*mut Object, *mut Object)>,
-    held: Vec<*mut Object>,
+    on_canceled: Option<Canceled>,
+    held: Guarded<Vec<Handle<Request>>>,
+}
+
+impl Body for Queue {
+    const KIND: Kind = Kind::Queue;
 }
 
 pub unsafe extern "system" fn io_queue_create(
-    _: *mut Globals,
-    device: *mut Object,
-    config: *const QueueConfig,
-    attributes: *const Attributes,
-    out: *mut *mut Object,
+    _: *const c_void,
+    device: RawHandle,
+    config: &QueueConfig,
+    attributes: Option<&Attributes>,
+    out: Option<&mut MaybeUninit<RawHandle>>,
 ) -> NtStatus {
-    let config = unsafe { &*config };
     if config.dispatch != PARALLEL && config.dispatch != MANUAL {
-        return irqlog_nt::STATUS_INVALID_PARAMETER;
+        return STATUS_INVALID_PARAMETER;
     }
+    let device = device.of::<Device>();
     let queue = Queue {
         on_device_control: config.on_device_control,
         on_internal_device_control: config.on_internal_device_control,
         on_canceled: config.on_canceled,
-        held: Vec::new(),
+        held: Guarded::new(Vec::new()),
     };
-    let queue = object::create(Body::Queue(queue), device, attributes);
-    if config.default != 0 {
-        object::device(device).default_queue = queue;
+    let queue = object::create(queue, Some(device.clone().into_object()), attributes).into_object();
+    if let Some(out) = out {
+        out.write(queue.raw());
     }
-    unsafe { *out = queue };
+    if config.default != 0 {
+        let before = device.default_queue.get(&mut Locked::new()).replace(queue);
+        drop(before);
+    }
     STATUS_SUCCESS
 }
 
 /// Makes a request of an IRP and hands it to the driver.
-pub unsafe fn present(device: *mut Object, file: *mut Object, irp: *mut Irp) {
-    unsafe {
-        let parts = object::device(device);
-        let attributes = parts.requests.as_ref().map_or(core::ptr::null(), core::ptr::from_ref);
-        let request = object::create(Body::Request(Request::new(irp, file)), null_mut(), attributes);
-        let location = &*(*irp).CurrentStackLocation;
-        let queue = parts.default_queue;
-        let callback = match location.MajorFunction {
-            IRP_MJ_INTERNAL_DEVICE_CONTROL => object::queue(queue).on_internal_device_control,
-            _ => object::queue(queue).on_device_control,
-        };
-        match callback {
-            Some(callback) => {
-                let code = location.IoControlCode as u32;
-                callback(
-                    queue,
-                    request,
-                    location.OutputBufferLength as u32 as usize,
-                    location.InputBufferLength as u32 as usize,
-                    code,
-                );
-            }
-            None => request::complete(request, STATUS_INVALID_DEVICE_REQUEST, 0),
+pub fn present(device: &Device, file: Handle<File>, irp: PendingIrp) {
+    let queue = device.default_queue.get(&mut Locked::new()).clone().map(Reference::typed::<Queue>);
+    let parameters = irp.parameters();
+    let callback = queue.as_ref().and_then(|queue| match parameters.major {
+        IRP_MJ_INTERNAL_DEVICE_CONTROL => queue.on_internal_device_control,
+        _ => queue.on_device_control,
+    });
+    let request = object::create(Request::new(irp, file), None, device.requests.as_ref());
+    match (callback, queue) {
+        (Some(callback), Some(queue)) => {
+            let (output, input) = (parameters.output_length, parameters.input_length);
+            // SAFETY: EvtIoDeviceControl or EvtIoInternalDeviceControl as the driver gave it; `queue` and `request` keep
+            // the objects alive.
+            unsafe { callback(queue.raw(), request.raw(), output, input, parameters.code) };
         }
+        _ => request::complete(request, STATUS_INVALID_DEVICE_REQUEST, 0),
     }
 }
 
 pub unsafe extern "system" fn request_forward_to_io_queue(
-    _: *mut Globals,
-    request: *mut Object,
-    queue: *mut Object,
+    _: *const c_void,
+    request: RawHandle,
+    queue: RawHandle,
 ) -> NtStatus {
-    let irp = object::request(request).irp;
-    let is_cancelled = {
-        let _locked = Locked::new();
-        object::queue(queue).held.push(request);
-        object::request(request).queue = queue;
-        unsafe {
-            (*irp).DriverContext[0] = request.cast();
-            (*irp).CancelRoutine.store(cancel as *mut c_void, Ordering::SeqCst);
-            // Cancelled before the routine was there: if we get the routine back, the end is ours.
-            (*irp).Cancel.load(Ordering::SeqCst) != 0 && disarm(irp) && {
-                object::queue(queue).held.retain(|&held| held != request);
-                true
-            }
-        }
-    };
+    let (request, queue) = (request.of::<Request>(), queue.of::<Queue>());
+    let mut locked = Locked::new();
+    queue.held.get(&mut locked).push(request.clone());
+    *request.queue.get(&mut locked) = Some(queue.clone().into_object());
+    let is_cancelled = request.irp.arm(request.raw(), cancel);
+    drop(locked);
     if is_cancelled {
+        // Cancelled before the routine was there, and we got it back: the end is ours.
+        let _held = let_go(&queue, &request);
         request::complete(request, STATUS_CANCELLED, 0);
     }
     STATUS_SUCCESS
 }
 
-/// Takes the cancel routine back; false if a canceller has it.
-unsafe fn disarm(irp: *mut Irp) -> bool {
-    unsafe { !(*irp).CancelRoutine.swap(null_mut(), Ordering::SeqCst).is_null() }
+/// What a queue kept of a request, to be dropped without the lock.
+type Held = (Option<Handle<Request>>, Option<Reference>);
+
+/// Takes a request out of the list whose end is already the caller's.
+fn let_go(queue: &Queue, request: &Handle<Request>) -> Held {
+    let mut locked = Locked::new();
+    let held = queue.held.get(&mut locked);
+    let own = held.iter().position(|held| held.raw() == request.raw()).map(|index| held.remove(index));
+    (own, request.queue.get(&mut locked).take())
 }
 
 unsafe extern "system" fn cancel(_: *mut DeviceObject, irp: *mut Irp) {
-    unsafe {
-        nt::IoReleaseCancelSpinLock((*irp).CancelIrql);
-        let request: *mut Object = (*irp).DriverContext[0].cast();
-        let queue = object::request(request).queue;
-        {
-            let _locked = Locked::new();
-            object::queue(queue).held.retain(|&held| held != request);
-        }
-        match object::queue(queue).on_canceled {
-            Some(callback) => callback(queue, request),
-            None => request::complete(request, STATUS_CANCELLED, 0),
-        }
+    // SAFETY: the kernel calls this routine, which `arm` set, with the IRP; nothing was done before.
+    let request = unsafe { cancelled_request(irp) }.of::<Request>();
+    let queue = request.queue.get(&mut Locked::new()).clone();
+    let Some(queue) = queue.map(Reference::typed::<Queue>) else {
+        return request::complete(request, STATUS_CANCELLED, 0);
+    };
+    let _held = let_go(&queue, &request);
+    match queue.on_canceled {
+        // SAFETY: EvtIoCanceledOnQueue as the driver gave it; `queue` and `request` keep the objects alive.
+        Some(callback) => unsafe { callback(queue.raw(), request.raw()) },
+        None => request::complete(request, STATUS_CANCELLED, 0),
     }
 }
 
 /// Takes the first held request that `is_wanted` and that nobody is cancelling.
-fn take(queue: *mut Object, is_wanted: impl Fn(*mut Object) -> bool) -> Option<*mut Object> {
-    let _locked = Locked::new();
-    let held = &mut object::queue(queue).held;
-    let index =
-        held.iter().position(|&request| is_wanted(request) && unsafe { disarm(object::request(request).irp) })?;
+fn take(queue: RawHandle, is_wanted: impl Fn(&Handle<Request>) -> bool) -> Option<Handle<Request>> {
+    let queue = queue.of::<Queue>();
+    let mut locked = Locked::new();
+    let held = queue.held.get(&mut locked);
+    let index = held.iter().position(|request| is_wanted(request) && request.irp.disarm())?;
     let request = held.remove(index);
-    object::request(request).queue = null_mut();
+    let reference = request.queue.get(&mut locked).take();
+    drop(locked);
+    drop(reference);
     Some(request)
 }
 
-unsafe fn give(found: Option<*mut Object>, none: NtStatus, out: *mut *mut Object) -> NtStatus {
-    unsafe { *out = found.unwrap_or(null_mut()) };
+fn give(found: Option<RawHandle>, none: NtStatus, out: &mut MaybeUninit<RawHandle>) -> NtStatus {
+    out.write(found.unwrap_or(RawHandle::NULL));
     if found.is_some() { STATUS_SUCCESS } else { none }
 }
 
 pub unsafe extern "system" fn io_queue_retrieve_next_request(
-    _: *mut Globals,
-    queue: *mut Object,
-    out: *mut *mut Object,
+    _: *const c_void,
+    queue: RawHandle,
+    out: &mut MaybeUninit<RawHandle>,
 ) -> NtStatus {
-    unsafe { give(take(queue, |_| true), STATUS_NO_MORE_ENTRIES, out) }
+    give(take(queue, |_| true).map(|request| request.raw()), STATUS_NO_MORE_ENTRIES, out)
 }
 
 pub unsafe extern "system" fn io_queue_retrieve_request_by_file_object(
-    _: *mut Globals,
-    queue: *mut Object,
-    file: *mut Object,
-    out: *mut *mut Object,
+    _: *const c_void,
+    queue: RawHandle,
+    file: RawHandle,
+    out: &mut MaybeUninit<RawHandle>,
 ) -> NtStatus {
-    unsafe { give(take(queue, |request| object::request(request).file == file), STATUS_NO_MORE_ENTRIES, out) }
+    let found = take(queue, |request| request.file.raw() == file);
+    give(found.map(|request| request.raw()), STATUS_NO_MORE_ENTRIES, out)
 }
 
 pub unsafe extern "system" fn io_queue_retrieve_found_request(
-    _: *mut Globals,
-    queue: *mut Object,
-    found: *mut Object,
-    out: *mut *mut Object,
+    _: *const c_void,
+    queue: RawHandle,
+    found: RawHandle,
+    out: &mut MaybeUninit<RawHandle>,
 ) -> NtStatus {
-    unsafe { give(take(queue, |request| request == found), STATUS_NOT_FOUND, out) }
+    give(take(queue, |request| request.raw() == found).map(|request| request.raw()), STATUS_NOT_FOUND, out)
 }
 
 pub unsafe extern "system" fn io_queue_find_request(
-    _: *mut Globals,
-    queue: *mut Object,
-    after: *mut Object,
-    file: *mut Object,
+    _: *const c_void,
+    queue: RawHandle,
+    after: RawHandle,
+    file: RawHandle,
     _parameters: *mut c_void,
-    out: *mut *mut Object,
+    out: &mut MaybeUninit<RawHandle>,
 ) -> NtStatus {
-    let _locked = Locked::new();
-    let held = &object::queue(queue).held;
+    let queue = queue.of::<Queue>();
+    let mut locked = Locked::new();
+    let held = queue.held.get(&mut locked);
     let start = if after.is_null() {
         0
     } else {
-        match held.iter().position(|&request| request == after) {
+        match held.iter().position(|request| request.raw() == after) {
             Some(index) => index + 1,
             None => return STATUS_NOT_FOUND,
         }
     };
-    let found = held[start..].iter().copied().find(|&request| file.is_null() || object::request(request).file == file);
-    if let Some(found) = found {
-        object::reference(found);
-    }
-    unsafe { give(found, STATUS_NO_MORE_ENTRIES, out) }
+    let found = held.iter().skip(start).find(|request| file.is_null() || request.file.raw() == file).cloned();
+    drop(locked);
+    // The driver gets a reference with it.
+    give(found.map(Handle::leak), STATUS_NO_MORE_ENTRIES, out)
 }

@@ -1,7 +1,6 @@
 //! Registry keys: the service's `Parameters`, and values out of it.
 
-use alloc::vec::Vec;
-use core::{ffi::c_void, ptr::null_mut};
+use core::{ffi::c_void, mem::MaybeUninit, ptr::null_mut};
 
 use irqlog_nt::{
     KEY_VALUE_PARTIAL_INFORMATION, KeyValuePartialInformation, NtStatus, OBJ_KERNEL, ObjectAttributes, REG_DWORD,
@@ -9,30 +8,33 @@ use irqlog_nt::{
 };
 
 use crate::{
-    device::{registry_path, unicode_string},
+    globals::{registry_path, unicode_string},
     nt,
-    object::{self, Attributes, Body, Object},
-    table::Globals,
+    object::{self, Attributes, Body, Kind, RawHandle},
 };
 
+/// WDFKEY.
 pub struct Key {
     handle: *mut c_void,
 }
 
-impl Key {
-    pub fn dispose(&mut self) {
+impl Body for Key {
+    const KIND: Kind = Kind::Key;
+
+    fn dispose(&self) {
+        // SAFETY: ZwOpenKey gave the handle, and the object is disposed of once.
         let _status = unsafe { nt::ZwClose(self.handle) };
     }
 }
 
 pub unsafe extern "system" fn driver_open_parameters_registry_key(
-    _: *mut Globals,
-    driver: *mut Object,
+    _: *const c_void,
+    driver: RawHandle,
     access: u32,
-    attributes: *const Attributes,
-    out: *mut *mut Object,
+    attributes: Option<&Attributes>,
+    out: &mut MaybeUninit<RawHandle>,
 ) -> NtStatus {
-    let mut path: Vec<u16> = registry_path();
+    let mut path = registry_path();
     path.extend("\\Parameters".encode_utf16());
     let name = unicode_string(&path);
     let open = ObjectAttributes {
@@ -44,16 +46,17 @@ pub unsafe extern "system" fn driver_open_parameters_registry_key(
         SecurityQualityOfService: null_mut(),
     };
     let mut handle = null_mut();
+    // SAFETY: the attributes and the name in them, and `handle`, live during the call. IRQL: PASSIVE_LEVEL, as the DDI.
     let status = unsafe { nt::ZwOpenKey(&raw mut handle, access, &raw const open) };
     if status < 0 {
         return status;
     }
-    unsafe { *out = object::create(Body::Key(Key { handle }), driver, attributes) };
+    out.write(object::create(Key { handle }, Some(driver.open()), attributes).raw());
     STATUS_SUCCESS
 }
 
-pub unsafe extern "system" fn registry_close(_: *mut Globals, key: *mut Object) {
-    object::delete(key);
+pub unsafe extern "system" fn registry_close(_: *const c_void, key: RawHandle) {
+    object::delete(&key.of::<Key>().into_object());
 }
 
 /// Header and at most 256 bytes of data.
@@ -63,13 +66,16 @@ struct Value {
     data: [u8; 256],
 }
 
-fn query(key: *mut Object, name: *const UnicodeString) -> Result<Value, NtStatus> {
+fn query(key: RawHandle, name: &UnicodeString) -> Result<Value, NtStatus> {
+    let key = key.of::<Key>();
     let header = KeyValuePartialInformation { TitleIndex: 0, Type: 0, DataLength: 0 };
     let mut value = Value { header, data: [0; 256] };
     let mut needed = 0;
+    // SAFETY: the handle is open while the object is not disposed of. The kernel writes at most the size that is given
+    // of `value`, any bytes of which are valid, and `needed`; all live during the call.
     let status = unsafe {
         nt::ZwQueryValueKey(
-            object::key(key).handle,
+            key.handle,
             name,
             KEY_VALUE_PARTIAL_INFORMATION,
             (&raw mut value).cast(),
@@ -81,15 +87,15 @@ fn query(key: *mut Object, name: *const UnicodeString) -> Result<Value, NtStatus
 }
 
 pub unsafe extern "system" fn registry_query_ulong(
-    _: *mut Globals,
-    key: *mut Object,
-    name: *const UnicodeString,
-    out: *mut u32,
+    _: *const c_void,
+    key: RawHandle,
+    name: &UnicodeString,
+    out: &mut MaybeUninit<u32>,
 ) -> NtStatus {
     match query(key, name) {
         Ok(value) if value.header.Type == REG_DWORD && value.header.DataLength == 4 => {
             let [a, b, c, d, ..] = value.data;
-            unsafe { *out = u32::from_le_bytes([a, b, c, d]) };
+            out.write(u32::from_le_bytes([a, b, c, d]));
             STATUS_SUCCESS
         }
         Ok(_) => STATUS_OBJECT_TYPE_MISMATCH,
@@ -98,11 +104,11 @@ pub unsafe extern "system" fn registry_query_ulong(
 }
 
 pub unsafe extern "system" fn registry_query_unicode_string(
-    _: *mut Globals,
-    key: *mut Object,
-    name: *const UnicodeString,
-    out_length: *mut u16,
-    out: *mut UnicodeString,
+    _: *const c_void,
+    key: RawHandle,
+    name: &UnicodeString,
+    out_length: Option<&mut MaybeUninit<u16>>,
+    out: Option<&mut UnicodeString>,
 ) -> NtStatus {
     let value = match query(key, name) {
         Ok(value) if value.header.Type == REG_SZ => value,
@@ -112,16 +118,16 @@ pub unsafe extern "system" fn registry_query_unicode_string(
     // The value is stored with its terminating zero; a counted string has none.
     let stored = (value.header.DataLength as usize).min(value.data.len()) & !1;
     let text = stored.saturating_sub(2);
-    unsafe {
-        if !out_length.is_null() {
-            *out_length = stored as u16;
-        }
-        let Some(out) = out.as_mut() else { return STATUS_SUCCESS };
-        if text > usize::from(out.MaximumLength) {
-            return STATUS_BUFFER_OVERFLOW;
-        }
-        core::ptr::copy_nonoverlapping(value.data.as_ptr(), out.Buffer.cast::<u8>(), text);
-        out.Length = text as u16;
+    if let Some(out_length) = out_length {
+        out_length.write(stored as u16);
     }
+    let Some(out) = out else { return STATUS_SUCCESS };
+    if text > usize::from(out.MaximumLength) {
+        return STATUS_BUFFER_OVERFLOW;
+    }
+    // SAFETY: the buffer of the driver's string has MaximumLength bytes, and `text` is no more than that, nor than what
+    // `data` has; `data` is our own, so the two do not overlap.
+    unsafe { core::ptr::copy_nonoverlapping(value.data.as_ptr(), out.Buffer.cast::<u8>(), text) };
+    out.Length = text as u16;
     STATUS_SUCCESS
 }

@@ -1,28 +1,34 @@
 //! Binding, and the function table: what is implemented, and a refusal by name for the rest.
 
-use core::ffi::c_void;
+use core::{
+    ffi::c_void,
+    mem::MaybeUninit,
+    ptr::NonNull,
+    sync::atomic::{AtomicPtr, Ordering},
+};
 
 use irqlog_nt::{DriverObject, NtStatus, STATUS_INVALID_PARAMETER, STATUS_SUCCESS, UnicodeString};
 
-use crate::{device, nt, object, queue, registry, request, timer, waitlock};
+use crate::{
+    device,
+    driver::{self, delete_driver},
+    globals::{Globals, globals, set_registry_path, text},
+    object, queue, registry, request, stop, timer, waitlock,
+};
 
-pub type Function = unsafe extern "system" fn();
-
-/// WDF_VIOLATION.
-pub const WDF_VIOLATION: u32 = 0x10d;
+/// The table as the driver sees it: an array of functions, of which each has its own type.
+type Table = [AtomicPtr<c_void>; generated::ENTRIES];
 
 mod generated {
-    use super::{Function, refuse};
+    use core::{ffi::c_void, sync::atomic::AtomicPtr};
+
+    use super::{Table, refuse};
     include!(concat!(env!("OUT_DIR"), "/table.rs"));
 }
 
 /// Stands at every index that is not implemented.
 unsafe extern "system" fn refuse<const INDEX: usize>() {
-    let name = generated::NAMES[INDEX].as_ptr();
-    unsafe {
-        nt::DbgPrint(c"WDFLDR (test framework): %s is not implemented\n".as_ptr(), name);
-        nt::KeBugCheckEx(WDF_VIOLATION, INDEX, name as usize, 0, 0)
-    }
+    stop::not_implemented(INDEX, generated::NAMES[INDEX])
 }
 
 /// The bind structure of `WdfDriverEntry.lib`; see `testdata/kmdf-abi.json`.
@@ -34,35 +40,13 @@ pub struct BindInfo {
     minor: u32,
     build: u32,
     function_count: u32,
-    function_table: *mut *const Function,
+    function_table: NonNull<*const Table>,
     module: *mut c_void,
 }
 
-/// The first field of every table call; the driver sees WDF_DRIVER_GLOBALS.
-#[repr(C)]
-pub struct Globals {
-    pub driver: *mut c_void,
-    pub flags: u32,
-    pub tag: u32,
-    pub name: [u8; 32],
-    pub displace_driver_unload: u8,
-}
-
-static mut GLOBALS: Globals =
-    Globals { driver: core::ptr::null_mut(), flags: 0, tag: 0, name: [0; 32], displace_driver_unload: 1 };
-
-/// The globals of the one driver that is bound. A second driver may be loaded only if it is no KMDF driver.
-pub fn globals() -> *mut Globals {
-    &raw mut GLOBALS
-}
-
 fn fill() {
-    let set = |index: usize, function: *const c_void| unsafe {
-        let slot = (&raw mut generated::TABLE).cast::<Function>().add(index);
-        slot.write(core::mem::transmute::<*const c_void, Function>(function));
-    };
     macro_rules! implement {
-        ($($index:ident = $function:path,)+) => { $(set(generated::$index, $function as *const c_void);)+ };
+        ($($index:ident = $function:path,)+) => { $(generated::TABLE[generated::$index].store($function as *mut c_void, Ordering::Relaxed);)+ };
     }
     implement! {
         WDFCONTROLDEVICEINITALLOCATE = device::control_device_init_allocate,
@@ -73,7 +57,7 @@ fn fill() {
         WDFDEVICEINITSETREQUESTATTRIBUTES = device::device_init_set_request_attributes,
         WDFDEVICECREATE = device::device_create,
         WDFDEVICECREATESYMBOLICLINK = device::device_create_symbolic_link,
-        WDFDRIVERCREATE = device::driver_create,
+        WDFDRIVERCREATE = driver::driver_create,
         WDFDRIVEROPENPARAMETERSREGISTRYKEY = registry::driver_open_parameters_registry_key,
         WDFIOQUEUECREATE = queue::io_queue_create,
         WDFIOQUEUERETRIEVENEXTREQUEST = queue::io_queue_retrieve_next_request,
@@ -107,30 +91,33 @@ fn fill() {
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn WdfVersionBind(
     _driver: *mut DriverObject,
-    registry_path: *const UnicodeString,
-    bind: *mut BindInfo,
-    globals_out: *mut *mut Globals,
+    registry_path: Option<&UnicodeString>,
+    bind: &BindInfo,
+    globals_out: &mut MaybeUninit<*const Globals>,
 ) -> NtStatus {
-    unsafe {
-        let bind = &*bind;
-        let is_ours = bind.size as usize == size_of::<BindInfo>()
-            && bind.major == 1
-            && bind.minor <= 31
-            && bind.function_count as usize <= generated::ENTRIES;
-        if !is_ours {
-            return STATUS_INVALID_PARAMETER;
-        }
-        fill();
-        device::remember_registry_path(registry_path);
-        *bind.function_table = (&raw const generated::TABLE).cast();
-        *globals_out = globals();
+    let is_ours = bind.size as usize == size_of::<BindInfo>()
+        && bind.major == 1
+        && bind.minor <= 31
+        && bind.function_count as usize <= generated::ENTRIES;
+    if !is_ours {
+        return STATUS_INVALID_PARAMETER;
     }
+    fill();
+    set_registry_path(text(registry_path));
+    // SAFETY: the bind structure's size and version are ours, so the field is the address of the driver's own variable
+    // for the table, which nothing else uses before this function has returned.
+    unsafe { bind.function_table.write(&raw const generated::TABLE) };
+    globals_out.write(globals());
     STATUS_SUCCESS
 }
 
 /// The driver has unloaded, or its DriverEntry failed: whatever is left of it is deleted.
 #[unsafe(no_mangle)]
-pub unsafe extern "system" fn WdfVersionUnbind(_: *const UnicodeString, _: *mut BindInfo, _: *mut Globals) -> NtStatus {
-    device::delete_driver();
+pub unsafe extern "system" fn WdfVersionUnbind(
+    _: *const UnicodeString,
+    _: *mut BindInfo,
+    _: *const Globals,
+) -> NtStatus {
+    delete_driver();
     STATUS_SUCCESS
 }

@@ -1,102 +1,111 @@
 //! Timers: a KTIMER with a DPC.
 
-use alloc::boxed::Box;
-use core::{ffi::c_void, ptr::null_mut};
+use core::{cell::UnsafeCell, ffi::c_void, mem::MaybeUninit};
 
 use irqlog_nt::{Kdpc, Ktimer, NtStatus, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
 
 use crate::{
     nt,
-    object::{self, Attributes, Body, Object},
-    table::Globals,
+    object::{self, Attributes, Body, Callback, Kind, RawHandle},
 };
 
 /// The fields of WDF_TIMER_CONFIG.
 #[repr(C)]
 pub struct TimerConfig {
     size: u32,
-    callback: Option<unsafe extern "system" fn(*mut Object)>,
+    callback: Option<Callback>,
     period: u32,
     automatic_serialization: u8,
     tolerable_delay: u32,
     high_resolution: u64,
 }
 
-/// The kernel's objects, at an address that stays.
-struct Parts {
-    timer: Ktimer,
-    dpc: Kdpc,
-    callback: unsafe extern "system" fn(*mut Object),
-    handle: *mut Object,
-}
-
+/// WDFTIMER. The kernel's objects lie in it: the body of an object does not move.
 pub struct Timer {
-    parts: *mut Parts,
+    ktimer: UnsafeCell<MaybeUninit<Ktimer>>,
+    dpc: UnsafeCell<MaybeUninit<Kdpc>>,
+    callback: Callback,
     period: i32,
 }
 
-pub unsafe extern "system" fn timer_create(
-    _: *mut Globals,
-    config: *const TimerConfig,
-    attributes: *const Attributes,
-    out: *mut *mut Object,
-) -> NtStatus {
-    unsafe {
-        let (Some(callback), Some(attributes)) = ((*config).callback, attributes.as_ref()) else {
-            return STATUS_INVALID_PARAMETER;
-        };
-        // A timer needs a parent, and serialising its callback with others is not implemented.
-        if attributes.parent.is_null() || (*config).automatic_serialization != 0 {
-            return STATUS_INVALID_PARAMETER;
-        }
-        let parts = Box::into_raw(Box::new(Parts {
-            timer: core::mem::zeroed(),
-            dpc: core::mem::zeroed(),
-            callback,
-            handle: null_mut(),
-        }));
-        nt::KeInitializeTimerEx(&raw mut (*parts).timer, 0);
-        nt::KeInitializeDpc(&raw mut (*parts).dpc, fired, parts.cast());
-        let timer = Timer { parts, period: (*config).period as i32 };
-        let handle = object::create(Body::Timer(timer), null_mut(), attributes);
-        (*parts).handle = handle;
-        *out = handle;
-    }
-    STATUS_SUCCESS
-}
+impl Body for Timer {
+    const KIND: Kind = Kind::Timer;
 
-unsafe extern "system" fn fired(_: *mut Kdpc, context: *mut c_void, _: *mut c_void, _: *mut c_void) {
-    unsafe {
-        let parts = context.cast::<Parts>();
-        ((*parts).callback)((*parts).handle);
-    }
-}
-
-pub unsafe extern "system" fn timer_start(_: *mut Globals, timer: *mut Object, due: i64) -> u8 {
-    let timer = object::timer(timer);
-    unsafe { nt::KeSetTimerEx(&raw mut (*timer.parts).timer, due, timer.period, &raw mut (*timer.parts).dpc) }
-}
-
-pub unsafe extern "system" fn timer_stop(_: *mut Globals, timer: *mut Object, wait: u8) -> u8 {
-    let timer = object::timer(timer);
-    unsafe {
-        let was_queued = nt::KeCancelTimer(&raw mut (*timer.parts).timer);
-        if wait != 0 {
-            nt::KeFlushQueuedDpcs();
-            // The callback may have started it again meanwhile.
-            nt::KeCancelTimer(&raw mut (*timer.parts).timer);
-        }
-        was_queued
+    /// Stops it for good: afterwards the kernel knows neither the timer nor the DPC.
+    fn dispose(&self) {
+        self.cancel();
+        flush();
     }
 }
 
 impl Timer {
-    /// Stops it for good and frees what the kernel knows of it.
-    pub fn dispose(&mut self) {
-        unsafe {
-            nt::KeCancelTimer(&raw mut (*self.parts).timer);
-            nt::KeFlushQueuedDpcs();
-            drop(Box::from_raw(self.parts));
-        }
+    const fn ktimer(&self) -> *mut Ktimer {
+        self.ktimer.get().cast()
     }
+
+    /// KeCancelTimer. IRQL: <= DISPATCH_LEVEL.
+    fn cancel(&self) -> u8 {
+        // SAFETY: `timer_create` initialised it before there was a handle; the kernel's lock guards what is in it.
+        unsafe { nt::KeCancelTimer(self.ktimer()) }
+    }
+}
+
+/// Waits until DPCs that are queued have run. IRQL: PASSIVE_LEVEL.
+fn flush() {
+    // SAFETY: it takes nothing; the DDIs that come here, WdfObjectDelete and WdfTimerStop with Wait, are for
+    // PASSIVE_LEVEL, and no lock is held.
+    unsafe { nt::KeFlushQueuedDpcs() };
+}
+
+pub unsafe extern "system" fn timer_create(
+    _: *const c_void,
+    config: &TimerConfig,
+    attributes: Option<&Attributes>,
+    out: &mut MaybeUninit<RawHandle>,
+) -> NtStatus {
+    let (Some(callback), Some(attributes)) = (config.callback, attributes) else {
+        return STATUS_INVALID_PARAMETER;
+    };
+    // A timer needs a parent, and serialising its callback with others is not implemented.
+    if attributes.parent.is_null() || config.automatic_serialization != 0 {
+        return STATUS_INVALID_PARAMETER;
+    }
+    let timer = Timer {
+        ktimer: UnsafeCell::new(MaybeUninit::zeroed()),
+        dpc: UnsafeCell::new(MaybeUninit::zeroed()),
+        callback,
+        period: config.period as i32,
+    };
+    let timer = object::create(timer, None, Some(attributes));
+    // SAFETY: memory for a KTIMER that stays where it is until the object is freed; the driver has no handle yet.
+    unsafe { nt::KeInitializeTimerEx(timer.ktimer(), 0) };
+    // SAFETY: the same for the KDPC; `fired` has a DPC routine's type and gets the handle.
+    unsafe { nt::KeInitializeDpc(timer.dpc.get().cast(), fired, timer.raw().as_ptr()) };
+    out.write(timer.raw());
+    STATUS_SUCCESS
+}
+
+unsafe extern "system" fn fired(_: *mut Kdpc, context: *mut c_void, _: *mut c_void, _: *mut c_void) {
+    // SAFETY: what `timer_create` gave. The object lives: `dispose` cancels the timer and flushes DPCs before it can be
+    // freed.
+    let timer = unsafe { RawHandle::from_ptr(context) }.of::<Timer>();
+    // SAFETY: EvtTimerFunc as the driver gave it; `timer` keeps the object alive.
+    unsafe { (timer.callback)(timer.raw()) };
+}
+
+pub unsafe extern "system" fn timer_start(_: *const c_void, timer: RawHandle, due: i64) -> u8 {
+    let timer = timer.of::<Timer>();
+    // SAFETY: both were initialised by `timer_create` and stay where they are; the kernel's lock guards what is in them.
+    unsafe { nt::KeSetTimerEx(timer.ktimer(), due, timer.period, timer.dpc.get().cast()) }
+}
+
+pub unsafe extern "system" fn timer_stop(_: *const c_void, timer: RawHandle, wait: u8) -> u8 {
+    let timer = timer.of::<Timer>();
+    let was_queued = timer.cancel();
+    if wait != 0 {
+        flush();
+        // The callback may have started it again meanwhile.
+        timer.cancel();
+    }
+    was_queued
 }

@@ -1,50 +1,51 @@
 //! Wait locks: a synchronization event.
 
-use alloc::boxed::Box;
-use core::ptr::null;
+use core::{cell::UnsafeCell, ffi::c_void, mem::MaybeUninit, ptr::null};
 
 use irqlog_nt::{Kevent, NtStatus, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
 
 use crate::{
-    nt,
-    object::{self, Attributes, Body, Object},
-    table::Globals,
+    globals, nt,
+    object::{self, Attributes, Body, Kind, RawHandle},
 };
 
 /// SynchronizationEvent (wdm.h, EVENT_TYPE): it lets one waiter through.
 const SYNCHRONIZATION: u32 = 1;
 
-pub struct WaitLock(*mut Kevent);
+/// WDFWAITLOCK. The event lies in it: the body of an object does not move.
+pub struct WaitLock(UnsafeCell<MaybeUninit<Kevent>>);
+
+impl Body for WaitLock {
+    const KIND: Kind = Kind::WaitLock;
+}
 
 pub unsafe extern "system" fn wait_lock_create(
-    globals: *mut Globals,
-    attributes: *const Attributes,
-    out: *mut *mut Object,
+    _: *const c_void,
+    attributes: Option<&Attributes>,
+    out: &mut MaybeUninit<RawHandle>,
 ) -> NtStatus {
-    unsafe {
-        let event = Box::into_raw(Box::new(core::mem::zeroed::<Kevent>()));
-        nt::KeInitializeEvent(event, SYNCHRONIZATION, 1);
-        // Whose attributes name no parent belongs to the driver.
-        *out = object::create(Body::WaitLock(WaitLock(event)), (*globals).driver.cast(), attributes);
-    }
+    // A lock whose attributes name no parent belongs to the driver.
+    let driver = globals::bound().map(|bound| bound.object);
+    let lock = object::create(WaitLock(UnsafeCell::new(MaybeUninit::zeroed())), driver, attributes);
+    // SAFETY: memory for a KEVENT that stays where it is until the object is freed; the driver has no handle yet.
+    unsafe { nt::KeInitializeEvent(lock.0.get().cast(), SYNCHRONIZATION, 1) };
+    out.write(lock.raw());
     STATUS_SUCCESS
 }
 
-pub unsafe extern "system" fn wait_lock_acquire(_: *mut Globals, lock: *mut Object, timeout: *mut i64) -> NtStatus {
-    // Nobody here gives up.
+pub unsafe extern "system" fn wait_lock_acquire(_: *const c_void, lock: RawHandle, timeout: *mut i64) -> NtStatus {
+    // No caller here gives up.
     if !timeout.is_null() {
         return STATUS_INVALID_PARAMETER;
     }
-    unsafe { nt::KeWaitForSingleObject(object::wait_lock(lock).0.cast(), 0, 0, 0, null()) }
+    let lock = lock.of::<WaitLock>();
+    // SAFETY: `wait_lock_create` initialised it, and `lock` keeps it alive during the wait. A wait without timeout is for
+    // IRQL <= APC_LEVEL, and so is WdfWaitLockAcquire.
+    unsafe { nt::KeWaitForSingleObject(lock.0.get().cast(), 0, 0, 0, null()) }
 }
 
-pub unsafe extern "system" fn wait_lock_release(_: *mut Globals, lock: *mut Object) {
-    unsafe { nt::KeSetEvent(object::wait_lock(lock).0, 0, 0) };
-}
-
-impl WaitLock {
-    /// Frees what the kernel knows of it.
-    pub fn dispose(&mut self) {
-        drop(unsafe { Box::from_raw(self.0) });
-    }
+pub unsafe extern "system" fn wait_lock_release(_: *const c_void, lock: RawHandle) {
+    let lock = lock.of::<WaitLock>();
+    // SAFETY: `wait_lock_create` initialised it, and `lock` keeps it alive; Wait is FALSE.
+    unsafe { nt::KeSetEvent(lock.0.get().cast(), 0, 0) };
 }

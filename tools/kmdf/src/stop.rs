@@ -1,0 +1,34 @@
+//! Bug checks of the framework: what was wrong is said, and the run ends.
+
+use core::ffi::{CStr, c_void};
+
+use crate::nt;
+
+/// WDF_VIOLATION (bugcodes.h).
+const WDF_VIOLATION: u32 = 0x10d;
+/// First parameter of WDF_VIOLATION: a request was completed twice.
+pub const REQUEST_COMPLETED_TWICE: usize = 4;
+/// First parameter of WDF_VIOLATION: a handle is none, or is of another type.
+pub const BAD_HANDLE: usize = 5;
+/// First parameter of WDF_VIOLATION: the driver unloads and its control device is still there.
+pub const DEVICE_LEFT: usize = 0;
+
+/// Ends the run with WDF_VIOLATION, after `what` and the object's address were printed. Any IRQL.
+pub fn violation(reason: usize, what: &CStr, object: *const c_void) -> ! {
+    // SAFETY: the format takes a string and a pointer; `what` ends with a zero and lives during the call.
+    unsafe { nt::DbgPrint(c"WDFLDR (test framework): %s: %p\n".as_ptr(), what.as_ptr(), object) };
+    bug_check(WDF_VIOLATION, reason, object as usize)
+}
+
+/// Ends the run: the driver called the function at `index`, which this framework does not have. Any IRQL.
+pub fn not_implemented(index: usize, name: &CStr) -> ! {
+    // SAFETY: the format takes a string; `name` ends with a zero and lives during the call.
+    unsafe { nt::DbgPrint(c"WDFLDR (test framework): %s is not implemented\n".as_ptr(), name.as_ptr()) };
+    bug_check(WDF_VIOLATION, index, name.as_ptr() as usize)
+}
+
+/// Ends the run. Any IRQL.
+pub fn bug_check(code: u32, first: usize, second: usize) -> ! {
+    // SAFETY: KeBugCheckEx takes any values, at any IRQL, and does not return.
+    unsafe { nt::KeBugCheckEx(code, first, second, 0, 0) }
+}
