@@ -33,9 +33,9 @@ const MAX_PIECES: usize = 1024;
 /// An argument.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value<'a> {
-    /// An unsigned number, of so many bits.
+    /// An unsigned number, and its width in bits.
     Unsigned(u128, u32),
-    /// A signed one, of so many bits.
+    /// A signed number, and its width in bits.
     Signed(i128, u32),
     /// true or false.
     Bool(bool),

@@ -153,7 +153,7 @@ impl Room {
         // SAFETY: as the one who made the draft has promised.
         let (length, flagged) = unsafe { event::expand(draft.event, &mut self.0, pointers) }?;
         let header = header(&draft.with_flags(flagged), origin, length, length * WORD);
-        // SAFETY: so many words were written, from the first on. Same layout, and the borrow of `self` goes over.
+        // SAFETY: `length` words were written, from the first on. Same layout, and the borrow of `self` goes over.
         let payload = unsafe { core::slice::from_raw_parts(self.0.as_ptr().cast(), length) };
         Some(Record { header: header.to_words(), payload })
     }

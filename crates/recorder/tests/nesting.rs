@@ -41,7 +41,8 @@ fn log_from_nmi(recorder: &TestRecorder<'_>, machine: &Machine, nmi: Nmi, text: 
 }
 
 /// One outer write at `irql`, with the lock free or taken by another processor, and an NMI before access `first`; if
-/// `second` is given, another one before the access so many later. Gives false when the path has no such access.
+/// `second` is given, another NMI comes before the access that is that number of accesses later. Gives false when the path
+/// has no such access.
 fn interrupted_at(
     engine: Engine,
     irql: u8,

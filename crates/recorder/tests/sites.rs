@@ -177,7 +177,7 @@ fn so_many_providers_and_no_more() {
     assert_eq!(entries(recorder)[0].3, 128);
     recorder.unregister(&mut registry, &raw const drivers[5].level);
     assert_eq!(drivers[129].register(recorder, &mut registry, "same", &section("x")), Registered::Accepted);
-    // And so many tables.
+    // And as many tables as there are slots.
     for driver in &drivers {
         recorder.unregister(&mut registry, &raw const driver.level);
     }

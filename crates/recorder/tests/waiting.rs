@@ -6,7 +6,7 @@ use irqlog_recorder::{
 };
 use irqlog_wire::ioctl::{MAX_WAITS, MAX_WAITS_OF_A_HANDLE, TOO_MANY_WAITS};
 
-/// What is pended when so many are there, of which so many came through the handle.
+/// The number of pended WAITs: in all, and of them through the handle that asks.
 fn pended(all: usize, of_the_handle: usize) -> Pended {
     let mut pended = Pended::default();
     (0..all).for_each(|number| pended.count(number < of_the_handle));

@@ -15,9 +15,9 @@ use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Write a record with so many payload words.
+    /// Write a record with this number of payload words.
     Write(usize),
-    /// Read with that reader, taking at most so many records.
+    /// Read with that reader, taking at most this number of records.
     Read {
         reader: usize,
         most: usize,

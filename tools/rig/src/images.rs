@@ -7,7 +7,7 @@ use std::sync::{
 
 use crate::{mutex::lock, pe::Image};
 
-/// At most so many images are ever loaded by a process.
+/// The most images that a process ever loads.
 const MOST: usize = 128;
 
 struct Slot {

@@ -24,7 +24,7 @@ struct Machine;
 
 impl Clock for Machine {
     fn now(&self) -> u64 {
-        // A look at the clock is a tick, so a budget is gone after so many looks, on any machine.
+        // A look at the clock is a tick, so a budget is gone after a fixed number of looks, on any machine.
         static TIME: AtomicU64 = AtomicU64::new(0);
         TIME.fetch_add(1, Ordering::Relaxed)
     }

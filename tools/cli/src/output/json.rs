@@ -150,7 +150,7 @@ fn value(value: &event::Value<'_>) -> (Value, Option<String>) {
     }
 }
 
-/// An integer of so many bits: up to 32 a number, 64 a number and text, 128 text.
+/// An integer and its width in bits: up to 32 bits a number, 64 a number and text, 128 text.
 fn integer(bits: u32, digits: String, number: Value) -> (Value, Option<String>) {
     match bits {
         0..=32 => (number, None),

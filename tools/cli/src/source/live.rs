@@ -122,7 +122,7 @@ impl Device {
         let ctrl_c = CTRL_C.load(Ordering::Acquire);
         let handles = [self.done.0, ctrl_c];
         let count = if ctrl_c.is_null() { 1 } else { 2 };
-        // SAFETY: so many handles that are open.
+        // SAFETY: the array holds that number of handles, and they are open.
         let woken_by = unsafe { WaitForMultipleObjects(count, handles.as_ptr(), FALSE, INFINITE) };
         if woken_by != WAIT_OBJECT_0 {
             // It may have ended meanwhile; then there is nothing to cancel, and that is no error.

@@ -16,7 +16,7 @@ use crate::{
 
 /// What the unused end of a page is filled with.
 const SLACK: u8 = 0x5c;
-/// So many freed allocations are kept inaccessible.
+/// The number of freed allocations that are kept inaccessible.
 const QUARANTINE: usize = 4096;
 
 struct Allocation {

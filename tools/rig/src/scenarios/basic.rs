@@ -316,7 +316,7 @@ fn wait(world: &World) -> Result<()> {
     as_process(|| stop_last(&driver))
 }
 
-/// Through one handle only so many WAITs are pended; another handle has its own.
+/// A handle has at most `MAX_WAITS_OF_A_HANDLE` WAITs pended; another handle has its own.
 fn waits_are_limited(file: &Arc<File>, seen: u64) -> Result<()> {
     let cancel = Arc::new(AtomicBool::new(false));
     let pended: Vec<_> =

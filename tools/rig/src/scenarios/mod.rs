@@ -35,7 +35,7 @@ pub enum Command {
         /// Path of the Unix socket
         #[arg(long)]
         socket: PathBuf,
-        /// First let the test driver log from every context, so many calls of its threads
+        /// First let the test driver log from every context, with this number of calls of its threads
         #[arg(long, default_value_t = 0)]
         storm: u64,
         /// A parameter of the service, as NAME=VALUE: a number is a REG_DWORD, anything else a REG_SZ
