@@ -8,12 +8,23 @@ use std::collections::BTreeSet;
 use irqlog_wire::record::Kind;
 
 use crate::{
-    image::Tables,
+    image::{self, Tables},
     lanes::Lanes,
-    log::{Fault, Item, Log, LogError},
+    log::{Fault, Item, Log, LogError, Loss},
     record::Record,
     session::{Session, SessionError, Source},
 };
+
+/// A log as [`LiveLog::save`] makes a file of it.
+#[derive(Clone, Debug)]
+pub struct SavedImage {
+    /// The image.
+    pub bytes: Vec<u8>,
+    /// Records in it.
+    pub records: u64,
+    /// Records that were written, and overwritten before they could be read.
+    pub lost: u64,
+}
 
 /// See the module.
 #[derive(Debug)]
@@ -36,6 +47,27 @@ impl<'s, S: Source> LiveLog<'s, S> {
         let mut lanes = Lanes::up_to(tables.present());
         lanes.begin();
         Ok(Self { session, tables, lanes, unknown: BTreeSet::new(), has_ended: false })
+    }
+
+    /// Reads the rest of the log into an image, as a file holds it.
+    ///
+    /// # Errors
+    /// Those of [`Log::next`].
+    pub fn save(mut self) -> Result<SavedImage, LogError> {
+        let mut lanes = vec![Vec::new(); self.tables.lanes.len()];
+        let (mut records, mut lost) = (0, 0_u64);
+        while let Some(item) = self.next()? {
+            match item {
+                Item::Record(record) => {
+                    records += 1;
+                    if let Some(lane) = lanes.get_mut(record.lane as usize) {
+                        lane.push(record);
+                    }
+                }
+                Item::Loss(Loss { count, .. }) => lost = lost.saturating_add(count),
+            }
+        }
+        Ok(SavedImage { bytes: image::build(&self.tables, &lanes), records, lost })
     }
 
     /// At the end: levels and counts of providers as they are now, and what CLEAR hid meanwhile. All else in the tables

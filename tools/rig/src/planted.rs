@@ -4,7 +4,7 @@
 
 use std::{
     cell::Cell,
-    sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -21,12 +21,19 @@ pub static STOPPED_WRITER: AtomicUsize = AtomicUsize::new(0);
 pub static HAS_STOPPED: AtomicBool = AtomicBool::new(false);
 /// The index that the current processor claims to have, if not zero: one that was added later.
 pub static CLAIMED_PROCESSOR: AtomicUsize = AtomicUsize::new(0);
+/// Ticks that the clock advances at once; its answers are multiples of it. Zero and one plant nothing.
+pub static CLOCK_GRAIN: AtomicU64 = AtomicU64::new(1);
 /// Allocations until one fails; negative for never.
 static FAIL_AFTER: AtomicI64 = AtomicI64::new(-1);
 
 thread_local! {
     /// What happens at a planted breakpoint.
     static AT_BREAKPOINT: Cell<Option<fn(usize)>> = const { Cell::new(None) };
+}
+
+/// What a clock of that grain shows.
+pub fn coarse(tick: u64) -> u64 {
+    tick - tick % CLOCK_GRAIN.load(Ordering::Relaxed).max(1)
 }
 
 /// Takes one from a count; whether it was not at zero.

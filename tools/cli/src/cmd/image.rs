@@ -4,9 +4,7 @@ use std::{fs::File, path::Path};
 
 use anyhow::{Context, Result};
 use irqlog_reader::{
-    image,
-    live::LiveLog,
-    log::{Item, Log, Loss},
+    live::{LiveLog, SavedImage},
     saved::SavedLog,
     session::{Session, Source},
 };
@@ -22,25 +20,11 @@ use crate::{
 pub fn save(session: &mut Session<impl Source>, file: &Path) -> Result<Finding> {
     // Not over an older log: that may be the only trace of a crash.
     new_file::check(file).with_context(|| format!("creating {}", file.display()))?;
-    let mut log = LiveLog::open(session)?;
-    let mut lanes = vec![Vec::new(); log.tables().lanes.len()];
-    let (mut count, mut lost) = (0_u64, 0_u64);
-    while let Some(item) = log.next()? {
-        match item {
-            Item::Record(record) => {
-                count += 1;
-                if let Some(lane) = lanes.get_mut(record.lane as usize) {
-                    lane.push(record);
-                }
-            }
-            Item::Loss(Loss { count, .. }) => lost = lost.saturating_add(count),
-        }
-    }
-    let bytes = image::build(log.tables(), &lanes);
+    let SavedImage { bytes, records, lost } = LiveLog::open(session)?.save()?;
     new_file::create(file, &bytes).with_context(|| format!("writing {}", file.display()))?;
     let missing =
         if lost == 0 { String::new() } else { format!(", {lost} were overwritten before they could be saved") };
-    output::say(&format!("{count} records in {} bytes{missing}", bytes.len()));
+    output::say(&format!("{records} records in {} bytes{missing}", bytes.len()));
     Ok(Finding::Good)
 }
 

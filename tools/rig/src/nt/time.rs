@@ -121,7 +121,7 @@ routines! {
         if planted::take_one(&planted::NMI_AFTER_CLOCK) {
             processor.pending.fetch_or(NMI, Ordering::SeqCst);
         }
-        let tick = machine().clock.fetch_add(1, Ordering::Relaxed) + 1;
+        let tick = planted::coarse(machine().clock.fetch_add(1, Ordering::Relaxed) + 1);
         // A writer stamps its record at HIGH_LEVEL.
         if processor.irql.load(Ordering::Relaxed) == HIGH_LEVEL {
             planted::maybe_stop(thread.processor_index() + 1);

@@ -6,6 +6,7 @@ mod guards;
 mod order;
 mod rules;
 mod samples;
+mod saves;
 mod seen;
 mod storm;
 
@@ -102,7 +103,8 @@ pub struct Scenario {
 }
 
 /// All of them. Each runs in a process of its own (`irqlog-rig run NAME`): a machine boots once.
-pub const ALL: &[&[Scenario]] = &[rules::ALL, guards::ALL, basic::ALL, order::ALL, samples::ALL, storm::ALL];
+pub const ALL: &[&[Scenario]] =
+    &[rules::ALL, guards::ALL, basic::ALL, order::ALL, samples::ALL, saves::ALL, storm::ALL];
 
 fn find(name: &str) -> Result<&'static Scenario> {
     let mut all = ALL.iter().copied().flatten();

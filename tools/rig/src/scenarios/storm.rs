@@ -169,7 +169,7 @@ pub fn blow(world: &World, calls: u64) -> Result<()> {
 }
 
 /// The test driver at work, with interrupts.
-struct Storm {
+pub struct Storm {
     driver: Driver,
     file: File,
     interrupts: Option<std::thread::JoinHandle<()>>,
@@ -177,14 +177,18 @@ struct Storm {
 }
 
 /// What the test driver counted.
-struct Counted {
+pub struct Counted {
     called: u64,
     dropped: u64,
     by_context: [u64; CONTEXTS.len()],
 }
 
 impl Storm {
-    fn start(world: &World, calls: u64) -> Result<Self> {
+    /// Starts it, with threads that make `calls` calls together.
+    ///
+    /// # Errors
+    /// If the test driver does not start.
+    pub fn start(world: &World, calls: u64) -> Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let (driver, file) = as_process(|| -> Result<_> {
             let driver = world.start_testdrv()?;
@@ -207,9 +211,20 @@ impl Storm {
         as_process(|| read_counts(&self.file))
     }
 
+    /// Whether a thread of it still logs.
+    ///
+    /// # Errors
+    /// If the test driver does not say.
+    pub fn is_running(&self) -> Result<bool> {
+        Ok(self.counts()?[counts::RUNNING] != 0)
+    }
+
     /// Waits for the threads, ends the interrupts, lets everything that is pending happen, and unloads the driver.
-    fn finish(mut self) -> Result<Counted> {
-        while self.counts()?[counts::RUNNING] != 0 {
+    ///
+    /// # Errors
+    /// If the test driver does not stop.
+    pub fn finish(mut self) -> Result<Counted> {
+        while self.is_running()? {
             std::thread::sleep(Duration::from_millis(5));
         }
         self.stop.store(true, Ordering::SeqCst);

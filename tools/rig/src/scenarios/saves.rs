@@ -1,0 +1,136 @@
+//! Logs that are saved while everyone writes: each number of a lane is a record, or part of a loss that is told.
+//!
+//! The reader and `save` are irqlog's own here; the numbers, which the driver gave, are counted apart from them. With a
+//! coarse clock most records have the tick of another one, as on machines whose counter advances in larger steps.
+
+use std::{collections::BTreeMap, io::Cursor, sync::atomic::Ordering};
+
+use anyhow::{Context as _, Result, ensure};
+use irqlog_reader::{
+    live::LiveLog,
+    log::{Item, Log as _},
+    saved::SavedLog,
+    session::Session,
+};
+use irqlog_wire::ioctl;
+
+use super::{DEFAULT_PROCESSORS, Scenario, World, as_process, basic::FileSource, stop_last, storm::Storm};
+use crate::{
+    nt::{
+        io::{File, Requestor},
+        registry::{self, Value},
+    },
+    planted,
+};
+
+/// Calls of the threads of one storm.
+const CALLS: u64 = 20_000;
+/// The coarse clock's step: 5 ms.
+const COARSE: u64 = 50_000;
+
+/// The scenarios of this module.
+pub const ALL: &[Scenario] = &[
+    Scenario {
+        name: "saves-under-load",
+        processors: DEFAULT_PROCESSORS,
+        about: "logs saved in a storm with a small ring: every number is a record or part of a loss that is told",
+        run: |world| saves(world, "shared", 1),
+    },
+    Scenario {
+        name: "coarse-clock",
+        processors: DEFAULT_PROCESSORS,
+        about: "the same with a clock of 5 ms, so that most records have the tick of another: lanes keep their order",
+        run: |world| saves(world, "shared", COARSE),
+    },
+    Scenario {
+        name: "coarse-clock-percpu",
+        processors: DEFAULT_PROCESSORS,
+        about: "the same with engine percpu: equal ticks in several lanes",
+        run: |world| saves(world, "percpu", COARSE),
+    },
+];
+
+/// What the saved logs had in them.
+#[derive(Debug, Default)]
+struct Found {
+    saves: u64,
+    records: u64,
+    losses: u64,
+    /// Losses between two records of their lane.
+    inside: u64,
+    /// Records with the tick of the one shown before them.
+    ties: u64,
+}
+
+fn saves(world: &World, engine: &str, grain: u64) -> Result<()> {
+    registry::set_parameter("irqlog", "Engine", Value::Text(engine.to_owned()));
+    registry::set_parameter("irqlog", "RingKiB", Value::Number(64));
+    planted::CLOCK_GRAIN.store(grain, Ordering::SeqCst);
+    let driver = as_process(|| world.start_irqlog())?;
+    let mut found = Found::default();
+    // When a reader is lapped is chance: again until it was, within reason.
+    for _ in 0..40 {
+        let storm = Storm::start(world, world.scaled(CALLS))?;
+        loop {
+            let is_running = storm.is_running()?;
+            let image = as_process(|| {
+                let file = File::open(ioctl::WIN32_NAME, Requestor::Administrator)
+                    .map_err(|status| anyhow::anyhow!("open: {status:#010x}"))?;
+                let image = LiveLog::open(&mut Session::new(FileSource(&file)))?.save();
+                file.cleanup();
+                file.close();
+                Ok::<_, anyhow::Error>(image?)
+            })?;
+            found.add(image.bytes)?;
+            if !is_running {
+                break;
+            }
+        }
+        storm.finish()?;
+        if found.losses != 0 && (grain == 1 || found.ties > found.records / 2) {
+            break;
+        }
+    }
+    println!("{found:?}");
+    ensure!(found.losses != 0, "no record was overwritten before it could be saved: {found:?}");
+    ensure!(grain == 1 || found.ties > found.records / 2, "the clock is not coarse: {found:?}");
+    as_process(|| stop_last(&driver))
+}
+
+impl Found {
+    /// Counts a saved log through, lane by lane, as it is shown.
+    fn add(&mut self, image: Vec<u8>) -> Result<()> {
+        let mut log = SavedLog::open(Cursor::new(image))?;
+        let mut lanes: BTreeMap<_, _> =
+            log.tables().present().map(|(index, lane)| (index, (lane.first_seq.get(), lane.next_seq.get()))).collect();
+        let mut newest = 0;
+        while let Some(item) = log.next()? {
+            let (lane, first, count) = match &item {
+                Item::Record(record) => (record.lane, record.header.seq.get(), 1),
+                Item::Loss(loss) => (loss.lane, loss.first_seq, loss.count),
+            };
+            let (due, _) = lanes.get_mut(&lane).context("a lane that is not in the tables")?;
+            ensure!(first == *due, "lane {lane}: number {first} where {due} was due");
+            *due = first.wrapping_add(count);
+            match item {
+                Item::Record(record) => {
+                    let tick = record.header.tick.get();
+                    ensure!(tick >= newest, "lane {lane}, number {first}: tick {tick} behind {newest}");
+                    self.ties += u64::from(tick == newest);
+                    self.records += 1;
+                    newest = tick;
+                }
+                Item::Loss(loss) => {
+                    self.losses += 1;
+                    self.inside += u64::from(loss.from_tick.is_some() && loss.to_tick.is_some());
+                }
+            }
+        }
+        for (lane, (due, end)) in lanes {
+            ensure!(due == end, "lane {lane}: {due} of {end} numbers are told");
+        }
+        ensure!(log.faults().is_empty(), "{:?}", log.faults());
+        self.saves += 1;
+        Ok(())
+    }
+}
