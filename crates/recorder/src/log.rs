@@ -295,7 +295,7 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
         let is_busy = match Held::try_acquire(&self.lock, node, raised) {
             Attempt::Acquired(held) => return Owning::Yes(Owned { held, waited: None }),
             Attempt::Busy => true,
-            // Then there is no telling whether there is anyone to wait for.
+            // A queue lock has no try, so the caller does not know whether an owner holds it.
             Attempt::Impossible => false,
         };
         if !waits {
