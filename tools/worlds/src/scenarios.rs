@@ -40,12 +40,19 @@ pub fn run(worlds: &[World], names: &[String]) -> Result<()> {
                 Outcome::NotHere(why) => println!("  {why}"),
                 Outcome::Failed(said) => {
                     println!("\n{said}");
-                    failed.push(format!("{scenario} in {}", world.name()));
+                    failed.push(format!("{scenario} in {}: {}", world.name(), reason(&said)));
                 }
             }
         }
     }
-    if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join(", ")) }
+    if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join("; ")) }
+}
+
+/// The last line that a failed scenario said: programs say last why they end.
+///
+/// A summary repeats it, because CI may keep only the end of a long output.
+fn reason(said: &str) -> &str {
+    said.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it said nothing")
 }
 
 /// The names of all scenarios.
@@ -61,4 +68,15 @@ fn select(all: &[String], names: &[String]) -> Result<Vec<String>> {
         bail!("there is no scenario {unknown}; there are {}", all.join(", "));
     }
     Ok(all.iter().filter(|name| names.is_empty() || names.contains(name)).cloned().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reason;
+
+    #[test]
+    fn the_reason_is_the_last_line_that_says_something() {
+        assert_eq!(reason("starting\nerror: no record\n\n  \n"), "error: no record");
+        assert_eq!(reason("\n"), "it said nothing");
+    }
 }

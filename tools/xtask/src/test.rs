@@ -117,12 +117,13 @@ pub fn run_all(only: &[String]) -> Result<()> {
             }
             Err(error) => {
                 eprintln!("    {error:#}");
-                failed.push(step.name);
+                failed.push(format!("{}: {error:#}", step.name));
             }
         }
     }
     println!("\n{passed} passed, {} failed, {skipped} skipped", failed.len());
-    if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join(", ")) }
+    // With the reasons again: CI may keep only the end of the output.
+    if failed.is_empty() { Ok(()) } else { bail!("failed:\n    {}", failed.join("\n    ")) }
 }
 
 fn cargo(arguments: &[&str]) -> Result<()> {
