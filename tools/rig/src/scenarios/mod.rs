@@ -3,6 +3,7 @@
 mod basic;
 mod coverage;
 mod guards;
+mod interrupts;
 mod order;
 mod rules;
 mod samples;
@@ -104,7 +105,7 @@ pub struct Scenario {
 
 /// All of them. Each runs in a process of its own (`irqlog-rig run NAME`): a machine boots once.
 pub const ALL: &[&[Scenario]] =
-    &[rules::ALL, guards::ALL, basic::ALL, order::ALL, samples::ALL, saves::ALL, storm::ALL];
+    &[rules::ALL, guards::ALL, interrupts::ALL, basic::ALL, order::ALL, samples::ALL, saves::ALL, storm::ALL];
 
 fn find(name: &str) -> Result<&'static Scenario> {
     let mut all = ALL.iter().copied().flatten();
