@@ -22,7 +22,7 @@ pub fn run(scenario: &str) -> Outcome {
         "doctor" => doctor().into(),
         "wait" => Outcome::NotHere("shown by cli-follow and cli-ctrl-c"),
         "stop-pending" => Outcome::NotHere("Wine stops a driver that is open: stop-while-open"),
-        "rules" | "guards" | "refusal" => Outcome::NotHere("about the rig's own checks"),
+        "rules" | "guards" | "disconnect-waits" | "refusal" => Outcome::NotHere("about the rig's own checks"),
         "requests" => Outcome::NotHere("malformed requests need a client of our own; the CLI makes none"),
         "no-memory" => Outcome::NotHere("no failures can be injected"),
         "order" | "stopped-writer" => Outcome::NotHere("no thread can be held between two instructions"),

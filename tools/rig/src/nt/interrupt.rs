@@ -102,6 +102,9 @@ fn interrupt(processor: &Processor, level: u8) {
     if level == irqlog_nt::irql::IPI_LEVEL {
         run_broadcast();
     } else {
+        // Counted before the list is read: whoever takes a routine off the list and then finds none counted knows that
+        // nobody will call it any more.
+        processor.in_interrupts.fetch_add(1, Ordering::SeqCst);
         let vectors = lock(&machine().vectors).clone();
         for vector in vectors.iter().filter(|vector| vector.irql == level) {
             // SAFETY: connected by a driver that is still loaded, with this signature.
@@ -110,6 +113,7 @@ fn interrupt(processor: &Processor, level: u8) {
                 routine(vector.object, vector.context);
             }
         }
+        processor.in_interrupts.fetch_sub(1, Ordering::SeqCst);
     }
     let after = processor.irql.swap(interrupted, Ordering::Relaxed);
     if after != level {

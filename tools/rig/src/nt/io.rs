@@ -21,6 +21,7 @@ use super::{
     ps,
     registry::text,
     report,
+    wait::spin_until,
 };
 use crate::mutex::lock;
 
@@ -313,5 +314,12 @@ routines! {
         // SAFETY: memory of the driver's.
         let object = unsafe { (*parameters)[1] };
         lock(&machine().vectors).retain(|vector| vector.object != object);
+        // Microsoft's page does not say that a routine that runs elsewhere has returned. A driver has no other documented
+        // way to know before it unloads, so every driver relies on it.
+        let mut running: Vec<_> = machine().processors.iter().collect();
+        spin_until("interrupt routines to return", || {
+            running.retain(|processor| processor.in_interrupts.load(Ordering::SeqCst) != 0);
+            running.is_empty()
+        });
     }
 }

@@ -38,6 +38,8 @@ pub struct Processor {
     pub irql: AtomicU8,
     /// An NMI callback runs; the next NMI waits for its end.
     pub in_nmi: AtomicBool,
+    /// Device interrupts that were taken and whose routines have not all returned; they nest by level.
+    pub in_interrupts: AtomicU32,
     /// Host id of the thread that holds it; 0 if none does.
     holder: AtomicI32,
     /// What has come and was not taken yet: bit `n` for a device interrupt of level `n`, and the constants above.
