@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     ffi::c_void,
-    sync::Mutex,
+    sync::{Mutex, atomic::Ordering},
 };
 
 use irqlog_nt::{
