@@ -4,7 +4,7 @@
 //! routines in the table of `tools/nt` with `llvm-dlltool`, and compiles `WdfDriverEntry.lib` with `clang-cl`:
 //!
 //! ```text
-//! <root>/Include/10.0.26100.0/{km,km/crt,km/ufx/1.1,shared,um}    ntddk.h ntifs.h ntstrsafe.h
+//! <root>/Include/10.0.26100.0/{km,km/crt,km/ufx/1.1,shared,um}    ntddk.h ntifs.h ntstrsafe.h routines.h
 //! <root>/Include/wdf/kmdf/1.31                                    wdf.h
 //! <root>/Lib/10.0.26100.0/km/{x64,ARM64}                          ntoskrnl.lib hal.lib wmilib.lib ...
 //! <root>/Lib/wdf/kmdf/{x64,ARM64}/1.31                            WdfLdr.lib WdfDriverEntry.lib
@@ -21,6 +21,8 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use irqlog_nt::routines::{EXPORTS, Export};
+
+mod declarations;
 
 /// The SDK version that the layout claims: the newest WDK with a KMDF 1.31 folder.
 const SDK_VERSION: &str = "10.0.26100.0";
@@ -109,15 +111,27 @@ pub fn assemble(root: &Path, tools: &Tools) -> Result<()> {
         create(&include.join(folder))?;
     }
     create(&kmdf_include)?;
-    for header in ["ntddk.h", "ntifs.h", "ntstrsafe.h"] {
-        copy(&source.join("include/km").join(header), &include.join("km").join(header))?;
-    }
+    write_kernel_headers(&include.join("km"))?;
     copy(&source.join("include/wdf/wdf.h"), &kmdf_include.join("wdf.h"))?;
     for arch in Arch::ALL {
         libraries(source, root, arch, tools, &[include.join("km"), kmdf_include.clone()])
             .with_context(|| format!("making the kit's libraries for {}", arch.name()))?;
     }
     Ok(())
+}
+
+/// Writes the kernel's headers into a folder: what is kept in `include/km`, and what is made from the table of `tools/nt`.
+///
+/// # Errors
+/// A file that cannot be written; the message names it.
+pub fn write_kernel_headers(folder: &Path) -> Result<()> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("include/km");
+    create(folder)?;
+    for header in ["ntddk.h", "ntifs.h", "ntstrsafe.h"] {
+        copy(&source.join(header), &folder.join(header))?;
+    }
+    let routines = folder.join(declarations::FILE);
+    fs::write(&routines, declarations::declarations()).with_context(|| format!("writing {}", routines.display()))
 }
 
 /// The folder of the kernel's headers, for drivers in C.

@@ -84,13 +84,12 @@ fn compile(code: &str, header: &str, what: &str) -> Result<(), String> {
     let file = folder.join("facts.c");
     std::fs::write(&file, code).unwrap();
     std::fs::write(folder.join("wdf.h"), header).unwrap();
+    irqlog_kit::write_kernel_headers(&folder).unwrap();
     for (target, define) in [("x86_64", "_AMD64_"), ("aarch64", "_ARM64_")] {
         let output = Command::new(CLANG)
             .arg(format!("--target={target}-pc-windows-msvc"))
             .args(["/Zs", "/kernel", "/DKMDF_VERSION_MAJOR=1", "/DKMDF_VERSION_MINOR=31", "/WX"])
             .arg(format!("/D{define}"))
-            .arg("-imsvc")
-            .arg(root().join("include/km"))
             .arg("-imsvc")
             .arg(&folder)
             .arg("--")

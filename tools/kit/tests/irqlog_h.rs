@@ -108,10 +108,10 @@ fn is_cpp(standard: &str) -> bool {
     standard.starts_with("c++")
 }
 
-/// A folder for the files of a test.
+/// A folder for the files of a test, with the kernel's headers.
 fn folder(what: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("irqlog-h-{what}"));
-    std::fs::create_dir_all(&folder).unwrap();
+    irqlog_kit::write_kernel_headers(&folder).unwrap();
     folder
 }
 
@@ -136,7 +136,7 @@ fn compile_file(file: &Path, code: &str, standard: &str, (target, define): (&str
         .arg(format!("/std:{standard}"))
         .args([format!("/D{define}"), format!("/Fo{}", file.with_extension("obj").display())])
         .arg("-imsvc")
-        .arg(root.join("include/km"))
+        .arg(file.parent().unwrap())
         .arg(format!("-I{}", root.join("../../crates/provider/include").display()))
         .arg("--")
         .arg(file))

@@ -58,9 +58,9 @@ impl Body for Device {
     fn dispose(&self) {
         let link = core::mem::take(self.link.get(&mut Locked::new()));
         if !link.is_empty() {
-            let link = unicode_string(&link);
+            let mut link = unicode_string(&link);
             // SAFETY: a counted string whose text lives during the call.
-            let _status = unsafe { nt::IoDeleteSymbolicLink(&raw const link) };
+            let _status = unsafe { nt::IoDeleteSymbolicLink(&raw mut link) };
         }
         // SAFETY: IoCreateDeviceSecure made it, and the object is disposed of once.
         unsafe { nt::IoDeleteDevice(self.wdm.as_ptr()) };
@@ -134,7 +134,7 @@ pub unsafe extern "system" fn device_create(
     const FILE_DEVICE_UNKNOWN: u32 = 0x22;
     const FILE_DEVICE_SECURE_OPEN: u32 = 0x100;
     let (Some(driver), Some(parts)) = (globals::bound(), init.as_ref()) else { return STATUS_INVALID_DEVICE_REQUEST };
-    let (name, sddl) = (unicode_string(&parts.name), unicode_string(&parts.sddl));
+    let (mut name, sddl) = (unicode_string(&parts.name), unicode_string(&parts.sddl));
     let mut wdm: *mut DeviceObject = null_mut();
     // SAFETY: the driver object is the one that WdfDriverCreate got, and lives until the driver has unloaded; the
     // strings' texts and `wdm` live during the call; no class GUID is allowed.
@@ -142,7 +142,7 @@ pub unsafe extern "system" fn device_create(
         nt::IoCreateDeviceSecure(
             driver.wdm,
             size_of::<RawHandle>() as u32,
-            &raw const name,
+            &raw mut name,
             FILE_DEVICE_UNKNOWN,
             FILE_DEVICE_SECURE_OPEN,
             0,
@@ -191,9 +191,9 @@ pub unsafe extern "system" fn device_create_symbolic_link(
     link: &UnicodeString,
 ) -> NtStatus {
     let device = device.of::<Device>();
-    let name = unicode_string(&device.name);
-    // SAFETY: two counted strings that live during the call.
-    let status = unsafe { nt::IoCreateSymbolicLink(link, &raw const name) };
+    let mut name = unicode_string(&device.name);
+    // SAFETY: two counted strings that live during the call, and are only read.
+    let status = unsafe { nt::IoCreateSymbolicLink((&raw const *link).cast_mut(), &raw mut name) };
     if status >= 0 {
         *device.link.get(&mut Locked::new()) = text(Some(link));
     }

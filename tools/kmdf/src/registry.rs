@@ -36,18 +36,18 @@ pub unsafe extern "system" fn driver_open_parameters_registry_key(
 ) -> NtStatus {
     let mut path = registry_path();
     path.extend("\\Parameters".encode_utf16());
-    let name = unicode_string(&path);
-    let open = ObjectAttributes {
+    let mut name = unicode_string(&path);
+    let mut open = ObjectAttributes {
         Length: size_of::<ObjectAttributes>() as u32,
         RootDirectory: null_mut(),
-        ObjectName: &raw const name,
+        ObjectName: &raw mut name,
         Attributes: OBJ_KERNEL,
         SecurityDescriptor: null_mut(),
         SecurityQualityOfService: null_mut(),
     };
     let mut handle = null_mut();
     // SAFETY: the attributes and the name in them, and `handle`, live during the call. IRQL: PASSIVE_LEVEL, as the DDI.
-    let status = unsafe { nt::ZwOpenKey(&raw mut handle, access, &raw const open) };
+    let status = unsafe { nt::ZwOpenKey(&raw mut handle, access, &raw mut open) };
     if status < 0 {
         return status;
     }
@@ -72,11 +72,11 @@ fn query(key: RawHandle, name: &UnicodeString) -> Result<Value, NtStatus> {
     let mut value = Value { header, data: [0; 256] };
     let mut needed = 0;
     // SAFETY: the handle is open while the object is not disposed of. The kernel writes at most the size that is given
-    // of `value`, any bytes of which are valid, and `needed`; all live during the call.
+    // of `value`, any bytes of which are valid, and `needed`; all live during the call. It only reads the name.
     let status = unsafe {
         nt::ZwQueryValueKey(
             key.handle,
-            name,
+            (&raw const *name).cast_mut(),
             KEY_VALUE_PARTIAL_INFORMATION,
             (&raw mut value).cast(),
             size_of::<Value>() as u32,

@@ -1,6 +1,6 @@
 //! Wait locks: a synchronization event.
 
-use core::{cell::UnsafeCell, ffi::c_void, mem::MaybeUninit, ptr::null};
+use core::{cell::UnsafeCell, ffi::c_void, mem::MaybeUninit, ptr::null_mut};
 
 use irqlog_nt::{Kevent, NtStatus, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
 
@@ -41,7 +41,7 @@ pub unsafe extern "system" fn wait_lock_acquire(_: *const c_void, lock: RawHandl
     let lock = lock.of::<WaitLock>();
     // SAFETY: `wait_lock_create` initialised it, and `lock` keeps it alive during the wait. A wait without timeout is for
     // IRQL <= APC_LEVEL, and so is WdfWaitLockAcquire.
-    unsafe { nt::KeWaitForSingleObject(lock.0.get().cast(), 0, 0, 0, null()) }
+    unsafe { nt::KeWaitForSingleObject(lock.0.get().cast(), 0, 0, 0, null_mut()) }
 }
 
 pub unsafe extern "system" fn wait_lock_release(_: *const c_void, lock: RawHandle) {

@@ -4,7 +4,7 @@
 //! | Made from the rows | Where |
 //! |---|---|
 //! | extern blocks of the small KMDF, the test driver and the Wine shim | [`imports`] |
-//! | import libraries | `tools/kit`, when the kit is assembled |
+//! | import libraries and declarations in C | `tools/kit`, when the kit is assembled |
 //! | what irqlog.sys and its record path may import, and from which module | `tools/imagecheck` |
 //! | the check that the rig has every routine, with arguments of these sizes | `tools/rig/src/nt/import.rs` |
 //! | what ntosshim.sys exports and what it forwards to Wine | `tools/wine/build.rs` |
@@ -72,13 +72,26 @@ pub struct Worlds {
     pub wine: UnderWine,
 }
 
+/// One parameter of a routine.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameter {
+    /// Its name.
+    pub name: &'static str,
+    /// Its type, as the row writes it.
+    pub type_name: &'static str,
+    /// Size in bytes.
+    pub size: usize,
+}
+
 /// One exported routine.
 #[derive(Clone, Copy, Debug)]
 pub struct Export {
     /// Its name.
     pub name: &'static str,
-    /// Size in bytes of each argument, of those with a name.
-    pub arguments: &'static [usize],
+    /// The parameters, of those with a name.
+    pub parameters: &'static [Parameter],
+    /// The type that it returns, as the row writes it: `()` for nothing, `!` if it does not return.
+    pub result_name: &'static str,
     /// Size in bytes of what it returns; 0 if it returns nothing, or not at all.
     pub result: usize,
     /// Whether more arguments follow those with a name.
@@ -98,13 +111,13 @@ pub struct Export {
 impl Export {
     /// Whether a function with arguments and a result of these sizes in bytes may stand for it.
     pub const fn has_shape(&self, arguments: &[usize], result: usize) -> bool {
-        let is_long_enough = self.is_variadic && arguments.len() >= self.arguments.len();
-        if !(is_long_enough || arguments.len() == self.arguments.len()) || result != self.result {
+        let is_long_enough = self.is_variadic && arguments.len() >= self.parameters.len();
+        if !(is_long_enough || arguments.len() == self.parameters.len()) || result != self.result {
             return false;
         }
         let mut index = 0;
-        while index < self.arguments.len() {
-            if arguments[index] != self.arguments[index] {
+        while index < self.parameters.len() {
+            if arguments[index] != self.parameters[index].size {
                 return false;
             }
             index += 1;
@@ -133,10 +146,22 @@ impl<R> Returns for fn() -> R {
     type Result = R;
 }
 
-/// Sizes in bytes of the arguments of a signature.
-macro_rules! sizes {
-    ($($argument:ident: $type:ty),* $(,)?) => { &[$(size_of::<$type>()),*] };
-    ($($argument:ident: $type:ty),*, ...) => { &[$(size_of::<$type>()),*] };
+/// The parameters of a signature.
+macro_rules! parameters {
+    ($($name:ident: $type:ty),* $(,)?) => {
+        &[$(Parameter { name: stringify!($name), type_name: stringify!($type), size: size_of::<$type>() }),*]
+    };
+    ($($name:ident: $type:ty),*, ...) => { parameters!($($name: $type),*) };
+}
+
+/// What a signature returns, in Rust; `()` if it returns nothing.
+macro_rules! result_name {
+    () => {
+        "()"
+    };
+    ($type:ty) => {
+        stringify!($type)
+    };
 }
 
 /// Whether a signature is variadic.
@@ -164,7 +189,8 @@ macro_rules! exports {
 
             &[$(Export {
                 name: stringify!($name),
-                arguments: sizes!($($arguments)*),
+                parameters: parameters!($($arguments)*),
+                result_name: result_name!($($result)?),
                 result: size_of::<<fn() $(-> $result)? as Returns>::Result>(),
                 is_variadic: is_variadic!($($arguments)*),
                 modules: $modules,
@@ -235,7 +261,7 @@ exports! {
         "wdm/nf-wdm-exfreepoolwithtag: <= DISPATCH_LEVEL for non-paged pool";
     fn IoAcquireCancelSpinLock(irql: *mut u8)
         => NTOSKRNL, Others, RIG, AT_MOST_DISPATCH, "wdm/nf-wdm-ioacquirecancelspinlock";
-    fn IoAllocateWorkItem(device: *mut DeviceObject) -> *mut c_void
+    fn IoAllocateWorkItem(device: *mut DeviceObject) -> *mut IoWorkitem
         => NTOSKRNL, Others, WINE_ALONE, AT_MOST_DISPATCH, "wdm/nf-wdm-ioallocateworkitem";
     fn IoAttachDeviceToDeviceStack(source: *mut DeviceObject, target: *mut DeviceObject) -> *mut DeviceObject
         => NTOSKRNL, Others, WINE_ALONE, AT_MOST_DISPATCH, "wdm/nf-wdm-ioattachdevicetodevicestack";
@@ -244,39 +270,39 @@ exports! {
         output_length: u32, internal: u8, event: *mut Kevent, status: *mut IoStatusBlock,
     ) -> *mut Irp
         => NTOSKRNL, Others, RIG, PASSIVE_ONLY, "wdm/nf-wdm-iobuilddeviceiocontrolrequest";
-    fn IoConnectInterruptEx(parameters: *mut ConnectInterrupt) -> NtStatus
+    fn IoConnectInterruptEx(parameters: *mut IoConnectInterruptParameters) -> NtStatus
         => NTOSKRNL, Others, RIG, PASSIVE_ONLY, "wdm/nf-wdm-ioconnectinterruptex";
     fn IoCreateDevice(
-        driver: *mut DriverObject, extension: u32, name: *const UnicodeString, kind: u32, characteristics: u32,
+        driver: *mut DriverObject, extension: u32, name: *mut UnicodeString, kind: u32, characteristics: u32,
         exclusive: u8, device: *mut *mut DeviceObject,
     ) -> NtStatus
         => NTOSKRNL, Others, RIG, AT_MOST_APC, "wdm/nf-wdm-iocreatedevice";
     fn IoCreateDeviceSecure(
-        driver: *mut DriverObject, extension: u32, name: *const UnicodeString, kind: u32, characteristics: u32,
+        driver: *mut DriverObject, extension: u32, name: *mut UnicodeString, kind: u32, characteristics: u32,
         exclusive: u8, sddl: *const UnicodeString, class: *const c_void, device: *mut *mut DeviceObject,
     ) -> NtStatus
         => NTOSKRNL, Others, RIG_AND_SHIM, AT_MOST_APC, "wdmsec/nf-wdmsec-wdmlibiocreatedevicesecure";
-    fn IoCreateDriver(name: *const UnicodeString, entry: DriverInitialize) -> NtStatus
+    fn IoCreateDriver(name: *mut UnicodeString, entry: DriverInitialize) -> NtStatus
         => NTOSKRNL, Others, WINE_ALONE, PASSIVE_ONLY, "not documented; Wine exports it";
-    fn IoCreateSymbolicLink(link: *const UnicodeString, device: *const UnicodeString) -> NtStatus
+    fn IoCreateSymbolicLink(link: *mut UnicodeString, device: *mut UnicodeString) -> NtStatus
         => NTOSKRNL, Others, RIG_AND_WINE, PASSIVE_ONLY, "wdm/nf-wdm-iocreatesymboliclink";
     fn IoDeleteDevice(device: *mut DeviceObject)
         => NTOSKRNL, Others, RIG_AND_SHIM, AT_MOST_APC, "wdm/nf-wdm-iodeletedevice";
     fn IoDeleteDriver(driver: *mut DriverObject)
         => NTOSKRNL, Others, WINE_ALONE, PASSIVE_ONLY, "not documented; Wine exports it";
-    fn IoDeleteSymbolicLink(link: *const UnicodeString) -> NtStatus
+    fn IoDeleteSymbolicLink(link: *mut UnicodeString) -> NtStatus
         => NTOSKRNL, Others, RIG_AND_WINE, PASSIVE_ONLY, "wdm/nf-wdm-iodeletesymboliclink";
     fn IoDetachDevice(target: *mut DeviceObject)
         => NTOSKRNL, Others, WINE_ALONE, PASSIVE_ONLY, "wdm/nf-wdm-iodetachdevice";
-    fn IoDisconnectInterruptEx(parameters: *const c_void)
+    fn IoDisconnectInterruptEx(parameters: *mut IoDisconnectInterruptParameters)
         => NTOSKRNL, Others, RIG, PASSIVE_ONLY, "wdm/nf-wdm-iodisconnectinterruptex";
-    fn IoFreeWorkItem(item: *mut c_void)
+    fn IoFreeWorkItem(item: *mut IoWorkitem)
         => NTOSKRNL, Others, WINE_ALONE, AT_MOST_DISPATCH, "wdm/nf-wdm-iofreeworkitem";
     fn IoGetDeviceObjectPointer(
-        name: *const UnicodeString, access: u32, file: *mut *mut FileObject, device: *mut *mut DeviceObject,
+        name: *mut UnicodeString, access: u32, file: *mut *mut FileObject, device: *mut *mut DeviceObject,
     ) -> NtStatus
         => NTOSKRNL, Others, RIG, PASSIVE_ONLY, "wdm/nf-wdm-iogetdeviceobjectpointer";
-    fn IoQueueWorkItem(item: *mut c_void, routine: WorkItemRoutine, kind: u32, context: *mut c_void)
+    fn IoQueueWorkItem(item: *mut IoWorkitem, routine: WorkItemRoutine, kind: WorkQueueType, context: *mut c_void)
         => NTOSKRNL, Others, WINE_ALONE, AT_MOST_DISPATCH, "wdm/nf-wdm-ioqueueworkitem";
     fn IoReleaseCancelSpinLock(irql: u8)
         => NTOSKRNL, Others, RIG_AND_WINE, DISPATCH_ONLY,
@@ -285,7 +311,7 @@ exports! {
         => NTOSKRNL, Others, RIG, AT_MOST_DISPATCH, "wdm/nf-wdm-iofcalldriver";
     fn IofCompleteRequest(irp: *mut Irp, boost: i8)
         => NTOSKRNL, Others, RIG_AND_WINE, AT_MOST_DISPATCH, "wdm/nf-wdm-iofcompleterequest";
-    fn KeAcquireInStackQueuedSpinLockAtDpcLevel(lock: *mut usize, handle: *mut c_void)
+    fn KeAcquireInStackQueuedSpinLockAtDpcLevel(lock: *mut usize, handle: *mut KlockQueueHandle)
         => NTOSKRNL, RecordPath("M"), RIG_AND_SHIM, AT_LEAST_DISPATCH,
         "wdm/nf-wdm-keacquireinstackqueuedspinlockatdpclevel: >= DISPATCH_LEVEL";
     fn KeAcquireSpinLockAtDpcLevel(lock: *mut usize)
@@ -297,7 +323,7 @@ exports! {
         => NTOSKRNL, Others, RIG_AND_SHIM, ANY, "wdm/nf-wdm-kebugcheckex";
     fn KeCancelTimer(timer: *mut Ktimer) -> u8
         => NTOSKRNL, Others, RIG_AND_SHIM, AT_MOST_DISPATCH, "wdm/nf-wdm-kecanceltimer";
-    fn KeDelayExecutionThread(mode: i8, alertable: u8, interval: *const i64) -> NtStatus
+    fn KeDelayExecutionThread(mode: i8, alertable: u8, interval: *mut LargeInteger) -> NtStatus
         => NTOSKRNL, Others, RIG, AT_MOST_APC, "wdm/nf-wdm-kedelayexecutionthread";
     fn KeDeregisterNmiCallback(handle: *mut c_void) -> NtStatus
         => NTOSKRNL, Others, RIG, AT_MOST_APC, "wdm/nf-wdm-kederegisternmicallback";
@@ -313,11 +339,11 @@ exports! {
         => NTOSKRNL, Driver("M"), RIG_AND_SHIM, ANY, "wdm/nf-wdm-kegetprocessornumberfromindex";
     fn KeInitializeDpc(dpc: *mut Kdpc, routine: DeferredRoutine, context: *mut c_void)
         => NTOSKRNL, Driver("M"), RIG_AND_SHIM, ANY, "wdm/nf-wdm-keinitializedpc";
-    fn KeInitializeEvent(event: *mut Kevent, kind: u32, state: u8)
+    fn KeInitializeEvent(event: *mut Kevent, kind: EventType, state: u8)
         => NTOSKRNL, Others, RIG_AND_WINE, ANY, "wdm/nf-wdm-keinitializeevent";
     fn KeInitializeSpinLock(lock: *mut usize)
         => NTOSKRNL, Others, RIG, ANY, "wdm/nf-wdm-keinitializespinlock";
-    fn KeInitializeTimerEx(timer: *mut Ktimer, kind: u32)
+    fn KeInitializeTimerEx(timer: *mut Ktimer, kind: TimerType)
         => NTOSKRNL, Others, RIG_AND_WINE, AT_MOST_DISPATCH, "wdm/nf-wdm-keinitializetimerex";
     fn KeInsertQueueDpc(dpc: *mut Kdpc, first: *mut c_void, second: *mut c_void) -> u8
         => NTOSKRNL, Driver("M"), RIG_AND_SHIM, ANY, "wdm.h: _IRQL_requires_max_(HIGH_LEVEL)";
@@ -332,18 +358,18 @@ exports! {
         => NTOSKRNL, Driver("M"), RIG_AND_SHIM, ANY, "wdm/nf-wdm-kequeryactiveprocessorcountex";
     fn KeQueryMaximumProcessorCountEx(group: u16) -> u32
         => NTOSKRNL, Driver("M"), RIG_AND_SHIM, ANY, "wdm/nf-wdm-kequerymaximumprocessorcountex";
-    fn KeQueryPerformanceCounter(frequency: *mut i64) -> i64
+    fn KeQueryPerformanceCounter(frequency: *mut LargeInteger) -> LargeInteger
         => HAL, RecordPath("M, W"), RIG, ANY, "wdm/nf-wdm-kequeryperformancecounter";
-    fn KeQuerySystemTime(time: *mut i64)
+    fn KeQuerySystemTime(time: *mut LargeInteger)
         => NTOSKRNL, Others, WINE_ALONE, ANY, "wdm/nf-wdm-kequerysystemtime-r1";
-    fn KeQuerySystemTimePrecise(time: *mut i64)
+    fn KeQuerySystemTimePrecise(time: *mut LargeInteger)
         => NTOSKRNL, Driver("M"), RIG_AND_SHIM, ANY, "wdm/nf-wdm-kequerysystemtimeprecise";
     fn KeRegisterNmiCallback(routine: NmiRoutine, context: *mut c_void) -> *mut c_void
         => NTOSKRNL, Others, RIG, AT_MOST_APC, "wdm/nf-wdm-keregisternmicallback";
     fn KeRegisterProcessorChangeCallback(routine: ProcessorChangeRoutine, context: *mut c_void, flags: u32) -> *mut c_void
         => NTOSKRNL, Driver("M"), RIG_AND_SHIM, AT_MOST_APC, "wdm/nf-wdm-keregisterprocessorchangecallback";
     // The annotation says DISPATCH_LEVEL exactly. The lock `os-queued` releases at HIGH_LEVEL, opt-in: docs/adr/0006.
-    fn KeReleaseInStackQueuedSpinLockFromDpcLevel(handle: *mut c_void)
+    fn KeReleaseInStackQueuedSpinLockFromDpcLevel(handle: *mut KlockQueueHandle)
         => NTOSKRNL, RecordPath("M"), RIG_AND_SHIM, AT_LEAST_DISPATCH,
         "wdm/nf-wdm-keacquireinstackqueuedspinlockatdpclevel: the IRQL of the acquisition";
     fn KeReleaseSpinLock(lock: *mut usize, irql: u8)
@@ -352,20 +378,20 @@ exports! {
     fn KeReleaseSpinLockFromDpcLevel(lock: *mut usize)
         => NTOSKRNL, RecordPath("G for x64 and for 32-bit ARM; ARM64: K"), RIG_AND_SHIM, AT_LEAST_DISPATCH,
         "wdm.h: _IRQL_requires_min_(DISPATCH_LEVEL)";
-    fn KeRevertToUserGroupAffinityThread(previous: *const GroupAffinity)
+    fn KeRevertToUserGroupAffinityThread(previous: *mut GroupAffinity)
         => NTOSKRNL, Driver("M"), RIG_AND_SHIM, AT_MOST_APC, "wdm.h: _IRQL_requires_max_(APC_LEVEL)";
     fn KeSetEvent(event: *mut Kevent, increment: i32, wait: u8) -> i32
         => NTOSKRNL, Others, RIG_AND_WINE, AT_MOST_DISPATCH, "wdm/nf-wdm-kesetevent: <= DISPATCH_LEVEL with Wait FALSE";
-    fn KeSetSystemGroupAffinityThread(affinity: *const GroupAffinity, previous: *mut GroupAffinity)
+    fn KeSetSystemGroupAffinityThread(affinity: *mut GroupAffinity, previous: *mut GroupAffinity)
         => NTOSKRNL, Driver("M"), RIG_AND_SHIM, AT_MOST_APC, "wdm.h: _IRQL_requires_max_(APC_LEVEL)";
-    fn KeSetTargetProcessorDpcEx(dpc: *mut Kdpc, number: *const ProcessorNumber) -> NtStatus
+    fn KeSetTargetProcessorDpcEx(dpc: *mut Kdpc, number: *mut ProcessorNumber) -> NtStatus
         => NTOSKRNL, Driver("M"), RIG_AND_SHIM, ANY, "wdm/nf-wdm-kesettargetprocessordpcex";
-    fn KeSetTimerEx(timer: *mut Ktimer, due: i64, period: i32, dpc: *mut Kdpc) -> u8
+    fn KeSetTimerEx(timer: *mut Ktimer, due: LargeInteger, period: i32, dpc: *mut Kdpc) -> u8
         => NTOSKRNL, Others, RIG_AND_SHIM, AT_MOST_DISPATCH, "wdm/nf-wdm-kesettimerex";
     fn KeTryToAcquireSpinLockAtDpcLevel(lock: *mut usize) -> u8
         => NTOSKRNL, RecordPath("M"), RIG_AND_SHIM, AT_LEAST_DISPATCH, "wdm.h: _IRQL_requires_min_(DISPATCH_LEVEL)";
     fn KeWaitForSingleObject(
-        object: *mut c_void, reason: u32, mode: i8, alertable: u8, timeout: *const i64,
+        object: *mut c_void, reason: KwaitReason, mode: i8, alertable: u8, timeout: *mut LargeInteger,
     ) -> NtStatus
         => NTOSKRNL, Others, RIG_AND_SHIM, AT_MOST_APC,
         "wdm/nf-wdm-kewaitforsingleobject: <= APC_LEVEL when it may wait";
@@ -375,18 +401,18 @@ exports! {
         => NTOSKRNL, RecordPath("M; open question below"), RIG_AND_SHIM, ANY,
         "wdm/nf-wdm-keraiseirql: the new level is not below the current one";
     fn MmMapLockedPagesSpecifyCache(
-        mdl: *mut Mdl, mode: i8, cache: u32, address: *mut c_void, bug_check: u32, priority: u32,
+        mdl: *mut Mdl, mode: i8, cache: MemoryCachingType, address: *mut c_void, bug_check: u32, priority: u32,
     ) -> *mut c_void
         => NTOSKRNL, Others, RIG_AND_SHIM, AT_MOST_DISPATCH, "wdm/nf-wdm-mmmaplockedpagesspecifycache";
     fn ObReferenceObjectByHandle(
-        handle: *mut c_void, access: u32, kind: *mut c_void, mode: i8, object: *mut *mut c_void,
-        information: *mut c_void,
+        handle: *mut c_void, access: u32, kind: *mut ObjectType, mode: i8, object: *mut *mut c_void,
+        information: *mut ObjectHandleInformation,
     ) -> NtStatus
         => NTOSKRNL, Others, RIG, PASSIVE_ONLY, "wdm/nf-wdm-obreferenceobjectbyhandle";
     fn ObfDereferenceObject(object: *mut c_void) -> isize
         => NTOSKRNL, Others, RIG, AT_MOST_DISPATCH, "wdm/nf-wdm-obdereferenceobject";
     fn PsCreateSystemThread(
-        handle: *mut *mut c_void, access: u32, attributes: *const c_void, process: *mut c_void, client: *mut c_void,
+        handle: *mut *mut c_void, access: u32, attributes: *mut ObjectAttributes, process: *mut c_void, client: *mut ClientId,
         start: ThreadRoutine, context: *mut c_void,
     ) -> NtStatus
         => NTOSKRNL, Others, RIG, PASSIVE_ONLY, "wdm/nf-wdm-pscreatesystemthread";
@@ -405,10 +431,10 @@ exports! {
         "github.com/microsoft/Windows-Driver-Frameworks: DriverEntry and Unload call it";
     fn ZwClose(handle: *mut c_void) -> NtStatus
         => NTOSKRNL, Others, RIG_AND_WINE, PASSIVE_ONLY, "wdm/nf-wdm-zwclose";
-    fn ZwOpenKey(key: *mut *mut c_void, access: u32, attributes: *const ObjectAttributes) -> NtStatus
+    fn ZwOpenKey(key: *mut *mut c_void, access: u32, attributes: *mut ObjectAttributes) -> NtStatus
         => NTOSKRNL, Others, RIG_AND_WINE, PASSIVE_ONLY, "wdm/nf-wdm-zwopenkey";
     fn ZwQueryValueKey(
-        key: *mut c_void, name: *const UnicodeString, class: u32, buffer: *mut c_void, length: u32,
+        key: *mut c_void, name: *mut UnicodeString, information_class: KeyValueInformationClass, buffer: *mut c_void, length: u32,
         needed: *mut u32,
     ) -> NtStatus
         => NTOSKRNL, Others, RIG_AND_WINE, PASSIVE_ONLY, "wdm/nf-wdm-zwqueryvaluekey";

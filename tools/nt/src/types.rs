@@ -46,6 +46,25 @@ pub struct IoStatusBlock {
     pub Information: usize,
 }
 
+/// `LARGE_INTEGER`, whose value is its `QuadPart`.
+pub type LargeInteger = i64;
+
+// Enumerations, of which a routine's row says which one it takes. Their numbers are those of wdm.h.
+pub type EventType = u32;
+pub type KeyValueInformationClass = u32;
+pub type KwaitReason = u32;
+pub type MemoryCachingType = u32;
+pub type TimerType = u32;
+pub type WorkQueueType = u32;
+
+// What nothing here looks into.
+pub type ClientId = c_void;
+pub type IoDisconnectInterruptParameters = c_void;
+pub type IoWorkitem = c_void;
+pub type KlockQueueHandle = c_void;
+pub type ObjectHandleInformation = c_void;
+pub type ObjectType = c_void;
+
 pub type CancelRoutine = unsafe extern "system" fn(*mut DeviceObject, *mut Irp);
 
 #[derive(Debug)]
@@ -223,7 +242,7 @@ pub struct Ktimer {
 pub struct ObjectAttributes {
     pub Length: u32,
     pub RootDirectory: *mut c_void,
-    pub ObjectName: *const UnicodeString,
+    pub ObjectName: *mut UnicodeString,
     pub Attributes: u32,
     pub SecurityDescriptor: *mut c_void,
     pub SecurityQualityOfService: *mut c_void,
@@ -260,7 +279,7 @@ pub type ServiceRoutine = unsafe extern "system" fn(*mut c_void, *mut c_void) ->
 /// `IO_CONNECT_INTERRUPT_PARAMETERS` with `FullySpecified`.
 #[derive(Debug)]
 #[repr(C)]
-pub struct ConnectInterrupt {
+pub struct IoConnectInterruptParameters {
     pub Version: u32,
     pub PhysicalDeviceObject: *mut DeviceObject,
     pub InterruptObject: *mut *mut c_void,

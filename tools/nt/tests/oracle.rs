@@ -86,7 +86,7 @@ fn sizes() {
         nt::Kevent = DISPATCHER_HEADER,
         nt::Ktimer = KTIMER,
         nt::ObjectAttributes = OBJECT_ATTRIBUTES,
-        nt::ConnectInterrupt = IO_CONNECT_INTERRUPT_PARAMETERS,
+        nt::IoConnectInterruptParameters = IO_CONNECT_INTERRUPT_PARAMETERS,
         nt::ProcessorNumber = PROCESSOR_NUMBER,
         nt::GroupAffinity = GROUP_AFFINITY,
     }
@@ -173,7 +173,7 @@ fn parameters_of_routines() {
         ($($field:ident),+ $(,)?) => {
             $({
                 let (offset, size) = place!(IO_CONNECT_INTERRUPT_FULLY_SPECIFIED_PARAMETERS, $field);
-                assert_eq!(place!(nt::ConnectInterrupt, $field), (union + offset, size), "{}", stringify!($field));
+                assert_eq!(place!(nt::IoConnectInterruptParameters, $field), (union + offset, size), "{}", stringify!($field));
             })+
         };
     }
@@ -192,7 +192,10 @@ fn parameters_of_routines() {
         ProcessorEnableMask,
         Group,
     );
-    assert_eq!(offset_of!(nt::ConnectInterrupt, Version), offset_of!(IO_CONNECT_INTERRUPT_PARAMETERS, Version));
+    assert_eq!(
+        offset_of!(nt::IoConnectInterruptParameters, Version),
+        offset_of!(IO_CONNECT_INTERRUPT_PARAMETERS, Version)
+    );
 }
 
 #[test]

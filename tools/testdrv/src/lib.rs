@@ -18,13 +18,13 @@ mod locks;
 
 use core::{
     ffi::c_void,
-    ptr::{null, null_mut},
+    ptr::null_mut,
     sync::atomic::{AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering},
 };
 
 use irqlog_nt::{
-    CONNECT_FULLY_SPECIFIED, ConnectInterrupt, DeviceObject, DriverObject, FileObject, IRP_MJ_CLEANUP, IRP_MJ_CLOSE,
-    IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL, IoStatusBlock, Irp, Kdpc, Kevent, NtStatus, ProcessorNumber,
+    CONNECT_FULLY_SPECIFIED, DeviceObject, DriverObject, FileObject, IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE,
+    IRP_MJ_DEVICE_CONTROL, IoConnectInterruptParameters, IoStatusBlock, Irp, Kdpc, Kevent, NtStatus, ProcessorNumber,
     STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_DEVICE_REQUEST, STATUS_PENDING, STATUS_SUCCESS, UnicodeString,
     routines::imports as nt,
 };
@@ -177,7 +177,15 @@ fn start(request: Start) -> NtStatus {
         let mut handle = null_mut();
         let seed = (index as usize + 1) * 0x9e37_79b9;
         let status = unsafe {
-            nt::PsCreateSystemThread(&raw mut handle, 0, null(), null_mut(), null_mut(), thread, seed as *mut c_void)
+            nt::PsCreateSystemThread(
+                &raw mut handle,
+                0,
+                null_mut(),
+                null_mut(),
+                null_mut(),
+                thread,
+                seed as *mut c_void,
+            )
         };
         if status < 0 {
             RUNNING.fetch_sub(1, Ordering::SeqCst);
@@ -259,9 +267,9 @@ fn string(text: &mut [u16]) -> UnicodeString {
 unsafe fn connect() -> NtStatus {
     unsafe {
         let mut name: [u16; ioctl::DEVICE_NAME.len()] = wide(ioctl::DEVICE_NAME);
-        let name = string(&mut name);
+        let mut name = string(&mut name);
         let (mut file, mut device) = (null_mut(), null_mut());
-        let status = nt::IoGetDeviceObjectPointer(&raw const name, 3, &raw mut file, &raw mut device);
+        let status = nt::IoGetDeviceObjectPointer(&raw mut name, 3, &raw mut file, &raw mut device);
         if status < 0 {
             return status;
         }
@@ -284,7 +292,7 @@ unsafe fn connect() -> NtStatus {
         (*(*irp).CurrentStackLocation.sub(1)).FileObject = file;
         let mut status = nt::IofCallDriver(device, irp);
         if status == STATUS_PENDING {
-            nt::KeWaitForSingleObject((&raw mut event).cast(), 0, 0, 0, null());
+            nt::KeWaitForSingleObject((&raw mut event).cast(), 0, 0, 0, null_mut());
             status = block.Status;
         }
         if status < 0 {
@@ -305,7 +313,7 @@ unsafe fn connect_interrupts() -> NtStatus {
     for (line, object) in LINE_OBJECTS.iter().enumerate() {
         let irql = DIRQL_MIN + line as u8;
         let mut out = null_mut();
-        let mut parameters = ConnectInterrupt {
+        let mut parameters = IoConnectInterruptParameters {
             Version: CONNECT_FULLY_SPECIFIED,
             PhysicalDeviceObject: null_mut(),
             InterruptObject: &raw mut out,
@@ -342,8 +350,8 @@ unsafe fn leave() {
 unsafe extern "system" fn unload(_: *mut DriverObject) {
     unsafe {
         for object in &LINE_OBJECTS {
-            let parameters = [CONNECT_FULLY_SPECIFIED as usize, object.load(Ordering::SeqCst)];
-            nt::IoDisconnectInterruptEx(parameters.as_ptr().cast());
+            let mut parameters = [CONNECT_FULLY_SPECIFIED as usize, object.load(Ordering::SeqCst)];
+            nt::IoDisconnectInterruptEx(parameters.as_mut_ptr().cast());
         }
         nt::KeDeregisterNmiCallback(NMI.load(Ordering::SeqCst) as *mut c_void);
         nt::KeFlushQueuedDpcs();
@@ -358,9 +366,9 @@ unsafe extern "system" fn unload(_: *mut DriverObject) {
 pub unsafe extern "system" fn driver_entry(driver: *mut DriverObject, _: *const UnicodeString) -> NtStatus {
     unsafe {
         let mut name: [u16; DEVICE_NAME.len()] = wide(DEVICE_NAME);
-        let name = string(&mut name);
+        let mut name = string(&mut name);
         let mut device = null_mut();
-        let status = nt::IoCreateDevice(driver, 0, &raw const name, 0x22, 0, 0, &raw mut device);
+        let status = nt::IoCreateDevice(driver, 0, &raw mut name, 0x22, 0, 0, &raw mut device);
         if status < 0 {
             return status;
         }

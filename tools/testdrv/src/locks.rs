@@ -109,6 +109,6 @@ fn at_high_level<T>(work: impl FnOnce() -> T) -> T {
 
 /// Goes on on that processor.
 fn on_processor(index: usize) {
-    let affinity = GroupAffinity { Mask: 1 << index, Group: 0, Reserved: [0; 3] };
-    unsafe { nt::KeSetSystemGroupAffinityThread(&raw const affinity, null_mut()) };
+    let mut affinity = GroupAffinity { Mask: 1 << index, Group: 0, Reserved: [0; 3] };
+    unsafe { nt::KeSetSystemGroupAffinityThread(&raw mut affinity, null_mut()) };
 }

@@ -3,7 +3,7 @@
  *
  * Clean-room: written from the public documentation (learn.microsoft.com, DDI reference), only so much as is needed to
  * build the driver where no WDK can be installed. On Windows the real WDK's headers are used instead, and driver code
- * has to compile with both. Every function carries its IRQL rule as documented; the rig checks it (tools/rig/src/nt).
+ * has to compile with both. Here are types and constants; routines.h declares the routines.
  */
 #ifndef IRQLOG_KIT_NTDDK_H
 #define IRQLOG_KIT_NTDDK_H
@@ -92,34 +92,10 @@ typedef struct _MDL MDL, *PMDL;
 #define DISPATCH_LEVEL 2
 #define HIGH_LEVEL 15
 
-
 /* Device type and IOCTL parts: DDI "Defining I/O Control Codes". */
 #define FILE_DEVICE_UNKNOWN 0x00000022
 
-/* --- IRQL -------------------------------------------------------------------------------------------------------- */
-
-/* IRQL: any. DDI wdm/nf-wdm-kegetcurrentirql */
-NTKERNELAPI KIRQL NTAPI KeGetCurrentIrql(VOID);
-/* IRQL: any, at most HIGH_LEVEL, never below the current one. wdm.h: KeRaiseIrql is a macro over it. */
-NTKERNELAPI KIRQL NTAPI KfRaiseIrql(KIRQL NewIrql);
-#if defined(_AMD64_)
-/* IRQL: any, only to the level the matching raise gave. DDI wdm/nf-wdm-kelowerirql */
-NTKERNELAPI VOID NTAPI KeLowerIrql(KIRQL NewIrql);
-#else
-/* On ARM64 KeLowerIrql is a macro over this export. */
-NTKERNELAPI VOID NTAPI KfLowerIrql(KIRQL NewIrql);
-#endif
-
 /* --- Spin locks -------------------------------------------------------------------------------------------------- */
-
-/* IRQL: any. DDI wdm/nf-wdm-keinitializespinlock */
-NTKERNELAPI VOID NTAPI KeInitializeSpinLock(PKSPIN_LOCK SpinLock);
-/* IRQL: at least DISPATCH_LEVEL. DDI wdm/nf-wdm-keacquirespinlockatdpclevel */
-NTKERNELAPI VOID NTAPI KeAcquireSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock);
-/* IRQL: at least DISPATCH_LEVEL (wdm.h _IRQL_requires_min_; the page says DISPATCH_LEVEL). */
-NTKERNELAPI BOOLEAN FASTCALL KeTryToAcquireSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock);
-/* IRQL: at least DISPATCH_LEVEL (wdm.h _IRQL_requires_min_; the page says DISPATCH_LEVEL). */
-NTKERNELAPI VOID NTAPI KeReleaseSpinLockFromDpcLevel(PKSPIN_LOCK SpinLock);
 
 /* wdm.h. The lock word is the same; a lock is used with one family of routines only. */
 typedef struct _KSPIN_LOCK_QUEUE {
@@ -132,18 +108,7 @@ typedef struct _KLOCK_QUEUE_HANDLE {
     KIRQL OldIrql;
 } KLOCK_QUEUE_HANDLE, *PKLOCK_QUEUE_HANDLE;
 
-/* IRQL: at least DISPATCH_LEVEL. DDI wdm/nf-wdm-keacquireinstackqueuedspinlockatdpclevel */
-NTKERNELAPI VOID FASTCALL
-KeAcquireInStackQueuedSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock, PKLOCK_QUEUE_HANDLE LockHandle);
-/* IRQL: DISPATCH_LEVEL (wdm.h _IRQL_requires_, exactly; see docs/adr/0006). */
-NTKERNELAPI VOID FASTCALL KeReleaseInStackQueuedSpinLockFromDpcLevel(PKLOCK_QUEUE_HANDLE LockHandle);
-
 /* --- Time, processors, ids --------------------------------------------------------------------------------------- */
-
-/* IRQL: any. DDI wdm/nf-wdm-kequeryperformancecounter */
-NTKERNELAPI LARGE_INTEGER NTAPI KeQueryPerformanceCounter(PLARGE_INTEGER PerformanceFrequency);
-/* IRQL: any. DDI wdm/nf-wdm-kequerysystemtimeprecise */
-NTKERNELAPI VOID NTAPI KeQuerySystemTimePrecise(PLARGE_INTEGER CurrentTime);
 
 typedef struct _PROCESSOR_NUMBER {
     USHORT Group;
@@ -159,23 +124,6 @@ typedef struct _GROUP_AFFINITY {
 
 #define ALL_PROCESSOR_GROUPS 0xffff
 
-/* IRQL: any. DDI wdm/nf-wdm-kegetcurrentprocessornumberex */
-NTKERNELAPI ULONG NTAPI KeGetCurrentProcessorNumberEx(PPROCESSOR_NUMBER ProcNumber);
-/* IRQL: any. DDI wdm/nf-wdm-kequeryactiveprocessorcountex */
-NTKERNELAPI ULONG NTAPI KeQueryActiveProcessorCountEx(USHORT GroupNumber);
-/* IRQL: any. DDI wdm/nf-wdm-kequerymaximumprocessorcountex */
-NTKERNELAPI ULONG NTAPI KeQueryMaximumProcessorCountEx(USHORT GroupNumber);
-/* IRQL: any. DDI wdm/nf-wdm-kegetprocessornumberfromindex */
-NTKERNELAPI NTSTATUS NTAPI KeGetProcessorNumberFromIndex(ULONG ProcIndex, PPROCESSOR_NUMBER ProcNumber);
-/* IRQL: at most APC_LEVEL for the raised affinity to take effect at once. DDI wdm/nf-wdm-kesetsystemgroupaffinitythread */
-NTKERNELAPI VOID NTAPI KeSetSystemGroupAffinityThread(PGROUP_AFFINITY Affinity, PGROUP_AFFINITY PreviousAffinity);
-/* IRQL: at most APC_LEVEL. DDI wdm/nf-wdm-kereverttousergroupaffinitythread */
-NTKERNELAPI VOID NTAPI KeRevertToUserGroupAffinityThread(PGROUP_AFFINITY PreviousAffinity);
-/* IRQL: at most DISPATCH_LEVEL (ntddk.h _IRQL_requires_max_; the page says any). */
-NTKERNELAPI HANDLE NTAPI PsGetCurrentThreadId(VOID);
-/* IRQL: any. DDI ntddk/nf-ntddk-psgetcurrentprocessid */
-NTKERNELAPI HANDLE NTAPI PsGetCurrentProcessId(VOID);
-
 /* --- DPCs, IPIs -------------------------------------------------------------------------------------------------- */
 
 struct _KDPC;
@@ -187,19 +135,8 @@ typedef struct _KDPC {
     ULONG64 Opaque[8];
 } KDPC, *PKDPC, *PRKDPC;
 
-/* IRQL: any. DDI wdm/nf-wdm-keinitializedpc */
-NTKERNELAPI VOID NTAPI KeInitializeDpc(PRKDPC Dpc, PKDEFERRED_ROUTINE DeferredRoutine, PVOID DeferredContext);
-/* IRQL: any. DDI wdm/nf-wdm-kesettargetprocessordpcex */
-NTKERNELAPI NTSTATUS NTAPI KeSetTargetProcessorDpcEx(PKDPC Dpc, PPROCESSOR_NUMBER ProcNumber);
-/* IRQL: any (wdm.h: at most HIGH_LEVEL). DDI wdm/nf-wdm-keinsertqueuedpc */
-NTKERNELAPI BOOLEAN NTAPI KeInsertQueueDpc(PRKDPC Dpc, PVOID SystemArgument1, PVOID SystemArgument2);
-/* IRQL: PASSIVE_LEVEL. DDI wdm/nf-wdm-keflushqueueddpcs */
-NTKERNELAPI VOID NTAPI KeFlushQueuedDpcs(VOID);
-
 typedef ULONG_PTR(NTAPI KIPI_BROADCAST_WORKER)(ULONG_PTR Argument);
 typedef KIPI_BROADCAST_WORKER *PKIPI_BROADCAST_WORKER;
-/* IRQL: below IPI_LEVEL. DDI wdm/nf-wdm-keipigenericcall */
-NTKERNELAPI ULONG_PTR NTAPI KeIpiGenericCall(PKIPI_BROADCAST_WORKER BroadcastFunction, ULONG_PTR Context);
 
 /* wdm.h */
 typedef enum {
@@ -220,18 +157,8 @@ typedef PROCESSOR_CALLBACK_FUNCTION *PPROCESSOR_CALLBACK_FUNCTION;
 
 #define KE_PROCESSOR_CHANGE_ADD_EXISTING 1
 
-/* IRQL: at most APC_LEVEL. DDI wdm/nf-wdm-keregisterprocessorchangecallback */
-NTKERNELAPI PVOID NTAPI
-KeRegisterProcessorChangeCallback(PPROCESSOR_CALLBACK_FUNCTION CallbackFunction, PVOID CallbackContext, ULONG Flags);
-/* IRQL: at most APC_LEVEL. DDI wdm/nf-wdm-kederegisterprocessorchangecallback */
-NTKERNELAPI VOID NTAPI KeDeregisterProcessorChangeCallback(PVOID CallbackHandle);
-
-/* IRQL: at most APC_LEVEL. DDI wdm/nf-wdm-keregisternmicallback */
 typedef BOOLEAN(NTAPI NMI_CALLBACK)(PVOID Context, BOOLEAN Handled);
 typedef NMI_CALLBACK *PNMI_CALLBACK;
-NTKERNELAPI PVOID NTAPI KeRegisterNmiCallback(PNMI_CALLBACK CallbackRoutine, PVOID Context);
-/* IRQL: at most APC_LEVEL. DDI wdm/nf-wdm-kederegisternmicallback */
-NTKERNELAPI NTSTATUS NTAPI KeDeregisterNmiCallback(PVOID Handle);
 
 /* --- Events, threads, handles -------------------------------------------------------------------------------------- */
 
@@ -244,6 +171,13 @@ typedef struct _KEVENT {
     ULONG64 Opaque[3];
 } KEVENT, *PKEVENT, *PRKEVENT;
 
+typedef enum _TIMER_TYPE { NotificationTimer, SynchronizationTimer } TIMER_TYPE;
+
+/* 64 bytes on 64-bit Windows, opaque by its documentation. */
+typedef struct _KTIMER {
+    ULONG64 Opaque[8];
+} KTIMER, *PKTIMER, *PRKTIMER;
+
 typedef struct _OBJECT_ATTRIBUTES {
     ULONG Length;
     HANDLE RootDirectory;
@@ -253,9 +187,9 @@ typedef struct _OBJECT_ATTRIBUTES {
     PVOID SecurityQualityOfService;
 } OBJECT_ATTRIBUTES, *POBJECT_ATTRIBUTES;
 
-typedef struct _CLIENT_ID *PCLIENT_ID;
-typedef struct _OBJECT_TYPE *POBJECT_TYPE;
-typedef struct _OBJECT_HANDLE_INFORMATION *POBJECT_HANDLE_INFORMATION;
+typedef struct _CLIENT_ID CLIENT_ID, *PCLIENT_ID;
+typedef struct _OBJECT_TYPE OBJECT_TYPE, *POBJECT_TYPE;
+typedef struct _OBJECT_HANDLE_INFORMATION OBJECT_HANDLE_INFORMATION, *POBJECT_HANDLE_INFORMATION;
 
 #define OBJ_CASE_INSENSITIVE 0x00000040L
 #define OBJ_KERNEL_HANDLE 0x00000200L
@@ -265,33 +199,9 @@ typedef struct _OBJECT_HANDLE_INFORMATION *POBJECT_HANDLE_INFORMATION;
 #define THREAD_ALL_ACCESS (0x001FFFFFL)
 #define KEY_QUERY_VALUE (0x0001)
 
-/* IRQL: any. DDI wdm/nf-wdm-keinitializeevent */
-NTKERNELAPI VOID NTAPI KeInitializeEvent(PRKEVENT Event, EVENT_TYPE Type, BOOLEAN State);
-/* IRQL: at most DISPATCH_LEVEL with Wait FALSE. DDI wdm/nf-wdm-kesetevent */
-NTKERNELAPI LONG NTAPI KeSetEvent(PRKEVENT Event, LONG Increment, BOOLEAN Wait);
-/* IRQL: at most APC_LEVEL if it may wait. DDI wdm/nf-wdm-kewaitforsingleobject */
-NTKERNELAPI NTSTATUS NTAPI KeWaitForSingleObject(
-    PVOID Object, KWAIT_REASON WaitReason, KPROCESSOR_MODE WaitMode, BOOLEAN Alertable, PLARGE_INTEGER Timeout);
-/* IRQL: at most APC_LEVEL. DDI wdm/nf-wdm-kedelayexecutionthread */
-NTKERNELAPI NTSTATUS NTAPI KeDelayExecutionThread(KPROCESSOR_MODE WaitMode, BOOLEAN Alertable, PLARGE_INTEGER Interval);
-
 typedef VOID(NTAPI KSTART_ROUTINE)(PVOID StartContext);
 typedef KSTART_ROUTINE *PKSTART_ROUTINE;
-/* IRQL: PASSIVE_LEVEL. DDI wdm/nf-wdm-pscreatesystemthread */
-NTKERNELAPI NTSTATUS NTAPI PsCreateSystemThread(
-    PHANDLE ThreadHandle, ULONG DesiredAccess, POBJECT_ATTRIBUTES ObjectAttributes, HANDLE ProcessHandle, PCLIENT_ID ClientId,
-    PKSTART_ROUTINE StartRoutine, PVOID StartContext);
-/* IRQL: PASSIVE_LEVEL. DDI wdm/nf-wdm-obreferenceobjectbyhandle */
-NTKERNELAPI NTSTATUS NTAPI ObReferenceObjectByHandle(
-    HANDLE Handle, ACCESS_MASK DesiredAccess, POBJECT_TYPE ObjectType, KPROCESSOR_MODE AccessMode, PVOID *Object,
-    POBJECT_HANDLE_INFORMATION HandleInformation);
-/* IRQL: at most DISPATCH_LEVEL. wdm.h: ObDereferenceObject is a macro over it. */
-NTKERNELAPI LONG_PTR FASTCALL ObfDereferenceObject(PVOID Object);
 #define ObDereferenceObject(Object) ObfDereferenceObject(Object)
-/* IRQL: PASSIVE_LEVEL. DDI wdm/nf-wdm-zwclose */
-NTKERNELAPI NTSTATUS NTAPI ZwClose(HANDLE Handle);
-/* IRQL: PASSIVE_LEVEL. DDI wdm/nf-wdm-zwopenkey */
-NTKERNELAPI NTSTATUS NTAPI ZwOpenKey(PHANDLE KeyHandle, ACCESS_MASK DesiredAccess, POBJECT_ATTRIBUTES ObjectAttributes);
 
 typedef enum _KEY_VALUE_INFORMATION_CLASS { KeyValuePartialInformation = 2 } KEY_VALUE_INFORMATION_CLASS;
 typedef struct _KEY_VALUE_PARTIAL_INFORMATION {
@@ -300,10 +210,6 @@ typedef struct _KEY_VALUE_PARTIAL_INFORMATION {
     ULONG DataLength;
     UCHAR Data[1];
 } KEY_VALUE_PARTIAL_INFORMATION, *PKEY_VALUE_PARTIAL_INFORMATION;
-/* IRQL: PASSIVE_LEVEL. DDI wdm/nf-wdm-zwqueryvaluekey */
-NTKERNELAPI NTSTATUS NTAPI ZwQueryValueKey(
-    HANDLE KeyHandle, PUNICODE_STRING ValueName, KEY_VALUE_INFORMATION_CLASS KeyValueInformationClass,
-    PVOID KeyValueInformation, ULONG Length, PULONG ResultLength);
 
 /* --- Drivers, requests, interrupts --------------------------------------------------------------------------------- */
 
@@ -417,15 +323,6 @@ typedef struct _IRP {
 
 #define IoGetNextIrpStackLocation(Irp) ((Irp)->Tail.Overlay.CurrentStackLocation - 1)
 
-/* IRQL: PASSIVE_LEVEL. DDI wdm/nf-wdm-iogetdeviceobjectpointer */
-NTKERNELAPI NTSTATUS NTAPI IoGetDeviceObjectPointer(
-    PUNICODE_STRING ObjectName, ACCESS_MASK DesiredAccess, PFILE_OBJECT *FileObject, PDEVICE_OBJECT *DeviceObject);
-/* IRQL: PASSIVE_LEVEL. DDI wdm/nf-wdm-iobuilddeviceiocontrolrequest */
-NTKERNELAPI PIRP NTAPI IoBuildDeviceIoControlRequest(
-    ULONG IoControlCode, PDEVICE_OBJECT DeviceObject, PVOID InputBuffer, ULONG InputBufferLength, PVOID OutputBuffer,
-    ULONG OutputBufferLength, BOOLEAN InternalDeviceIoControl, PKEVENT Event, PIO_STATUS_BLOCK IoStatusBlock);
-/* IRQL: at most DISPATCH_LEVEL. wdm.h: IoCallDriver is a macro over it. */
-NTKERNELAPI NTSTATUS FASTCALL IofCallDriver(PDEVICE_OBJECT DeviceObject, PIRP Irp);
 #define IoCallDriver(Device, Irp) IofCallDriver(Device, Irp)
 
 typedef struct _KINTERRUPT *PKINTERRUPT;
@@ -466,27 +363,19 @@ typedef struct _IO_DISCONNECT_INTERRUPT_PARAMETERS {
     } ConnectionContext;
 } IO_DISCONNECT_INTERRUPT_PARAMETERS, *PIO_DISCONNECT_INTERRUPT_PARAMETERS;
 
-/* IRQL: PASSIVE_LEVEL. DDI wdm/nf-wdm-ioconnectinterruptex */
-NTKERNELAPI NTSTATUS NTAPI IoConnectInterruptEx(PIO_CONNECT_INTERRUPT_PARAMETERS Parameters);
-/* IRQL: PASSIVE_LEVEL. DDI wdm/nf-wdm-iodisconnectinterruptex */
-NTKERNELAPI VOID NTAPI IoDisconnectInterruptEx(PIO_DISCONNECT_INTERRUPT_PARAMETERS Parameters);
-
-/* --- Pool, debugging --------------------------------------------------------------------------------------------- */
-
-/* IRQL: at most DISPATCH_LEVEL for non-paged pool, APC_LEVEL for paged. DDI wdm/nf-wdm-exallocatepool2 */
-NTKERNELAPI PVOID NTAPI ExAllocatePool2(POOL_FLAGS Flags, SIZE_T NumberOfBytes, ULONG Tag);
-/* IRQL: at most DISPATCH_LEVEL for non-paged pool. DDI ntddk/nf-ntddk-exfreepool */
-NTKERNELAPI VOID NTAPI ExFreePool(PVOID P);
-/* IRQL: at most DISPATCH_LEVEL for non-paged pool. DDI wdm/nf-wdm-exfreepoolwithtag */
-NTKERNELAPI VOID NTAPI ExFreePoolWithTag(PVOID P, ULONG Tag);
-/* IRQL: any. DDI wdm/nf-wdm-kebugcheckex */
-NTKERNELAPI __declspec(noreturn) VOID NTAPI
-KeBugCheckEx(ULONG Code, ULONG_PTR Parameter1, ULONG_PTR Parameter2, ULONG_PTR Parameter3, ULONG_PTR Parameter4);
-/* IRQL: at most DIRQL. DDI wdm/nf-wdm-dbgprint */
-NTKERNELAPI ULONG __cdecl DbgPrint(PCSTR Format, ...);
+/* --- Pool, work items -------------------------------------------------------------------------------------------- */
 
 typedef enum _POOL_TYPE { NonPagedPool = 0, PagedPool = 1, NonPagedPoolNx = 512 } POOL_TYPE;
+typedef enum _MEMORY_CACHING_TYPE { MmNonCached = 0, MmCached = 1 } MEMORY_CACHING_TYPE;
+
+typedef struct _IO_WORKITEM IO_WORKITEM, *PIO_WORKITEM;
+typedef enum _WORK_QUEUE_TYPE { CriticalWorkQueue, DelayedWorkQueue } WORK_QUEUE_TYPE;
+typedef VOID(NTAPI IO_WORKITEM_ROUTINE)(PDEVICE_OBJECT DeviceObject, PVOID Context);
+typedef IO_WORKITEM_ROUTINE *PIO_WORKITEM_ROUTINE;
 
 typedef NTSTATUS(NTAPI DRIVER_INITIALIZE)(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath);
+
+/* The routines, with the IRQL rule of each: made from the rows of tools/nt when the kit is assembled. */
+#include "routines.h"
 
 #endif

@@ -7,10 +7,10 @@ use std::{
 };
 
 use irqlog_nt::{
-    ConnectInterrupt, DO_DEVICE_INITIALIZING, DeviceObject, DriverObject, FileObject, IRP_MJ_CLEANUP, IRP_MJ_CLOSE,
-    IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL, NtStatus, STATUS_ACCESS_DENIED,
-    STATUS_INVALID_PARAMETER, STATUS_OBJECT_NAME_COLLISION, STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SUCCESS,
-    UnicodeString,
+    DO_DEVICE_INITIALIZING, DeviceObject, DriverObject, FileObject, IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE,
+    IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL, IoConnectInterruptParameters, NtStatus,
+    STATUS_ACCESS_DENIED, STATUS_INVALID_PARAMETER, STATUS_OBJECT_NAME_COLLISION, STATUS_OBJECT_NAME_NOT_FOUND,
+    STATUS_SUCCESS, UnicodeString,
 };
 
 pub use super::irp::{Answer, Control};
@@ -288,7 +288,7 @@ routines! {
         0
     }
 
-    fn IoConnectInterruptEx(parameters: *mut ConnectInterrupt) -> NtStatus {
+    fn IoConnectInterruptEx(parameters: *mut IoConnectInterruptParameters) -> NtStatus {
         // SAFETY: memory of the driver's.
         let parameters = unsafe { &mut *parameters };
         match parameters.ServiceRoutine {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use irqlog_nt::{CONNECT_FULLY_SPECIFIED, ConnectInterrupt, NtStatus, STATUS_SUCCESS, ServiceRoutine};
+use irqlog_nt::{CONNECT_FULLY_SPECIFIED, IoConnectInterruptParameters, NtStatus, STATUS_SUCCESS, ServiceRoutine};
 
 use super::{DEFAULT_PROCESSORS, Scenario, World, as_process};
 use crate::nt::{
@@ -80,7 +80,7 @@ fn connect() -> Result<usize> {
     let routine = unsafe {
         std::mem::transmute::<extern "efiapi" fn(*mut c_void, *mut c_void) -> u8, ServiceRoutine>(slow_routine)
     };
-    let mut parameters = ConnectInterrupt {
+    let mut parameters = IoConnectInterruptParameters {
         Version: CONNECT_FULLY_SPECIFIED,
         PhysicalDeviceObject: std::ptr::null_mut(),
         InterruptObject: &raw mut object,
@@ -99,7 +99,7 @@ fn connect() -> Result<usize> {
     let address = exports::find("IoConnectInterruptEx").context("IoConnectInterruptEx")?;
     // SAFETY: the routine has this signature; the parameters outlive the call.
     let status = unsafe {
-        let connect: extern "efiapi" fn(*mut ConnectInterrupt) -> NtStatus = std::mem::transmute(address);
+        let connect: extern "efiapi" fn(*mut IoConnectInterruptParameters) -> NtStatus = std::mem::transmute(address);
         connect(&raw mut parameters)
     };
     ensure!(status == STATUS_SUCCESS, "IoConnectInterruptEx: {status:#010x}");
