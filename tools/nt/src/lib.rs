@@ -6,6 +6,20 @@
 //! | [`status`] | the NTSTATUS values in use |
 //! | [`irql`] | interrupt request levels, and rules over them |
 //! | [`routines`] | the kernel routines that anything here calls or provides, one row each |
+//!
+//! # To add a routine
+//!
+//! 1. Look its IRQL rule up in the DDI reference, and write a row in [`routines`], at its place in the alphabet. The types
+//!    of the signature have the names of wdm.h in Rust's spelling, because the kit's C declaration is made from them:
+//!    `*mut DeviceObject` becomes `DEVICE_OBJECT *`. A type that no routine had before goes into [`types`], and into
+//!    `tools/kit/include/km/ntddk.h`.
+//! 2. Implement it in a module of `tools/rig/src/nt` with the macro `routines!`, which compares the signature with the row
+//!    and checks the rule at each call. If the row says that Wine's shim has its own, implement it in `tools/wine` too.
+//! 3. Call it.
+//! 4. If irqlog.sys may import it, `IRQLOG_ACCEPT=1 cargo test -p irqlog-nt` writes `docs/windows.md` and
+//!    `tools/vm/first-run.ps1` anew.
+//!
+//! Everything else that names the routine follows from the row; [`routines`] lists what.
 
 #![no_std]
 

@@ -104,7 +104,9 @@ pub struct Export {
     pub worlds: Worlds,
     /// At which IRQL it may be called.
     pub rule: Rule,
-    /// Who states the rule: a page of the DDI reference on learn.microsoft.com, or the annotation in a header.
+    /// Who states the rule: a page of the DDI reference, as its path below
+    /// `https://learn.microsoft.com/windows-hardware/drivers/ddi/`; the header whose annotation it is; or an address. A
+    /// colon and a remark may follow.
     pub source: &'static str,
 }
 
@@ -247,7 +249,7 @@ use Importer::{Driver, Others, RecordPath};
 exports! {
     fn BCryptGenRandom(provider: *mut c_void, buffer: *mut u8, length: u32, flags: u32) -> NtStatus
         => CNG, Driver("C"), RIG, PASSIVE_ONLY,
-        "bcrypt/nf-bcrypt-bcryptgenrandom: kernel callers at PASSIVE_LEVEL, but for a provider opened for DISPATCH_LEVEL";
+        "https://learn.microsoft.com/windows/win32/api/bcrypt/nf-bcrypt-bcryptgenrandom: PASSIVE_LEVEL with the system's generator";
     fn DbgPrint(format: *const c_char, ...) -> u32
         => NTOSKRNL, Others, RIG_AND_WINE, Rule::at_most(DIRQL_MAX), "wdm/nf-wdm-dbgprint: <= DIRQL";
     fn ExAllocatePool2(flags: u64, bytes: usize, tag: u32) -> *mut c_void
@@ -269,7 +271,8 @@ exports! {
         code: u32, device: *mut DeviceObject, input: *mut c_void, input_length: u32, output: *mut c_void,
         output_length: u32, internal: u8, event: *mut Kevent, status: *mut IoStatusBlock,
     ) -> *mut Irp
-        => NTOSKRNL, Others, RIG, PASSIVE_ONLY, "wdm/nf-wdm-iobuilddeviceiocontrolrequest";
+        => NTOSKRNL, Others, RIG, PASSIVE_ONLY,
+        "wdm/nf-wdm-iobuilddeviceiocontrolrequest: <= APC_LEVEL, and PASSIVE_LEVEL by its compliance rule IrqlIoPassive1";
     fn IoConnectInterruptEx(parameters: *mut IoConnectInterruptParameters) -> NtStatus
         => NTOSKRNL, Others, RIG, PASSIVE_ONLY, "wdm/nf-wdm-ioconnectinterruptex";
     fn IoCreateDevice(
@@ -281,15 +284,17 @@ exports! {
         driver: *mut DriverObject, extension: u32, name: *mut UnicodeString, kind: u32, characteristics: u32,
         exclusive: u8, sddl: *const UnicodeString, class: *const c_void, device: *mut *mut DeviceObject,
     ) -> NtStatus
-        => NTOSKRNL, Others, RIG_AND_SHIM, AT_MOST_APC, "wdmsec/nf-wdmsec-wdmlibiocreatedevicesecure";
+        => NTOSKRNL, Others, RIG_AND_SHIM, PASSIVE_ONLY, "wdmsec/nf-wdmsec-wdmlibiocreatedevicesecure";
     fn IoCreateDriver(name: *mut UnicodeString, entry: DriverInitialize) -> NtStatus
-        => NTOSKRNL, Others, WINE_ALONE, PASSIVE_ONLY, "not documented; Wine exports it";
+        => NTOSKRNL, Others, WINE_ALONE, PASSIVE_ONLY,
+        "https://gitlab.winehq.org/wine/wine/-/blob/wine-8.0/dlls/ntoskrnl.exe/ntoskrnl.c: Microsoft documents no rule; called at PASSIVE_LEVEL only";
     fn IoCreateSymbolicLink(link: *mut UnicodeString, device: *mut UnicodeString) -> NtStatus
         => NTOSKRNL, Others, RIG_AND_WINE, PASSIVE_ONLY, "wdm/nf-wdm-iocreatesymboliclink";
     fn IoDeleteDevice(device: *mut DeviceObject)
         => NTOSKRNL, Others, RIG_AND_SHIM, AT_MOST_APC, "wdm/nf-wdm-iodeletedevice";
     fn IoDeleteDriver(driver: *mut DriverObject)
-        => NTOSKRNL, Others, WINE_ALONE, PASSIVE_ONLY, "not documented; Wine exports it";
+        => NTOSKRNL, Others, WINE_ALONE, PASSIVE_ONLY,
+        "https://gitlab.winehq.org/wine/wine/-/blob/wine-8.0/dlls/ntoskrnl.exe/ntoskrnl.c: Microsoft documents no rule; called at PASSIVE_LEVEL only";
     fn IoDeleteSymbolicLink(link: *mut UnicodeString) -> NtStatus
         => NTOSKRNL, Others, RIG_AND_WINE, PASSIVE_ONLY, "wdm/nf-wdm-iodeletesymboliclink";
     fn IoDetachDevice(target: *mut DeviceObject)
@@ -310,7 +315,7 @@ exports! {
     fn IofCallDriver(device: *mut DeviceObject, irp: *mut Irp) -> NtStatus
         => NTOSKRNL, Others, RIG, AT_MOST_DISPATCH, "wdm/nf-wdm-iofcalldriver";
     fn IofCompleteRequest(irp: *mut Irp, boost: i8)
-        => NTOSKRNL, Others, RIG_AND_WINE, AT_MOST_DISPATCH, "wdm/nf-wdm-iofcompleterequest";
+        => NTOSKRNL, Others, RIG_AND_WINE, AT_MOST_DISPATCH, "wdm/nf-wdm-iocompleterequest";
     fn KeAcquireInStackQueuedSpinLockAtDpcLevel(lock: *mut usize, handle: *mut KlockQueueHandle)
         => NTOSKRNL, RecordPath("M"), RIG_AND_SHIM, AT_LEAST_DISPATCH,
         "wdm/nf-wdm-keacquireinstackqueuedspinlockatdpclevel: >= DISPATCH_LEVEL";
@@ -328,7 +333,7 @@ exports! {
     fn KeDeregisterNmiCallback(handle: *mut c_void) -> NtStatus
         => NTOSKRNL, Others, RIG, AT_MOST_APC, "wdm/nf-wdm-kederegisternmicallback";
     fn KeDeregisterProcessorChangeCallback(handle: *mut c_void)
-        => NTOSKRNL, Driver("M"), RIG_AND_SHIM, AT_MOST_APC, "wdm/nf-wdm-kederegisterprocessorchangecallback";
+        => NTOSKRNL, Driver("M"), RIG_AND_SHIM, PASSIVE_ONLY, "wdm/nf-wdm-kederegisterprocessorchangecallback";
     fn KeFlushQueuedDpcs()
         => NTOSKRNL, Driver("M"), RIG_AND_SHIM, PASSIVE_ONLY, "wdm/nf-wdm-keflushqueueddpcs";
     fn KeGetCurrentIrql() -> u8
@@ -361,13 +366,14 @@ exports! {
     fn KeQueryPerformanceCounter(frequency: *mut LargeInteger) -> LargeInteger
         => HAL, RecordPath("M, W"), RIG, ANY, "wdm/nf-wdm-kequeryperformancecounter";
     fn KeQuerySystemTime(time: *mut LargeInteger)
-        => NTOSKRNL, Others, WINE_ALONE, ANY, "wdm/nf-wdm-kequerysystemtime-r1";
+        => NTOSKRNL, Others, WINE_ALONE, ANY,
+        "https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kequerysystemtime~r1: inline in 64-bit wdm.h";
     fn KeQuerySystemTimePrecise(time: *mut LargeInteger)
         => NTOSKRNL, Driver("M"), RIG_AND_SHIM, ANY, "wdm/nf-wdm-kequerysystemtimeprecise";
     fn KeRegisterNmiCallback(routine: NmiRoutine, context: *mut c_void) -> *mut c_void
         => NTOSKRNL, Others, RIG, AT_MOST_APC, "wdm/nf-wdm-keregisternmicallback";
     fn KeRegisterProcessorChangeCallback(routine: ProcessorChangeRoutine, context: *mut c_void, flags: u32) -> *mut c_void
-        => NTOSKRNL, Driver("M"), RIG_AND_SHIM, AT_MOST_APC, "wdm/nf-wdm-keregisterprocessorchangecallback";
+        => NTOSKRNL, Driver("M"), RIG_AND_SHIM, PASSIVE_ONLY, "wdm/nf-wdm-keregisterprocessorchangecallback";
     // The annotation says DISPATCH_LEVEL exactly. The lock `os-queued` releases at HIGH_LEVEL, opt-in: docs/adr/0006.
     fn KeReleaseInStackQueuedSpinLockFromDpcLevel(handle: *mut KlockQueueHandle)
         => NTOSKRNL, RecordPath("M"), RIG_AND_SHIM, AT_LEAST_DISPATCH,
@@ -425,10 +431,10 @@ exports! {
         globals: *mut *mut c_void,
     ) -> NtStatus
         => WDFLDR, Driver("V; ARM64: Microsoft's WdfDriverEntry.lib is the same source"), KMDF, PASSIVE_ONLY,
-        "github.com/microsoft/Windows-Driver-Frameworks: DriverEntry calls it";
+        "https://github.com/microsoft/Windows-Driver-Frameworks/blob/main/src/framework/shared/inc/private/common/fxldr.h: pageable, and called by DriverEntry";
     fn WdfVersionUnbind(registry_path: *const UnicodeString, info: *mut c_void, globals: *mut c_void) -> NtStatus
         => WDFLDR, Driver("V; as above"), KMDF, PASSIVE_ONLY,
-        "github.com/microsoft/Windows-Driver-Frameworks: DriverEntry and Unload call it";
+        "https://github.com/microsoft/Windows-Driver-Frameworks/blob/main/src/framework/shared/inc/private/common/fxldr.h: pageable, and called by DriverEntry and Unload";
     fn ZwClose(handle: *mut c_void) -> NtStatus
         => NTOSKRNL, Others, RIG_AND_WINE, PASSIVE_ONLY, "wdm/nf-wdm-zwclose";
     fn ZwOpenKey(key: *mut *mut c_void, access: u32, attributes: *mut ObjectAttributes) -> NtStatus
@@ -451,7 +457,7 @@ exports! {
         => NTOSKRNL, RecordPath("G for x64 and for 32-bit ARM; ARM64: K"), RIG_AND_WINE, ANY,
         "wdm/nf-wdm-rtlfillmemory: any, for resident memory";
     fn strlen(text: *const c_char) -> usize
-        => NTOSKRNL, Others, RIG, ANY, "C library, on resident memory";
+        => NTOSKRNL, Others, RIG, ANY, "https://learn.microsoft.com/cpp/c-runtime-library/reference/strlen-wcslen-mbslen-mbslen-l-mbstrlen-mbstrlen-l: reads memory alone";
 }
 
 /// The row of an export. In a constant, a name without a row does not compile.
@@ -488,9 +494,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_sorted_and_has_sources() {
+    fn the_table_is_sorted() {
         assert!(EXPORTS.windows(2).all(|pair| pair[0].name < pair[1].name));
-        assert!(EXPORTS.iter().all(|export| export.source.len() > 8));
+    }
+
+    /// Whether a text is a page of the DDI reference, an annotation in a header, or an address.
+    fn is_source(text: &str) -> bool {
+        let is_page = |page: &str| {
+            let (header, page) = page.split_once('/').unwrap_or_default();
+            let page = page.strip_prefix("nf-").and_then(|page| page.strip_prefix(header)).unwrap_or_default();
+            page.strip_prefix('-').is_some_and(|name| name.len() > 3 && !name.contains(' '))
+        };
+        if let Some(address) = text.strip_prefix("https://") {
+            return address.split(": ").next().is_some_and(|address| address.contains('/') && !address.contains(' '));
+        }
+        match text.split_once(": ") {
+            Some((place, remark)) => is_page(place) || (["wdm.h", "ntddk.h"].contains(&place) && !remark.is_empty()),
+            None => is_page(text),
+        }
+    }
+
+    #[test]
+    fn each_row_has_a_source() {
+        for export in EXPORTS {
+            assert!(is_source(export.source), "{}: {:?} is no source", export.name, export.source);
+        }
+        for wrong in ["", "C library, on resident memory", "not documented; Wine exports it", "wdm.h", "wdm/kestop"] {
+            assert!(!is_source(wrong), "{wrong:?} is taken for a source");
+        }
     }
 
     #[test]
