@@ -1,4 +1,4 @@
-//! DPC queues, one a processor, and timers, whose DPCs go through them.
+//! DPC queues, one for each processor, and timers, whose DPCs go through the queues.
 //!
 //! Each processor has a thread of its own, which takes the processor at DISPATCH_LEVEL when a DPC or an IPI is there for
 //! it. So a DPC runs at DISPATCH_LEVEL on its target processor, and a thread that holds the processor keeps it away. The
@@ -28,31 +28,37 @@ static OUTSTANDING: AtomicUsize = AtomicUsize::new(0);
 
 fn locked<T>(work: impl FnOnce() -> T) -> T {
     while LOCK.swap(true, Ordering::Acquire) {
-        unsafe { host::SwitchToThread() };
+        host::give_way();
     }
     let result = work();
     LOCK.store(false, Ordering::Release);
     result
 }
 
-/// Whether it was not queued already.
+/// Puts a DPC into the queue of its target; gives whether it was not queued already.
+///
+/// # Safety
+/// `dpc` is the address of a KDPC that KeInitializeDpc has filled, and that stays until it has run.
 unsafe fn insert(dpc: *mut Kdpc, first: *mut c_void, second: *mut c_void) -> bool {
-    locked(|| unsafe {
-        if !(*dpc).DpcData.is_null() {
+    locked(|| {
+        // SAFETY: the caller promises a whole KDPC; its words change under the lock alone once it is filled.
+        let entry = unsafe { &mut *dpc };
+        if !entry.DpcData.is_null() {
             return false;
         }
         // `Number` is the target plus one; 0 is the current processor.
-        let target = usize::from((*dpc).Number).checked_sub(1).unwrap_or_else(|| {
+        let target = usize::from(entry.Number).checked_sub(1).unwrap_or_else(|| {
             let thread = Thread::current();
             thread.processor().unwrap_or_default()
         });
-        (*dpc).DpcData = dpc.cast();
-        (*dpc).SystemArgument1 = first;
-        (*dpc).SystemArgument2 = second;
-        (*dpc).DpcListEntry = null_mut();
+        entry.DpcData = dpc.cast();
+        entry.SystemArgument1 = first;
+        entry.SystemArgument2 = second;
+        entry.DpcListEntry = null_mut();
         match LAST[target].swap(dpc, Ordering::Relaxed) {
             last if last.is_null() => FIRST[target].store(dpc, Ordering::Relaxed),
-            last => (*last).DpcListEntry = dpc,
+            // SAFETY: what is in a queue has not run, so it is still there; and it is not `entry`, which was in none.
+            last => unsafe { (*last).DpcListEntry = dpc },
         }
         OUTSTANDING.fetch_add(1, Ordering::Relaxed);
         true
@@ -61,19 +67,18 @@ unsafe fn insert(dpc: *mut Kdpc, first: *mut c_void, second: *mut c_void) -> boo
 
 /// The next DPC of a processor, with what it is called with: it may be queued again from here on.
 fn take(index: usize) -> Option<(*mut Kdpc, Option<DeferredRoutine>, [*mut c_void; 3])> {
-    locked(|| unsafe {
+    locked(|| {
         let dpc = FIRST[index].load(Ordering::Relaxed);
-        if dpc.is_null() {
-            return None;
-        }
-        let next = (*dpc).DpcListEntry;
+        // SAFETY: what is in a queue has not run, so it is still there, and its words change under the lock alone.
+        let entry = unsafe { dpc.as_mut() }?;
+        let next = entry.DpcListEntry;
         FIRST[index].store(next, Ordering::Relaxed);
         if next.is_null() {
             LAST[index].store(null_mut(), Ordering::Relaxed);
         }
-        (*dpc).DpcData = null_mut();
-        let arguments = [(*dpc).DeferredContext, (*dpc).SystemArgument1, (*dpc).SystemArgument2];
-        Some((dpc, (*dpc).DeferredRoutine, arguments))
+        entry.DpcData = null_mut();
+        let arguments = [entry.DeferredContext, entry.SystemArgument1, entry.SystemArgument2];
+        Some((dpc, entry.DeferredRoutine, arguments))
     })
 }
 
@@ -86,22 +91,23 @@ pub fn start_threads() {
         return;
     }
     for (index, thread) in THREADS.iter().enumerate() {
+        // SAFETY: the routine takes the number of a processor, and uses nothing that ends before it does.
         let handle = unsafe { host::CreateThread(null(), 0, serve, index as *mut c_void, 0, null_mut()) };
         thread.store(handle, Ordering::Release);
     }
 }
 
-/// Ends them.
+/// Ends the processors' threads, and waits for that.
 pub fn stop_threads() {
     const FOR_EVER: u32 = u32::MAX;
     RUNNING.store(false, Ordering::Release);
     for thread in &THREADS {
         let handle = thread.swap(null_mut(), Ordering::AcqRel);
         if !handle.is_null() {
-            unsafe {
-                host::WaitForSingleObject(handle, FOR_EVER);
-                host::CloseHandle(handle);
-            }
+            // SAFETY: the handle is that of a thread, and nobody else has it after the swap.
+            unsafe { host::WaitForSingleObject(handle, FOR_EVER) };
+            // SAFETY: as above; it is closed once.
+            unsafe { host::CloseHandle(handle) };
         }
     }
 }
@@ -115,6 +121,7 @@ unsafe extern "system" fn serve(index: *mut c_void) -> u32 {
                 ipi::serve();
                 while let Some((dpc, routine, [context, first, second])) = take(index) {
                     if let Some(routine) = routine {
+                        // SAFETY: the driver gave the routine to be called with these, at DISPATCH_LEVEL.
                         unsafe { routine(dpc, context, first, second) };
                     }
                     OUTSTANDING.fetch_sub(1, Ordering::Release);
@@ -124,7 +131,7 @@ unsafe extern "system" fn serve(index: *mut c_void) -> u32 {
         } else {
             // A millisecond at most is no delay that matters here, and an event that code at any level may set would be
             // one more thing to get right.
-            unsafe { host::Sleep(1) };
+            host::sleep(1);
         }
     }
     0
@@ -150,9 +157,11 @@ const _: () = assert!(size_of::<Kdpc>() == size_of::<[AtomicUsize; 8]>());
 
 /// Wine calls it on a thread of its own when a timer is due.
 unsafe extern "system" fn due(_: *mut Kdpc, context: *mut c_void, first: *mut c_void, second: *mut c_void) {
+    // SAFETY: the context is a slot, which is static.
     let slot = unsafe { &*context.cast::<Slot>() };
     let target = slot.target.load(Ordering::Acquire);
     if !target.is_null() {
+        // SAFETY: the driver gave this DPC to KeSetTimerEx, and has not gone: then the slot would be empty.
         unsafe { insert(target, first, second) };
     }
 }
@@ -176,27 +185,39 @@ pub fn forget_timers() {
 routines! {
     fn KeInitializeDpc(dpc: *mut Kdpc, routine: DeferredRoutine, context: *mut c_void) {
         const DPC_OBJECT: u8 = 19;
-        unsafe {
-            *dpc = core::mem::zeroed();
-            (*dpc).Type = DPC_OBJECT;
-            (*dpc).DeferredRoutine = Some(routine);
-            (*dpc).DeferredContext = context;
-        }
+        let filled = Kdpc {
+            Type: DPC_OBJECT,
+            Importance: 0,
+            Number: 0,
+            DpcListEntry: null_mut(),
+            ProcessorHistory: 0,
+            DeferredRoutine: Some(routine),
+            DeferredContext: context,
+            SystemArgument1: null_mut(),
+            SystemArgument2: null_mut(),
+            DpcData: null_mut(),
+        };
+        // SAFETY: a driver gives room for a KDPC, which it does not use as one yet.
+        unsafe { dpc.write(filled) };
     }
 
     fn KeSetTargetProcessorDpcEx(dpc: *mut Kdpc, number: *const ProcessorNumber) -> NtStatus {
-        unsafe { (*dpc).Number = u16::from((*number).Number) + 1 };
+        // SAFETY: a driver gives a whole PROCESSOR_NUMBER.
+        let number = unsafe { (*number).Number };
+        // SAFETY: a driver gives a KDPC that is filled, and not queued while it changes its target.
+        unsafe { (*dpc).Number = u16::from(number) + 1 };
         STATUS_SUCCESS
     }
 
     fn KeInsertQueueDpc(dpc: *mut Kdpc, first: *mut c_void, second: *mut c_void) -> u8 {
         start_threads();
+        // SAFETY: a driver gives a KDPC that is filled, and keeps it until it has run.
         u8::from(unsafe { insert(dpc, first, second) })
     }
 
     fn KeFlushQueuedDpcs() {
         while OUTSTANDING.load(Ordering::Acquire) != 0 {
-            unsafe { host::Sleep(1) };
+            host::sleep(1);
         }
     }
 
@@ -204,15 +225,16 @@ routines! {
         start_threads();
         let Some(slot) = slot_of(timer) else { processor::broken(c"KeSetTimerEx: too many timers", 0, 0) };
         let own: *mut Kdpc = (&raw const slot.dpc).cast_mut().cast();
-        unsafe {
-            if slot.target.swap(dpc, Ordering::AcqRel).is_null() {
-                host::KeInitializeDpc(own, due, (&raw const *slot).cast_mut().cast());
-            }
-            host::KeSetTimerEx(timer, time, period, own)
+        if slot.target.swap(dpc, Ordering::AcqRel).is_null() {
+            // SAFETY: the slot has room for a KDPC, which is not used as one yet, and stays for ever.
+            unsafe { host::KeInitializeDpc(own, due, (&raw const *slot).cast_mut().cast()) };
         }
+        // SAFETY: the timer is the driver's, and the DPC was filled above or by an earlier call.
+        unsafe { host::KeSetTimerEx(timer, time, period, own) }
     }
 
     fn KeCancelTimer(timer: *mut Ktimer) -> u8 {
+        // SAFETY: as the driver called it.
         unsafe { host::KeCancelTimer(timer) }
     }
 }

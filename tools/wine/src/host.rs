@@ -25,3 +25,15 @@ unsafe extern "system" {
     pub fn TlsSetValue(slot: u32, value: usize) -> i32;
     pub fn WaitForSingleObject(handle: *mut c_void, milliseconds: u32) -> u32;
 }
+
+/// Lets another thread run.
+pub fn give_way() {
+    // SAFETY: it takes no argument, and any thread may call it.
+    unsafe { SwitchToThread() };
+}
+
+/// Lets other threads run for some milliseconds.
+pub fn sleep(milliseconds: u32) {
+    // SAFETY: it takes a number, and any thread may call it.
+    unsafe { Sleep(milliseconds) };
+}

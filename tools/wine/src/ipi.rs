@@ -14,7 +14,7 @@ use crate::{
     routines,
 };
 
-/// Somebody's call is under way.
+/// Whether a call is under way.
 static BUSY: AtomicBool = AtomicBool::new(false);
 static WORKER: AtomicUsize = AtomicUsize::new(0);
 static ARGUMENT: AtomicUsize = AtomicUsize::new(0);
@@ -25,8 +25,14 @@ static REMAINING: AtomicUsize = AtomicUsize::new(0);
 
 type Worker = unsafe extern "system" fn(usize) -> usize;
 
+/// Runs the worker of the call that is under way.
+///
+/// # Safety
+/// [`WORKER`] has been set by that call, and is seen.
 unsafe fn call() -> usize {
+    // SAFETY: the caller sees the address that KeIpiGenericCall got as a `Worker`.
     let worker: Worker = unsafe { core::mem::transmute(WORKER.load(Ordering::Relaxed)) };
+    // SAFETY: a driver gave the routine, for this argument, to be called on each processor.
     unsafe { worker(ARGUMENT.load(Ordering::Relaxed)) }
 }
 
@@ -44,6 +50,7 @@ pub fn serve() {
         let interrupted = thread.irql;
         thread.irql = IPI_LEVEL;
         thread.store();
+        // SAFETY: the acquire above pairs with the release of `PENDING`, which is behind the worker.
         unsafe { call() };
         thread.irql = interrupted;
         thread.store();
@@ -58,16 +65,17 @@ routines! {
         let old = raise(IPI_LEVEL);
         while BUSY.swap(true, Ordering::Acquire) {
             serve();
-            unsafe { host::SwitchToThread() };
+            host::give_way();
         }
         WORKER.store(worker as usize, Ordering::Relaxed);
         ARGUMENT.store(argument, Ordering::Relaxed);
         REMAINING.store(COUNT - 1, Ordering::Relaxed);
         let own = Thread::current().processor().map_or(0, |index| 1_u32 << index);
         PENDING.store(!own & ((1 << COUNT) - 1), Ordering::Release);
+        // SAFETY: this call has set the worker, on this thread.
         let result = unsafe { call() };
         while REMAINING.load(Ordering::Acquire) != 0 {
-            unsafe { host::SwitchToThread() };
+            host::give_way();
         }
         BUSY.store(false, Ordering::Release);
         lower(old);

@@ -18,14 +18,11 @@
 //! A simulated processor is a token. A thread takes one when it raises to DISPATCH_LEVEL or above, and gives it back when
 //! it lowers below; so at most one thread at a time is at such a level on it, which is what code at raised IRQL relies on.
 //! Nothing interrupts it there: interrupts between two instructions are the rig's matter, not Wine's.
+//!
+//! A routine believes the pointers that a driver passes, as a kernel does. Its SAFETY comments say what the documentation
+//! of the routine demands of the driver.
 
 #![no_std]
-// The interface is the kernel's: raw pointers of a driver come in and are believed, as a kernel would believe them.
-#![allow(
-    clippy::undocumented_unsafe_blocks,
-    clippy::multiple_unsafe_ops_per_block,
-    reason = "kernel side of a C interface, see above"
-)]
 #![allow(clippy::missing_safety_doc, missing_docs, non_snake_case, reason = "the names are the kernel's")]
 
 mod device;

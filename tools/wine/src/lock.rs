@@ -1,5 +1,6 @@
-//! Spin locks: a word that is exchanged. Who waits below IPI_LEVEL serves KeIpiGenericCall, which would interrupt him on
-//! a machine.
+//! Spin locks: a word that is exchanged.
+//!
+//! A waiter below IPI_LEVEL serves calls of KeIpiGenericCall, which would interrupt it on a machine.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,22 +12,26 @@ use crate::{
     routines,
 };
 
+/// The word of a driver's lock.
+///
+/// # Safety
+/// `lock` is the address of a KSPIN_LOCK that outlives `'w` and is used through the routines of this module alone.
 unsafe fn word<'w>(lock: *mut usize) -> &'w AtomicUsize {
+    // SAFETY: the caller promises an aligned word that nobody accesses without atomic operations.
     unsafe { AtomicUsize::from_ptr(lock) }
 }
 
-unsafe fn acquire(lock: *mut usize) {
-    let word = unsafe { word(lock) };
+fn acquire(word: &AtomicUsize) {
     while word.swap(1, Ordering::Acquire) != 0 {
         if Thread::current().irql < IPI_LEVEL {
             ipi::serve();
         }
-        unsafe { host::SwitchToThread() };
+        host::give_way();
     }
 }
 
-unsafe fn release(lock: *mut usize) {
-    unsafe { word(lock) }.store(0, Ordering::Release);
+fn release(word: &AtomicUsize) {
+    word.store(0, Ordering::Release);
 }
 
 /// KLOCK_QUEUE_HANDLE.
@@ -39,36 +44,44 @@ struct QueueHandle {
 
 routines! {
     fn KeAcquireSpinLockAtDpcLevel(lock: *mut usize) {
-        unsafe { acquire(lock) };
+        // SAFETY: a driver gives the address of its lock.
+        acquire(unsafe { word(lock) });
     }
 
     fn KeReleaseSpinLockFromDpcLevel(lock: *mut usize) {
-        unsafe { release(lock) };
+        // SAFETY: a driver gives the address of its lock.
+        release(unsafe { word(lock) });
     }
 
     fn KeTryToAcquireSpinLockAtDpcLevel(lock: *mut usize) -> u8 {
+        // SAFETY: a driver gives the address of its lock.
         u8::from(unsafe { word(lock) }.swap(1, Ordering::Acquire) == 0)
     }
 
     fn KeAcquireSpinLockRaiseToDpc(lock: *mut usize) -> u8 {
         let old = raise(DISPATCH_LEVEL);
-        unsafe { acquire(lock) };
+        // SAFETY: a driver gives the address of its lock.
+        acquire(unsafe { word(lock) });
         old
     }
 
     fn KeReleaseSpinLock(lock: *mut usize, old: u8) {
-        unsafe { release(lock) };
+        // SAFETY: a driver gives the address of its lock.
+        release(unsafe { word(lock) });
         lower(old);
     }
 
     fn KeAcquireInStackQueuedSpinLockAtDpcLevel(lock: *mut usize, handle: *mut QueueHandle) {
-        unsafe {
-            acquire(lock);
-            (*handle).lock = lock;
-        }
+        // SAFETY: a driver gives the address of its lock.
+        acquire(unsafe { word(lock) });
+        // SAFETY: the handle is the acquirer's own, and lives until the release.
+        unsafe { (*handle).lock = lock };
     }
 
     fn KeReleaseInStackQueuedSpinLockFromDpcLevel(handle: *mut QueueHandle) {
-        unsafe { release((*handle).lock) };
+        // SAFETY: the handle is the owner's, filled by the acquisition.
+        let lock = unsafe { (*handle).lock };
+        // SAFETY: the acquisition stored the address of the driver's lock.
+        release(unsafe { word(lock) });
     }
 }

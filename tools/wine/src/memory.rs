@@ -8,30 +8,40 @@ use crate::{host, routines};
 
 const PAGE: usize = 4096;
 const HEAP_ZERO_MEMORY: u32 = 8;
-/// Before each allocation lies what the heap gave.
+/// Bytes before each allocation, of which the last word is the address that the heap gave.
 const BEFORE: usize = 16;
+
+/// Where the address that the heap gave for some memory lies.
+const fn of(memory: *mut u8) -> *mut *mut u8 {
+    memory.wrapping_sub(size_of::<*mut u8>()).cast()
+}
+
+fn heap() -> *mut c_void {
+    // SAFETY: it takes no argument.
+    unsafe { host::GetProcessHeap() }
+}
 
 routines! {
     fn ExAllocatePool2(_flags: u64, bytes: usize, _tag: u32) -> *mut c_void {
         let align = if bytes >= PAGE { PAGE } else { BEFORE };
-        unsafe {
-            let Some(room) = bytes.checked_add(align + BEFORE) else { return core::ptr::null_mut() };
-            let given = host::HeapAlloc(host::GetProcessHeap(), HEAP_ZERO_MEMORY, room);
-            if given.is_null() {
-                return core::ptr::null_mut();
-            }
-            let start = given.add(BEFORE);
-            let memory = start.add(start.align_offset(align));
-            memory.sub(size_of::<*mut u8>()).cast::<*mut u8>().write_unaligned(given);
-            memory.cast()
+        let Some(room) = bytes.checked_add(align + BEFORE) else { return core::ptr::null_mut() };
+        // SAFETY: the heap is the process's own.
+        let given = unsafe { host::HeapAlloc(heap(), HEAP_ZERO_MEMORY, room) };
+        if given.is_null() {
+            return core::ptr::null_mut();
         }
+        let start = given.wrapping_add(BEFORE);
+        let memory = start.wrapping_add(start.align_offset(align));
+        // SAFETY: the word lies at or behind `given`, since `memory` is at least `BEFORE` bytes behind it.
+        unsafe { of(memory).write_unaligned(given) };
+        memory.cast()
     }
 
     fn ExFreePoolWithTag(memory: *mut c_void, _tag: u32) {
-        unsafe {
-            let given = memory.cast::<u8>().sub(size_of::<*mut u8>()).cast::<*mut u8>().read_unaligned();
-            host::HeapFree(host::GetProcessHeap(), 0, given);
-        }
+        // SAFETY: ExAllocatePool2 gave the memory, and wrote this word before it.
+        let given = unsafe { of(memory.cast()).read_unaligned() };
+        // SAFETY: the heap gave this, and a driver frees it once.
+        unsafe { host::HeapFree(heap(), 0, given) };
     }
 
     /// Wine gives MDLs that are mapped already, and from its routine of this name nothing.
@@ -43,11 +53,12 @@ routines! {
         bug_check: u32,
         priority: u32,
     ) -> *mut c_void {
-        unsafe {
-            if (*mdl).MdlFlags & MDL_IS_MAPPED != 0 {
-                return (*mdl).MappedSystemVa;
-            }
-            host::MmMapLockedPagesSpecifyCache(mdl, mode, cache, address, bug_check, priority)
+        // SAFETY: the MDL is that of a request that the driver has, so it is whole and nobody else changes it.
+        let described = unsafe { &*mdl };
+        if described.MdlFlags & MDL_IS_MAPPED != 0 {
+            return described.MappedSystemVa;
         }
+        // SAFETY: as the driver called it.
+        unsafe { host::MmMapLockedPagesSpecifyCache(mdl, mode, cache, address, bug_check, priority) }
     }
 }

@@ -1,4 +1,4 @@
-//! What is small.
+//! Routines that need no state: bug checks, time, and what only checks its rule before Wine's routine.
 
 use core::ffi::c_void;
 
@@ -9,17 +9,18 @@ use crate::{host, routines};
 routines! {
     /// Under Wine the driver host ends; what the parameters were is said first.
     fn KeBugCheckEx(code: u32, a: usize, b: usize, c: usize, d: usize) {
-        unsafe {
-            host::DbgPrint(c"*** bug check %#x (%#Ix, %#Ix, %#Ix, %#Ix)\n".as_ptr(), code, a, b, c, d);
-            host::KeBugCheckEx(code, a, b, c, d)
-        }
+        // SAFETY: the arguments are those that the format names.
+        unsafe { host::DbgPrint(c"*** bug check %#x (%#Ix, %#Ix, %#Ix, %#Ix)\n".as_ptr(), code, a, b, c, d) };
+        // SAFETY: it takes numbers.
+        unsafe { host::KeBugCheckEx(code, a, b, c, d) }
     }
 
     fn KeQuerySystemTimePrecise(time: *mut i64) {
+        // SAFETY: a driver gives the place for the time.
         unsafe { host::KeQuerySystemTime(time) };
     }
 
-    /// No processor ever comes here, so nobody is ever told.
+    /// No processor is ever added under Wine, so the routine is never called.
     fn KeRegisterProcessorChangeCallback(_routine: *mut c_void, _context: *mut c_void, _flags: u32) -> *mut c_void {
         static REGISTRATION: u8 = 0;
         (&raw const REGISTRATION).cast_mut().cast()
@@ -33,13 +34,15 @@ routines! {
         reason: u32,
         mode: i8,
         alertable: u8,
-        timeout: *const i64,
+        timeout: *mut i64,
     ) -> NtStatus {
+        // SAFETY: as the driver called it.
         unsafe { host::KeWaitForSingleObject(object, reason, mode, alertable, timeout) }
     }
 
     /// Wine's, once the rule has been checked.
     fn PsGetCurrentThreadId() -> *mut c_void {
+        // SAFETY: it takes no argument.
         unsafe { host::PsGetCurrentThreadId() }
     }
 }

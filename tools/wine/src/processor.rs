@@ -42,18 +42,22 @@ fn slot() -> u32 {
         return known;
     }
     // Two threads may both allocate one; the loser's stays unused.
+    // SAFETY: it takes no argument.
     let mine = unsafe { host::TlsAlloc() };
     SLOT.compare_exchange(u32::MAX, mine, Ordering::AcqRel, Ordering::Acquire).map_or_else(|first| first, |_| mine)
 }
 
 impl Thread {
     pub fn current() -> Self {
-        let [irql, held, last, affinity, ..] = unsafe { host::TlsGetValue(slot()) }.to_le_bytes();
+        // SAFETY: the slot was allocated; a thread that stored nothing gets 0.
+        let word = unsafe { host::TlsGetValue(slot()) };
+        let [irql, held, last, affinity, ..] = word.to_le_bytes();
         Self { irql, held, last, affinity }
     }
 
     pub fn store(self) {
         let word = usize::from_le_bytes([self.irql, self.held, self.last, self.affinity, 0, 0, 0, 0]);
+        // SAFETY: the slot was allocated, and holds any number.
         unsafe { host::TlsSetValue(slot(), word) };
     }
 
@@ -78,7 +82,7 @@ impl Thread {
                     return;
                 }
             }
-            unsafe { host::SwitchToThread() };
+            host::give_way();
         }
     }
 
@@ -107,10 +111,10 @@ pub fn check(row: &'static Export) {
 pub fn broken(what: &CStr, irql: usize, rule: usize) -> ! {
     /// IRQL_NOT_LESS_OR_EQUAL.
     const BUG_CHECK: u32 = 0xa;
-    unsafe {
-        host::DbgPrint(c"*** rule broken: %s at IRQL %d\n".as_ptr(), what.as_ptr(), irql as u32);
-        host::KeBugCheckEx(BUG_CHECK, irql, rule, 0, 0)
-    }
+    // SAFETY: the arguments are those that the format names, and the string ends with a zero.
+    unsafe { host::DbgPrint(c"*** rule broken: %s at IRQL %d\n".as_ptr(), what.as_ptr(), irql as u32) };
+    // SAFETY: it takes numbers.
+    unsafe { host::KeBugCheckEx(BUG_CHECK, irql, rule, 0, 0) }
 }
 
 /// Raises the calling thread, and gives the level before.
@@ -157,7 +161,7 @@ pub fn on(index: usize, work: impl FnOnce()) {
     lower(old);
 }
 
-/// What a processor is called from outside.
+/// The number of a processor, as Windows gives it.
 const fn number(index: usize) -> ProcessorNumber {
     ProcessorNumber { Group: 0, Number: index as u8, Reserved: 0 }
 }
@@ -179,6 +183,7 @@ routines! {
     fn KeGetCurrentProcessorNumberEx(out: *mut ProcessorNumber) -> u32 {
         let index = usize::from(Thread::current().last);
         if !out.is_null() {
+            // SAFETY: a driver gives the place for the number.
             unsafe { *out = number(index) };
         }
         index as u32
@@ -188,6 +193,7 @@ routines! {
         if index as usize >= COUNT {
             return STATUS_INVALID_PARAMETER;
         }
+        // SAFETY: a driver gives the place for the number.
         unsafe { *out = number(index as usize) };
         STATUS_SUCCESS
     }
@@ -203,8 +209,10 @@ routines! {
     fn KeSetSystemGroupAffinityThread(affinity: *const GroupAffinity, previous: *mut GroupAffinity) {
         let mut thread = Thread::current();
         if !previous.is_null() {
+            // SAFETY: a driver gives the place for what was before.
             unsafe { *previous = GroupAffinity { Mask: usize::from(thread.affinity), Group: 0, Reserved: [0; 3] } };
         }
+        // SAFETY: a driver gives a whole GROUP_AFFINITY.
         thread.affinity = unsafe { (*affinity).Mask } as u8;
         // It goes there at once.
         if thread.mask() & 1 << thread.last == 0 {
@@ -215,6 +223,7 @@ routines! {
 
     fn KeRevertToUserGroupAffinityThread(previous: *const GroupAffinity) {
         let mut thread = Thread::current();
+        // SAFETY: a driver gives what KeSetSystemGroupAffinityThread filled.
         thread.affinity = unsafe { (*previous).Mask } as u8;
         thread.store();
     }
