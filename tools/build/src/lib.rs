@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`shell`] | other programs are run, and steps announced |
 //! | [`host`] | what this machine must have, and how it is installed |
+//! | [`nightly`] | the nightly that sanitizers, Miri and the fuzzer need |
 //! | `vendor` | the driver's crates, as a machine without Windows needs them |
 //! | [`reproducible`] | what makes a build independent of where it is made |
 //! | [`drivers`] | the drivers, and irqlog.exe |
@@ -12,6 +13,7 @@
 
 pub mod drivers;
 pub mod host;
+pub mod nightly;
 pub mod reproducible;
 pub mod shell;
 mod vendor;

@@ -17,6 +17,7 @@ mod bench;
 mod irql_comments;
 mod markdown;
 mod mutants;
+mod nightly;
 mod soak;
 mod test;
 
@@ -52,9 +53,9 @@ enum Command {
         /// Only these tiers; all of them without it
         #[arg(long, value_delimiter = ',')]
         only: Vec<soak::Tier>,
-        /// Calls that the threads of the storm make
-        #[arg(long, default_value_t = 10_000_000)]
-        records: u64,
+        /// Calls that the threads of the storm make (10 million without it), records that the stress writes (100 million)
+        #[arg(long)]
+        records: Option<u64>,
         /// The engine
         #[arg(long, default_value = "shared", value_parser = irqlog_wire::image::Engine::CHOICES)]
         engine: String,

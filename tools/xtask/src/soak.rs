@@ -14,7 +14,7 @@ use irqlog_kit::Arch;
 use irqlog_package as package;
 use irqlog_worlds::{faults, rig, world::WorldArgument};
 
-use crate::mutants;
+use crate::{mutants, nightly};
 
 /// A tier of soak, in the order in which the tiers run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -33,22 +33,32 @@ pub enum Tier {
     Packages,
     /// Mutants of the ring and the recorder, which their tests have to catch
     Mutants,
+    /// Every fuzz target for a minute each, by nightly
+    Fuzz,
+    /// Ring and recorder as libraries, under signals as NMIs, with a checker of its own
+    Stress,
     /// The storm on this machine's architecture
     Storm,
 }
 
-/// Calls and parameters of the storms.
+/// Calls that the threads of the storm make, unless it is said.
+const STORM: u64 = 10_000_000;
+/// Records that the stress writes, unless it is said.
+const STRESS: u64 = 100_000_000;
+
+/// Parameters of the storms and the stress.
 #[derive(Clone, Debug)]
 pub struct Storm {
-    /// Calls that the threads of the storm make.
-    pub records: u64,
+    /// Calls that the threads of the storm make, and records that the stress writes; `None` for as many as each has by
+    /// itself.
+    pub records: Option<u64>,
     /// The engine of the driver.
     pub engine: String,
     /// The lock of engine shared.
     pub lock: String,
 }
 
-/// Runs the tiers in `only`, or all of them if it is empty. Where the storm is among them, its JSON is the last line.
+/// Runs the tiers in `only`, or all of them if it is empty. The JSON of the storm, or of the stress, is the last line.
 ///
 /// # Errors
 /// The first tier that fails.
@@ -86,11 +96,18 @@ fn run_tier(tier: Tier, parameters: &Storm) -> Result<()> {
         }),
         Tier::Packages => timed("packages from two clones", || package::twice(&Arch::ALL)),
         Tier::Mutants => timed("mutations", mutants::run_all),
+        Tier::Fuzz => timed("fuzzing", nightly::fuzz),
+        Tier::Stress => timed("the stress of ring and recorder", || {
+            let mut cargo = Command::new("cargo");
+            cargo.current_dir(root()).args(["run", "--locked", "--quiet", "--package", "irqlog-stress"]);
+            let records = parameters.records.unwrap_or(STRESS);
+            shell::run(cargo.args(["--", "--records", &records.to_string()]))
+        }),
         Tier::Storm => {
             rig::prepare(NATIVE)?;
-            let Storm { records, engine, lock } = parameters;
+            let Storm { engine, lock, .. } = parameters;
             // Not timed: its last line is the command's.
-            step(&format!("a storm of {records} calls, engine {engine}, lock {lock}"));
+            step(&format!("a storm of {} calls, engine {engine}, lock {lock}", parameters.records.unwrap_or(STORM)));
             storm(NATIVE, parameters)
         }
     }
@@ -98,7 +115,7 @@ fn run_tier(tier: Tier, parameters: &Storm) -> Result<()> {
 
 fn storm(arch: Arch, parameters: &Storm) -> Result<()> {
     let mut rig = rig::command(arch, &drivers::images(arch))?;
-    rig.args(["soak", "--records", &parameters.records.to_string()]);
+    rig.args(["soak", "--records", &parameters.records.unwrap_or(STORM).to_string()]);
     shell::run(rig.args(["--engine", &parameters.engine, "--lock", &parameters.lock]))
 }
 

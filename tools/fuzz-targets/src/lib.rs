@@ -1,0 +1,48 @@
+//! What is fuzzed: one function for each entry through which untrusted bytes come, called with any bytes.
+//!
+//! | Target | Bytes come from | What is called |
+//! |---|---|---|
+//! | `image` | a file | the reader of saved logs, and the text of what it gives |
+//! | `image_parts` | a file whose tables are sane | the same, behind what bytes alone do not get past |
+//! | `session` | the answers of a driver | every request of the reader, `follow`, `save` |
+//! | `request` | a program that has opened the device | the parser of requests, and what serves them |
+//! | `registration` | a driver that registers | the site table, and the reader of it |
+//! | `event_words` | a driver that logs events | the encoder of events, and the text of the record |
+//! | `format` | a driver's sites | the grammar of formats |
+//! | `filter` | the command line | the options of `read`: levels, IRQLs, times, sites, expressions |
+//!
+//! A target panics if what it calls panics, or answers what may not be; memory and endless loops are the fuzzer's to
+//! see. `fuzz/` has a program for each of [`TARGETS`]; `tests/corpus.rs` calls them with `testdata/fuzz`, where every
+//! input stays that once found something.
+
+pub mod image;
+pub mod recorder;
+pub mod session;
+pub mod text;
+
+/// A function that takes any bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Its name: that of its program in `fuzz/fuzz_targets`.
+    pub name: &'static str,
+    /// The function.
+    pub run: fn(&[u8]),
+    /// Folders of inputs, from the root of the repository on. In the first every input is kept that found something.
+    pub folders: &'static [&'static str],
+}
+
+/// All of them.
+pub const TARGETS: [Target; 8] = [
+    Target {
+        name: "image",
+        run: image::bytes,
+        folders: &["testdata/fuzz/image", "testdata/images", "testdata/regressions"],
+    },
+    Target { name: "image_parts", run: image::parts, folders: &["testdata/fuzz/image_parts"] },
+    Target { name: "session", run: session::answers, folders: &["testdata/fuzz/session"] },
+    Target { name: "request", run: recorder::request, folders: &["testdata/fuzz/request"] },
+    Target { name: "registration", run: recorder::registration, folders: &["testdata/fuzz/registration"] },
+    Target { name: "event_words", run: recorder::event_words, folders: &["testdata/fuzz/event_words"] },
+    Target { name: "format", run: text::format, folders: &["testdata/fuzz/format"] },
+    Target { name: "filter", run: text::filter, folders: &["testdata/fuzz/filter"] },
+];

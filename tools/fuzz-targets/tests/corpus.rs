@@ -1,0 +1,55 @@
+//! Every target with every stored input: what once found something stays found. No sanitizer, no fuzzer, no nightly.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use irqlog_fuzz_targets::{TARGETS, Target};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn run(target: Target) {
+    let mut inputs = 0;
+    for folder in target.folders {
+        let folder = root().join(folder);
+        let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        for entry in entries {
+            let path = entry.unwrap().path();
+            // The harness shows what was printed only if the test fails: then this is the input that did it.
+            println!("{}: {}", target.name, path.display());
+            (target.run)(&fs::read(&path).unwrap());
+            inputs += 1;
+        }
+    }
+    assert!(inputs != 0, "{} has no inputs", target.name);
+    // What no folder needs to hold: nothing, and a little of everything.
+    (target.run)(&[]);
+    for byte in [0, 1, 0x7f, 0xff] {
+        (target.run)(&[byte; 300]);
+    }
+}
+
+macro_rules! corpora {
+    ($($name:ident),+) => {
+        $(#[test]
+        fn $name() {
+            run(*TARGETS.iter().find(|target| target.name == stringify!($name)).expect("a target"));
+        })+
+
+        #[test]
+        fn every_target_has_a_test_and_a_program() {
+            let names: Vec<_> = TARGETS.iter().map(|target| target.name).collect();
+            assert_eq!(names, [$(stringify!($name)),+]);
+            let manifest = fs::read_to_string(root().join("fuzz/Cargo.toml")).unwrap();
+            for name in names {
+                assert!(manifest.contains(&format!("name = \"{name}\"")), "fuzz/Cargo.toml has no {name}");
+                assert!(root().join(format!("fuzz/fuzz_targets/{name}.rs")).exists(), "{name} has no program");
+            }
+        }
+    };
+}
+
+corpora!(image, image_parts, session, request, registration, event_words, format, filter);
