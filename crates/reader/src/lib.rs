@@ -5,6 +5,7 @@
 //! | [`record`] | a record, and records out of a run of bytes |
 //! | [`log`] | a log, wherever it lies: tables, records in order, losses |
 //! | [`saved`] | the log in a file |
+//! | [`secondary`] | the log out of the secondary data of a crash dump |
 //! | [`live`] | the log of a running recorder, as it is at one moment |
 //! | [`follow`] | the log of a running recorder, as it grows |
 //! | [`session`] | a running recorder, through anything that answers control requests ([`session::Source`]) |
@@ -29,6 +30,7 @@ pub mod record;
 mod render;
 pub mod rig;
 pub mod saved;
+pub mod secondary;
 pub mod session;
 pub mod sites;
 pub mod status;

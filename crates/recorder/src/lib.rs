@@ -12,6 +12,7 @@
 //! | [`log`] | the record path: raise, choose a lane, stamp, publish, lower |
 //! | [`request`] | the control device's requests, parsed before anything is done |
 //! | [`answer`] | the answers to those requests |
+//! | [`crash`] | the log at a bug check: the header, the own record, the parts of the secondary data |
 //! | [`waiting`] | pended WAITs: their limits, their timer |
 //!
 //! The crate is generic over its outside ([`Platform`], [`RawLock`](irqlog_ring::lock::RawLock),
@@ -22,6 +23,7 @@
 
 pub mod answer;
 pub mod config;
+pub mod crash;
 pub mod draft;
 mod event;
 pub mod layout;

@@ -178,9 +178,31 @@ impl<'m, M: Memory + ?Sized> Parts<'m, M> {
         self.main.controls.len() as u32 + processor
     }
 
+    /// Lanes that have a control.
+    pub const fn lane_count(&self) -> usize {
+        self.main.controls.len() + self.nmi.controls.len()
+    }
+
+    /// The image as it was allocated at the start, as far as the layout goes.
+    pub fn words(&self) -> &'m [M::Word] {
+        self.memory.image().get(..self.layout.words()).unwrap_or_default()
+    }
+
+    /// A word of the image, or of the pieces as if they lay behind it; zero for a piece that does not exist.
+    pub fn word(&self, index: usize) -> u64 {
+        if let Some(word) = self.words().get(index) {
+            return word.load();
+        }
+        let behind = index.wrapping_sub(self.layout.words());
+        let words = self.layout.piece_words();
+        let piece = behind.checked_div(words).and_then(|piece| self.memory.added(piece));
+        let offset = behind.checked_rem(words).unwrap_or(0);
+        piece.and_then(|piece| piece.get(offset)).map_or(0, Word::load)
+    }
+
     /// All lanes that have data.
     pub fn lanes(&self) -> impl Iterator<Item = Lane<'m, M::Word>> {
-        (0..self.main.controls.len() + self.nmi.controls.len()).filter_map(|lane| self.lane(lane))
+        (0..self.lane_count()).filter_map(|lane| self.lane(lane))
     }
 
     /// Header and control tables.

@@ -85,7 +85,7 @@ pub struct ImageHeader {
     pub level: U64,
     /// The [`Policy`] of the lanes.
     pub policy: U64,
-    /// Not zero while writing is paused.
+    /// Not zero while writing is paused; see also [`PAUSED_BY_CRASH`](crate::crash::PAUSED_BY_CRASH).
     pub paused: U64,
     /// Number of log calls that irqlog.sys made itself, written or dropped.
     pub own_calls: U64,
@@ -95,8 +95,18 @@ pub struct ImageHeader {
     pub drops: [U64; DROP_REASONS],
     /// Number of refused registrations: no room in the site table, or malformed sites. Since 1.1.
     pub refused_providers: U64,
+    /// Not zero once a bug-check callback of irqlog.sys has run; then the fields up to `crash_tick` say more. Since 1.2.
+    pub crashed: U64,
+    /// Code of the bug check.
+    pub crash_code: U64,
+    /// Its four parameters.
+    pub crash_parameters: [U64; 4],
+    /// Index of the processor on which the callback ran: the one that crashed.
+    pub crash_processor: U64,
+    /// Tick of the first callback.
+    pub crash_tick: U64,
     /// Zero.
-    pub reserved1: [U64; 34],
+    pub reserved1: [U64; 26],
 }
 
 /// Bits of [`ImageHeader::build_flags`].
@@ -189,6 +199,8 @@ word_indexes! {
     header_word of ImageHeader {
         TOTAL_SIZE = total_size, SITES_OFFSET = sites_offset, SITES_SIZE = sites_size, LEVEL = level, POLICY = policy, PAUSED = paused,
         OWN_CALLS = own_calls, BLOBS = blobs, DROPS = drops, REFUSED_PROVIDERS = refused_providers,
+        CRASHED = crashed, CRASH_CODE = crash_code, CRASH_PARAMETERS = crash_parameters, CRASH_PROCESSOR = crash_processor,
+        CRASH_TICK = crash_tick,
     }
 }
 word_indexes! {

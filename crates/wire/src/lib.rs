@@ -11,6 +11,7 @@
 //! | [`site`] | what is known of a log call before it runs, and the table of all sites |
 //! | [`format`] | the grammar of the format strings in sites |
 //! | [`image`] | the ring image: in non-paged memory, in a saved file and in a crash dump |
+//! | [`crash`] | the log as secondary data of a crash dump, and the anchor that leads to the image |
 //! | [`ioctl`] | control codes, requests and answers of the control device |
 //! | [`interface`] | the function table that irqlog.sys gives to other drivers |
 //! | [`irql`] | interrupt request levels and their names |
@@ -24,6 +25,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bugcheck;
+pub mod crash;
 pub mod event;
 pub mod format;
 pub mod image;
@@ -35,7 +37,7 @@ pub mod site;
 
 /// Version of everything in this crate. A reader accepts an image or a batch whose `major` equals the reader's and
 /// whose `minor` is not above the reader's.
-pub const VERSION: Version = Version { major: 1, minor: 1 };
+pub const VERSION: Version = Version { major: 1, minor: 2 };
 
 /// Version of the format, as written into images and batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

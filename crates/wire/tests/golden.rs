@@ -1,7 +1,7 @@
 //! Numbers that are on disks and in dumps: a change here breaks readers, so it has to be meant.
 
 use irqlog_wire::{
-    Upgrade, VERSION, Version,
+    Upgrade, VERSION, Version, crash,
     event::ArgumentKind,
     image, ioctl,
     record::{BlobHeader, HEADER_SIZE, Kind, Level, MAX_PAYLOAD, RecordHeader, flags, size_for_payload},
@@ -127,6 +127,7 @@ fn image_words_lie_where_the_structures_say() {
     assert_eq!(image::lane_word::NEXT_SEQ, 18);
     assert_eq!([image::header_word::SITES_OFFSET, image::header_word::SITES_SIZE], [14, 15]);
     assert_eq!(image::header_word::REFUSED_PROVIDERS, 29);
+    assert_eq!([image::header_word::CRASHED, image::header_word::CRASH_TICK], [30, 37]);
     let words = [provider_word::LEVEL, provider_word::REGISTERED, provider_word::REGISTRATIONS];
     assert_eq!(words, [3, 4, 5]);
 }
@@ -146,4 +147,44 @@ fn a_version_says_which_side_to_upgrade() {
     assert_eq!(VERSION.accepts(Version { major: VERSION.major, minor: VERSION.minor + 1 }), Err(Upgrade::Reader));
     assert_eq!(VERSION.accepts(Version { major: VERSION.major + 1, minor: 0 }), Err(Upgrade::Reader));
     assert_eq!(VERSION.accepts(Version { major: 0, minor: 9 }), Err(Upgrade::Writer));
+}
+
+/// `b3a5e1d0-6c6f-4967-8a72-715f64756d70`, as text and as Windows stores a GUID.
+#[test]
+fn the_guid_of_secondary_data_has_these_bytes() {
+    let (first, second, third, rest) = crash::GUID;
+    let mut bytes = first.to_le_bytes().to_vec();
+    bytes.extend(second.to_le_bytes());
+    bytes.extend(third.to_le_bytes());
+    bytes.extend(rest);
+    assert_eq!(bytes, crash::GUID_BYTES);
+    let hex: String = rest.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(format!("{first:08x}-{second:04x}-{third:04x}-{hex}"), "b3a5e1d0-6c6f-4967-8a72715f64756d70");
+}
+
+#[test]
+fn a_part_header_has_these_bytes() {
+    let header = crash::PartHeader {
+        magic: crash::PART_MAGIC,
+        major: 1.into(),
+        minor: 2.into(),
+        header_size: 88.into(),
+        start_id: 0x0102_0304_0506_0708.into(),
+        index: 3.into(),
+        count: 4.into(),
+        offset: 5.into(),
+        length: 6.into(),
+        form: crash::Form::Cut.0.into(),
+        total: 7.into(),
+        records_left_out: 8.into(),
+        records: 9.into(),
+        allowed: 10.into(),
+        kept: 11.into(),
+        reserved: 0.into(),
+    };
+    let mut bytes = b"IRQPART\n\x01\0\x02\0\x58\0\0\0\x08\x07\x06\x05\x04\x03\x02\x01".to_vec();
+    bytes.extend([3, 0, 0, 0, 4, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 2, 0, 0, 0]);
+    bytes.extend([7, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0]);
+    bytes.extend([10, 0, 0, 0, 0, 0, 0, 0, 11, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(header.as_bytes(), bytes);
 }
