@@ -1,0 +1,303 @@
+//! irqlog's log in a dump.
+//!
+//! | Order | Where | What |
+//! |---|---|---|
+//! | 1 | secondary data under our GUID | the image, or the newest records of it |
+//! | 2 | the anchor that irqlog.sys exports, found in memory | the image and its pieces, by the page tables |
+//! | 3 | pages that begin like an image | the same, by a reverse walk of the page tables |
+//!
+//! The second and third are one pass over the memory of the dump, which is long: it is made if the secondary data do not
+//! have the whole log, and the caller hears of its progress. What is found in both is united, record by record.
+
+use std::collections::BTreeMap;
+
+use irqlog_reader::{
+    image::{self, ImageError},
+    log::{Item, Log as _, LogError},
+    saved::SavedLog,
+    secondary::{Cut, join},
+};
+use irqlog_wire::{
+    crash::{ANCHOR_MAGIC, Anchor, GUID_BYTES, PART_MAGIC},
+    image::{ImageHeader, MAGIC},
+};
+use memchr::memmem;
+use zerocopy::FromBytes;
+
+use crate::{
+    header::{Header, Kind, Machine, Refused},
+    pages::{PAGE, Pages},
+    paging::Space,
+    secondary,
+    source::Source,
+    triage,
+};
+
+/// Bytes that are searched at once.
+const WINDOW: u64 = 4 << 20;
+/// The largest image that is read out of memory: `RingKiB` goes up to 1 GiB, and as much again for the rest.
+const MOST: u64 = 2 << 30;
+/// The most pieces of an image.
+const MOST_PIECES: u64 = 2048;
+
+/// Where a log was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// In the secondary data.
+    Secondary,
+    /// In memory, through the anchor.
+    Anchor,
+    /// In memory, by its first bytes.
+    Scan,
+    /// In secondary data and in memory, united.
+    Both,
+}
+
+impl Origin {
+    /// In words.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Secondary => "secondary data",
+            Self::Anchor => "memory, through the anchor of irqlog.sys",
+            Self::Scan => "memory, by a scan for the image",
+            Self::Both => "secondary data and memory",
+        }
+    }
+}
+
+/// A log that was found.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// The bytes of an image.
+    pub image: Vec<u8>,
+    /// Where they were.
+    pub origin: Origin,
+    /// What was cut from the secondary data; nothing if the log is from memory alone.
+    pub cut: Cut,
+    /// Bytes of the image whose pages the dump does not have; they are zero.
+    pub missing: u64,
+}
+
+/// Why a dump gives no log.
+#[derive(Debug, thiserror::Error)]
+pub enum FindError {
+    /// It is no dump that can be read.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// There is none.
+    #[error(
+        "this dump has no log of irqlog: no secondary data under its GUID, and no image in the {0} pages of memory that it has; was irqlog.sys running?"
+    )]
+    NoLog(u64),
+    /// There is one that this reader cannot read.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The same, further in.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+/// Finds irqlog's log in a dump: that of the newest start, if there are several. `progress` hears how many bytes of
+/// memory have been searched, of how many.
+///
+/// # Errors
+/// See [`FindError`].
+pub fn find(source: &impl Source, mut progress: impl FnMut(u64, u64)) -> Result<(Header, Log), FindError> {
+    let header = Header::read(source)?;
+    let pages = Pages::read(source, &header)?;
+    let blocks = secondary::blocks(source, &header, &pages);
+    let mut ours: Vec<&[u8]> = blocks.iter().filter(|block| block.guid == GUID_BYTES).map(|block| block.data).collect();
+    let small = if header.kind == Kind::Triage { triage::memory(source) } else { Vec::new() };
+    // In a small dump the callback may have added a part as memory.
+    ours.extend(small.iter().filter(|block| block.bytes.starts_with(&PART_MAGIC)).map(|block| block.bytes));
+    let mut refused = None;
+    let joined = if ours.is_empty() {
+        Vec::new()
+    } else {
+        join(&ours).unwrap_or_else(|error| {
+            refused = Some(error);
+            Vec::new()
+        })
+    };
+    let newest = joined.into_iter().max_by_key(|found| time_of(&found.image));
+    let is_whole = newest.as_ref().is_some_and(|found| found.cut.records_left_out == 0 && found.cut.missing == 0);
+    let from_memory = match header.kind {
+        _ if is_whole => None,
+        Kind::Triage => in_small(&small),
+        _ => in_memory(source, &header, &pages, &mut progress),
+    };
+    let log = match (newest, from_memory) {
+        (Some(found), Some(memory)) if found.start_id == start_of(&memory.image) => {
+            let cut = found.cut;
+            Log { image: unite(&found.image, &memory.image)?, origin: Origin::Both, cut, missing: memory.missing }
+        }
+        (Some(found), _) => Log { image: found.image, origin: Origin::Secondary, cut: found.cut, missing: 0 },
+        (None, Some(memory)) => memory,
+        (None, None) => {
+            let count = pages.runs().iter().map(|run| run.count).sum();
+            return Err(refused.map_or(FindError::NoLog(count), FindError::Image));
+        }
+    };
+    Ok((header, log))
+}
+
+/// The start that an image is of.
+fn start_of(image: &[u8]) -> u64 {
+    ImageHeader::read_from_prefix(image).map_or(0, |(header, _)| header.start_id.get())
+}
+
+/// When an image's driver started.
+fn time_of(image: &[u8]) -> u64 {
+    ImageHeader::read_from_prefix(image).map_or(0, |(header, _)| header.time_base.get())
+}
+
+/// The records of two images of one start, each once, with the tables of the second.
+fn unite(first: &[u8], second: &[u8]) -> Result<Vec<u8>, FindError> {
+    let mut lanes: Vec<BTreeMap<u64, _>> = Vec::new();
+    let mut tables = None;
+    for bytes in [first, second] {
+        let mut log = SavedLog::open(std::io::Cursor::new(bytes))?;
+        while let Some(item) = log.next()? {
+            let Item::Record(record) = item else { continue };
+            let lane = record.lane as usize;
+            if lanes.len() <= lane {
+                lanes.resize_with(lane + 1, BTreeMap::new);
+            }
+            lanes[lane].entry(record.header.seq.get()).or_insert(record);
+        }
+        tables = Some(log.tables().clone());
+    }
+    let records: Vec<_> = lanes.into_iter().map(|lane| lane.into_values().collect()).collect();
+    Ok(tables.map_or_else(Vec::new, |tables| image::build(&tables, &records)))
+}
+
+/// The image in the blocks of a small dump: where the anchor says, or a block that begins like one.
+fn in_small(memory: &[triage::Memory<'_>]) -> Option<Log> {
+    let anchor = memory.iter().find_map(|block| Anchor::read_from_prefix(block.bytes).ok()).map(|(anchor, _)| anchor);
+    if let Some(anchor) = anchor.filter(|anchor| anchor.magic == ANCHOR_MAGIC) {
+        let read = |address, size, out: &mut Vec<u8>| {
+            let bytes = triage::read(memory, address, size);
+            out.extend_from_slice(bytes.unwrap_or_default());
+            let there = bytes.map_or(0, |bytes| bytes.len() as u64);
+            out.resize(out.len() + (size - there) as usize, 0);
+            size - there
+        };
+        if let Some(log) = by_anchor(&anchor, read) {
+            return Some(log);
+        }
+    }
+    let block = memory.iter().find(|block| plausible(block.bytes).is_some())?;
+    Some(Log { image: block.bytes.to_vec(), origin: Origin::Scan, cut: Cut::default(), missing: 0 })
+}
+
+/// The size of the image that begins here, if one does.
+fn plausible(bytes: &[u8]) -> Option<u64> {
+    let (header, _) = ImageHeader::read_from_prefix(bytes).ok()?;
+    let total = header.total_size.get();
+    let size = size_of::<ImageHeader>() as u64;
+    let is_sane = header.magic == MAGIC
+        && u64::from(header.header_size.get()) >= size
+        && (size..=MOST).contains(&total)
+        && u64::from(header.lanes_offset.get()) < total;
+    is_sane.then_some(total)
+}
+
+/// The image that an anchor leads to, with its pieces behind it; `read` appends bytes of virtual memory and answers how
+/// many were not there.
+fn by_anchor(anchor: &Anchor, mut read: impl FnMut(u64, u64, &mut Vec<u8>) -> u64) -> Option<Log> {
+    let (address, size) = (anchor.image.get(), anchor.image_size.get());
+    if address == 0 || !(size_of::<ImageHeader>() as u64..=MOST).contains(&size) {
+        return None;
+    }
+    let mut start = Vec::new();
+    if read(address, size_of::<ImageHeader>() as u64, &mut start) != 0 {
+        return None;
+    }
+    let total = plausible(&start)?;
+    let mut image = Vec::new();
+    let mut missing = read(address, size, &mut image);
+    let piece_size = anchor.piece_size.get();
+    let mut index = 0;
+    while (image.len() as u64) < total && index < anchor.piece_count.get().min(MOST_PIECES) {
+        let mut entry = Vec::new();
+        let is_missing = read(anchor.pieces.get().wrapping_add(index * 8), 8, &mut entry) != 0;
+        let piece = entry.try_into().map_or(0, u64::from_le_bytes);
+        let here = piece_size.min(total - image.len() as u64);
+        if is_missing || piece == 0 {
+            image.resize(image.len() + here as usize, 0);
+            missing += if is_missing { here } else { 0 };
+        } else {
+            missing += read(piece, here, &mut image);
+        }
+        index += 1;
+    }
+    Some(Log { image, origin: Origin::Anchor, cut: Cut::default(), missing })
+}
+
+/// Searches the memory of a dump for anchors and images.
+fn in_memory<S: Source>(
+    source: &S,
+    header: &Header,
+    pages: &Pages,
+    progress: &mut impl FnMut(u64, u64),
+) -> Option<Log> {
+    let spaces: Vec<_> = match header.machine {
+        Machine::X64 => vec![4, 5],
+        Machine::Arm64 => vec![4],
+    }
+    .into_iter()
+    .map(|levels| Space::new(source, pages, header, levels))
+    .collect();
+    let total: u64 = pages.runs().iter().map(|run| run.count * PAGE).sum();
+    let (mut done, mut anchors, mut images) = (0, Vec::new(), Vec::new());
+    let (anchor_mark, image_mark) = (memmem::Finder::new(&ANCHOR_MAGIC), memmem::Finder::new(&MAGIC));
+    for run in pages.runs() {
+        let mut at = 0;
+        while at < run.count * PAGE {
+            let window = source.bytes(run.offset + at, WINDOW.min(run.count * PAGE - at));
+            for found in anchor_mark.find_iter(window) {
+                if let Ok((anchor, _)) = Anchor::read_from_prefix(&window[found..])
+                    && anchor.version.get() >> 32 >= size_of::<Anchor>() as u64
+                {
+                    anchors.push(anchor);
+                }
+            }
+            for found in image_mark.find_iter(window).filter(|found| (*found as u64).is_multiple_of(PAGE)) {
+                if plausible(&window[found..]).is_some() {
+                    images.push(run.page * PAGE + at + found as u64);
+                }
+            }
+            at += window.len() as u64;
+            done += window.len() as u64;
+            progress(done, total);
+            if window.is_empty() {
+                break;
+            }
+        }
+    }
+    let by_anchors = anchors.iter().flat_map(|anchor| {
+        spaces.iter().filter_map(move |space| by_anchor(anchor, |address, size, out| space.read(address, size, out)))
+    });
+    let best = by_anchors.max_by_key(|log| time_of(&log.image));
+    best.or_else(|| by_scan(&spaces, &images))
+}
+
+/// The newest image that begins at one of these physical addresses, by the page tables.
+fn by_scan<S: Source>(spaces: &[Space<'_, S>], images: &[u64]) -> Option<Log> {
+    if images.is_empty() {
+        return None;
+    }
+    let found = spaces.iter().flat_map(|space| {
+        space.addresses_of(images).into_iter().flatten().filter_map(|address| {
+            let mut start = Vec::new();
+            space.read(address, size_of::<ImageHeader>() as u64, &mut start);
+            let total = plausible(&start)?;
+            let mut image = Vec::new();
+            let missing = space.read(address, total, &mut image);
+            Some(Log { image, origin: Origin::Scan, cut: Cut::default(), missing })
+        })
+    });
+    found.max_by_key(|log| time_of(&log.image))
+}

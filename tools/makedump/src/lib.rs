@@ -1,0 +1,324 @@
+//! Crash dumps as Windows writes them, of each kind that `crates/dump` reads: for the rig, and for tests of the reader.
+//!
+//! Memory of the rig lies at user-mode addresses. A dump shows it in the kernel's half of the address space, over physical pages that are scattered, with page tables of the machine's own form. The few addresses
+//! that irqlog.sys stores itself, in its anchor and its table of pieces, are moved along.
+//!
+//! The layouts are those of the SDK's mindumpdef.h, and what was seen in real small dumps; where secondary data lie in the
+//! other kinds is not documented: here they follow the memory.
+
+use std::collections::BTreeMap;
+
+use irqlog_wire::crash::{ANCHOR_MAGIC, Anchor, anchor_word};
+
+/// A block of secondary data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// As it lies in a dump.
+    pub guid: [u8; 16],
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+const PAGE: usize = 4096;
+/// Start of the kernel's half.
+const KERNEL: u64 = 0xffff_8000_0000_0000;
+/// Size of the dump's header.
+const HEADER: usize = 0x2000;
+
+/// A kind of file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// All of memory.
+    Full,
+    /// The kernel's pages, by a bitmap.
+    Kernel,
+    /// The same of all of memory.
+    BitmapFull,
+    /// Ranges of pages.
+    Ranges,
+    /// A small dump.
+    Small,
+}
+
+impl Kind {
+    /// Each kind.
+    pub const ALL: [Self; 5] = [Self::Full, Self::Kernel, Self::BitmapFull, Self::Ranges, Self::Small];
+
+    /// `DumpType` of the header.
+    pub const fn dump_type(self) -> u32 {
+        match self {
+            Self::Full => 1,
+            Self::BitmapFull => 5,
+            Self::Kernel => 6,
+            Self::Ranges => 8,
+            Self::Small => 4,
+        }
+    }
+}
+
+/// What a dump is written of.
+#[derive(Clone, Copy, Debug)]
+pub struct Crashed<'c> {
+    /// Code of the bug check.
+    pub code: u32,
+    /// Its parameters.
+    pub parameters: [u64; 4],
+    /// PE machine type.
+    pub machine: u32,
+    /// Number of processors.
+    pub processors: u32,
+    /// Levels of page tables: 4, or 5 on x64.
+    pub levels: u32,
+    /// Memory of the drivers: address and bytes.
+    pub memory: &'c [(usize, Vec<u8>)],
+    /// Memory that callbacks have added to a small dump.
+    pub added: &'c [(usize, Vec<u8>)],
+    /// Secondary data.
+    pub blocks: &'c [Block],
+}
+
+/// The bytes of a dump.
+#[must_use]
+pub fn write(kind: Kind, crashed: &Crashed<'_>) -> Vec<u8> {
+    let mut out = if kind == Kind::Small { small(crashed) } else { Physical::of(crashed).file(kind, crashed) };
+    if !crashed.blocks.is_empty() {
+        secondary(&mut out, crashed.blocks);
+    }
+    out
+}
+
+fn put(out: &mut [u8], offset: usize, bytes: &[u8]) {
+    out[offset..offset + bytes.len()].copy_from_slice(bytes);
+}
+
+/// The header: unused bytes are filled with `PAGE`, as Windows does.
+fn header(kind: Kind, crashed: &Crashed<'_>, page_tables: u64) -> Vec<u8> {
+    let mut out = b"PAGE".repeat(HEADER / 4);
+    put(&mut out, 4, b"DU64");
+    put(&mut out, 0x10, &page_tables.to_le_bytes());
+    put(&mut out, 0x20, &0_u64.to_le_bytes());
+    put(&mut out, 0x30, &crashed.machine.to_le_bytes());
+    put(&mut out, 0x34, &crashed.processors.to_le_bytes());
+    put(&mut out, 0x38, &crashed.code.to_le_bytes());
+    for (index, parameter) in crashed.parameters.into_iter().enumerate() {
+        put(&mut out, 0x40 + index * 8, &parameter.to_le_bytes());
+    }
+    put(&mut out, 0xf98, &kind.dump_type().to_le_bytes());
+    out
+}
+
+/// Secondary data, behind everything else.
+fn secondary(out: &mut Vec<u8>, blocks: &[Block]) {
+    out.extend(b"DumpBlob");
+    out.extend(0x10_u32.to_le_bytes());
+    out.extend((0xf000_0000_u32 | 0x5867).to_le_bytes());
+    // Blocks of others, empty ones among them, lie around ours.
+    let others = [
+        Block { guid: [0; 16], bytes: Vec::new() },
+        Block { guid: *b"somebody else's!", bytes: b"IRQLOG\r\n is no image".to_vec() },
+    ];
+    for block in others.iter().chain(blocks).chain(&others) {
+        out.extend(0x20_u32.to_le_bytes());
+        out.extend(block.guid);
+        out.extend((block.bytes.len() as u32).to_le_bytes());
+        out.extend(0_u32.to_le_bytes());
+        let padding = block.bytes.len().wrapping_neg() % 8;
+        out.extend((padding as u32).to_le_bytes());
+        out.extend(&block.bytes);
+        out.resize(out.len() + padding, 0);
+    }
+}
+
+/// The kernel's address of memory of the rig; null stays null.
+const fn moved(address: u64) -> u64 {
+    if address == 0 { 0 } else { address | KERNEL }
+}
+
+/// Moves the addresses that irqlog.sys stores: its anchor, and the table of pieces that the anchor names.
+fn relocate(memory: &mut [(usize, Vec<u8>)]) {
+    let mut table = None;
+    for (_, bytes) in memory.iter_mut() {
+        let Some(at) = bytes.windows(ANCHOR_MAGIC.len()).step_by(8).position(|window| window == ANCHOR_MAGIC) else {
+            continue;
+        };
+        let word = |index: usize| at * 8 + (anchor_word::IMAGE + index) * 8;
+        let number = |bytes: &[u8], at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap_or_default());
+        if bytes.len() < at * 8 + size_of::<Anchor>() || number(bytes, word(0)) == 0 {
+            continue;
+        }
+        table = Some((number(bytes, word(2)), number(bytes, word(3))));
+        for index in [0, 2] {
+            let address = number(bytes, word(index));
+            put(bytes, word(index), &moved(address).to_le_bytes());
+        }
+    }
+    let Some((table, count)) = table else { return };
+    for (start, bytes) in memory {
+        let Some(offset) = (table as usize).checked_sub(*start).filter(|offset| *offset < bytes.len()) else {
+            continue;
+        };
+        for entry in bytes[offset..].chunks_exact_mut(8).take(count as usize) {
+            let address = u64::from_le_bytes((&*entry).try_into().unwrap_or_default());
+            entry.copy_from_slice(&moved(address).to_le_bytes());
+        }
+    }
+}
+
+/// A small dump: TRIAGE_DUMP64, a list of blocks, their bytes.
+fn small(crashed: &Crashed<'_>) -> Vec<u8> {
+    let mut added = crashed.added.to_vec();
+    relocate(&mut added);
+    let mut out = header(Kind::Small, crashed, 0);
+    let list = HEADER + 0x100;
+    let data = list + added.len() * 16;
+    let size = data + added.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
+    out.resize(data, 0);
+    put(&mut out, HEADER + 4, &(size as u32).to_le_bytes());
+    put(&mut out, HEADER + 0x78, &(list as u32).to_le_bytes());
+    put(&mut out, HEADER + 0x7c, &(added.len() as u32).to_le_bytes());
+    for (index, (address, bytes)) in added.iter().enumerate() {
+        let offset = out.len();
+        put(&mut out, list + index * 16, &moved(*address as u64).to_le_bytes());
+        put(&mut out, list + index * 16 + 8, &(offset as u32).to_le_bytes());
+        put(&mut out, list + index * 16 + 12, &(bytes.len() as u32).to_le_bytes());
+        out.extend(bytes);
+    }
+    out
+}
+
+/// Physical memory: the pages of drivers and of page tables, by number.
+struct Physical {
+    pages: BTreeMap<u64, Vec<u8>>,
+    top: u64,
+    levels: u32,
+    next: u64,
+    /// A prime larger than the number of pages: multiples of one number modulo it scatter.
+    prime: u64,
+}
+
+impl Physical {
+    fn of(crashed: &Crashed<'_>) -> Self {
+        let mut memory = crashed.memory.to_vec();
+        relocate(&mut memory);
+        let count: usize = memory.iter().map(|(_, bytes)| bytes.len() / PAGE + 2).sum();
+        let mut physical = Self {
+            pages: BTreeMap::new(),
+            top: 0,
+            levels: crashed.levels,
+            next: 0,
+            prime: prime_above(2 * count as u64 + 64),
+        };
+        physical.top = physical.take();
+        for (start, bytes) in &memory {
+            let mut at = 0;
+            while at < bytes.len() {
+                let address = start + at;
+                let inside = address % PAGE;
+                let here = (PAGE - inside).min(bytes.len() - at);
+                let page = physical.map(moved((address - inside) as u64));
+                let target = physical.pages.entry(page).or_insert_with(|| vec![0; PAGE]);
+                put(target, inside, &bytes[at..at + here]);
+                at += here;
+            }
+        }
+        physical
+    }
+
+    /// The next page: none is next to the one before.
+    fn take(&mut self) -> u64 {
+        const FIRST: u64 = 0x1000;
+        self.next += 1;
+        let page = FIRST + self.next * 7919 % self.prime;
+        self.pages.insert(page, vec![0; PAGE]);
+        page
+    }
+
+    /// The page at a virtual address, with the tables on the way to it.
+    fn map(&mut self, address: u64) -> u64 {
+        let mut table = self.top;
+        for level in (0..self.levels).rev() {
+            let at = (address >> (12 + 9 * level) & 511) as usize * 8;
+            let read = |page: &[u8]| u64::from_le_bytes(page[at..at + 8].try_into().unwrap_or_default());
+            let entry = read(&self.pages[&table]);
+            let next = if entry == 0 {
+                let page = self.take();
+                // Present and writable on x64; valid, and a table or a page, on ARM64.
+                let entry = page << 12 | 3;
+                if let Some(table) = self.pages.get_mut(&table) {
+                    put(table, at, &entry.to_le_bytes());
+                }
+                page
+            } else {
+                entry >> 12
+            };
+            table = next;
+        }
+        table
+    }
+
+    fn file(&self, kind: Kind, crashed: &Crashed<'_>) -> Vec<u8> {
+        let mut out = header(kind, crashed, self.top << 12);
+        let (Some(&first), Some(&last)) = (self.pages.keys().next(), self.pages.keys().next_back()) else { return out };
+        match kind {
+            Kind::Full => {
+                // Two runs with a hole between them, of all pages whether they are in use or not.
+                let middle = u64::midpoint(first, last);
+                let hole = (middle..last).find(|page| !self.pages.contains_key(page)).unwrap_or(last);
+                let runs = [(first, hole - first), (hole + 1, last - hole)];
+                put(&mut out, 0x88, &2_u32.to_le_bytes());
+                put(&mut out, 0x90, &(last - first).to_le_bytes());
+                for (index, (page, count)) in runs.into_iter().enumerate() {
+                    put(&mut out, 0x98 + index * 16, &page.to_le_bytes());
+                    put(&mut out, 0xa0 + index * 16, &count.to_le_bytes());
+                }
+                let empty = vec![0x5a; PAGE];
+                for page in runs.into_iter().flat_map(|(page, count)| page..page + count) {
+                    out.extend(self.pages.get(&page).unwrap_or(&empty));
+                }
+            }
+            Kind::Kernel | Kind::BitmapFull => {
+                let bits = last + 1;
+                let bitmap_size = bits.div_ceil(8) as usize;
+                let data = (HEADER + 0x38 + bitmap_size).next_multiple_of(PAGE);
+                out.resize(data, 0);
+                put(&mut out, HEADER, if kind == Kind::Kernel { b"SDMPDUMP" } else { b"FDMPDUMP" });
+                put(&mut out, HEADER + 0x20, &(data as u64).to_le_bytes());
+                put(&mut out, HEADER + 0x28, &(self.pages.len() as u64).to_le_bytes());
+                put(&mut out, HEADER + 0x30, &bits.to_le_bytes());
+                for page in self.pages.keys() {
+                    out[HEADER + 0x38 + (page / 8) as usize] |= 1 << (page % 8);
+                }
+                self.pages.values().for_each(|page| out.extend(page));
+            }
+            Kind::Ranges => {
+                let mut ranges: Vec<(u64, u64)> = Vec::new();
+                for &page in self.pages.keys() {
+                    match ranges.last_mut() {
+                        Some((first, count)) if *first + *count == page => *count += 1,
+                        _ => ranges.push((page, 1)),
+                    }
+                }
+                let metadata = 0x30 + ranges.len() * 16;
+                let data = (HEADER + metadata).next_multiple_of(PAGE);
+                out.resize(data, 0);
+                put(&mut out, HEADER, &0x40_u32.to_le_bytes());
+                put(&mut out, HEADER + 4, b"RDMPDUMP");
+                put(&mut out, HEADER + 0x10, &(metadata as u64).to_le_bytes());
+                put(&mut out, HEADER + 0x18, &(data as u64).to_le_bytes());
+                for (index, (page, count)) in ranges.into_iter().enumerate() {
+                    put(&mut out, HEADER + 0x30 + index * 16, &page.to_le_bytes());
+                    put(&mut out, HEADER + 0x38 + index * 16, &count.to_le_bytes());
+                }
+                self.pages.values().for_each(|page| out.extend(page));
+            }
+            Kind::Small => {}
+        }
+        out
+    }
+}
+
+fn prime_above(number: u64) -> u64 {
+    let is_prime = |n: u64| (2..=n.isqrt()).all(|factor| !n.is_multiple_of(factor));
+    // There is one between a number and its double.
+    (number..2 * number).find(|&n| is_prime(n) && n != 7919).unwrap_or(number)
+}
