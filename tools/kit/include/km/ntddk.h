@@ -108,6 +108,28 @@ typedef struct _KLOCK_QUEUE_HANDLE {
     KIRQL OldIrql;
 } KLOCK_QUEUE_HANDLE, *PKLOCK_QUEUE_HANDLE;
 
+/* wdm.h: macros over the routines that are exported. */
+#define KeRaiseIrql(NewIrql, OldIrql) (*(OldIrql) = KfRaiseIrql(NewIrql))
+#if defined(_ARM64_)
+#define KeLowerIrql(NewIrql) KfLowerIrql(NewIrql)
+#endif
+
+/* --- Interlocked operations and waiting in a loop ---------------------------------------------------------------- */
+
+#define DECLSPEC_ALIGN(Bytes) __declspec(align(Bytes))
+
+/* wdm.h. Below a lock the compiler's own atomic operations stand for the intrinsics of MSVC: same instructions. */
+#define InterlockedExchangeAcquire(Target, Value) __atomic_exchange_n((Target), (Value), __ATOMIC_ACQUIRE)
+#define ReadNoFence(Source) __atomic_load_n((Source), __ATOMIC_RELAXED)
+#define WriteRelease(Destination, Value) __atomic_store_n((Destination), (Value), __ATOMIC_RELEASE)
+
+/* wdm.h, winnt.h: a hint to the processor, at any IRQL; on ARM64 a barrier for stores comes before it. */
+#if defined(_AMD64_)
+#define YieldProcessor() __builtin_ia32_pause()
+#else
+#define YieldProcessor() (__builtin_arm_dmb(0xA), __builtin_arm_yield())
+#endif
+
 /* --- Time, processors, ids --------------------------------------------------------------------------------------- */
 
 typedef struct _PROCESSOR_NUMBER {
