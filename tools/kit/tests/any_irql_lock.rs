@@ -65,7 +65,7 @@ fn c_compiles_for_both_architectures() {
 }
 
 /// What stands for ntddk.h on the host.
-const HOST_HEADER: &str = r#"
+const HOST_HEADER: &str = r"
 #include <assert.h>
 #include <pthread.h>
 #include <sched.h>
@@ -103,7 +103,7 @@ static LARGE_INTEGER KeQueryPerformanceCounter(LARGE_INTEGER *Frequency) {
 #define ReadNoFence(Source) __atomic_load_n((Source), __ATOMIC_RELAXED)
 #define WriteRelease(Destination, Value) __atomic_store_n((Destination), (Value), __ATOMIC_RELEASE)
 #define YieldProcessor() sched_yield()
-"#;
+";
 
 /// Compiles a block of C with what the host adds behind it, and runs it.
 fn run_c(name: &str, main: &str) {
