@@ -4,7 +4,6 @@
 
 use std::{
     fs,
-    hash::{DefaultHasher, Hash, Hasher},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -16,6 +15,7 @@ use crate::{
     host::{self, Toolchain},
     reproducible::{self, Wrappers},
     shell::{root, run, step, timed},
+    stamp::Stamp,
     vendor,
 };
 
@@ -372,18 +372,13 @@ impl Setup {
 
 /// Assembles the kit if its sources have changed since.
 fn kit(wdk: &Path, tools: &irqlog_kit::Tools) -> Result<()> {
-    let mut hasher = DefaultHasher::new();
-    for folder in ["tools/kit", "tools/nt/src"] {
-        hash_files(&root().join(folder), &mut hasher)?;
-    }
-    let wanted = format!("{:016x}", hasher.finish());
-    let stamp = wdk.with_extension("stamp");
-    if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
-        return Ok(());
-    }
-    timed("assembling the kit (headers, import libraries)", || irqlog_kit::assemble(wdk, tools))?;
-    forget_cached_bindings()?;
-    fs::write(&stamp, wanted).with_context(|| format!("writing {}", stamp.display()))
+    let sources = ["tools/kit", "tools/nt/src"].map(|folder| root().join(folder));
+    let stamp =
+        sources.iter().try_fold(Stamp::new(wdk.with_extension("stamp")), |stamp, folder| stamp.files(folder))?;
+    stamp.unless_current(|| {
+        timed("assembling the kit (headers, import libraries)", || irqlog_kit::assemble(wdk, tools))?;
+        forget_cached_bindings()
+    })
 }
 
 /// wdk-macros keeps what it read out of the bindings in a scratch folder and never looks again.
@@ -396,22 +391,6 @@ fn forget_cached_bindings() -> Result<()> {
             if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("scratch-")) {
                 fs::remove_dir_all(&path).with_context(|| format!("removing {}", path.display()))?;
             }
-        }
-    }
-    Ok(())
-}
-
-fn hash_files(folder: &Path, hasher: &mut DefaultHasher) -> Result<()> {
-    let mut entries: Vec<_> =
-        fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?.collect::<Result<_, _>>()?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let path = entry.path();
-        if path.is_dir() {
-            hash_files(&path, hasher)?;
-        } else {
-            entry.file_name().hash(hasher);
-            fs::read(&path).with_context(|| format!("reading {}", path.display()))?.hash(hasher);
         }
     }
     Ok(())

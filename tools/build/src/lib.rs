@@ -3,6 +3,7 @@
 //! | Module | What |
 //! |---|---|
 //! | [`shell`] | other programs are run, and steps announced |
+//! | [`stamp`] | what a result was made from, so that it is made again only when that has changed |
 //! | [`host`] | what this machine must have, and how it is installed |
 //! | [`nightly`] | the nightly that sanitizers, Miri and the fuzzer need |
 //! | `vendor` | the driver's crates, as a machine without Windows needs them |
@@ -16,4 +17,5 @@ pub mod host;
 pub mod nightly;
 pub mod reproducible;
 pub mod shell;
+pub mod stamp;
 mod vendor;

@@ -10,14 +10,16 @@
 
 use std::{
     fs,
-    hash::{DefaultHasher, Hash, Hasher},
     path::{Path, PathBuf},
     process::Command,
 };
 
 use anyhow::{Context, Result, ensure};
 
-use crate::shell::{root, run, timed};
+use crate::{
+    shell::{root, run, timed},
+    stamp::Stamp,
+};
 
 /// Raised when a patch below changes, so that the copies are made anew, and what was built from them.
 const PATCHES_VERSION: u32 = 2;
@@ -33,27 +35,19 @@ const WINDOWS_STUB: &str = include_str!("vendor/windows.rs");
 /// If `cargo vendor` fails or a crate no longer looks as its patch expects.
 pub fn crates(library: Option<&Path>) -> Result<PathBuf> {
     let folder = root().join("target/kit/vendor");
-    let stamp = folder.join(".irqlog-stamp");
-    let mut hasher = DefaultHasher::new();
-    fs::read(root().join("Cargo.lock")).context("reading Cargo.lock")?.hash(&mut hasher);
-    (PATCHES_VERSION, library).hash(&mut hasher);
-    let wanted = format!("{:016x}", hasher.finish());
-    if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
-        return Ok(folder);
-    }
-    timed("vendoring the driver's crates", || {
-        if folder.exists() {
-            fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
-        }
-        let mut vendor = Command::new("cargo");
-        vendor.current_dir(root()).args(["vendor", "--quiet", "--locked", "--versioned-dirs"]).arg(&folder);
-        run(vendor.stdout(std::process::Stdio::null()))?;
-        open_host_gate(&folder)?;
-        forget_older_patches()?;
-        if let Some(library) = library {
-            link_library_crates(&library.join("vendor"), &folder)?;
-        }
-        fs::write(&stamp, wanted).with_context(|| format!("writing {}", stamp.display()))
+    let stamp = Stamp::new(folder.with_extension("stamp")).files(&root().join("Cargo.lock"))?;
+    stamp.value((PATCHES_VERSION, library)).unless_current(|| {
+        timed("vendoring the driver's crates", || {
+            if folder.exists() {
+                fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
+            }
+            let mut vendor = Command::new("cargo");
+            vendor.current_dir(root()).args(["vendor", "--quiet", "--locked", "--versioned-dirs"]).arg(&folder);
+            run(vendor.stdout(std::process::Stdio::null()))?;
+            open_host_gate(&folder)?;
+            forget_older_patches()?;
+            library.map_or(Ok(()), |library| link_library_crates(&library.join("vendor"), &folder))
+        })
     })?;
     Ok(folder)
 }
@@ -88,18 +82,18 @@ fn open_host_gate(vendor: &Path) -> Result<()> {
 /// Cargo takes a crate from a registry for the same as long as its version is: what was built from a copy with other
 /// patches has to go.
 fn forget_older_patches() -> Result<()> {
-    let stamp = root().join("target/kit/patches.version");
-    let wanted = PATCHES_VERSION.to_string();
-    if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
-        return Ok(());
-    }
-    for target in ["driver", "checked", "planted/build"] {
-        let folder = root().join("target").join(target);
-        if folder.exists() {
-            fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
+    let stamp = Stamp::new(root().join("target/kit/patches.stamp")).value(PATCHES_VERSION);
+    // Without a stamp nothing was built from older ones.
+    let targets: &[&str] = if stamp.is_there() { &["driver", "checked", "planted/build"] } else { &[] };
+    stamp.unless_current(|| {
+        for target in targets {
+            let folder = root().join("target").join(target);
+            if folder.exists() {
+                fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
+            }
         }
-    }
-    fs::write(&stamp, wanted).with_context(|| format!("writing {}", stamp.display()))
+        Ok(())
+    })
 }
 
 /// Has `wdk-sys` name the bindings relative to our root folder.

@@ -17,6 +17,7 @@ use anyhow::{Context, Result, bail, ensure};
 use irqlog_build::{
     drivers, host,
     shell::{root, run, timed},
+    stamp::Stamp,
 };
 use irqlog_kit::Arch;
 use object::{LittleEndian as LE, Object, read::pe::PeFile64};
@@ -152,17 +153,14 @@ fn quietly(command: &mut Command) -> Result<()> {
 
 fn make_prefix() -> Result<()> {
     let prefix = folder().join("prefix");
-    let made = folder().join("prefix.made");
-    if made.exists() {
-        return Ok(());
-    }
-    if prefix.exists() {
-        fs::remove_dir_all(&prefix).with_context(|| format!("removing {}", prefix.display()))?;
-    }
-    timed("making a Wine prefix", || {
-        quietly(command(WINE).args(["wineboot", "-i"]))?;
-        quietly(command(SERVER).arg("-w"))?;
-        fs::write(&made, "").with_context(|| format!("writing {}", made.display()))
+    Stamp::new(folder().join("prefix.stamp")).unless_current(|| {
+        if prefix.exists() {
+            fs::remove_dir_all(&prefix).with_context(|| format!("removing {}", prefix.display()))?;
+        }
+        timed("making a Wine prefix", || {
+            quietly(command(WINE).args(["wineboot", "-i"]))?;
+            quietly(command(SERVER).arg("-w"))
+        })
     })
 }
 

@@ -2,18 +2,14 @@
 //!
 //! On a developer's machine a slow step that has passed with just these sources is skipped; in CI (`CI` is set) never.
 
-use std::{
-    fs,
-    hash::{DefaultHasher, Hash, Hasher},
-    path::PathBuf,
-    process::Command,
-};
+use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use irqlog_build::{
     drivers,
     host::{self, NATIVE},
-    shell::{output, root, run, step, timed},
+    shell::{root, run, step, timed},
+    stamp::Stamp,
 };
 use irqlog_imagecheck as imagecheck;
 use irqlog_inf as inf;
@@ -98,23 +94,16 @@ pub fn run_all(only: &[String]) -> Result<()> {
     let in_ci = std::env::var_os("CI").is_some();
     let (mut passed, mut skipped, mut failed) = (0, 0, Vec::new());
     for step in STEPS.iter().filter(|step| only.is_empty() || only.iter().any(|name| name == step.name)) {
-        let stamp = root().join("target/xtask").join(format!("{}.passed", step.name));
-        let sources = if step.slow && !in_ci { Some(hash_sources()?) } else { None };
-        if let Some(sources) = &sources
-            && fs::read_to_string(&stamp).is_ok_and(|passed| passed == *sources)
-        {
+        let stamp = Stamp::new(root().join("target/xtask").join(format!("{}.passed", step.name)));
+        let stamp = if step.slow && !in_ci { Some(stamp.sources()?) } else { None };
+        if stamp.as_ref().is_some_and(Stamp::is_current) {
             eprintln!("==> {}: nothing has changed since it passed, skipped", step.name);
             skipped += 1;
             continue;
         }
-        match timed(step.name, step.run) {
-            Ok(()) => {
-                passed += 1;
-                if let Some(sources) = sources {
-                    fs::create_dir_all(root().join("target/xtask"))?;
-                    fs::write(&stamp, sources).with_context(|| format!("writing {}", stamp.display()))?;
-                }
-            }
+        let work = || timed(step.name, step.run);
+        match stamp.map_or_else(work, |stamp| stamp.unless_current(work)) {
+            Ok(()) => passed += 1,
             Err(error) => {
                 eprintln!("    {error:#}");
                 failed.push(format!("{}: {error:#}", step.name));
@@ -132,22 +121,4 @@ fn cargo(arguments: &[&str]) -> Result<()> {
 
 fn coverage() -> Result<()> {
     run(&mut rig::coverage(NATIVE, &drivers::image(NATIVE, "irqlog"))?)
-}
-
-/// A hash over every file that git tracks or would.
-fn hash_sources() -> Result<String> {
-    let files = output(Command::new("git").current_dir(root()).args([
-        "ls-files",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-    ]))?;
-    let mut hasher = DefaultHasher::new();
-    for file in files.lines() {
-        let path: PathBuf = root().join(file);
-        file.hash(&mut hasher);
-        // A tracked file that was deleted is a change too.
-        fs::read(&path).unwrap_or_default().hash(&mut hasher);
-    }
-    Ok(format!("{:016x}", hasher.finish()))
 }
