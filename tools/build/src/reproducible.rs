@@ -6,23 +6,15 @@
 //! day. Neither is done through `RUSTFLAGS`: those go into the hashes that cargo puts into file names and symbols.
 
 use std::{
-    env,
-    ffi::{OsStr, OsString},
-    fs,
-    os::unix::{fs::PermissionsExt, process::CommandExt},
+    env, fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use anyhow::{Context, Result};
 
-use crate::{
-    host,
-    shell::{output, root},
-};
-
-/// The name under which this program is the linker. rustc tells from it what options it takes.
-const LINKER: &str = "lld-link";
+use crate::shell::{output, root, run};
 
 /// What the sources' folder is called in debug information and messages.
 pub const SOURCES: &str = "/irqlog";
@@ -47,23 +39,21 @@ pub fn date() -> Result<u64> {
 pub struct Wrappers {
     /// For `RUSTC_WRAPPER`.
     pub rustc: PathBuf,
-    /// The linker for Windows drivers.
+    /// The linker for Windows drivers: `src/bin/lld-link.rs`.
     pub linker: PathBuf,
 }
 
 /// Makes the wrappers, for the compiler at `rustc`.
 ///
 /// # Errors
-/// If they cannot be written.
+/// If they cannot be built or written.
 pub fn wrappers(rustc: &Path) -> Result<Wrappers> {
     let folder = root().join("target/tools/wrappers");
     fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
-    let linker = folder.join(LINKER);
-    let this = env::current_exe().context("where this program is")?;
-    if fs::read_link(&linker).ok().as_ref() != Some(&this) {
-        let _ = fs::remove_file(&linker);
-        std::os::unix::fs::symlink(&this, &linker).with_context(|| format!("linking {}", linker.display()))?;
-    }
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(root()).args(["build", "--quiet", "--locked", "--package", "irqlog-build", "--bin", "lld-link"]);
+    run(&mut cargo).context("the wrapper of the linker")?;
+    let linker = root().join("target/debug/lld-link");
     // One for each compiler: rustup's and Debian's have their library in different places.
     let sysroot = output(Command::new(rustc).args(["--print", "sysroot"]))?;
     let name = if rustc.is_absolute() { "rustc-debian" } else { "rustc" };
@@ -109,66 +99,4 @@ fn write_script(path: &Path, script: &str) -> Result<()> {
     }
     fs::write(path, script).with_context(|| format!("writing {}", path.display()))?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).with_context(|| path.display().to_string())
-}
-
-/// Whether this program was called as the linker.
-pub fn is_linker() -> bool {
-    env::args_os().next().is_some_and(|program| Path::new(&program).file_name() == Some(OsStr::new(LINKER)))
-}
-
-/// Links, as rustc asks for it, with fixed names. Does not return if the linker could be started.
-///
-/// # Errors
-/// If it could not.
-pub fn link() -> Result<()> {
-    let names = Names::of(env::args_os().skip(1))?;
-    let mut linker = Command::new(host::lld_link());
-    // What it calls itself in the PDB.
-    linker.arg0(LINKER).current_dir(root()).args(&names.arguments);
-    linker.args(["/Brepro".to_owned(), format!("/PDBSOURCEPATH:{SOURCES}")]);
-    Err(linker.exec()).with_context(|| format!("starting {}", host::lld_link().display()))
-}
-
-/// The linker's arguments with the names that they are given.
-struct Names {
-    arguments: Vec<String>,
-}
-
-impl Names {
-    fn of(arguments: impl Iterator<Item = OsString>) -> Result<Self> {
-        let arguments: Vec<String> = arguments.map(|argument| argument.to_string_lossy().into_owned()).collect();
-        let output = arguments.iter().find_map(|argument| argument.strip_prefix("/OUT:")).context("no /OUT")?;
-        let fixed = Path::new(output).with_extension("link");
-        let arguments = arguments
-            .iter()
-            .map(|argument| {
-                // An absolute path starts with the character with which an option does.
-                let (option, path) = match argument.split_once(':') {
-                    Some((option, path)) if option[1..].bytes().all(|byte| byte.is_ascii_alphabetic()) => {
-                        (format!("{option}:"), path)
-                    }
-                    _ => (String::new(), argument.as_str()),
-                };
-                Ok(format!("{option}{}", fixed_name(Path::new(path), &fixed)?))
-            })
-            .collect::<Result<_>>()?;
-        Ok(Self { arguments })
-    }
-}
-
-/// The name of a file relative to the root folder. What lies outside of it, or in a folder that rustc made for this run,
-/// is copied to `fixed` first.
-fn fixed_name(path: &Path, fixed: &Path) -> Result<String> {
-    let of_this_run =
-        |folder: &Path| folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with("rustc"));
-    let is_file = path.is_absolute() && path.is_file();
-    let path = if is_file && (!path.starts_with(root()) || path.parent().is_some_and(of_this_run)) {
-        fs::create_dir_all(fixed).with_context(|| format!("creating {}", fixed.display()))?;
-        let copy = fixed.join(path.file_name().context("a file has a name")?);
-        fs::copy(path, &copy).with_context(|| format!("copying {} to {}", path.display(), copy.display()))?;
-        copy
-    } else {
-        path.to_path_buf()
-    };
-    Ok(path.strip_prefix(root()).unwrap_or(&path).to_string_lossy().into_owned())
 }

@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use irqlog_build::{drivers, host::NATIVE, reproducible, shell::root};
+use irqlog_build::{drivers, host::NATIVE, shell::root};
 use irqlog_imagecheck as imagecheck;
 use irqlog_inf as inf;
 use irqlog_kit::Arch;
@@ -140,10 +140,7 @@ impl OneArch {
 }
 
 fn main() -> ExitCode {
-    if reproducible::is_linker() {
-        return exit(reproducible::link());
-    }
-    exit(match Cli::parse().command {
+    let result = match Cli::parse().command {
         Command::Build { arch } => drivers::drivers(arch.archs()),
         Command::VerifySys { planted: true, .. } => imagecheck::planted(),
         Command::VerifySys { arch, planted: false } => imagecheck::run(arch.archs()),
@@ -156,10 +153,7 @@ fn main() -> ExitCode {
         Command::Bench { json } => bench::run_all(json),
         Command::Scenarios { world, faults: true, .. } => faults::run(world.worlds()),
         Command::Scenarios { names, world, faults: false } => scenarios::run(world.worlds(), &names),
-    })
-}
-
-fn exit(result: anyhow::Result<()>) -> ExitCode {
+    };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
