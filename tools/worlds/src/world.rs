@@ -83,16 +83,17 @@ impl World {
         }
     }
 
-    /// Builds what it needs.
+    /// Builds what it needs, and in every world the rig of this machine: that names the scenarios, and `cli-same` compares
+    /// with it.
     ///
     /// # Errors
     /// Whatever of the tools fails.
     pub fn prepare(self) -> Result<()> {
+        rig::prepare(NATIVE)?;
         match self {
-            Self::RigX64 => rig::prepare(Arch::X64),
-            Self::RigArm64 => rig::prepare(Arch::Arm64),
-            // The names of the scenarios are the rig's.
-            Self::Wine => rig::prepare(NATIVE).and_then(|()| wine::prepare()),
+            Self::Wine => wine::prepare(),
+            _ if self.arch() == NATIVE => Ok(()),
+            _ => rig::prepare(self.arch()),
         }
     }
 
