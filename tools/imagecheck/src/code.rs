@@ -1,32 +1,40 @@
-//! The disassembly of an image, by function: llvm-objdump's text and the linker's map.
+//! The code of an image, by function: instructions, and names out of the linker's map.
 
-use std::{collections::BTreeMap, path::Path, process::Command};
+mod arm64;
+mod x64;
+
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context, Result, ensure};
-use irqlog_build::{host, shell::output};
 use irqlog_kit::Arch;
+
+/// Where an instruction goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// At the next instruction, or at the caller.
+    Straight,
+    /// At an address, with the way back on the stack or in a register; `None` if a register or memory has the address.
+    Call(Option<u64>),
+    /// The same without a way back; a conditional jump may go on at the next instruction too.
+    Jump(Option<u64>),
+}
 
 /// An instruction.
 #[derive(Debug)]
 pub struct Instruction {
     /// Its address.
     pub address: u64,
-    /// Mnemonic and operands, as llvm-objdump prints them.
+    /// Mnemonic and operands.
     pub text: String,
+    /// Where it goes on.
+    pub flow: Flow,
+    /// Bytes of stack that it takes.
+    pub stack: u64,
 }
 
-impl Instruction {
-    /// Mnemonic and the rest.
-    pub fn parts(&self) -> (&str, &str) {
-        self.text.split_once(char::is_whitespace).map_or((&*self.text, ""), |(mnemonic, rest)| (mnemonic, rest.trim()))
-    }
-
-    /// The address that it names as its operand, as a branch does.
-    pub fn target(&self) -> Option<u64> {
-        let operand = self.parts().1.rsplit(", ").next()?;
-        let hex = operand.strip_prefix("0x")?.split_whitespace().next()?;
-        u64::from_str_radix(hex, 16).ok()
-    }
+/// Mnemonic and operands.
+fn parts(text: &str) -> (&str, &str) {
+    text.split_once(char::is_whitespace).map_or((text, ""), |(mnemonic, rest)| (mnemonic, rest.trim()))
 }
 
 /// A function: its instructions, in order.
@@ -58,28 +66,25 @@ impl Code {
         let map = std::fs::read_to_string(&map).with_context(|| format!("reading {}", map.display()))?;
         let mut functions: BTreeMap<u64, Function> =
             map.lines().filter_map(symbol).map(|function| (function.start, function)).collect();
-        let mut objdump = Command::new(host::llvm_objdump());
-        objdump.args(["-d", "--no-show-raw-insn"]);
-        if arch == Arch::X64 {
-            objdump.arg("--x86-asm-syntax=intel");
-        }
-        let text = output(objdump.arg(path))?;
-        let mut count = 0;
-        for instruction in text.lines().filter_map(instruction) {
+        let instructions = match arch {
+            Arch::X64 => {
+                let data = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+                let starts: Vec<u64> = functions.keys().copied().collect();
+                let ends = starts.iter().skip(1).copied().chain([u64::MAX]);
+                x64::decode(&data, starts.iter().zip(ends).map(|(start, end)| *start..end))?
+            }
+            Arch::Arm64 => arm64::decode(path)?,
+        };
+        let count = instructions.len();
+        for instruction in instructions {
             if let Some((_, function)) = functions.range_mut(..=instruction.address).next_back() {
-                match function.instructions.last_mut() {
-                    // llvm-objdump prints a prefix on a line of its own; it is the same instruction.
-                    Some(last) if ["lock", "rep", "repne", "data16"].contains(&&*last.text) => {
-                        last.text = format!("{} {}", last.text, instruction.text);
-                    }
-                    _ => function.instructions.push(instruction),
-                }
-                count += 1;
+                function.instructions.push(instruction);
             }
         }
         ensure!(count > 100, "{}: the disassembly was not understood", path.display());
         for function in functions.values_mut() {
-            let is_padding = |instruction: &Instruction| ["int3", "nop", "udf", "brk"].contains(&instruction.parts().0);
+            let is_padding =
+                |instruction: &Instruction| ["int3", "nop", "udf", "brk"].contains(&parts(&instruction.text).0);
             while function.instructions.last().is_some_and(is_padding) {
                 function.instructions.pop();
             }
@@ -147,13 +152,4 @@ fn symbol(line: &str) -> Option<Function> {
     let is_import = [".exe", ".dll", "wdfldr.sys"].iter().any(|module| object.ends_with(module));
     let name = format!("{:#}", rustc_demangle::demangle(name));
     Some(Function { name, start, is_import, instructions: Vec::new() })
-}
-
-/// A line of the disassembly: `180001000:   push  r15`.
-fn instruction(line: &str) -> Option<Instruction> {
-    let (address, text) = line.split_once(':')?;
-    let address = u64::from_str_radix(address.trim(), 16).ok()?;
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let text = text.split(" <").next().unwrap_or_default().to_owned();
-    (!text.is_empty()).then_some(Instruction { address, text })
 }

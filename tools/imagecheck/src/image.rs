@@ -197,7 +197,40 @@ fn checksum(data: &[u8], nt_headers: usize) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::is_absolute;
+    use std::{fs, path::PathBuf, process::Command};
+
+    use irqlog_build::{
+        host,
+        shell::{output, root},
+    };
+
+    use super::{Image, is_absolute};
+
+    /// Links an image whose one import, from ntoskrnl.exe, is this line of a module definition.
+    fn image_that_imports(test: &str, export: &str) -> PathBuf {
+        let tools = host::llvm().unwrap();
+        let folder = root().join("target/tmp").join(format!("imagecheck-{test}"));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("kernel.def"), format!("LIBRARY ntoskrnl.exe\nEXPORTS\n{export}\n")).unwrap();
+        let code = "unsigned long DbgPrint(const char *, ...);\nlong DriverEntry(void) { return DbgPrint(\"\"); }\n";
+        fs::write(folder.join("driver.c"), code).unwrap();
+        let run = |program: &std::path::Path, arguments: &[&str]| {
+            output(Command::new(program).current_dir(&folder).args(arguments)).unwrap();
+        };
+        run(&tools.llvm_dlltool, &["-m", "i386:x86-64", "-d", "kernel.def", "-l", "kernel.lib"]);
+        run(&tools.clang_cl, &["--target=x86_64-pc-windows-msvc", "/c", "/GS-", "/kernel", "/Zl", "driver.c"]);
+        let link = ["/driver", "/nodefaultlib", "/subsystem:native", "/entry:DriverEntry", "/out:driver.sys"];
+        run(&host::lld_link(), &[&link[..], &["driver.obj", "kernel.lib"]].concat());
+        folder.join("driver.sys")
+    }
+
+    #[test]
+    fn an_import_by_ordinal_is_refused() {
+        let by_name = Image::read(&image_that_imports("name", "DbgPrint")).unwrap();
+        assert_eq!(by_name.imports, [("ntoskrnl.exe".to_owned(), "DbgPrint".to_owned())]);
+        let error = Image::read(&image_that_imports("ordinal", "DbgPrint @42 NONAME")).unwrap_err();
+        assert!(format!("{error:#}").contains("it imports from ntoskrnl.exe by ordinal"), "{error:#}");
+    }
 
     #[test]
     fn absolute_paths_are_those_of_any_system() {

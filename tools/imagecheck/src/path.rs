@@ -10,7 +10,7 @@ use irqlog_nt::routines::EXPORTS;
 use serde_json::{Value, json};
 
 use super::{
-    code::{Code, Function, Instruction, is_panic},
+    code::{Code, Flow, Function, is_panic},
     image::Image,
 };
 
@@ -53,6 +53,7 @@ struct Found {
     calls: BTreeSet<u64>,
     /// Calls and jumps that were not understood.
     unresolved: Vec<String>,
+    /// Bytes of stack that it takes, its return address included.
     frame: u64,
 }
 
@@ -166,22 +167,31 @@ impl RecordPath {
 
 impl Found {
     fn of(function: &Function, code: &Code, arch: Arch) -> Self {
+        // A call pushes the return address on x64.
+        let pushed = if arch == Arch::X64 { 8 } else { 0 };
         let mut found = Self {
             name: function.name.clone(),
             is_import: function.is_import,
             addresses: function.instructions.iter().map(|instruction| instruction.address).collect(),
             calls: BTreeSet::new(),
             unresolved: Vec::new(),
-            frame: if function.is_import { 0 } else { frame(function, arch) },
+            frame: if function.is_import {
+                0
+            } else {
+                pushed + function.instructions.iter().map(|it| it.stack).sum::<u64>()
+            },
         };
         if function.is_import {
             return found;
         }
         let last = function.instructions.last().map_or(0, |instruction| instruction.address);
         for instruction in &function.instructions {
-            let Some(transfer) = transfer(instruction, arch) else { continue };
-            match instruction.target() {
-                Some(target) if (function.start..=last).contains(&target) && transfer == Transfer::Jump => {}
+            let target = match instruction.flow {
+                Flow::Straight => continue,
+                Flow::Jump(Some(target)) if (function.start..=last).contains(&target) => continue,
+                Flow::Jump(target) | Flow::Call(target) => target,
+            };
+            match target {
                 Some(target) if code.at(target).is_some() => {
                     found.calls.insert(target);
                 }
@@ -194,51 +204,4 @@ impl Found {
         }
         found
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Transfer {
-    Call,
-    Jump,
-}
-
-/// Whether an instruction leaves the straight line, other than by returning.
-fn transfer(instruction: &Instruction, arch: Arch) -> Option<Transfer> {
-    let mnemonic = instruction.parts().0;
-    match arch {
-        Arch::X64 => match mnemonic {
-            "call" => Some(Transfer::Call),
-            _ if mnemonic.starts_with('j') => Some(Transfer::Jump),
-            _ => None,
-        },
-        Arch::Arm64 => match mnemonic {
-            "bl" | "blr" => Some(Transfer::Call),
-            "b" | "br" | "cbz" | "cbnz" | "tbz" | "tbnz" => Some(Transfer::Jump),
-            _ if mnemonic.starts_with("b.") => Some(Transfer::Jump),
-            _ => None,
-        },
-    }
-}
-
-/// Bytes of stack that a function takes, its return address included.
-fn frame(function: &Function, arch: Arch) -> u64 {
-    let number = |text: &str| {
-        let text = text.trim_start_matches('#').trim_start_matches('-');
-        text.strip_prefix("0x").map_or_else(|| text.parse().ok(), |hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0)
-    };
-    let mut bytes = if arch == Arch::X64 { 8 } else { 0 };
-    for instruction in &function.instructions {
-        let (mnemonic, operands) = instruction.parts();
-        bytes += match (arch, mnemonic) {
-            (Arch::X64, "push") => 8,
-            (Arch::X64, "sub") => operands.strip_prefix("rsp, ").map_or(0, number),
-            (Arch::Arm64, "sub") => operands.strip_prefix("sp, sp, ").map_or(0, number),
-            // Stores that move sp first: `stp x19, x20, [sp, #-0x30]!`.
-            (Arch::Arm64, "stp" | "str") if operands.ends_with("]!") => {
-                operands.split("[sp, ").nth(1).map_or(0, |offset| number(offset.trim_end_matches("]!")))
-            }
-            _ => 0,
-        };
-    }
-    bytes
 }
