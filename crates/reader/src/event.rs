@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use irqlog_wire::{
     event::{ArgumentKind, MAX_ARGUMENTS, NEEDS_DRIVER, head_words},
-    format::{Align, Count, Hole, Piece, Style, Which, pieces},
+    format::{Count, Piece, Style, Which, pieces},
     record::WORD,
     site::Site,
 };
@@ -12,17 +12,12 @@ use irqlog_wire::{
 use crate::{
     image::Tables,
     record::{Content, Record},
-    render, status,
+    render::{self, Spec},
+    status,
     untrusted::Untrusted,
 };
 
-pub use crate::render::guid;
-
-/// The most bytes that the text of an event has; a longer one ends in `...`.
-///
-/// A record has at most 1 KiB, so only widths and repetitions of a format go beyond, and a damaged or hostile one would
-/// have no end.
-pub const MAX_TEXT: usize = 8 << 10;
+pub use crate::render::{MAX_TEXT, guid};
 
 /// The widest that a field gets: more is damage, or nobody's wish.
 const WIDEST: usize = 4096;
@@ -247,41 +242,6 @@ impl<'a> Given<'a> {
             },
         };
         Some(number.min(WIDEST))
-    }
-}
-
-/// A hole whose width and precision are known.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Spec {
-    pub fill: char,
-    pub align: Option<Align>,
-    pub plus: bool,
-    pub alternate: bool,
-    pub zero: bool,
-    pub width: Option<usize>,
-    pub precision: Option<usize>,
-    pub style: Style,
-}
-
-impl Spec {
-    const fn new(hole: &Hole<'_>, width: Option<usize>, precision: Option<usize>) -> Self {
-        let Hole { fill, align, plus, alternate, zero, style, .. } = *hole;
-        Self { fill, align, plus, alternate, zero, width, precision, style }
-    }
-}
-
-impl Default for Spec {
-    fn default() -> Self {
-        Self {
-            fill: ' ',
-            align: None,
-            plus: false,
-            alternate: false,
-            zero: false,
-            width: None,
-            precision: None,
-            style: Style::Display,
-        }
     }
 }
 

@@ -8,36 +8,13 @@
 
 use irqlog_wire::image::LaneControl;
 
+pub use crate::lanes::Account;
 use crate::{
     lanes::Lanes,
     log::{Item, Loss},
     record::Record,
     session::{Session, SessionError, Source},
 };
-
-/// What a reader got of one lane, and what not.
-///
-/// `written = delivered + lost + cleared + in_ring`, exactly, whenever nothing is written meanwhile.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Account {
-    /// Records written to the lane so far.
-    pub written: u64,
-    /// Records that this reader got, those held back included.
-    pub delivered: u64,
-    /// Records that were overwritten before it got them.
-    pub lost: u64,
-    /// Records that were cleared before it got them.
-    pub cleared: u64,
-    /// Records that are there still for it to read.
-    pub in_ring: u64,
-}
-
-impl Account {
-    /// Whether nothing is unaccounted for.
-    pub const fn holds(&self) -> bool {
-        self.written == self.delivered + self.lost + self.cleared + self.in_ring
-    }
-}
 
 /// What one round found.
 #[derive(Clone, Debug, Default)]

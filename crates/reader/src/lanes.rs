@@ -9,7 +9,6 @@ use irqlog_wire::{
 };
 
 use crate::{
-    follow::Account,
     log::{Item, Loss},
     merge::{Head, Merge},
     record::Record,
@@ -18,6 +17,30 @@ use crate::{
 
 /// The most memory that the batches of all lanes take together, as long as there are not thousands of lanes.
 const BATCHES: usize = 16 << 20;
+
+/// What a reader got of one lane, and what not.
+///
+/// `written = delivered + lost + cleared + in_ring`, exactly, whenever nothing is written meanwhile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// Records written to the lane so far.
+    pub written: u64,
+    /// Records that this reader got, those held back included.
+    pub delivered: u64,
+    /// Records that were overwritten before it got them.
+    pub lost: u64,
+    /// Records that were cleared before it got them.
+    pub cleared: u64,
+    /// Records that are there still for it to read.
+    pub in_ring: u64,
+}
+
+impl Account {
+    /// Whether nothing is unaccounted for.
+    pub const fn holds(&self) -> bool {
+        self.written == self.delivered + self.lost + self.cleared + self.in_ring
+    }
+}
 
 /// A reader's place in one lane, and what it has read ahead: one batch at most.
 #[derive(Debug, Default)]

@@ -26,10 +26,10 @@ pub struct SavedImage {
     pub lost: u64,
 }
 
-/// See the module.
+/// The log of a running recorder at the moment at which this was opened.
 #[derive(Debug)]
-pub struct LiveLog<'s, S> {
-    session: &'s mut Session<S>,
+pub struct LiveLog<S> {
+    session: Session<S>,
     tables: Tables,
     lanes: Lanes,
     /// Sites that records name and the driver's table does not have: it is asked once for each.
@@ -37,16 +37,21 @@ pub struct LiveLog<'s, S> {
     has_ended: bool,
 }
 
-impl<'s, S: Source> LiveLog<'s, S> {
+impl<S: Source> LiveLog<S> {
     /// Takes the moment's tables; reads no record yet.
     ///
     /// # Errors
     /// See [`SessionError`].
-    pub fn open(session: &'s mut Session<S>) -> Result<Self, SessionError> {
+    pub fn open(mut session: Session<S>) -> Result<Self, SessionError> {
         let tables = session.info()?;
         let mut lanes = Lanes::up_to(tables.present());
         lanes.begin();
         Ok(Self { session, tables, lanes, unknown: BTreeSet::new(), has_ended: false })
+    }
+
+    /// Gives the session back.
+    pub fn into_session(self) -> Session<S> {
+        self.session
     }
 
     /// Reads the rest of the log into an image, as a file holds it.
@@ -99,13 +104,13 @@ impl<'s, S: Source> LiveLog<'s, S> {
     }
 }
 
-impl<S: Source> Log for LiveLog<'_, S> {
+impl<S: Source> Log for LiveLog<S> {
     fn tables(&self) -> &Tables {
         &self.tables
     }
 
     fn next(&mut self) -> Result<Option<Item>, LogError> {
-        let item = self.lanes.next(self.session, false)?;
+        let item = self.lanes.next(&mut self.session, false)?;
         match &item {
             None if !std::mem::replace(&mut self.has_ended, true) => self.end()?,
             Some(Item::Record(record))

@@ -5,9 +5,48 @@
 
 use std::fmt::Write;
 
-use irqlog_wire::format::{Align, Style};
+use irqlog_wire::format::{Align, Hole, Style};
 
-use crate::event::{MAX_TEXT, Spec};
+/// The most bytes that the text of an event has; a longer one ends in `...`.
+///
+/// A record has at most 1 KiB, so only widths and repetitions of a format go beyond, and a damaged or hostile one would
+/// have no end.
+pub const MAX_TEXT: usize = 8 << 10;
+
+/// A hole whose width and precision are known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spec {
+    pub fill: char,
+    pub align: Option<Align>,
+    pub plus: bool,
+    pub alternate: bool,
+    pub zero: bool,
+    pub width: Option<usize>,
+    pub precision: Option<usize>,
+    pub style: Style,
+}
+
+impl Spec {
+    pub(crate) const fn new(hole: &Hole<'_>, width: Option<usize>, precision: Option<usize>) -> Self {
+        let Hole { fill, align, plus, alternate, zero, style, .. } = *hole;
+        Self { fill, align, plus, alternate, zero, width, precision, style }
+    }
+}
+
+impl Default for Spec {
+    fn default() -> Self {
+        Self {
+            fill: ' ',
+            align: None,
+            plus: false,
+            alternate: false,
+            zero: false,
+            width: None,
+            precision: None,
+            style: Style::Display,
+        }
+    }
+}
 
 /// `format!` of one value in one style, by the flags of a specification. The width is used only with the flag `0`.
 macro_rules! styled {

@@ -90,11 +90,10 @@ fn read() -> Result<(Tables, Vec<Record>)> {
     as_process(|| {
         let file = File::open(ioctl::WIN32_NAME, Requestor::Administrator)
             .map_err(|status| anyhow::anyhow!("opening irqlog: {status:#010x}"))?;
-        let mut session = Session::new(Device(file));
-        let mut log = LiveLog::open(&mut session)?;
+        let mut log = LiveLog::open(Session::new(Device(file)))?;
         let records = log::records(log.collect()?);
         let tables = log.tables().clone();
-        close(session);
+        close(log.into_session());
         Ok((tables, records))
     })
 }

@@ -76,7 +76,7 @@ fn saves(world: &World, engine: &str, grain: u64) -> Result<()> {
             let image = as_process(|| {
                 let file = File::open(ioctl::WIN32_NAME, Requestor::Administrator)
                     .map_err(|status| anyhow::anyhow!("open: {status:#010x}"))?;
-                let image = LiveLog::open(&mut Session::new(FileSource(&file)))?.save();
+                let image = LiveLog::open(Session::new(FileSource(&file)))?.save();
                 file.cleanup();
                 file.close();
                 Ok::<_, anyhow::Error>(image?)
