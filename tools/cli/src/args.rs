@@ -1,21 +1,16 @@
 //! The command line: commands, options, and their help texts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, error::ContextValue};
 use irqlog_reader::untrusted::Untrusted;
 use irqlog_wire::{image::Policy, irql, record::Level};
 
-const EXIT_CODES: &str = "Exit codes:
-  0  done; a closed pipe is no failure
-  1  the command failed, and standard error says why
-  2  the command line is wrong, or names a provider, site or processor that is not there
-  3  irqlog is not running, or may not be opened
-  4  the command was done, and found something: damaged records, an incomplete selftest, or a problem that doctor shows";
+use crate::exit;
 
 /// irqlog: the flight recorder for Windows kernel code
 #[derive(Parser)]
-#[command(name = "irqlog", version, after_help = EXIT_CODES)]
+#[command(name = "irqlog", version, after_help = exit::help())]
 pub struct Cli {
     /// Read from a rig's socket instead of the Windows device
     #[arg(long, global = true, value_name = "SOCKET")]
@@ -27,12 +22,83 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// A command, by what it needs.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Show the running recorder: version, engine, lock, lanes, settings
-    Info,
-    /// Show the records that are in the log now
-    Read(Filter),
+    #[command(flatten)]
+    Query(Query),
+    #[command(flatten)]
+    Control(Control),
+    #[command(flatten)]
+    Offline(Offline),
+}
+
+/// Commands that work on any log.
+#[derive(Subcommand)]
+pub enum Query {
+    /// Show the recorder: version, engine, lock, lanes, settings
+    Info {
+        #[command(flatten)]
+        origin: Origin,
+    },
+    /// Show the records that are in the log
+    Read {
+        #[command(flatten)]
+        origin: Origin,
+        #[command(flatten)]
+        filter: Filter,
+    },
+    /// Show the records of a saved log: the same as `read --file`
+    Decode {
+        /// A file that `save` wrote
+        file: PathBuf,
+        #[command(flatten)]
+        filter: Filter,
+    },
+    /// Show counters: records, drops by reason, contention, hold and wait (sampled)
+    Stats {
+        #[command(flatten)]
+        origin: Origin,
+    },
+    /// Show the drivers that log events: their levels, sites, and records in the log
+    Providers {
+        #[command(flatten)]
+        origin: Origin,
+        /// Show each site of the providers too
+        #[arg(long)]
+        sites: bool,
+    },
+    /// Save the log as a ring image
+    Save {
+        /// The file to write; it must not exist
+        file: PathBuf,
+    },
+}
+
+impl Query {
+    /// The file in which the log lies; `None` for the running driver's log.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Info { origin } | Self::Read { origin, .. } | Self::Stats { origin } | Self::Providers { origin, .. } => {
+                origin.file.as_deref()
+            }
+            Self::Decode { file, .. } => Some(file),
+            Self::Save { .. } => None,
+        }
+    }
+}
+
+/// Where the log lies.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Origin {
+    /// Read the log from a file that `save` wrote, instead of from the running driver
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+/// Commands that need the running driver.
+#[derive(Subcommand)]
+pub enum Control {
     /// Show records as they are written, until Ctrl-C
     Follow {
         #[command(flatten)]
@@ -40,17 +106,6 @@ pub enum Command {
         /// Stop after N records
         #[arg(long, value_name = "N")]
         count: Option<u64>,
-    },
-    /// Show counters: records, drops by reason, contention, hold and wait (sampled)
-    Stats,
-    /// Show the drivers that log events: their levels, sites, and records in the log
-    Providers {
-        /// Show the providers of a file that `save` wrote instead of those of the running driver
-        #[arg(long, value_name = "FILE")]
-        file: Option<PathBuf>,
-        /// Show each site of the providers too
-        #[arg(long)]
-        sites: bool,
     },
     /// Write a text into the log
     Mark {
@@ -82,6 +137,11 @@ pub enum Command {
     },
     /// Let the driver log at every IRQL on every processor, and show how many records arrived
     Selftest,
+}
+
+/// Commands that need neither the driver nor a log.
+#[derive(Subcommand)]
+pub enum Offline {
     /// Say what this machine lacks to run irqlog, each with the command that mends it
     Doctor {
         /// Print only the facts about this machine, which `--recorded` judges on any machine
@@ -95,18 +155,6 @@ pub enum Command {
     Service {
         #[command(subcommand)]
         action: ServiceAction,
-    },
-    /// Save the log as a ring image
-    Save {
-        /// The file to write; it must not exist
-        file: PathBuf,
-    },
-    /// Show the records of a ring image
-    Decode {
-        /// A file that `save` wrote
-        file: PathBuf,
-        #[command(flatten)]
-        filter: Filter,
     },
 }
 

@@ -1,130 +1,20 @@
-//! What each command does.
-
-mod doctor;
-mod follow;
-mod image;
-mod providers;
-mod selftest;
-#[cfg(windows)]
-mod service;
+//! Which records of a log are shown: the options of `read`, `decode` and `follow`.
 
 use std::collections::VecDeque;
 
-#[cfg(not(windows))]
-use anyhow::bail;
-use anyhow::{Context, Result, ensure};
 use irqlog_reader::{
-    event::EventView,
-    image::Tables,
-    live::LiveLog,
-    log::{Item, Log},
-    record::Record,
-    saved::SavedLog,
-    session::Settings,
-    text,
-    untrusted::Untrusted,
+    event::EventView, image::Tables, log::Item, record::Record, sites::SiteTable, text, untrusted::Untrusted,
 };
-use irqlog_wire::{ioctl::MAX_MARK, site::Site};
+use irqlog_wire::site::Site;
 
 use crate::{
-    Finding, Usage,
-    args::{Cli, Command, Filter, Form, IrqlFilter, Place, ServiceAction},
-    output::{self, Printer, is_nmi},
-    source,
+    args::{Filter, IrqlFilter, Place},
+    exit::Usage,
+    output::is_nmi,
 };
 
-/// Runs the command.
-pub fn run(cli: &Cli) -> Result<Finding> {
-    let form = cli.form();
-    match &cli.command {
-        Command::Decode { file, filter } => return image::decode(file, filter, form),
-        Command::Providers { file: Some(file), sites } => {
-            let name = || file.display().to_string();
-            let bytes = std::fs::File::open(file).with_context(name)?;
-            return providers::run(&mut SavedLog::open(bytes).with_context(name)?, &name(), *sites, form)
-                .with_context(name);
-        }
-        Command::Service { action } => return run_service(action),
-        Command::Doctor { facts, recorded } => return doctor::run(recorded.as_deref(), *facts, form),
-        _ => {}
-    }
-    let mut session = source::open(cli.rig.as_deref())?;
-    match &cli.command {
-        Command::Info => show(form, &session.info()?, output::info_text),
-        Command::Stats => show(form, &session.info()?, output::stats_text),
-        Command::Read(filter) => read(&mut LiveLog::open(&mut session)?, "driver", filter, form),
-        Command::Follow { filter, count } => follow::run(&mut session, filter, *count, form),
-        Command::Mark { text, level } => {
-            ensure!(text.len() <= MAX_MARK, "the text has {} bytes; a record holds {MAX_MARK}", text.len());
-            session.mark(*level, text)?;
-            Ok(Finding::Good)
-        }
-        Command::Clear => {
-            session.clear()?;
-            Ok(Finding::Good)
-        }
-        Command::Providers { sites, .. } => providers::run(&mut LiveLog::open(&mut session)?, "driver", *sites, form),
-        Command::Configure { provider: Some(provider), level: Some(level), .. } => {
-            providers::set_level(&mut session, provider, *level)
-        }
-        Command::Configure { level, policy, pause, resume, .. } => {
-            let paused = if *pause { Some(true) } else { resume.then_some(false) };
-            let settings = Settings { level: *level, policy: *policy, paused };
-            ensure!(
-                level.is_some() || policy.is_some() || paused.is_some(),
-                "say what to change: --level, --policy, --pause or --resume"
-            );
-            session.configure(settings)?;
-            Ok(Finding::Good)
-        }
-        Command::Selftest => selftest::run(&mut session, form),
-        Command::Save { file } => image::save(&mut session, file),
-        Command::Decode { .. } | Command::Service { .. } | Command::Doctor { .. } => Ok(Finding::Good),
-    }
-}
-
-#[cfg(windows)]
-fn run_service(action: &ServiceAction) -> Result<Finding> {
-    service::run(action)
-}
-
-#[cfg(not(windows))]
-fn run_service(_: &ServiceAction) -> Result<Finding> {
-    bail!("there are no Windows services on this system; run this where the driver shall run")
-}
-
-fn show(form: Form, tables: &Tables, text: fn(&Tables) -> String) -> Result<Finding> {
-    let mut printer = Printer::new(form);
-    match form {
-        Form::Text => printer.line(text(tables).trim_end())?,
-        Form::Json => printer.json(output::info_json(tables))?,
-    }
-    Ok(Finding::Good)
-}
-
-/// Shows the records of a log that pass, and what is missing between them; says on standard error what cannot be read.
-fn read(log: &mut impl Log, source: &str, filter: &Filter, form: Form) -> Result<Finding> {
-    check_names(filter, log.tables())?;
-    let mut printer = Printer::new(form);
-    let mut last = filter.last.map(Last::new);
-    while let Some(item) = log.next()? {
-        if !passes_item(filter, log.tables(), &item) {
-            continue;
-        }
-        match &mut last {
-            Some(last) => last.push(item),
-            None => printer.item(log.tables(), &item)?,
-        }
-    }
-    for item in last.into_iter().flat_map(|last| last.items) {
-        printer.item(log.tables(), &item)?;
-    }
-    printer.flush()?;
-    Ok(tell_faults(log, source))
-}
-
 /// Refuses a filter that names what the log does not have: it would match nothing, and nobody would know why.
-fn check_names(filter: &Filter, tables: &Tables) -> Result<(), Usage> {
+pub fn check_names(filter: &Filter, tables: &Tables) -> Result<(), Usage> {
     let processors = tables.header.processor_count.get();
     if let Some(unknown) = filter.cpu.iter().find(|&&cpu| u32::from(cpu) >= processors) {
         let last = processors.saturating_sub(1);
@@ -132,7 +22,7 @@ fn check_names(filter: &Filter, tables: &Tables) -> Result<(), Usage> {
     }
     let providers = tables.sites.providers();
     if let Some(unknown) = filter.provider.iter().find(|name| providers.iter().all(|known| known.name != ***name)) {
-        return Err(providers::unknown(unknown, &tables.sites));
+        return Err(unknown_provider(unknown, &tables.sites));
     }
     let is_there = |place: &Place| {
         let mut sites = providers.iter().flat_map(|provider| tables.sites.sites_of(provider));
@@ -153,27 +43,32 @@ fn is_at(site: &Site<'_>, place: &Place) -> bool {
     site.header.line.get() == place.line && is_path_end(&file, &place.file)
 }
 
-/// Says on standard error what could not be read; `source` is the file's name.
-fn tell_faults(log: &impl Log, source: &str) -> Finding {
-    for fault in log.faults() {
-        output::say(&format!("irqlog: {source}: {fault}"));
-    }
-    if log.faults().is_empty() { Finding::Good } else { Finding::Bad }
+/// A name that no provider has, with some of those that there are.
+pub fn unknown_provider(name: &str, table: &SiteTable) -> Usage {
+    const SOME: usize = 20;
+    let all = table.providers();
+    let mut known: Vec<_> = all.iter().take(SOME).map(|provider| provider.name.raw()).collect();
+    known.dedup();
+    Usage(match all.len() {
+        0 => format!("there is no provider {name}; no driver has registered one"),
+        1..=SOME => format!("there is no provider {name}; there are: {}", known.join(", ")),
+        count => format!("there is no provider {name}; there are: {}, and {} more", known.join(", "), count - SOME),
+    })
 }
 
 /// The last records of a log, and what is missing between them.
-struct Last {
+pub struct Last {
     wanted: usize,
     records: usize,
-    items: VecDeque<Item>,
+    pub items: VecDeque<Item>,
 }
 
 impl Last {
-    const fn new(wanted: usize) -> Self {
+    pub const fn new(wanted: usize) -> Self {
         Self { wanted, records: 0, items: VecDeque::new() }
     }
 
-    fn push(&mut self, item: Item) {
+    pub fn push(&mut self, item: Item) {
         self.records += usize::from(matches!(item, Item::Record(_)));
         self.items.push_back(item);
         while self.records > self.wanted {
@@ -184,7 +79,7 @@ impl Last {
 }
 
 /// Whether an item is wanted, but for `--last`. What is missing is always told.
-fn passes_item(filter: &Filter, tables: &Tables, item: &Item) -> bool {
+pub fn passes_item(filter: &Filter, tables: &Tables, item: &Item) -> bool {
     match item {
         Item::Record(record) => passes(filter, tables, record),
         Item::Loss(_) => true,

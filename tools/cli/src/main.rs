@@ -2,78 +2,62 @@
 //!
 //! | Module | What |
 //! |---|---|
-//! | [`args`] | the command line |
-//! | [`cmd`] | the commands |
-//! | [`source`] | where records come from: the Windows device, the rig, a file |
-//! | [`new_file`] | a new file that is written whole, or not at all |
+//! | [`args`] | the command line, in the three groups below |
+//! | [`offline`] | commands that need neither the driver nor a log |
+//! | [`query`] | commands that work on any log, live or saved |
+//! | [`control`] | commands that need the running driver: they change it, or wait in it |
+//! | [`source`] | opens logs and the driver: the Windows device, the rig, a file |
+//! | [`filter`] | which records of a log are shown |
 //! | [`output`] | the forms of output: text or JSON |
+//! | [`new_file`] | a new file that is written whole, or not at all |
+//! | [`exit`] | the exit codes |
 //!
-//! The exit codes are those of the help text: see `EXIT_CODES` in [`args`].
+//! Modules further down never use those further up.
 
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "output::Printer and output::say escape")]
 
-use std::process::ExitCode;
-
-use anyhow::Error;
+use anyhow::Result;
 use clap::Parser;
-use irqlog_reader::session::SessionError;
+
+use crate::{
+    args::{Cli, Command},
+    exit::Exit,
+};
 
 mod args;
-mod cmd;
+mod control;
+mod exit;
+mod filter;
 mod new_file;
+mod offline;
 mod output;
+mod query;
 mod source;
 
-/// The result of a command that was done, for the exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finding {
-    /// All is well.
-    Good,
-    /// Something is not as it should be, and was shown.
-    Bad,
-}
-
-/// The command line names something that is not there.
-#[derive(Debug)]
-pub struct Usage(pub String);
-
-impl std::fmt::Display for Usage {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Usage {}
-
-fn main() -> ExitCode {
-    let cli = match args::Cli::try_parse() {
+fn main() -> Exit {
+    let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => args::escaped(error).exit(),
-    };
-    match cmd::run(&cli) {
-        Ok(Finding::Good) => ExitCode::SUCCESS,
-        Ok(Finding::Bad) => ExitCode::from(4),
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            output::say(&format!("irqlog: {error:#}"));
-            ExitCode::from(code_of(&error))
+            let error = args::escaped(error);
+            // Whoever has closed the stream does not want to know.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::WrongCommandLine } else { Exit::Done };
         }
-    }
+    };
+    run(&cli).unwrap_or_else(|error| {
+        let exit = Exit::of(&error);
+        if exit != Exit::Done {
+            output::say(&format!("irqlog: {error:#}"));
+        }
+        exit
+    })
 }
 
-fn is_broken_pipe(error: &Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
-        .any(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
-}
-
-fn code_of(error: &Error) -> u8 {
-    if error.is::<Usage>() {
-        return 2;
-    }
-    match error.downcast_ref::<SessionError>() {
-        Some(SessionError::NotRunning(_) | SessionError::AccessDenied) => 3,
-        _ => 1,
+fn run(cli: &Cli) -> Result<Exit> {
+    let (rig, form) = (cli.rig.as_deref(), cli.form());
+    match &cli.command {
+        Command::Query(query) => query::run(query, rig, form),
+        Command::Control(control) => control::run(control, rig, form),
+        Command::Offline(offline) => offline::run(offline, form),
     }
 }

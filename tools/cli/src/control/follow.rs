@@ -16,9 +16,9 @@ use irqlog_reader::{
 };
 
 use crate::{
-    Finding,
     args::{Filter, Form},
-    cmd::{Last, check_names, passes_item},
+    exit::Exit,
+    filter::{Last, check_names, passes_item},
     output::{self, Printer},
     source,
 };
@@ -27,16 +27,16 @@ use crate::{
 const HOLD: Duration = Duration::from_millis(10);
 
 /// Runs until Ctrl-C, or until `count` records were shown.
-pub fn run(session: &mut Session<impl Source>, filter: &Filter, count: Option<u64>, form: Form) -> Result<Finding> {
+pub fn run(session: &mut Session<impl Source>, filter: &Filter, count: Option<u64>, form: Form) -> Result<Exit> {
     source::stop_on_ctrl_c()?;
     output::when_reader_has_gone(source::stop);
     match follow(session, filter, count, form) {
-        Err(error) if matches!(error.downcast_ref(), Some(SessionError::Cancelled)) => Ok(Finding::Good),
+        Err(error) if matches!(error.downcast_ref(), Some(SessionError::Cancelled)) => Ok(Exit::Done),
         result => result,
     }
 }
 
-fn follow(session: &mut Session<impl Source>, filter: &Filter, count: Option<u64>, form: Form) -> Result<Finding> {
+fn follow(session: &mut Session<impl Source>, filter: &Filter, count: Option<u64>, form: Form) -> Result<Exit> {
     let mut tables = session.info()?;
     let mut follower = Follower::new(tables.present());
     // It may come yet.
@@ -83,7 +83,7 @@ fn follow(session: &mut Session<impl Source>, filter: &Filter, count: Option<u64
         tables = session.info()?;
         follower.refresh(tables.present());
     }
-    Ok(Finding::Good)
+    Ok(Exit::Done)
 }
 
 /// Shows an item, unless enough records were shown.

@@ -5,13 +5,13 @@ use irqlog_reader::session::{Session, Source};
 use irqlog_wire::ioctl::SELFTEST_CONTEXTS;
 use serde_json::json;
 
-use crate::{Finding, args::Form, output::Printer};
+use crate::{args::Form, exit::Exit, output::Printer};
 
 /// Runs it; what did not arrive is a finding.
-pub fn run(session: &mut Session<impl Source>, form: Form) -> Result<Finding> {
+pub fn run(session: &mut Session<impl Source>, form: Form) -> Result<Exit> {
     let answer = session.selftest()?;
     let mut printer = Printer::new(form);
-    let mut finding = Finding::Good;
+    let mut exit = Exit::Done;
     if form == Form::Text {
         printer.line(&format!("{} processors\ncontext   called  written  dropped  found", answer.processors))?;
     }
@@ -21,7 +21,7 @@ pub fn run(session: &mut Session<impl Source>, form: Form) -> Result<Finding> {
         // A drop is counted and so accounted for; a record that was written and is not found is not. Another writer may
         // have overwritten it meanwhile: run it again.
         if called == 0 || called != written.saturating_add(dropped) || found != written {
-            finding = Finding::Bad;
+            exit = Exit::Found;
         }
         match form {
             Form::Text => printer.line(&format!("{name:8}  {called:6}  {written:7}  {dropped:7}  {found:5}"))?,
@@ -32,11 +32,11 @@ pub fn run(session: &mut Session<impl Source>, form: Form) -> Result<Finding> {
         }
     }
     if form == Form::Text {
-        printer.line(if finding == Finding::Good {
+        printer.line(if exit == Exit::Done {
             "selftest: every record arrived"
         } else {
             "selftest: NOT every record arrived"
         })?;
     }
-    Ok(finding)
+    Ok(exit)
 }

@@ -21,8 +21,8 @@ use windows_sys::Win32::Foundation::{
 };
 
 use crate::{
-    Finding,
     args::{Form, ServiceAction, StartType},
+    exit::Exit,
     output::Printer,
 };
 
@@ -32,7 +32,7 @@ const NAME: &str = "irqlog";
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Does it.
-pub fn run(action: &ServiceAction) -> Result<Finding> {
+pub fn run(action: &ServiceAction) -> Result<Exit> {
     let done = match action {
         ServiceAction::Install { image, start } => install(image.as_deref(), *start),
         ServiceAction::Start => start(),
@@ -40,7 +40,7 @@ pub fn run(action: &ServiceAction) -> Result<Finding> {
         ServiceAction::Remove => remove(),
     }?;
     Printer::new(Form::Text).line(&Untrusted::new(done).to_string())?;
-    Ok(Finding::Good)
+    Ok(Exit::Done)
 }
 
 fn install(image: Option<&Path>, start: StartType) -> Result<String> {

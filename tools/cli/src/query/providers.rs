@@ -1,21 +1,20 @@
-//! `providers`: the drivers that log events; and the level of one.
+//! `providers`: the drivers that log events.
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
 use irqlog_reader::{
-    log::{Item, Log},
-    session::{Session, Source},
+    log::Item,
     sites::{Provider, SiteTable},
     untrusted::Untrusted,
 };
 use irqlog_wire::record::{Kind, Level};
 use serde_json::json;
 
-use crate::{Finding, Usage, args::Form, cmd::tell_faults, output::Printer};
+use crate::{args::Form, output::Printer, source::OpenLog};
 
-/// Shows those of a log.
-pub fn run(log: &mut impl Log, source: &str, with_sites: bool, form: Form) -> Result<Finding> {
+/// Shows the providers of a log, with the number of records of each.
+pub fn run(log: &mut OpenLog, with_sites: bool, form: Form) -> Result<()> {
     let mut by_site: BTreeMap<u32, u64> = BTreeMap::new();
     while let Some(item) = log.next()? {
         if let Item::Record(record) = item
@@ -25,35 +24,7 @@ pub fn run(log: &mut impl Log, source: &str, with_sites: bool, form: Form) -> Re
         }
     }
     let tables = log.tables();
-    show(&tables.sites, tables.header.refused_providers.get(), &by_site, with_sites, form)?;
-    Ok(tell_faults(log, source))
-}
-
-/// Changes the level of every table of that name: more versions of a driver than one may be loaded.
-pub fn set_level(session: &mut Session<impl Source>, name: &str, level: Level) -> Result<Finding> {
-    let tables = session.info()?;
-    let (start_id, table) = (tables.header.start_id.get(), &tables.sites);
-    let mut found = table.providers().iter().filter(|provider| provider.name == name).peekable();
-    if found.peek().is_none() {
-        return Err(unknown(name, table).into());
-    }
-    for provider in found {
-        session.set_provider_level(start_id, provider.entry, level)?;
-    }
-    Ok(Finding::Good)
-}
-
-/// A name that no provider has, with some of those that there are.
-pub fn unknown(name: &str, table: &SiteTable) -> Usage {
-    const SOME: usize = 20;
-    let all = table.providers();
-    let mut known: Vec<_> = all.iter().take(SOME).map(|provider| provider.name.raw()).collect();
-    known.dedup();
-    Usage(match all.len() {
-        0 => format!("there is no provider {name}; no driver has registered one"),
-        1..=SOME => format!("there is no provider {name}; there are: {}", known.join(", ")),
-        count => format!("there is no provider {name}; there are: {}, and {} more", known.join(", "), count - SOME),
-    })
+    show(&tables.sites, tables.header.refused_providers.get(), &by_site, with_sites, form)
 }
 
 fn show(table: &SiteTable, refused: u64, by_site: &BTreeMap<u32, u64>, with_sites: bool, form: Form) -> Result<()> {

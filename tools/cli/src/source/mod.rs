@@ -1,19 +1,91 @@
-//! Where records come from.
+//! Opens logs and the driver. No other module knows where a log lies.
+//!
+//! | A log | Opened by |
+//! |---|---|
+//! | of the running driver | [`open_driver`]: the Windows device, or the rig behind a socket |
+//! | in a file | `open_file`: an image that `save` wrote |
 
 #[cfg(windows)]
 mod live;
 #[cfg(unix)]
 mod rig;
 
-use std::path::Path;
+use std::{fs::File, path::Path};
 
-use irqlog_reader::session::{Session, SessionError, Source};
+use anyhow::{Context, Result};
+use irqlog_reader::{
+    image::Tables,
+    live::LiveLog,
+    log::{Item, Log, LogError},
+    saved::SavedLog,
+    session::{Session, SessionError, Source},
+};
 
-/// A session with whatever was asked for: the rig behind a socket, or the Windows device.
+use crate::{
+    exit::{Exit, Usage},
+    output,
+};
+
+/// A log that is open, and the file in which it lies.
+pub struct OpenLog {
+    log: Box<dyn Log>,
+    /// Name of the file; `None` for the running driver's log.
+    file: Option<String>,
+}
+
+/// Opens the log in `file`, or else that of the running driver.
+///
+/// # Errors
+/// If it cannot be opened, or if both a file and a rig are named.
+pub fn open_log(file: Option<&Path>, rig: Option<&Path>) -> Result<OpenLog> {
+    match (file, rig) {
+        (None, _) => Ok(OpenLog { log: Box::new(LiveLog::open(open_driver(rig)?)?), file: None }),
+        (Some(file), None) => {
+            let name = file.display().to_string();
+            Ok(OpenLog { log: open_file(file).with_context(|| name.clone())?, file: Some(name) })
+        }
+        (Some(_), Some(_)) => Err(Usage("--rig and a file name two logs; leave one of them out".to_owned()).into()),
+    }
+}
+
+/// Opens the log in a file, whatever kind of file it is.
+fn open_file(file: &Path) -> Result<Box<dyn Log>, LogError> {
+    Ok(Box::new(SavedLog::open(File::open(file)?)?))
+}
+
+impl OpenLog {
+    /// See [`Log::tables`].
+    pub fn tables(&self) -> &Tables {
+        self.log.tables()
+    }
+
+    /// The next record or loss; `None` at the end.
+    ///
+    /// # Errors
+    /// Those of [`Log::next`], with the name of the file.
+    pub fn next(&mut self) -> Result<Option<Item>> {
+        let item = self.log.next();
+        match &self.file {
+            Some(name) => item.with_context(|| name.clone()),
+            None => Ok(item?),
+        }
+    }
+
+    /// Says on standard error what could not be read so far, if there is any.
+    pub fn report_faults(&self) -> Exit {
+        let name = self.file.as_deref().unwrap_or("driver");
+        for fault in self.log.faults() {
+            output::say(&format!("irqlog: {name}: {fault}"));
+        }
+        if self.log.faults().is_empty() { Exit::Done } else { Exit::Found }
+    }
+}
+
+/// Opens the running driver: the rig behind a socket, or the Windows device.
 ///
 /// # Errors
 /// If it is not there or may not be opened.
-pub fn open(rig: Option<&Path>) -> Result<Session<Box<dyn Source>>, SessionError> {
+pub fn open_driver(rig: Option<&Path>) -> Result<Session<Box<dyn Source>>, SessionError> {
     match rig {
         Some(socket) => open_rig(socket),
         None => open_live(),
@@ -71,6 +143,6 @@ fn open_live() -> Result<Box<dyn Source>, SessionError> {
 #[cfg(not(windows))]
 fn open_live() -> Result<Box<dyn Source>, SessionError> {
     Err(SessionError::NotRunning(
-        "there is no driver on this system; --rig SOCKET reads from a rig, decode FILE a saved log".to_owned(),
+        "there is no driver on this system; --rig SOCKET reads from a rig, --file FILE a saved log".to_owned(),
     ))
 }

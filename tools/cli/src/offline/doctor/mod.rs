@@ -22,13 +22,13 @@ use self::{
     findings::{Severity, diagnose},
 };
 use crate::{
-    Finding,
     args::Form,
+    exit::Exit,
     output::{self, Printer},
 };
 
 /// Asks, and shows what follows. With `recorded`, answers that `--facts` printed elsewhere.
-pub fn run(recorded: Option<&Path>, show_facts: bool, form: Form) -> Result<Finding> {
+pub fn run(recorded: Option<&Path>, show_facts: bool, form: Form) -> Result<Exit> {
     let facts = match recorded {
         Some(file) => {
             let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
@@ -40,7 +40,7 @@ pub fn run(recorded: Option<&Path>, show_facts: bool, form: Form) -> Result<Find
     let mut printer = Printer::new(form);
     if show_facts {
         printer.line(&output::escaped_json(&serde_json::to_string_pretty(&facts)?))?;
-        return Ok(Finding::Good);
+        return Ok(Exit::Done);
     }
     let findings = diagnose(&facts);
     for finding in &findings {
@@ -58,7 +58,7 @@ pub fn run(recorded: Option<&Path>, show_facts: bool, form: Form) -> Result<Find
         }
     }
     let is_bad = findings.iter().any(|finding| finding.severity == Severity::Problem);
-    Ok(if is_bad { Finding::Bad } else { Finding::Good })
+    Ok(if is_bad { Exit::Found } else { Exit::Done })
 }
 
 #[cfg(windows)]

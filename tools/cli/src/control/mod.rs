@@ -1,0 +1,58 @@
+//! Commands that need the running driver: they change it, or wait in it.
+
+mod follow;
+mod selftest;
+
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use irqlog_reader::session::{Session, Settings, Source};
+use irqlog_wire::{ioctl::MAX_MARK, record::Level};
+
+use crate::{
+    args::{Control, Form},
+    exit::Exit,
+    filter::unknown_provider,
+    source,
+};
+
+/// Runs the command.
+pub fn run(command: &Control, rig: Option<&Path>, form: Form) -> Result<Exit> {
+    let mut session = source::open_driver(rig)?;
+    match command {
+        Control::Follow { filter, count } => return follow::run(&mut session, filter, *count, form),
+        Control::Selftest => return selftest::run(&mut session, form),
+        Control::Mark { text, level } => {
+            ensure!(text.len() <= MAX_MARK, "the text has {} bytes; a record holds {MAX_MARK}", text.len());
+            session.mark(*level, text)?;
+        }
+        Control::Clear => session.clear()?,
+        Control::Configure { provider: Some(provider), level: Some(level), .. } => {
+            set_level(&mut session, provider, *level)?;
+        }
+        Control::Configure { level, policy, pause, resume, .. } => {
+            let paused = if *pause { Some(true) } else { resume.then_some(false) };
+            let settings = Settings { level: *level, policy: *policy, paused };
+            ensure!(
+                level.is_some() || policy.is_some() || paused.is_some(),
+                "say what to change: --level, --policy, --pause or --resume"
+            );
+            session.configure(settings)?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Changes the level of every table of that name: more versions of a driver than one may be loaded.
+fn set_level(session: &mut Session<impl Source>, name: &str, level: Level) -> Result<()> {
+    let tables = session.info()?;
+    let (start_id, table) = (tables.header.start_id.get(), &tables.sites);
+    let mut found = table.providers().iter().filter(|provider| provider.name == name).peekable();
+    if found.peek().is_none() {
+        return Err(unknown_provider(name, table).into());
+    }
+    for provider in found {
+        session.set_provider_level(start_id, provider.entry, level)?;
+    }
+    Ok(())
+}
