@@ -80,11 +80,19 @@ impl<'a> EventView<'a> {
     /// The event that a record is; `None` if it is something else.
     #[must_use]
     pub fn of(tables: &'a Tables, record: &'a Record) -> Option<Self> {
-        let Content::Event(payload) = record.content() else { return None };
-        let found = tables.sites.find(record.header.site.get());
+        match record.content() {
+            Content::Event(payload) => Some(Self::new(tables, record.header.site.get(), payload)),
+            _ => None,
+        }
+    }
+
+    /// The event with that site and payload.
+    #[must_use]
+    pub fn new(tables: &'a Tables, site: u32, payload: &'a [u8]) -> Self {
+        let found = tables.sites.find(site);
         let provider =
             found.and_then(|(index, _)| tables.sites.providers().get(index)).map(|provider| provider.name.borrowed());
-        Some(Self { provider, site: found.map(|(_, site)| site), arguments: arguments(payload) })
+        Self { provider, site: found.map(|(_, site)| site), arguments: arguments(payload) }
     }
 
     /// Its text; that of an event whose site is not known is its arguments.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use irqlog_wire::{
     Upgrade, VERSION, Version,
-    image::{ImageHeader, LaneControl, MAGIC, ProcessorControl, build_flags},
+    image::{ImageHeader, LaneControl, LaneKind, MAGIC, ProcessorControl, build_flags},
     record::WORD,
 };
 use zerocopy::{FromBytes, IntoBytes, little_endian::U32};
@@ -121,6 +121,17 @@ impl Tables {
     /// The lanes that are there, by index.
     pub fn present(&self) -> impl Iterator<Item = (u32, &LaneControl)> {
         (0..).zip(&self.lanes).filter(|(_, lane)| lane.data_words.get() != 0)
+    }
+
+    /// Whether a lane is an NMI lane.
+    pub fn is_nmi(&self, lane: u32) -> bool {
+        self.lanes.get(lane as usize).is_some_and(|lane| lane.kind.get() == LaneKind::Nmi.0)
+    }
+
+    /// Version of the driver that made the image.
+    pub fn version(&self) -> String {
+        let [major, minor, patch, _] = self.header.driver_version.map(u16::from);
+        format!("{major}.{minor}.{patch}")
     }
 
     /// Drops over all processors, by reason.

@@ -13,6 +13,7 @@
 //! | [`sites`] | the site table: what is known of an event's call |
 //! | [`event`] | an event's arguments, and its text by the format of its site |
 //! | [`status`] | names of NTSTATUS values |
+//! | [`shown`] | what is shown of a log: one structure for each thing, for text and JSON |
 //! | [`text`] | a record as a line of text |
 //! | [`untrusted`] | strings of others, which can only be printed escaped |
 //! | [`rig`] | the frames in which the rig carries control requests over a socket |
@@ -32,6 +33,7 @@ pub mod rig;
 pub mod saved;
 pub mod secondary;
 pub mod session;
+pub mod shown;
 pub mod sites;
 pub mod status;
 pub mod text;

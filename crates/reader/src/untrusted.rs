@@ -9,6 +9,8 @@ use std::{
     path::Path,
 };
 
+use serde::{Serialize, Serializer};
+
 /// A string of unknown origin, printed with everything escaped that does not show as itself in one line.
 ///
 /// Escaped are control characters (C0, DEL, C1), format characters (bidirectional, zero width, tags), separators of
@@ -84,6 +86,13 @@ impl<S: AsRef<str>> Debug for Untrusted<S> {
             }
         }
         formatter.write_char('"')
+    }
+}
+
+/// The unescaped string: a serializer escapes by itself, and what it makes is still to be escaped for a terminal.
+impl<S: AsRef<str>> Serialize for Untrusted<S> {
+    fn serialize<T: Serializer>(&self, serializer: T) -> Result<T::Ok, T::Error> {
+        serializer.serialize_str(self.raw())
     }
 }
 

@@ -7,7 +7,12 @@ use std::{
     time::Instant,
 };
 
-use irqlog_reader::{log::Log, record::Record, saved::SavedLog, text};
+use irqlog_reader::{
+    log::Log,
+    record::Record,
+    saved::SavedLog,
+    shown::{Show, record::ShownRecord},
+};
 use irqlog_recorder::{
     Recorder,
     config::Config,
@@ -84,7 +89,7 @@ pub fn measure() -> (f64, f64) {
     let rendering = best(|| {
         out.clear();
         for record in &lines {
-            text::record(&mut out, tables, record).expect("memory takes everything");
+            ShownRecord::new(tables, record).text(&mut out).expect("memory takes everything");
         }
     });
     let texts: Vec<&str> = lines.iter().map(|record| std::str::from_utf8(&record.payload).expect("text")).collect();

@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 
 use irqlog_reader::{
-    event::EventView, image::Tables, log::Item, record::Record, sites::SiteTable, text, untrusted::Untrusted,
+    event::EventView, image::Tables, log::Item, record::Record, shown::record::ShownRecord, sites::SiteTable, text,
+    untrusted::Untrusted,
 };
 use irqlog_wire::site::Site;
 
 use crate::{
     args::{Filter, IrqlFilter, Place},
     exit::Usage,
-    output::is_nmi,
 };
 
 /// Refuses a filter that names what the log does not have: it would match nothing, and nobody would know why.
@@ -89,7 +89,7 @@ pub fn passes_item(filter: &Filter, tables: &Tables, item: &Item) -> bool {
 /// Whether a record is wanted, but for `--last`.
 fn passes(filter: &Filter, tables: &Tables, record: &Record) -> bool {
     let header = &record.header;
-    let nmi = is_nmi(tables, record.lane);
+    let nmi = tables.is_nmi(record.lane);
     filter.level.is_none_or(|level| header.level <= level.0)
         && (filter.cpu.is_empty() || filter.cpu.contains(&header.processor.get()))
         && (filter.irql.is_empty()
@@ -113,7 +113,7 @@ fn passes_by_text(filter: &Filter, tables: &Tables, record: &Record) -> bool {
             .site
             .as_ref()
             .is_none_or(|place| event.as_ref().and_then(|event| event.site).is_some_and(|site| is_at(&site, place)))
-        && filter.grep.as_ref().is_none_or(|wanted| wanted.is_match(&text::message(tables, record)))
+        && filter.grep.as_ref().is_none_or(|wanted| wanted.is_match(&text::message(&ShownRecord::new(tables, record))))
 }
 
 /// Whether a path ends with those components.

@@ -1,22 +1,24 @@
-//! How records are shown.
+//! How things are shown: as text for a person, or as JSON for a program.
 
 mod json;
 mod pipe;
-mod text;
 
 use std::io::Write;
 
 use anyhow::Result;
 use irqlog_reader::{
     image::Tables,
-    log::{Item, Loss},
-    record::Record,
+    log::Item,
+    shown::{
+        Show,
+        record::{ShownLoss, ShownRecord},
+    },
     untrusted::Untrusted,
 };
+use serde_json::Value;
 
-pub use json::{escaped as escaped_json, info as info_json};
+pub use json::escaped as escaped_json;
 pub use pipe::when_reader_has_gone;
-pub use text::{info as info_text, stats as stats_text};
 
 use crate::args::Form;
 
@@ -26,14 +28,14 @@ pub fn say(message: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{}", Untrusted::new(message));
 }
 
-/// Shows records on standard output.
+/// Standard output, in one form.
 pub struct Printer {
     form: Form,
     out: Box<dyn Write>,
 }
 
 impl Printer {
-    /// In that form. Text is coloured on a terminal only; JSON goes out byte for byte.
+    /// Standard output in that form. Text is coloured on a terminal only; JSON goes out byte for byte.
     pub fn new(form: Form) -> Self {
         let out = std::io::stdout().lock();
         match form {
@@ -42,39 +44,37 @@ impl Printer {
         }
     }
 
-    /// Shows a record, or what is missing.
+    /// Shows a record of the log with these tables, or what is missing there.
     pub fn item(&mut self, tables: &Tables, item: &Item) -> Result<()> {
         match item {
-            Item::Record(record) => self.record(tables, record),
-            Item::Loss(loss) => self.loss(tables, loss),
+            Item::Record(record) => self.show(&ShownRecord::new(tables, record)),
+            Item::Loss(loss) => self.show(&ShownLoss::new(tables, *loss)),
         }
     }
 
-    /// Shows a record.
-    fn record(&mut self, tables: &Tables, record: &Record) -> Result<()> {
+    /// Shows something in the form of this printer.
+    pub fn show(&mut self, shown: &impl Show) -> Result<()> {
         match self.form {
-            Form::Text => irqlog_reader::text::record(&mut self.out, tables, record)?,
-            Form::Json => json::record(&mut self.out, tables, record)?,
+            Form::Text => shown.text(&mut self.out)?,
+            Form::Json => self.json(serde_json::to_value(shown)?)?,
         }
         Ok(())
     }
 
-    /// Says in the stream that records are missing here.
-    fn loss(&mut self, tables: &Tables, loss: &Loss) -> Result<()> {
+    /// Writes a line that only text has, such as a heading.
+    pub fn heading(&mut self, line: &str) -> Result<()> {
         match self.form {
-            Form::Text => irqlog_reader::text::loss(&mut self.out, tables, loss)?,
-            Form::Json => self.json(serde_json::json!({ "loss": loss }))?,
+            Form::Text => self.line(line),
+            Form::Json => Ok(()),
         }
-        Ok(())
     }
 
-    /// One JSON object.
-    pub fn json(&mut self, object: serde_json::Value) -> Result<()> {
-        writeln!(self.out, "{}", json::line(object))?;
-        Ok(())
+    /// Writes one JSON object.
+    pub fn json(&mut self, object: Value) -> Result<()> {
+        self.line(&json::line(object))
     }
 
-    /// A line as it is.
+    /// Writes a line as it is.
     pub fn line(&mut self, line: &str) -> Result<()> {
         writeln!(self.out, "{line}")?;
         Ok(())
@@ -85,15 +85,4 @@ impl Printer {
         self.out.flush()?;
         Ok(())
     }
-}
-
-/// The driver's version.
-pub fn version(tables: &Tables) -> String {
-    let [major, minor, patch, _] = tables.header.driver_version.map(u16::from);
-    format!("{major}.{minor}.{patch}")
-}
-
-/// Whether a lane is an NMI lane.
-pub fn is_nmi(tables: &Tables, lane: u32) -> bool {
-    tables.lanes.get(lane as usize).is_some_and(|lane| lane.kind.get() == irqlog_wire::image::LaneKind::Nmi.0)
 }

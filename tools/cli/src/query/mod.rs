@@ -2,7 +2,6 @@
 //!
 //! [`source::open_log`] opens the log, so that no command here knows where it lies.
 
-mod info;
 mod providers;
 mod read;
 mod save;
@@ -10,10 +9,12 @@ mod save;
 use std::path::Path;
 
 use anyhow::Result;
+use irqlog_reader::shown::recorder::{Info, ShownRecorder, Stats};
 
 use crate::{
     args::{Form, Query},
     exit::Exit,
+    output::Printer,
     source,
 };
 
@@ -24,8 +25,8 @@ pub fn run(query: &Query, rig: Option<&Path>, form: Form) -> Result<Exit> {
     }
     let mut log = source::open_log(query.file(), rig)?;
     match query {
-        Query::Info { .. } => info::info(log.tables(), form)?,
-        Query::Stats { .. } => info::stats(log.tables(), form)?,
+        Query::Info { .. } => Printer::new(form).show(&Info(ShownRecorder::new(log.tables())))?,
+        Query::Stats { .. } => Printer::new(form).show(&Stats(ShownRecorder::new(log.tables())))?,
         Query::Read { filter, .. } | Query::Decode { filter, .. } => read::run(&mut log, filter, form)?,
         Query::Providers { sites, .. } => providers::run(&mut log, *sites, form)?,
         Query::Save { .. } => {}

@@ -277,7 +277,7 @@ fn publisher_is_trusted(path: &std::path::Path) -> Option<bool> {
 /// Opens the device and asks what runs.
 fn device() -> Device {
     match source::open_driver(None).and_then(|mut session: Session<_>| session.info()) {
-        Ok(tables) => Device::Answers(crate::output::version(&tables)),
+        Ok(tables) => Device::Answers(tables.version()),
         Err(SessionError::NotRunning(_)) => Device::Absent,
         Err(SessionError::AccessDenied) => Device::Denied,
         Err(error) => Device::Strange(error.to_string()),
