@@ -1,15 +1,14 @@
-//! The tables of a ring image, and an image put together from what a reader got of a running recorder.
+//! The tables of a ring image.
 
 use std::sync::Arc;
 
 use irqlog_wire::{
     Upgrade, VERSION, Version,
-    image::{ImageHeader, LaneControl, LaneKind, MAGIC, ProcessorControl, build_flags},
-    record::WORD,
+    image::{ImageHeader, LaneControl, LaneKind, MAGIC, ProcessorControl},
 };
-use zerocopy::{FromBytes, IntoBytes, little_endian::U32};
+use zerocopy::{FromBytes, little_endian::U32};
 
-use crate::{record::Record, sites::SiteTable};
+use crate::sites::SiteTable;
 
 /// Why bytes are no image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -173,49 +172,4 @@ fn table<T: FromBytes>(
         .chunks_exact(size as usize)
         .map(|entry| T::read_from_prefix(entry).map(|(value, _)| value).map_err(|_| cut_off()))
         .collect()
-}
-
-/// Puts an image together out of a recorder's tables and the records read from its lanes.
-///
-/// The lanes get just the room that their records need. Everything that the tables say beyond geometry stays, the next
-/// sequence number too: a reader of the image sees what was written behind the last record that is in it.
-pub fn build(tables: &Tables, records: &[Vec<Record>]) -> Vec<u8> {
-    let mut header = tables.header;
-    header.build_flags.set(header.build_flags.get() | build_flags::SAVED);
-    let processors_at = size_of::<ImageHeader>();
-    let lanes_at = processors_at + tables.processors.len() * size_of::<ProcessorControl>();
-    let data_at = lanes_at + tables.lanes.len() * size_of::<LaneControl>();
-    let mut data = Vec::new();
-    let mut lanes = tables.lanes.clone();
-    for (lane, records) in lanes.iter_mut().zip(records.iter().map(Vec::as_slice).chain(std::iter::repeat(&[][..]))) {
-        let start = data.len();
-        for record in records {
-            data.extend_from_slice(record.header.as_bytes());
-            data.extend_from_slice(&record.payload);
-            data.resize(data.len().next_multiple_of(WORD), 0);
-        }
-        let used = (data.len() - start) / WORD;
-        let capacity = if lane.data_words.get() == 0 { 0 } else { used.max(1).next_power_of_two() };
-        data.resize(start + capacity * WORD, 0);
-        lane.data_offset.set((data_at + start) as u64);
-        lane.data_words.set(capacity as u64);
-        lane.first_position.set(0);
-        lane.tail.set(0);
-        lane.head.set(used as u64);
-    }
-    header.header_size.set(processors_at as u32);
-    header.processors_offset.set(processors_at as u32);
-    header.processor_size.set(size_of::<ProcessorControl>() as u32);
-    header.lanes_offset.set(lanes_at as u32);
-    header.lane_size.set(size_of::<LaneControl>() as u32);
-    let sites = tables.sites.bytes();
-    header.sites_offset.set((data_at + data.len()) as u64);
-    header.sites_size.set(sites.len() as u64);
-    header.total_size.set((data_at + data.len() + sites.len()) as u64);
-    let mut image = header.as_bytes().to_vec();
-    image.extend(tables.processors.iter().flat_map(|processor| processor.as_bytes().to_vec()));
-    image.extend(lanes.iter().flat_map(|lane| lane.as_bytes().to_vec()));
-    image.extend(data);
-    image.extend(sites);
-    image
 }

@@ -9,7 +9,8 @@
 //! | [`live`] | the log of a running recorder, as it is at one moment |
 //! | [`follow`] | the log of a running recorder, as it grows |
 //! | [`session`] | a running recorder, through anything that answers control requests ([`session::Source`]) |
-//! | [`image`] | the tables of an image, and an image put together from records |
+//! | [`save`] | a log written as an image while it is read |
+//! | [`image`] | the tables of an image |
 //! | [`sites`] | the site table: what is known of an event's call |
 //! | [`event`] | an event's arguments, and its text by the format of its site |
 //! | [`status`] | names of NTSTATUS values |
@@ -30,6 +31,7 @@ mod merge;
 pub mod record;
 mod render;
 pub mod rig;
+pub mod save;
 pub mod saved;
 pub mod secondary;
 pub mod session;

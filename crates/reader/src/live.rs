@@ -8,23 +8,12 @@ use std::collections::BTreeSet;
 use irqlog_wire::record::Kind;
 
 use crate::{
-    image::{self, Tables},
+    image::Tables,
     lanes::Lanes,
-    log::{Fault, Item, Log, LogError, Loss},
+    log::{Fault, Item, Log, LogError},
     record::Record,
     session::{Session, SessionError, Source},
 };
-
-/// A log as [`LiveLog::save`] makes a file of it.
-#[derive(Clone, Debug)]
-pub struct SavedImage {
-    /// The image.
-    pub bytes: Vec<u8>,
-    /// Records in it.
-    pub records: u64,
-    /// Records that were written, and overwritten before they could be read.
-    pub lost: u64,
-}
 
 /// The log of a running recorder at the moment at which this was opened.
 #[derive(Debug)]
@@ -52,27 +41,6 @@ impl<S: Source> LiveLog<S> {
     /// Gives the session back.
     pub fn into_session(self) -> Session<S> {
         self.session
-    }
-
-    /// Reads the rest of the log into an image, as a file holds it.
-    ///
-    /// # Errors
-    /// Those of [`Log::next`].
-    pub fn save(mut self) -> Result<SavedImage, LogError> {
-        let mut lanes = vec![Vec::new(); self.tables.lanes.len()];
-        let (mut records, mut lost) = (0, 0_u64);
-        while let Some(item) = self.next()? {
-            match item {
-                Item::Record(record) => {
-                    records += 1;
-                    if let Some(lane) = lanes.get_mut(record.lane as usize) {
-                        lane.push(record);
-                    }
-                }
-                Item::Loss(Loss { count, .. }) => lost = lost.saturating_add(count),
-            }
-        }
-        Ok(SavedImage { bytes: image::build(&self.tables, &lanes), records, lost })
     }
 
     /// At the end: levels and counts of providers as they are now, and what CLEAR hid meanwhile. All else in the tables

@@ -70,8 +70,11 @@ pub enum Query {
     },
     /// Save the log as a ring image
     Save {
+        #[command(flatten)]
+        origin: Origin,
         /// The file to write; it must not exist
-        file: PathBuf,
+        #[arg(value_name = "NEW_FILE")]
+        target: PathBuf,
     },
 }
 
@@ -79,11 +82,12 @@ impl Query {
     /// The file in which the log lies; `None` for the running driver's log.
     pub fn file(&self) -> Option<&Path> {
         match self {
-            Self::Info { origin } | Self::Read { origin, .. } | Self::Stats { origin } | Self::Providers { origin, .. } => {
-                origin.file.as_deref()
-            }
+            Self::Info { origin }
+            | Self::Read { origin, .. }
+            | Self::Stats { origin }
+            | Self::Providers { origin, .. }
+            | Self::Save { origin, .. } => origin.file.as_deref(),
             Self::Decode { file, .. } => Some(file),
-            Self::Save { .. } => None,
         }
     }
 }

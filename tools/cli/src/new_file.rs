@@ -5,7 +5,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{Error, ErrorKind, Result, Write},
+    io::{Error, ErrorKind, Result},
     path::{Path, PathBuf},
 };
 
@@ -24,21 +24,26 @@ pub fn check(target: &Path) -> Result<()> {
     }
 }
 
-/// Creates a file with these bytes; when this returns they are on the disk.
+/// Creates a file with what `write` writes into it; when this returns, that is on the disk. `write` also says how long
+/// the file is, whatever lies behind that in it.
 ///
 /// # Errors
-/// [`ErrorKind::AlreadyExists`] if the name is taken; otherwise what writing, syncing or renaming failed with. No file is left
-/// then.
-pub fn create(target: &Path, bytes: &[u8]) -> Result<()> {
+/// [`ErrorKind::AlreadyExists`] if the name is taken; otherwise what `write`, syncing or renaming failed with. No file is
+/// left then.
+pub fn create<T, E: From<Error>>(
+    target: &Path,
+    write: impl FnOnce(&mut File) -> std::result::Result<(T, u64), E>,
+) -> std::result::Result<T, E> {
     check(target)?;
     let (mut file, temporary) = Temporary::create(folder_of(target))?;
-    file.write_all(bytes)?;
+    let (done, length) = write(&mut file)?;
+    file.set_len(length)?;
     file.sync_all()?;
     // Windows renames no file that is open.
     drop(file);
     temporary.rename(target)?;
     sync_folder(folder_of(target));
-    Ok(())
+    Ok(done)
 }
 
 fn taken() -> Error {
@@ -60,7 +65,7 @@ impl Temporary {
         // A name that somebody has already, such as a process of the same number that was ended, is not ours to take.
         for number in 0..1000 {
             let path = folder.join(format!(".irqlog-{}-{number}.tmp", std::process::id()));
-            match OpenOptions::new().write(true).create_new(true).open(&path) {
+            match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
                 Ok(file) => return Ok((file, Self(path))),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
@@ -110,7 +115,13 @@ const fn sync_folder(_: &Path) {}
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
+
+    fn create(target: &Path, bytes: &[u8]) -> Result<()> {
+        super::create(target, |file| file.write_all(bytes).map(|()| ((), bytes.len() as u64)))
+    }
 
     fn folder(name: &str) -> PathBuf {
         let folder = std::env::temp_dir().join(format!("irqlog-new-file-{}-{name}", std::process::id()));

@@ -2,6 +2,7 @@
 
 mod json;
 mod pipe;
+mod progress;
 
 use std::io::Write;
 
@@ -19,6 +20,7 @@ use serde_json::Value;
 
 pub use json::escaped as escaped_json;
 pub use pipe::when_reader_has_gone;
+pub use progress::Progress;
 
 use crate::args::Form;
 

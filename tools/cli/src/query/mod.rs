@@ -20,16 +20,14 @@ use crate::{
 
 /// Runs the command, and says on standard error what of the log could not be read.
 pub fn run(query: &Query, rig: Option<&Path>, form: Form) -> Result<Exit> {
-    if let Query::Save { file } = query {
-        return save::run(source::open_driver(rig)?, file);
-    }
     let mut log = source::open_log(query.file(), rig)?;
-    match query {
-        Query::Info { .. } => Printer::new(form).show(&Info(ShownRecorder::new(log.tables())))?,
-        Query::Stats { .. } => Printer::new(form).show(&Stats(ShownRecorder::new(log.tables())))?,
-        Query::Read { filter, .. } | Query::Decode { filter, .. } => read::run(&mut log, filter, form)?,
-        Query::Providers { sites, .. } => providers::run(&mut log, *sites, form)?,
-        Query::Save { .. } => {}
-    }
+    let done = match query {
+        Query::Info { .. } => Printer::new(form).show(&Info(ShownRecorder::new(log.tables()))),
+        Query::Stats { .. } => Printer::new(form).show(&Stats(ShownRecorder::new(log.tables()))),
+        Query::Read { filter, .. } | Query::Decode { filter, .. } => read::run(&mut log, filter, form),
+        Query::Providers { sites, .. } => providers::run(&mut log, *sites, form),
+        Query::Save { target, .. } => save::run(&mut log, target),
+    };
+    done.map_err(|error| log.name_in(error))?;
     Ok(log.report_faults())
 }

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use irqlog_reader::{
-    log::Item,
+    log::{Item, Log},
     shown::providers::{HEADING, ShownProvider, ShownRefusals, ShownSite},
 };
 use irqlog_wire::record::Kind;
 
-use crate::{args::Form, output::Printer, source::OpenLog};
+use crate::{args::Form, output::Printer};
 
 /// Shows the providers of a log, each with its number of records; and their sites, if they are wanted.
-pub fn run(log: &mut OpenLog, with_sites: bool, form: Form) -> Result<()> {
+pub fn run(log: &mut impl Log, with_sites: bool, form: Form) -> Result<()> {
     let by_site = count(log)?;
     let records_of = |site: u32| by_site.get(&site).copied().unwrap_or_default();
     let tables = log.tables();
@@ -34,7 +34,7 @@ pub fn run(log: &mut OpenLog, with_sites: bool, form: Form) -> Result<()> {
 }
 
 /// Reads the log to its end, and counts the events of each site.
-fn count(log: &mut OpenLog) -> Result<BTreeMap<u32, u64>> {
+fn count(log: &mut impl Log) -> Result<BTreeMap<u32, u64>> {
     let mut by_site: BTreeMap<u32, u64> = BTreeMap::new();
     while let Some(item) = log.next()? {
         if let Item::Record(record) = item

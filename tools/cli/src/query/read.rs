@@ -1,16 +1,16 @@
 //! `read` and `decode`: the records of a log.
 
 use anyhow::Result;
+use irqlog_reader::log::Log;
 
 use crate::{
     args::{Filter, Form},
     filter::{Last, check_names, passes_item},
     output::Printer,
-    source::OpenLog,
 };
 
 /// Shows the records that pass the filter, and what is missing between them.
-pub fn run(log: &mut OpenLog, filter: &Filter, form: Form) -> Result<()> {
+pub fn run(log: &mut impl Log, filter: &Filter, form: Form) -> Result<()> {
     check_names(filter, log.tables())?;
     let mut printer = Printer::new(form);
     let mut last = filter.last.map(Last::new);

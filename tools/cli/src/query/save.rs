@@ -2,22 +2,32 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use irqlog_reader::{
-    live::{LiveLog, SavedImage},
-    session::{Session, Source},
+    log::Log,
+    save::{self, SaveError, Saved},
 };
 
-use crate::{exit::Exit, new_file, output};
+use crate::{
+    new_file,
+    output::{self, Progress},
+};
 
 /// Writes everything that can be read into a new file.
-pub fn run(session: Session<impl Source>, file: &Path) -> Result<Exit> {
+pub fn run(log: &mut impl Log, file: &Path) -> Result<()> {
     // Not over an older log: that may be the only trace of a crash.
     new_file::check(file).with_context(|| format!("creating {}", file.display()))?;
-    let SavedImage { bytes, records, lost } = LiveLog::open(session)?.save()?;
-    new_file::create(file, &bytes).with_context(|| format!("writing {}", file.display()))?;
+    let progress = Progress::new(save::promised(log.tables()));
+    let saved = new_file::create(file, |out| {
+        save::save(log, out, |bytes| progress.advance(bytes)).map(|saved| (saved, saved.bytes))
+    });
+    progress.end();
+    let Saved { bytes, records, lost } = saved.map_err(|error| match error {
+        SaveError::Log(error) => Error::new(error),
+        SaveError::Write(error) => Error::new(error).context(format!("writing {}", file.display())),
+    })?;
     let missing =
         if lost == 0 { String::new() } else { format!(", {lost} were overwritten before they could be saved") };
-    output::say(&format!("{records} records in {} bytes{missing}", bytes.len()));
-    Ok(Exit::Done)
+    output::say(&format!("{records} records in {bytes} bytes{missing}"));
+    Ok(())
 }

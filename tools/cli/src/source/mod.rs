@@ -12,11 +12,11 @@ mod rig;
 
 use std::{fs::File, path::Path};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use irqlog_reader::{
     image::Tables,
     live::LiveLog,
-    log::{Item, Log, LogError},
+    log::{Fault, Item, Log, LogError},
     saved::SavedLog,
     session::{Session, SessionError, Source},
 };
@@ -54,31 +54,43 @@ fn open_file(file: &Path) -> Result<Box<dyn Log>, LogError> {
 }
 
 impl OpenLog {
-    /// See [`Log::tables`].
-    pub fn tables(&self) -> &Tables {
-        self.log.tables()
-    }
-
-    /// The next record or loss; `None` at the end.
-    ///
-    /// # Errors
-    /// Those of [`Log::next`], with the name of the file.
-    pub fn next(&mut self) -> Result<Option<Item>> {
-        let item = self.log.next();
+    /// An error with the name of the file, if the log is the one that could not be read.
+    pub fn name_in(&self, error: Error) -> Error {
         match &self.file {
-            Some(name) => item.with_context(|| name.clone()),
-            None => Ok(item?),
+            Some(name) if error.is::<LogError>() => error.context(name.clone()),
+            _ => error,
         }
     }
 
     /// Says on standard error what could not be read so far, if there is any.
     pub fn report_faults(&self) -> Exit {
-        let name = self.file.as_deref().unwrap_or("driver");
-        for fault in self.log.faults() {
-            output::say(&format!("irqlog: {name}: {fault}"));
-        }
-        if self.log.faults().is_empty() { Exit::Done } else { Exit::Found }
+        report_faults(self.file.as_deref().unwrap_or(DRIVER), self.log.faults())
     }
+}
+
+impl Log for OpenLog {
+    fn tables(&self) -> &Tables {
+        self.log.tables()
+    }
+
+    fn next(&mut self) -> Result<Option<Item>, LogError> {
+        self.log.next()
+    }
+
+    fn faults(&self) -> &[Fault] {
+        self.log.faults()
+    }
+}
+
+/// What messages call the running driver's log.
+pub const DRIVER: &str = "driver";
+
+/// Says on standard error what of a log could not be read, if there is any.
+pub fn report_faults(name: &str, faults: &[Fault]) -> Exit {
+    for fault in faults {
+        output::say(&format!("irqlog: {name}: {fault}"));
+    }
+    if faults.is_empty() { Exit::Done } else { Exit::Found }
 }
 
 /// Opens the running driver: the rig behind a socket, or the Windows device.

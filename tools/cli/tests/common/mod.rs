@@ -13,8 +13,9 @@ use std::{
 };
 
 use irqlog_reader::{
-    image::{self, Tables},
+    image::Tables,
     record::Record,
+    save::build,
     sites::SiteTable,
 };
 use irqlog_wire::{
@@ -53,7 +54,7 @@ pub fn tables() -> Tables {
 
 /// An image of those tables whose only lane holds those records.
 pub fn with_records(tables: &Tables, records: Vec<Record>) -> Vec<u8> {
-    image::build(tables, &[records])
+    build(tables, &[records]).unwrap()
 }
 
 /// A record of lane 0.

@@ -8,7 +8,8 @@ use std::{collections::BTreeMap, io::Cursor, sync::atomic::Ordering};
 use anyhow::{Context as _, Result, ensure};
 use irqlog_reader::{
     live::LiveLog,
-    log::{Item, Log as _},
+    log::{Item, Log as _, LogError},
+    save::{SaveError, save},
     saved::SavedLog,
     session::Session,
 };
@@ -76,12 +77,16 @@ fn saves(world: &World, engine: &str, grain: u64) -> Result<()> {
             let image = as_process(|| {
                 let file = File::open(ioctl::WIN32_NAME, Requestor::Administrator)
                     .map_err(|status| anyhow::anyhow!("open: {status:#010x}"))?;
-                let image = LiveLog::open(Session::new(FileSource(&file)))?.save();
+                let mut image = Cursor::new(Vec::new());
+                let log = LiveLog::open(Session::new(FileSource(&file)));
+                let saved = log.map_err(LogError::from).map_err(SaveError::from).and_then(|mut log| save(&mut log, &mut image, |_| {}));
                 file.cleanup();
                 file.close();
-                Ok::<_, anyhow::Error>(image?)
+                let mut image = image.into_inner();
+                image.truncate(saved?.bytes as usize);
+                Ok::<_, anyhow::Error>(image)
             })?;
-            found.add(image.bytes)?;
+            found.add(image)?;
             if !is_running {
                 break;
             }
