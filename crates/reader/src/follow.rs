@@ -11,7 +11,7 @@ use irqlog_wire::image::LaneControl;
 pub use crate::lanes::Account;
 use crate::{
     lanes::Lanes,
-    log::{Item, Loss},
+    log::{Fault, Item, Loss},
     record::Record,
     session::{Session, SessionError, Source},
 };
@@ -36,30 +36,43 @@ impl Round {
 
 /// Reads all lanes of a recorder, round by round.
 #[derive(Debug, Default)]
-pub struct Follower(Lanes);
+pub struct Follower {
+    lanes: Lanes,
+    /// This round is the last: it holds nothing back.
+    is_last: bool,
+}
 
 impl Follower {
     /// Starts with the first record that each lane ever had; what is gone already counts as lost.
     pub fn new<'l>(lanes: impl IntoIterator<Item = (u32, &'l LaneControl)>) -> Self {
-        Self(Lanes::new(lanes))
+        Self { lanes: Lanes::new(lanes), is_last: false }
     }
 
     /// Looks for lanes that have come since: those of processors that were added.
     pub fn refresh<'l>(&mut self, lanes: impl IntoIterator<Item = (u32, &'l LaneControl)>) {
-        self.0.refresh(lanes);
+        self.lanes.refresh(lanes);
     }
 
     /// Begins a round: [`next`](Self::next) gives its items.
     pub fn begin(&mut self) {
-        self.0.begin();
+        self.lanes.begin();
     }
 
-    /// The next record or loss of this round; `None` at its end. What is newer than the barrier waits for the next round.
+    /// Begins the last round: it gives what was written up to the moment of these lanes, which the recorder has now, and
+    /// holds nothing back.
+    pub fn begin_last<'l>(&mut self, lanes: impl IntoIterator<Item = (u32, &'l LaneControl)>) {
+        self.lanes.end_at(lanes);
+        self.is_last = true;
+        self.lanes.begin();
+    }
+
+    /// The next record or loss of this round; `None` at its end. What is newer than the barrier waits for the next
+    /// round, unless this is the last one.
     ///
     /// # Errors
     /// See [`SessionError`]; every lane goes on from where it was.
     pub fn next<S: Source>(&mut self, session: &mut Session<S>) -> Result<Option<Item>, SessionError> {
-        self.0.next(session, true)
+        self.lanes.next(session, !self.is_last)
     }
 
     /// A whole round at once, for callers that know that it is small.
@@ -81,7 +94,12 @@ impl Follower {
 
     /// Whether records are held back for the next round: come again soon.
     pub fn holds(&self) -> bool {
-        self.0.holds()
+        self.lanes.holds()
+    }
+
+    /// What could not be read so far.
+    pub fn faults(&self) -> Vec<Fault> {
+        self.lanes.faults()
     }
 
     /// How much this reader has seen, for [`Session::wait`]: the sum over all lanes of what it has read up to.
@@ -91,6 +109,6 @@ impl Follower {
 
     /// The accounts of all lanes.
     pub fn accounts(&self) -> impl Iterator<Item = (u32, Account)> {
-        self.0.accounts()
+        self.lanes.accounts()
     }
 }

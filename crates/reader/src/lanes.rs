@@ -9,7 +9,7 @@ use irqlog_wire::{
 };
 
 use crate::{
-    log::{Item, Loss},
+    log::{Fault, Item, Loss},
     merge::{Head, Merge},
     record::Record,
     session::{BATCH, Session, SessionError, Source},
@@ -52,6 +52,8 @@ struct Place {
     /// What is missing behind the last record that was read.
     missing: Vec<Loss>,
     last_tick: Option<u64>,
+    /// Records that were there and could not be read.
+    damaged: u64,
     /// Records with a number from this one on do not belong to what is read. It counts from the lane's first record.
     end: Option<u64>,
     /// There is nothing to read now.
@@ -68,6 +70,8 @@ impl Place {
         self.note(lane, first_seq, expected, header.lost.get());
         expected = expected.wrapping_add(header.lost.get());
         self.account.lost = self.account.lost.saturating_add(header.lost.get());
+        let damaged = u64::from(header.damaged.get()).min(self.left(first_seq, expected));
+        self.damaged = self.damaged.saturating_add(damaged);
         self.account.cleared = self.account.cleared.saturating_add(header.cleared.get());
         self.account.written = next_seq.wrapping_sub(first_seq);
         self.account.in_ring = next_seq.wrapping_sub(header.next.seq.get());
@@ -102,10 +106,20 @@ impl Place {
         self.end.is_some_and(|end| seq.wrapping_sub(first_seq) >= end)
     }
 
+    /// Whether all that belongs to what is read was read.
+    fn has_reached_end(&self) -> bool {
+        // The account knows how far from the lane's first record the reader has come.
+        self.end.is_some_and(|end| self.account.written.wrapping_sub(self.account.in_ring) >= end)
+    }
+
+    /// Number of records from a sequence number on that belong to what is read.
+    fn left(&self, first_seq: u64, seq: u64) -> u64 {
+        self.end.map_or(u64::MAX, |end| end.saturating_sub(seq.wrapping_sub(first_seq)))
+    }
+
     /// Notes records that are missing, as far as they belong to what is read.
     fn note(&mut self, lane: u32, lane_start: u64, first_seq: u64, count: u64) {
-        let left = self.end.map_or(u64::MAX, |end| end.saturating_sub(first_seq.wrapping_sub(lane_start)));
-        let count = count.min(left);
+        let count = count.min(self.left(lane_start, first_seq));
         if count != 0 {
             self.missing.push(Loss { lane, first_seq, count, from_tick: self.last_tick, to_tick: None });
         }
@@ -134,11 +148,9 @@ impl Lanes {
 
     /// Reads each lane only up to the sequence number that its control says comes next.
     pub(crate) fn up_to<'l>(lanes: impl IntoIterator<Item = (u32, &'l LaneControl)>) -> Self {
-        let place = |lane: &LaneControl| {
-            let end = lane.next_seq.get().wrapping_sub(lane.first_seq.get());
-            Place { end: Some(end), is_dry: end == 0, ..Place::default() }
-        };
-        Self { places: lanes.into_iter().map(|(index, lane)| (index, place(lane))).collect(), ..Self::default() }
+        let mut all = Self::default();
+        all.end_at(lanes);
+        all
     }
 
     /// Looks for lanes that have come since.
@@ -148,12 +160,20 @@ impl Lanes {
         }
     }
 
+    /// Reads each of these lanes only up to the sequence number that its control says comes next.
+    pub(crate) fn end_at<'l>(&mut self, lanes: impl IntoIterator<Item = (u32, &'l LaneControl)>) {
+        for (index, lane) in lanes {
+            let end = lane.next_seq.get().wrapping_sub(lane.first_seq.get());
+            self.places.entry(index).or_default().end = Some(end);
+        }
+    }
+
     /// Begins a round: every lane is looked at again that has nothing here.
     pub(crate) fn begin(&mut self) {
         (self.barrier, self.has_ended) = (None, false);
         // The last one is looked at first.
         for (&lane, place) in self.places.iter_mut().rev() {
-            place.is_dry = place.end == Some(0);
+            place.is_dry = place.has_reached_end();
             if !self.merge.has(lane) && !self.wanting.contains(&lane) {
                 self.wanting.push(lane);
             }
@@ -209,6 +229,12 @@ impl Lanes {
     /// The account of each lane.
     pub(crate) fn accounts(&self) -> impl Iterator<Item = (u32, Account)> {
         self.places.iter().map(|(&lane, place)| (lane, place.account))
+    }
+
+    /// What of the lanes could not be read so far.
+    pub(crate) fn faults(&self) -> Vec<Fault> {
+        let damaged = self.places.iter().map(|(&lane, place)| Fault::Damaged { lane, count: place.damaged });
+        damaged.filter(|fault| !matches!(fault, Fault::Damaged { count: 0, .. })).collect()
     }
 
     /// Sequence number up to which a lane was read.

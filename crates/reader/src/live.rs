@@ -23,6 +23,7 @@ pub struct LiveLog<S> {
     lanes: Lanes,
     /// Sites that records name and the driver's table does not have: it is asked once for each.
     unknown: BTreeSet<u32>,
+    faults: Vec<Fault>,
     has_ended: bool,
 }
 
@@ -35,7 +36,7 @@ impl<S: Source> LiveLog<S> {
         let tables = session.info()?;
         let mut lanes = Lanes::up_to(tables.present());
         lanes.begin();
-        Ok(Self { session, tables, lanes, unknown: BTreeSet::new(), has_ended: false })
+        Ok(Self { session, tables, lanes, unknown: BTreeSet::new(), faults: Vec::new(), has_ended: false })
     }
 
     /// Gives the session back.
@@ -46,6 +47,7 @@ impl<S: Source> LiveLog<S> {
     /// At the end: levels and counts of providers as they are now, and what CLEAR hid meanwhile. All else in the tables
     /// stays as it was at the moment of the look.
     fn end(&mut self) -> Result<(), SessionError> {
+        self.faults = self.lanes.faults();
         self.session.forget_sites();
         let now = self.session.info()?;
         self.take_sites(&now);
@@ -93,7 +95,7 @@ impl<S: Source> Log for LiveLog<S> {
     }
 
     fn faults(&self) -> &[Fault] {
-        &[]
+        &self.faults
     }
 }
 

@@ -66,6 +66,14 @@ pub enum Fault {
     /// A lane cannot be read on.
     #[error("{0}; the rest of that lane cannot be read")]
     Lane(#[from] Damage),
+    /// Records of a running recorder have been written into by someone else. They are told as losses too.
+    #[error("lane {lane}: {count} damaged records cannot be read")]
+    Damaged {
+        /// Index of the lane.
+        lane: u32,
+        /// Number of damaged records.
+        count: u64,
+    },
     /// Two lanes claim the same bytes.
     #[error("lane {lane} overlaps another lane; it cannot be read")]
     Overlap {

@@ -52,8 +52,10 @@ pub enum SaveError {
     Write(#[from] std::io::Error),
 }
 
-/// Reads a log to its end and writes it to `out` as an image, from offset zero on. `progress` is told the number of
-/// bytes of records that were saved since it was last called; [`promised`] says how many there will be, about.
+/// Reads a log to its end and writes it to `out` as an image, from offset zero on.
+///
+/// `progress` is told the number of bytes of records that were saved since its last call. [`promised`] says about how
+/// many there will be.
 ///
 /// # Errors
 /// See [`SaveError`]. What is in `out` then is no image.

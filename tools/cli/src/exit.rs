@@ -52,11 +52,10 @@ impl Exit {
         };
         match session_error(error) {
             Some(SessionError::NotRunning(_) | SessionError::AccessDenied) => Self::NoDriver,
-            // The way to the driver may be a pipe too, and its end is a failure.
-            Some(_) => Self::Failed,
-            None if error.chain().any(is_closed_pipe) => Self::Done,
             None if error.is::<Usage>() => Self::WrongCommandLine,
-            None => Self::Failed,
+            // Of standard output; the way to the driver may be a pipe too, and its end is a failure.
+            None if error.chain().any(is_closed_pipe) => Self::Done,
+            _ => Self::Failed,
         }
     }
 }

@@ -15,11 +15,7 @@ use std::{
 };
 
 use common::{Site, entry, file, payload, record, tables, with_records, with_site};
-use irqlog_reader::{
-    image::Tables,
-    save::build,
-    sites::SiteTable,
-};
+use irqlog_reader::{image::Tables, save::build, sites::SiteTable};
 use irqlog_wire::{
     event::{ArgumentKind, string_word},
     image::LaneControl,

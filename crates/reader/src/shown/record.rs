@@ -20,6 +20,7 @@ use crate::{
 };
 
 /// A record as it is shown.
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of the JSON object")]
 #[derive(Clone, Debug, Serialize)]
 pub struct ShownRecord<'a> {
     /// Seconds from the start of the driver; negative for a record from before it.

@@ -1,8 +1,11 @@
 //! `follow`: records as they are written.
 //!
-//! It neither spins nor misses: between rounds it waits in the driver (WAIT) until something is written beyond what it
-//! has read, and what was overwritten meanwhile is counted and said. Records that are held back for their order bring
-//! it back after a moment without waiting.
+//! Between rounds the command waits in the driver (WAIT) until something is written beyond what it has read. So it
+//! neither spins nor misses a record: what was overwritten meanwhile is told as a loss. While records are held back for
+//! their order, it comes back after a moment instead of waiting.
+//!
+//! Ctrl-C cancels the request that is under way. Then a last round shows what was written up to that moment, records
+//! that were held back among it, and the command ends. A second Ctrl-C ends the process at once.
 
 use std::time::Duration;
 
@@ -17,7 +20,7 @@ use irqlog_reader::{
 
 use crate::{
     args::{Filter, Form},
-    exit::Exit,
+    exit::{Exit, session_error},
     filter::{Last, check_names, passes_item},
     output::{self, Printer},
     source,
@@ -30,67 +33,113 @@ const HOLD: Duration = Duration::from_millis(10);
 pub fn run(session: &mut Session<impl Source>, filter: &Filter, count: Option<u64>, form: Form) -> Result<Exit> {
     source::stop_on_ctrl_c()?;
     output::when_reader_has_gone(source::stop);
-    match follow(session, filter, count, form) {
-        Err(error) if matches!(error.downcast_ref(), Some(SessionError::Cancelled)) => Ok(Exit::Done),
-        result => result,
-    }
-}
-
-fn follow(session: &mut Session<impl Source>, filter: &Filter, count: Option<u64>, form: Form) -> Result<Exit> {
-    let mut tables = session.info()?;
-    let mut follower = Follower::new(tables.present());
+    let tables = session.info()?;
     // It may come yet.
     if let Err(unknown) = check_names(filter, &tables) {
         output::say(&format!("irqlog: {unknown}; waiting for it"));
     }
-    let mut printer = Printer::new(form);
-    let mut left = count.unwrap_or(u64::MAX);
-    // `--last` is about what is there at the start.
-    let mut last = filter.last.map(Last::new);
-    while left != 0 {
-        follower.begin();
-        let mut is_fresh = false;
-        while let Some(item) = follower.next(session)? {
-            if !is_fresh && matches!(&item, Item::Record(record) if is_of_unknown_site(&tables, record)) {
-                // Behind the record: its site is in the table then.
-                tables = session.info()?;
-                is_fresh = true;
-            }
-            if !passes_item(filter, &tables, &item) {
-                continue;
-            }
-            match &mut last {
-                Some(last) => last.push(item),
-                None => show(&mut printer, &tables, &item, &mut left)?,
-            }
-            if left == 0 {
-                break;
-            }
+    let mut follow = Follow {
+        filter,
+        follower: Follower::new(tables.present()),
+        tables,
+        printer: Printer::new(form),
+        left: count.unwrap_or(u64::MAX),
+        last: filter.last.map(Last::new),
+        put_back: None,
+    };
+    match follow.rounds(session) {
+        Err(error) if matches!(session_error(&error), Some(SessionError::Cancelled)) => {
+            source::go_on()?;
+            follow.last_round(session)?;
         }
-        for item in last.take().into_iter().flat_map(|last| last.items) {
-            show(&mut printer, &tables, &item, &mut left)?;
-        }
-        printer.flush()?;
-        if left == 0 {
-            break;
-        }
-        if follower.holds() {
-            std::thread::sleep(HOLD);
-        } else {
-            session.wait(follower.seen())?;
-        }
-        // A processor may come while we follow; its lane is new, and what it has is there in the next round.
-        tables = session.info()?;
-        follower.refresh(tables.present());
+        done => done?,
     }
-    Ok(Exit::Done)
+    Ok(source::report_faults(source::DRIVER, &follow.follower.faults()))
 }
 
-/// Shows an item, unless enough records were shown.
-fn show(printer: &mut Printer, tables: &Tables, item: &Item, left: &mut u64) -> Result<()> {
-    if *left != 0 {
-        printer.item(tables, item)?;
-        *left -= u64::from(matches!(item, Item::Record(_)));
+/// What is followed, and what of it is shown.
+struct Follow<'f> {
+    filter: &'f Filter,
+    follower: Follower,
+    tables: Tables,
+    printer: Printer,
+    /// Number of records that may still be shown.
+    left: u64,
+    /// `--last` is about what is there at the start: it ends with the first round.
+    last: Option<Last>,
+    /// An item of the round that comes before the follower's next one.
+    put_back: Option<Item>,
+}
+
+impl Follow<'_> {
+    /// Shows round after round, until enough records were shown.
+    fn rounds(&mut self, session: &mut Session<impl Source>) -> Result<()> {
+        while self.left != 0 {
+            self.follower.begin();
+            self.round(session)?;
+            if self.left == 0 {
+                break;
+            }
+            if self.follower.holds() {
+                std::thread::sleep(HOLD);
+            } else {
+                session.wait(self.follower.seen())?;
+            }
+            // A processor may be added meanwhile; its lane is new, and its records are there in the next round.
+            self.tables = session.info()?;
+            self.follower.refresh(self.tables.present());
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Shows what was written up to now.
+    fn last_round(&mut self, session: &mut Session<impl Source>) -> Result<()> {
+        self.tables = session.info()?;
+        self.follower.begin_last(self.tables.present());
+        self.round(session)
+    }
+
+    /// Shows what this round gives.
+    fn round(&mut self, session: &mut Session<impl Source>) -> Result<()> {
+        let mut is_fresh = false;
+        while self.left != 0
+            && let Some(item) = self.next(session)?
+        {
+            if !is_fresh && matches!(&item, Item::Record(record) if is_of_unknown_site(&self.tables, record)) {
+                // Asked for after the record was read, so its site is in the table. The item stays if this is cancelled.
+                self.put_back = Some(item);
+                self.tables = session.info()?;
+                is_fresh = true;
+                continue;
+            }
+            if !passes_item(self.filter, &self.tables, &item) {
+                continue;
+            }
+            match &mut self.last {
+                Some(last) => last.push(item),
+                None => self.show(&item)?,
+            }
+        }
+        for item in self.last.take().into_iter().flat_map(|last| last.items) {
+            self.show(&item)?;
+        }
+        self.printer.flush()
+    }
+
+    /// The next item of this round.
+    fn next(&mut self, session: &mut Session<impl Source>) -> Result<Option<Item>> {
+        match self.put_back.take() {
+            Some(item) => Ok(Some(item)),
+            None => Ok(self.follower.next(session)?),
+        }
+    }
+
+    /// Shows an item, unless enough records were shown.
+    fn show(&mut self, item: &Item) -> Result<()> {
+        if self.left != 0 {
+            self.printer.item(&self.tables, item)?;
+            self.left -= u64::from(matches!(item, Item::Record(_)));
+        }
+        Ok(())
+    }
 }

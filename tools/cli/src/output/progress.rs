@@ -2,6 +2,9 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+/// What the bar shows: indicatif's words.
+const TEMPLATE: &str = "{bar:40} {bytes} of {total_bytes}, {eta} left";
+
 /// A bar on standard error; nothing at all if that is no terminal.
 pub struct Progress(ProgressBar);
 
@@ -9,7 +12,7 @@ impl Progress {
     /// Of work on that number of bytes.
     pub fn new(bytes: u64) -> Self {
         let bar = ProgressBar::new(bytes);
-        if let Ok(style) = ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes}, {eta} left") {
+        if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
             bar.set_style(style);
         }
         Self(bar)

@@ -9,7 +9,10 @@ mod save;
 use std::path::Path;
 
 use anyhow::Result;
-use irqlog_reader::shown::recorder::{Info, ShownRecorder, Stats};
+use irqlog_reader::{
+    log::Log,
+    shown::recorder::{Info, ShownRecorder, Stats},
+};
 
 use crate::{
     args::{Form, Query},

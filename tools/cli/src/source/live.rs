@@ -1,12 +1,12 @@
 //! The Windows device, by overlapped requests.
 //!
-//! A request is waited for together with Ctrl-C, once [`stop_on_ctrl_c`] was called: then the request is cancelled, its
-//! end is awaited, because the driver may still write to the buffer, and the command ends as it should instead of being
-//! ended. A second Ctrl-C ends the process; closing the handle ends what is pended then (EvtFileCleanup).
+//! From [`stop_on_ctrl_c`] on, a request is waited for together with Ctrl-C. Ctrl-C cancels the request; its end is
+//! awaited, because the driver may still write to the buffer. Later requests are cancelled too, until [`go_on`]. A second
+//! Ctrl-C ends the process; closing the handle ends what is pended then (EvtFileCleanup).
 
 use std::{
     ptr::{null, null_mut},
-    sync::atomic::{AtomicPtr, Ordering},
+    sync::atomic::{AtomicBool, AtomicPtr, Ordering},
 };
 
 use irqlog_reader::session::{SessionError, Source};
@@ -22,7 +22,7 @@ use windows_sys::{
         System::{
             Console::{CTRL_BREAK_EVENT, CTRL_C_EVENT, SetConsoleCtrlHandler},
             IO::{CancelIoEx, DeviceIoControl, GetOverlappedResult, OVERLAPPED},
-            Threading::{CreateEventW, INFINITE, SetEvent, WaitForMultipleObjects, WaitForSingleObject},
+            Threading::{CreateEventW, INFINITE, ResetEvent, SetEvent, WaitForMultipleObjects},
         },
     },
     core::BOOL,
@@ -31,7 +31,10 @@ use windows_sys::{
 /// Event that is set by Ctrl-C; null until [`stop_on_ctrl_c`].
 static CTRL_C: AtomicPtr<std::ffi::c_void> = AtomicPtr::new(null_mut());
 
-/// From now on Ctrl-C cancels the request that is under way, and every later one.
+/// The first Ctrl-C has come.
+static HAS_STOPPED: AtomicBool = AtomicBool::new(false);
+
+/// See [`super::stop_on_ctrl_c`].
 pub fn stop_on_ctrl_c() -> std::io::Result<()> {
     // SAFETY: an unnamed event that stays set; it lives as long as the process.
     let event = unsafe { CreateEventW(null(), TRUE, FALSE, null()) };
@@ -46,23 +49,30 @@ pub fn stop_on_ctrl_c() -> std::io::Result<()> {
     }
 }
 
-/// Cancels the request that is under way, and every later one, as the first Ctrl-C does.
+/// See [`super::go_on`].
+pub fn go_on() -> std::io::Result<()> {
+    let event = CTRL_C.load(Ordering::Acquire);
+    // SAFETY: the event lives as long as the process; without one the call fails, and nothing was cancelled.
+    match unsafe { ResetEvent(event) } {
+        FALSE if !event.is_null() => Err(std::io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+/// See [`super::stop`].
 pub fn stop() {
     let event = CTRL_C.load(Ordering::Acquire);
     // SAFETY: the event lives as long as the process; without one the call fails, and nothing is stopped.
     unsafe { SetEvent(event) };
 }
 
-/// Runs on a thread that the system makes. Whether it was dealt with.
+/// Runs on a thread that the system makes; FALSE lets the system end the process.
 unsafe extern "system" fn on_ctrl(kind: u32) -> BOOL {
-    let event = CTRL_C.load(Ordering::Acquire);
-    // SAFETY: the event lives as long as the process.
-    let is_second = unsafe { WaitForSingleObject(event, 0) } == WAIT_OBJECT_0;
-    if is_second || !matches!(kind, CTRL_C_EVENT | CTRL_BREAK_EVENT) {
+    if !matches!(kind, CTRL_C_EVENT | CTRL_BREAK_EVENT) || HAS_STOPPED.swap(true, Ordering::Relaxed) {
         return FALSE;
     }
-    // SAFETY: as above.
-    unsafe { SetEvent(event) }
+    // SAFETY: the event lives as long as the process.
+    unsafe { SetEvent(CTRL_C.load(Ordering::Acquire)) }
 }
 
 /// A handle that is closed.

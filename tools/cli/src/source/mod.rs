@@ -5,6 +5,8 @@
 //! | of the running driver | [`open_driver`]: the Windows device, or the rig behind a socket |
 //! | in a file | `open_file`: an image that `save` wrote |
 
+#[cfg(unix)]
+mod ctrl_c;
 #[cfg(windows)]
 mod live;
 #[cfg(unix)]
@@ -25,6 +27,11 @@ use crate::{
     exit::{Exit, Usage},
     output,
 };
+
+#[cfg(unix)]
+use self::ctrl_c as system;
+#[cfg(windows)]
+use self::live as system;
 
 /// A log that is open, and the file in which it lies.
 pub struct OpenLog {
@@ -115,36 +122,26 @@ fn open_rig(_: &Path) -> Result<Box<dyn Source>, SessionError> {
     Err(SessionError::NotRunning("the rig runs on Linux; leave --rig out to read this machine's driver".to_owned()))
 }
 
-/// From now on Ctrl-C ends the request that is under way with [`SessionError::Cancelled`]. Off Windows it ends the
-/// process, which the rig takes for the end of its requests.
+/// From now on Ctrl-C ends the request that is under way, and every later one, with [`SessionError::Cancelled`]. A second
+/// Ctrl-C ends the process.
 ///
 /// # Errors
 /// If the system refuses.
-#[cfg(windows)]
 pub fn stop_on_ctrl_c() -> std::io::Result<()> {
-    live::stop_on_ctrl_c()
+    system::stop_on_ctrl_c()
 }
 
-/// As above.
+/// Does what the first Ctrl-C does.
+pub fn stop() {
+    system::stop();
+}
+
+/// Lets requests through again after [`SessionError::Cancelled`]. The next Ctrl-C ends the process.
 ///
 /// # Errors
-/// Never.
-#[cfg(not(windows))]
-#[expect(clippy::unnecessary_wraps, reason = "it may fail on Windows")]
-pub const fn stop_on_ctrl_c() -> std::io::Result<()> {
-    Ok(())
-}
-
-/// Does what Ctrl-C does.
-#[cfg(windows)]
-pub fn stop() {
-    live::stop();
-}
-
-/// As above; a pipe that has gone is no failure.
-#[cfg(not(windows))]
-pub fn stop() {
-    std::process::exit(0);
+/// If the system refuses.
+pub fn go_on() -> std::io::Result<()> {
+    system::go_on()
 }
 
 #[cfg(windows)]

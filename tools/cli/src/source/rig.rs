@@ -1,9 +1,12 @@
 //! The rig, through its socket.
+//!
+//! The rig answers one request after another. So a request that Ctrl-C cancels ends with its connection, as a pended one
+//! does on Windows when its handle is closed, and the next request makes a new connection.
 
 use std::{
     io::{Read, Write},
     os::unix::net::UnixStream,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use irqlog_reader::{
@@ -12,20 +15,35 @@ use irqlog_reader::{
 };
 use zerocopy::{FromBytes, IntoBytes};
 
+use super::ctrl_c;
+
 const STATUS_CANCELLED: u32 = 0xc000_0120;
 const STATUS_ACCESS_DENIED: u32 = 0xc000_0022;
 
-/// A handle to the rig's device.
-pub struct RigSource(UnixStream);
+/// The rig's device.
+pub struct RigSource {
+    socket: PathBuf,
+    /// A handle to the device; `None` after a request was cancelled.
+    handle: Option<Handle>,
+}
+
+/// A connection to the rig.
+struct Handle(UnixStream);
 
 impl RigSource {
     /// Opens the device.
     pub fn connect(socket: &Path) -> Result<Self, SessionError> {
+        Ok(Self { socket: socket.to_owned(), handle: Some(Handle::open(socket)?) })
+    }
+}
+
+impl Handle {
+    fn open(socket: &Path) -> Result<Self, SessionError> {
         let stream = UnixStream::connect(socket)
             .map_err(|error| SessionError::NotRunning(format!("no rig answers at {}: {error}", socket.display())))?;
-        let mut source = Self(stream);
-        match source.answer()? {
-            (0, _) => Ok(source),
+        let mut handle = Self(stream);
+        match handle.answer()? {
+            (0, _) => Ok(handle),
             (STATUS_ACCESS_DENIED, _) => Err(SessionError::AccessDenied),
             (status, _) => {
                 Err(SessionError::NotRunning(format!("the device cannot be opened (status {status:#010x})")))
@@ -51,8 +69,17 @@ impl Source for RigSource {
     fn control(&mut self, what: &'static str, code: u32, input: &[u8], output: usize) -> Result<Vec<u8>, SessionError> {
         let length = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX).into();
         let frame = RequestFrame { code: code.into(), input: length(input.len()), output: length(output) };
-        self.0.write_all(&[frame.as_bytes(), input].concat())?;
-        match self.answer()? {
+        let mut handle = match self.handle.take() {
+            Some(handle) => handle,
+            None => Handle::open(&self.socket)?,
+        };
+        handle.0.write_all(&[frame.as_bytes(), input].concat())?;
+        if !ctrl_c::wait_for(&handle.0)? {
+            return Err(SessionError::Cancelled);
+        }
+        let answer = handle.answer()?;
+        self.handle = Some(handle);
+        match answer {
             (0, output) => Ok(output),
             (STATUS_CANCELLED, _) => Err(SessionError::Cancelled),
             (status, _) => Err(SessionError::Refused { what, status }),

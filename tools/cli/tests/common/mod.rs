@@ -12,12 +12,7 @@ use std::{
     sync::Arc,
 };
 
-use irqlog_reader::{
-    image::Tables,
-    record::Record,
-    save::build,
-    sites::SiteTable,
-};
+use irqlog_reader::{image::Tables, record::Record, save::build, sites::SiteTable};
 use irqlog_wire::{
     event::ArgumentKind,
     record::{HEADER_SIZE, Kind, Level, RecordHeader, WORD, flags},

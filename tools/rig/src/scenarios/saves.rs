@@ -79,7 +79,10 @@ fn saves(world: &World, engine: &str, grain: u64) -> Result<()> {
                     .map_err(|status| anyhow::anyhow!("open: {status:#010x}"))?;
                 let mut image = Cursor::new(Vec::new());
                 let log = LiveLog::open(Session::new(FileSource(&file)));
-                let saved = log.map_err(LogError::from).map_err(SaveError::from).and_then(|mut log| save(&mut log, &mut image, |_| {}));
+                let saved = log
+                    .map_err(LogError::from)
+                    .map_err(SaveError::from)
+                    .and_then(|mut log| save(&mut log, &mut image, |_| {}));
                 file.cleanup();
                 file.close();
                 let mut image = image.into_inner();
