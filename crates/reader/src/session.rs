@@ -72,6 +72,12 @@ impl<S: Source + ?Sized> Source for Box<S> {
     }
 }
 
+impl<S: Source + ?Sized> Source for &mut S {
+    fn control(&mut self, what: &'static str, code: u32, input: &[u8], output: usize) -> Result<Vec<u8>, SessionError> {
+        (**self).control(what, code, input, output)
+    }
+}
+
 /// Room for one answer with records or sites, in bytes.
 pub const BATCH: usize = 64 * 1024;
 

@@ -6,11 +6,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum, error::ContextValue};
 use irqlog_reader::untrusted::Untrusted;
 use irqlog_wire::{image::Policy, irql, record::Level};
 
-use crate::exit;
-
 /// irqlog: the flight recorder for Windows kernel code
 #[derive(Parser)]
-#[command(name = "irqlog", version, after_help = exit::help())]
+#[command(name = "irqlog", version)]
 pub struct Cli {
     /// Read from a rig's socket instead of the Windows device
     #[arg(long, global = true, value_name = "SOCKET")]

@@ -17,7 +17,7 @@
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "output::Printer and output::say escape")]
 
 use anyhow::Result;
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 use crate::{
     args::{Cli, Command},
@@ -35,7 +35,7 @@ mod query;
 mod source;
 
 fn main() -> Exit {
-    let cli = match Cli::try_parse() {
+    let cli = match parse() {
         Ok(cli) => cli,
         Err(error) => {
             let error = args::escaped(error);
@@ -51,6 +51,11 @@ fn main() -> Exit {
         }
         exit
     })
+}
+
+fn parse() -> clap::error::Result<Cli> {
+    let command = Cli::command().after_help(exit::help());
+    Cli::from_arg_matches(&command.try_get_matches()?)
 }
 
 fn run(cli: &Cli) -> Result<Exit> {

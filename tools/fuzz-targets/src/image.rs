@@ -4,10 +4,15 @@ use std::{io::Cursor, sync::Arc};
 
 use arbitrary::{Result, Unstructured};
 use irqlog_reader::{
-    image::{self, Tables},
+    image::Tables,
     log::{Item, Log},
     record::Record,
+    save::{build, save},
     saved::SavedLog,
+    shown::{
+        Show,
+        record::{ShownLoss, ShownRecord},
+    },
     sites::SiteTable,
     text,
 };
@@ -50,6 +55,24 @@ pub fn bytes(file: &[u8]) {
     }
 }
 
+/// Saves a log, and reads what was saved.
+///
+/// # Panics
+/// If what was saved is no image, or does not hold the records that were saved.
+pub fn saved(log: &mut impl Log) {
+    let mut image = Cursor::new(Vec::new());
+    let Ok(saved) = save(log, &mut image, |_| {}) else { return };
+    let mut image = image.into_inner();
+    image.truncate(saved.bytes as usize);
+    let opened = SavedLog::open(Cursor::new(&image));
+    let mut opened = opened.expect("what was saved is an image");
+    assert_eq!(opened.tables().header.total_size.get(), image.len() as u64, "the size of what was saved");
+    let mut records = 0;
+    opened.visit(|_, _| records += 1).expect("memory can be read");
+    assert!(records <= saved.records, "{records} records of {} that were saved", saved.records);
+    bytes(&image);
+}
+
 /// Shows a record or a loss.
 ///
 /// # Panics
@@ -58,10 +81,11 @@ pub fn show(tables: &Tables, item: &Item) {
     let mut line = Vec::new();
     let written = match item {
         Item::Record(record) => {
-            shown(&text::message(tables, record));
-            text::record(&mut line, tables, record)
+            let record = ShownRecord::new(tables, record);
+            shown(&text::message(&record));
+            record.text(&mut line)
         }
-        Item::Loss(loss) => text::loss(&mut line, tables, loss),
+        Item::Loss(loss) => ShownLoss::new(tables, *loss).text(&mut line),
     };
     written.expect("memory takes everything");
     let line = String::from_utf8(line).expect("a line is text");
@@ -128,7 +152,7 @@ pub fn image_of(input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     }
     let sites = Arc::new(SiteTable::parse(site_table(input)?));
     let tables = Tables { header, processors: vec![ProcessorControl::new_zeroed()], lanes, sites };
-    let mut image = image::build(&tables, &records);
+    let mut image = build(&tables, &records).map_err(|_| arbitrary::Error::IncorrectFormat)?;
     for _ in 0..input.int_in_range(0..=8)? {
         let at = input.choose_index(image.len())?;
         if input.arbitrary()? {

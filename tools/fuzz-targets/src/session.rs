@@ -4,7 +4,6 @@ use arbitrary::Unstructured;
 use irqlog_reader::{
     follow::Follower,
     live::LiveLog,
-    saved::SavedLog,
     session::{Session, SessionError, Settings, Source},
 };
 use irqlog_wire::{
@@ -96,7 +95,8 @@ fn number(input: &mut Unstructured<'_>) -> arbitrary::Result<u64> {
 pub fn answers(bytes: &[u8]) {
     let mut input = Unstructured::new(bytes);
     let Ok(image) = image_of(&mut input) else { return };
-    let mut session = Session::new(Driver { input, image, answers: 0 });
+    let mut driver = Driver { input, image, answers: 0 };
+    let mut session = Session::new(&mut driver);
     if let Ok(tables) = session.info() {
         let mut follower = Follower::new(tables.present());
         for _ in 0..3 {
@@ -110,12 +110,10 @@ pub fn answers(bytes: &[u8]) {
             let _ = (follower.seen(), follower.accounts().count());
         }
     }
-    session.forget_sites();
-    if let Ok(saved) = LiveLog::open(&mut session).map_err(drop).and_then(|log| log.save().map_err(drop)) {
-        let opened = SavedLog::open(std::io::Cursor::new(&saved.bytes));
-        assert!(opened.is_ok(), "what was saved is no image: {opened:?}");
-        crate::image::bytes(&saved.bytes);
+    if let Ok(mut log) = LiveLog::open(Session::new(&mut driver)) {
+        crate::image::saved(&mut log);
     }
+    let mut session = Session::new(&mut driver);
     let _ = session.wait(0);
     let _ = session.selftest();
     let _ = session.mark(Level::Info, "a mark");
