@@ -12,8 +12,9 @@
 use std::collections::BTreeMap;
 
 use irqlog_reader::{
-    image::{self, ImageError},
+    image::ImageError,
     log::{Item, Log as _, LogError},
+    save::build,
     saved::SavedLog,
     secondary::{Cut, join},
 };
@@ -170,7 +171,7 @@ fn unite(first: &[u8], second: &[u8]) -> Result<Vec<u8>, FindError> {
         tables = Some(log.tables().clone());
     }
     let records: Vec<_> = lanes.into_iter().map(|lane| lane.into_values().collect()).collect();
-    Ok(tables.map_or_else(Vec::new, |tables| image::build(&tables, &records)))
+    Ok(tables.map_or_else(Vec::new, |tables| build(&tables, &records)))
 }
 
 /// The image in the blocks of a small dump: where the anchor says, or a block that begins like one.

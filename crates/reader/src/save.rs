@@ -69,7 +69,7 @@ pub fn save(
     while let Some(item) = log.next()? {
         match item {
             Item::Record(record) => {
-                progress(writer.push(&record)?);
+                progress(writer.push(record.lane as usize, &record)?);
                 saved.records += 1;
             }
             Item::Loss(loss) => saved.lost = saved.lost.saturating_add(loss.count),
@@ -87,18 +87,25 @@ pub fn promised(tables: &Tables) -> u64 {
 /// An image of these tables and records, in memory. `records` has a list for each lane, in the order of the lanes;
 /// lanes behind its end are empty.
 ///
-/// # Errors
-/// Those of memory that cannot be written, of which there are none.
-pub fn build(tables: &Tables, records: &[Vec<Record>]) -> IoResult<Vec<u8>> {
+/// # Panics
+/// Never: memory can be written.
+#[must_use]
+pub fn build(tables: &Tables, records: &[Vec<Record>]) -> Vec<u8> {
     let mut image = Cursor::new(Vec::new());
-    let mut writer = ImageWriter::new(tables, &mut image);
-    for (lane, record) in (0..).zip(records).flat_map(|(lane, records)| records.iter().map(move |it| (lane, it))) {
-        writer.push(&Record { lane, ..record.clone() })?;
-    }
-    let bytes = writer.finish(tables)?;
+    let bytes = write_all(tables, records, &mut image).expect("memory can be written");
     let mut image = image.into_inner();
     image.truncate(bytes as usize);
-    Ok(image)
+    image
+}
+
+fn write_all(tables: &Tables, records: &[Vec<Record>], out: impl Read + Write + Seek) -> IoResult<u64> {
+    let mut writer = ImageWriter::new(tables, out);
+    for (lane, records) in records.iter().enumerate() {
+        for record in records {
+            writer.push(lane, record)?;
+        }
+    }
+    writer.finish(tables)
 }
 
 /// Bytes of records in a lane, as its control says.
@@ -150,9 +157,8 @@ impl<W: Read + Write + Seek> ImageWriter<W> {
         }
     }
 
-    /// Appends a record to its lane; gives the number of bytes that it takes.
-    fn push(&mut self, record: &Record) -> IoResult<u64> {
-        let lane = record.lane as usize;
+    /// Appends a record to a lane; gives the number of bytes that it takes.
+    fn push(&mut self, lane: usize, record: &Record) -> IoResult<u64> {
         let Some(region) = self.regions.get_mut(lane) else { return Ok(0) };
         let size = (HEADER_SIZE + record.payload.len()).next_multiple_of(WORD);
         let mut header = record.header;

@@ -14,8 +14,9 @@ use irqlog_wire::{
 use zerocopy::{FromBytes, FromZeros, little_endian::U64};
 
 use crate::{
-    image::{self, ImageError, Tables, check_version},
+    image::{ImageError, Tables, check_version},
     record::{Record, view},
+    save::build,
     sites::SiteTable,
 };
 
@@ -204,7 +205,7 @@ impl Chunks {
                 (lane.first_seq, lane.floor, lane.next_seq) = (told.first_seq, told.floor, told.next_seq);
                 (lane.contended, lane.longest_wait) = (told.contended, told.longest_wait);
                 (lane.longest_hold, lane.hold_samples) = (told.longest_hold, told.hold_samples);
-                // It is there; `image::build` makes the data.
+                // It is there; `build` makes the data.
                 lane.data_words = 1.into();
             }
             ChunkKind::Records if index < MOST => {
@@ -240,7 +241,7 @@ impl Chunks {
             lanes: self.lanes,
             sites: std::sync::Arc::new(SiteTable::parse(self.sites)),
         };
-        image::build(&tables, &self.records)
+        build(&tables, &self.records)
     }
 }
 

@@ -112,7 +112,7 @@ fn shared_lanes(scale: usize) -> Vec<u8> {
     tables.lanes = vec![tables.lanes[0]; lanes];
     tables.header.lane_count.set(lanes as u32);
     let records = (0..500 * scale as u64).map(|seq| record(Kind::Text, seq, 0, b"")).collect();
-    let mut bytes = build(&tables, &[records]).unwrap();
+    let mut bytes = build(&tables, &[records]);
     let start = Tables::parse(&bytes).unwrap().header.lanes_offset.get() as usize;
     let size = size_of::<LaneControl>();
     for lane in 1..lanes {
@@ -214,7 +214,7 @@ fn sums_do_not_overflow() {
         record.lane = lane;
         vec![record]
     };
-    let mut bytes = build(&tables, &[last(0), last(1)]).unwrap();
+    let mut bytes = build(&tables, &[last(0), last(1)]);
     let start = Tables::parse(&bytes).unwrap().header.lanes_offset.get() as usize;
     for lane in 0..2 {
         let at = start + lane * size_of::<LaneControl>() + std::mem::offset_of!(LaneControl, next_seq);

@@ -152,7 +152,7 @@ pub fn image_of(input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     }
     let sites = Arc::new(SiteTable::parse(site_table(input)?));
     let tables = Tables { header, processors: vec![ProcessorControl::new_zeroed()], lanes, sites };
-    let mut image = build(&tables, &records).map_err(|_| arbitrary::Error::IncorrectFormat)?;
+    let mut image = build(&tables, &records);
     for _ in 0..input.int_in_range(0..=8)? {
         let at = input.choose_index(image.len())?;
         if input.arbitrary()? {
