@@ -2,8 +2,8 @@
 //! world has to refuse. Tests that cannot see these see nothing.
 //!
 //! A patch begins with a line that says what it does, and one with the scenarios to try. Besides the scenarios of the
-//! list there are `soak`, a long storm, `coverage`, an NMI at every instruction, and `verify-sys`, which only looks at the
-//! image.
+//! list there are `soak`, a long storm, `coverage`, an NMI at every instruction, `stress`, which needs no driver but ring
+//! and recorder as libraries, and `verify-sys`, which only looks at the image.
 
 use std::{
     fs,
@@ -12,7 +12,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use irqlog_build::{drivers, shell::root};
+use irqlog_build::{
+    drivers,
+    shell::{self, root},
+};
 use irqlog_imagecheck as imagecheck;
 
 use crate::{
@@ -99,7 +102,9 @@ fn try_it(fault: &Fault, world: World) -> Result<Option<(String, String)>> {
                 imagecheck::verify(world.arch(), &image)?;
                 limited(&rig::coverage(world.arch(), &image)?)?
             }
-            "coverage" => continue,
+            // It has no world, and is run once, where the host's own rig is.
+            "stress" if world.is_native_rig() => limited(&stress(&image)?)?,
+            "coverage" | "stress" => continue,
             name => world.run_with(&image, name)?,
         };
         if let Outcome::Failed(said) = outcome {
@@ -107,6 +112,19 @@ fn try_it(fault: &Fault, world: World) -> Result<Option<(String, String)>> {
         }
     }
     Ok(None)
+}
+
+/// The stress of the patched sources that an image was built from. It is built here: sources that do not build are no
+/// fault that is seen.
+fn stress(image: &Path) -> Result<Command> {
+    let sources = image.ancestors().nth(2).context("the image lies in a folder of the sources")?;
+    let target = root().join("target/planted/build");
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(sources).args(["build", "--locked", "--quiet", "--package", "irqlog-stress"]);
+    shell::run(cargo.arg("--target-dir").arg(&target))?;
+    let mut stress = Command::new(target.join("debug/irqlog-stress"));
+    stress.args(["--records", "1000000"]);
+    Ok(stress)
 }
 
 fn in_rig(world: World, image: &Path, arguments: &[&str]) -> Result<Outcome> {

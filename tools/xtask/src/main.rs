@@ -62,6 +62,8 @@ enum Command {
         /// The lock of engine shared
         #[arg(long, default_value = "kernel", value_parser = irqlog_wire::image::Lock::CHOICES)]
         lock: String,
+        #[command(flatten)]
+        mutants: mutants::Choice,
     },
     /// Measure the record path on this machine: a table of ratios
     Bench {
@@ -149,7 +151,9 @@ fn main() -> ExitCode {
         Command::Package { arch, twice: false, signing } => package::run(arch.archs(), &signing),
         Command::Demo { arch } => demo::run(arch.map_or(NATIVE, OneArch::arch)),
         Command::Test { only } => test::run_all(&only),
-        Command::Soak { only, records, engine, lock } => soak::run(&only, &soak::Storm { records, engine, lock }),
+        Command::Soak { only, records, engine, lock, mutants } => {
+            soak::run(&only, &soak::Parameters { records, engine, lock, mutants })
+        }
         Command::Bench { json } => bench::run_all(json),
         Command::Scenarios { world, faults: true, .. } => faults::run(world.worlds()),
         Command::Scenarios { names, world, faults: false } => scenarios::run(world.worlds(), &names),

@@ -1,5 +1,5 @@
-//! Mutations, as part of soak: changes to `crates/ring` and `crates/recorder` that their own tests have to notice. What is
-//! mutated and tested stands in `.cargo/mutants.toml`; who survives and why, in docs/testing.md.
+//! Mutations, as part of soak: changes to crates that their tests have to notice. What is mutated stands in
+//! `.cargo/mutants.toml`; who survives and why, in docs/testing.md.
 
 use std::{fs, process::Command};
 
@@ -7,24 +7,45 @@ use anyhow::{Context, Result, ensure};
 use irqlog_build::shell::{root, run, step};
 use serde_json::Value;
 
+/// The packages that are mutated, and those whose tests have to notice. The recorder's mutants need no models; the
+/// ring's do.
+const PACKAGES: [(&str, &str); 5] = [
+    ("irqlog-recorder", "irqlog-recorder"),
+    ("irqlog-ring", "irqlog-ring,irqlog-recorder"),
+    ("irqlog-wire", "irqlog-wire,irqlog-recorder,irqlog-reader"),
+    ("irqlog-reader", "irqlog-reader,irqlog-cli,irqlog-provider,irqlog-fuzz-targets"),
+    ("irqlog-provider", "irqlog-provider"),
+];
+
 /// The part of the mutants that has to be caught, in percent.
 const CAUGHT: usize = 95;
 
-/// Runs them all; about an hour on two cores.
+/// Which mutants are tried.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Choice {
+    /// Mutants of these packages only; without it of ring and recorder, which takes an hour, and others take more
+    #[arg(long, value_name = "PACKAGE", value_delimiter = ',', default_value = "irqlog-recorder,irqlog-ring",
+        value_parser = PACKAGES.map(|(package, _)| package))]
+    mutate: Vec<String>,
+    /// Only a part of each package's mutants, such as 0/4 for the first of four
+    #[arg(long, value_name = "K/N")]
+    shard: Option<String>,
+}
+
+/// Runs them.
 ///
 /// # Errors
 /// If cargo-mutants cannot be installed, or too many survive.
-pub fn run_all() -> Result<()> {
+pub fn run_all(choice: &Choice) -> Result<()> {
     let is_there =
         Command::new("cargo").args(["mutants", "--version"]).output().is_ok_and(|output| output.status.success());
     if !is_there {
         step("installing cargo-mutants");
         run(Command::new("cargo").args(["install", "--locked", "--quiet", "cargo-mutants"]))?;
     }
-    // The recorder's mutants need no models; the ring's do.
     let (mut caught, mut missed) = (0, 0);
-    for (package, tests) in [("irqlog-recorder", "irqlog-recorder"), ("irqlog-ring", "irqlog-ring,irqlog-recorder")] {
-        let counted = mutate(package, tests)?;
+    for (package, tests) in PACKAGES.iter().filter(|(package, _)| choice.mutate.iter().any(|name| name == package)) {
+        let counted = mutate(package, tests, choice.shard.as_deref())?;
         caught += counted.0;
         missed += counted.1;
     }
@@ -34,11 +55,14 @@ pub fn run_all() -> Result<()> {
 }
 
 /// Mutates one package and runs the tests of some; gives how many were caught, and how many not.
-fn mutate(package: &str, tests: &str) -> Result<(usize, usize)> {
+fn mutate(package: &str, tests: &str, shard: Option<&str>) -> Result<(usize, usize)> {
     let folder = root().join("target/mutants").join(package);
     fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
     let mut mutants = Command::new("cargo");
     mutants.current_dir(root()).args(["mutants", "--jobs", "2", "--timeout", "60", "-p", package]);
+    if let Some(shard) = shard {
+        mutants.args(["--shard", shard]);
+    }
     // Its status says whether any survived; how many may is decided by the caller.
     let status =
         mutants.args(["--test-package", tests, "-o"]).arg(&folder).status().context("starting cargo-mutants")?;
@@ -48,6 +72,10 @@ fn mutate(package: &str, tests: &str) -> Result<(usize, usize)> {
     let outcomes: Value = serde_json::from_str(&text).context("its outcomes")?;
     let count = |name: &str| outcomes[name].as_u64().unwrap_or_default() as usize;
     let (caught, missed) = (count("caught") + count("timeout"), count("missed"));
+    let survivors = fs::read_to_string(folder.join("mutants.out/missed.txt")).unwrap_or_default();
+    survivors.lines().for_each(|mutant| println!("MISSED {mutant}"));
+    // Logs and copies of the sources, of which nothing is needed any more.
+    fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
     println!("{package}: {caught} mutants caught, {missed} missed, {} do not build", count("unviable"));
     Ok((caught, missed))
 }

@@ -1,11 +1,11 @@
-//! The tiers of soak that need nightly: fuzzing.
+//! The tiers of soak that need nightly: fuzzing, sanitizers, Miri.
 
-use std::fs;
+use std::{fs, process::Command};
 
 use anyhow::{Context, Result, bail};
 use irqlog_build::{
-    nightly,
-    shell::{self, root, step},
+    host, nightly,
+    shell::{self, root, step, timed},
 };
 use irqlog_fuzz_targets::TARGETS;
 
@@ -14,8 +14,7 @@ const SECONDS: u32 = 60;
 /// The largest input, in bytes: more only makes it slow.
 const LARGEST: u32 = 16 * 1024;
 
-/// Fuzzes every target for a minute, from the stored inputs on. What is new stays in `fuzz/corpus`, which is nobody
-/// else's; an input that breaks something is in `fuzz/artifacts`, and belongs into `testdata/fuzz` once it is mended.
+/// Fuzzes every target for a minute, from the stored inputs on. What is new stays in `target/fuzz`; an input that breaks something is in `fuzz/artifacts`, and belongs into `testdata/fuzz` once it is mended.
 ///
 /// # Errors
 /// If a target fails, or the tools cannot be installed. All targets run, also after one has failed.
@@ -24,7 +23,7 @@ pub fn fuzz() -> Result<()> {
     shell::run(nightly::cargo().args(["fuzz", "build"]))?;
     let mut failed = Vec::new();
     for target in &TARGETS {
-        let corpus = root().join("fuzz/corpus").join(target.name);
+        let corpus = root().join("target/fuzz").join(target.name);
         fs::create_dir_all(&corpus).with_context(|| format!("creating {}", corpus.display()))?;
         step(&format!("fuzzing {} for {SECONDS} s", target.name));
         let mut fuzz = nightly::cargo();
@@ -41,4 +40,85 @@ pub fn fuzz() -> Result<()> {
         return Ok(());
     }
     bail!("{} failed; the inputs are in fuzz/artifacts. Mend it, and keep them in testdata/fuzz", failed.join(", "))
+}
+
+/// The target that a sanitizer is built for. It is named, so that build scripts and procedural macros are built without.
+const HOST: &str = if host::is_arm64() { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" };
+
+/// Cargo with a sanitizer in everything, the standard library included.
+fn sanitized(sanitizer: &str, subcommand: &str) -> Command {
+    let mut cargo = nightly::cargo();
+    cargo.env("RUSTFLAGS", format!("-Zsanitizer={sanitizer}"));
+    cargo.args([subcommand, "--locked", "--quiet", "-Zbuild-std", "--target", HOST]);
+    cargo.arg("--target-dir").arg(root().join(nightly::TARGET).join(sanitizer));
+    cargo
+}
+
+/// Records that the stress writes under a sanitizer, which makes it ten times slower.
+const STRESS: &str = "1000000";
+
+/// The stress, and the tests of everything with unsafe code that the host builds, under AddressSanitizer: no access to
+/// memory that is not theirs, and none after its end. Models and doc tests are left out: they have no memory of their
+/// own.
+///
+/// # Errors
+/// What the sanitizer finds.
+pub fn address() -> Result<()> {
+    nightly::prepare(&["rust-src"])?;
+    shell::run(sanitized("address", "run").args(["--package", "irqlog-stress", "--", "--records", STRESS]))?;
+    for (package, tests) in [
+        ("irqlog-ring", &["hint", "locks", "property"][..]),
+        ("irqlog-recorder", &["*"]),
+        ("irqlog-reader", &["*"]),
+        ("irqlog-provider", &["provider", "text"]),
+    ] {
+        let mut cargo = sanitized("address", "test");
+        cargo.args(["--package", package, "--lib"]);
+        for test in tests {
+            cargo.args(["--test", test]);
+        }
+        shell::run(&mut cargo)?;
+    }
+    Ok(())
+}
+
+/// The stress, and the locks on real threads, under ThreadSanitizer: no two threads touch the same bytes without an
+/// order but by atomic accesses. It does not know fences, which the ring has; that orders are strong enough is shown by
+/// the models. And it delivers signals only where a thread waits or calls the system, so fewer come inside a write.
+///
+/// # Errors
+/// What the sanitizer finds.
+pub fn thread() -> Result<()> {
+    nightly::prepare(&["rust-src"])?;
+    shell::run(sanitized("thread", "run").args(["--package", "irqlog-stress", "--", "--records", STRESS]))?;
+    shell::run(sanitized("thread", "test").args(["--package", "irqlog-ring", "--test", "locks"]))
+}
+
+/// What Miri runs of each package. Models would never end in it; properties run twice each.
+const MIRI: [(&str, &[&str]); 4] = [
+    ("irqlog-wire", &["*"]),
+    ("irqlog-ring", &["hint", "locks", "property"]),
+    ("irqlog-recorder", &["*"]),
+    ("irqlog-reader", &["*"]),
+];
+
+/// Tests under Miri: no undefined behaviour by the rules of the language, in one order of the threads. Addresses go
+/// through numbers in the lock `queued` and in the strings of events, so provenance is the permissive one.
+///
+/// # Errors
+/// What Miri finds.
+pub fn miri() -> Result<()> {
+    nightly::prepare(&["miri", "rust-src"])?;
+    for (package, tests) in MIRI {
+        let mut cargo = nightly::cargo();
+        // The tests read the stored images.
+        cargo.env("MIRIFLAGS", "-Zmiri-disable-isolation -Zmiri-permissive-provenance").env("PROPTEST_CASES", "2");
+        cargo.args(["miri", "test", "--locked", "--quiet", "--package", package, "--lib"]);
+        cargo.arg("--target-dir").arg(root().join(nightly::TARGET));
+        for test in tests {
+            cargo.args(["--test", test]);
+        }
+        timed(&format!("{package} in Miri"), || shell::run(&mut cargo))?;
+    }
+    Ok(())
 }

@@ -31,10 +31,16 @@ pub enum Tier {
     StormArm64,
     /// Packages from two clones, which have to be the same
     Packages,
-    /// Mutants of the ring and the recorder, which their tests have to catch
+    /// Mutants of the ring and the recorder, or of other packages, which tests have to catch
     Mutants,
     /// Every fuzz target for a minute each, by nightly
     Fuzz,
+    /// AddressSanitizer, by nightly: the stress, and the tests of crates with unsafe code
+    Asan,
+    /// ThreadSanitizer, by nightly: the stress, and the locks
+    Tsan,
+    /// Miri, by nightly: the tests of wire, ring, recorder and reader
+    Miri,
     /// Ring and recorder as libraries, under signals as NMIs, with a checker of its own
     Stress,
     /// The storm on this machine's architecture
@@ -46,9 +52,9 @@ const STORM: u64 = 10_000_000;
 /// Records that the stress writes, unless it is said.
 const STRESS: u64 = 100_000_000;
 
-/// Parameters of the storms and the stress.
+/// Parameters of the storms, the stress, and the mutations.
 #[derive(Clone, Debug)]
-pub struct Storm {
+pub struct Parameters {
     /// Calls that the threads of the storm make, and records that the stress writes; `None` for as many as each has by
     /// itself.
     pub records: Option<u64>,
@@ -56,13 +62,15 @@ pub struct Storm {
     pub engine: String,
     /// The lock of engine shared.
     pub lock: String,
+    /// Which mutants are tried.
+    pub mutants: mutants::Choice,
 }
 
 /// Runs the tiers in `only`, or all of them if it is empty. The JSON of the storm, or of the stress, is the last line.
 ///
 /// # Errors
 /// The first tier that fails.
-pub fn run(only: &[Tier], parameters: &Storm) -> Result<()> {
+pub fn run(only: &[Tier], parameters: &Parameters) -> Result<()> {
     let chosen = chosen(only);
     for &tier in &chosen {
         run_tier(tier, parameters)?;
@@ -75,7 +83,7 @@ fn chosen(only: &[Tier]) -> Vec<Tier> {
     Tier::value_variants().iter().copied().filter(|tier| only.is_empty() || only.contains(tier)).collect()
 }
 
-fn run_tier(tier: Tier, parameters: &Storm) -> Result<()> {
+fn run_tier(tier: Tier, parameters: &Parameters) -> Result<()> {
     match tier {
         Tier::Models => timed("deep models", || {
             let mut cargo = Command::new("cargo");
@@ -95,8 +103,11 @@ fn run_tier(tier: Tier, parameters: &Storm) -> Result<()> {
             storm(Arch::Arm64, parameters)
         }),
         Tier::Packages => timed("packages from two clones", || package::twice(&Arch::ALL)),
-        Tier::Mutants => timed("mutations", mutants::run_all),
+        Tier::Mutants => timed("mutations", || mutants::run_all(&parameters.mutants)),
         Tier::Fuzz => timed("fuzzing", nightly::fuzz),
+        Tier::Asan => timed("AddressSanitizer", nightly::address),
+        Tier::Tsan => timed("ThreadSanitizer", nightly::thread),
+        Tier::Miri => timed("Miri", nightly::miri),
         Tier::Stress => timed("the stress of ring and recorder", || {
             let mut cargo = Command::new("cargo");
             cargo.current_dir(root()).args(["run", "--locked", "--quiet", "--package", "irqlog-stress"]);
@@ -105,7 +116,7 @@ fn run_tier(tier: Tier, parameters: &Storm) -> Result<()> {
         }),
         Tier::Storm => {
             rig::prepare(NATIVE)?;
-            let Storm { engine, lock, .. } = parameters;
+            let Parameters { engine, lock, .. } = parameters;
             // Not timed: its last line is the command's.
             step(&format!("a storm of {} calls, engine {engine}, lock {lock}", parameters.records.unwrap_or(STORM)));
             storm(NATIVE, parameters)
@@ -113,7 +124,7 @@ fn run_tier(tier: Tier, parameters: &Storm) -> Result<()> {
     }
 }
 
-fn storm(arch: Arch, parameters: &Storm) -> Result<()> {
+fn storm(arch: Arch, parameters: &Parameters) -> Result<()> {
     let mut rig = rig::command(arch, &drivers::images(arch))?;
     rig.args(["soak", "--records", &parameters.records.unwrap_or(STORM).to_string()]);
     shell::run(rig.args(["--engine", &parameters.engine, "--lock", &parameters.lock]))
