@@ -167,7 +167,7 @@ fn argument() -> impl Strategy<Value = Argument> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 64 }))]
     /// Whatever comes in, what lies in the ring is a whole event: every argument is there, numbers as they were, strings
     /// to where they were cut.
     #[test]
