@@ -107,21 +107,21 @@ fn arguments_end_where_the_payload_does() {
 fn event(format: &str, names: &str, payload: &[u8]) -> (Tables, Record) {
     let parts = [format, names, "module", "file.c"];
     let mut site = SiteHeader::new_zeroed();
-    let size = (size_of::<SiteHeader>() + parts.concat().len()).next_multiple_of(WORD);
+    let whole = (size_of::<SiteHeader>() + parts.concat().len()).next_multiple_of(WORD);
     site.magic.set(SITE_MAGIC);
-    site.size.set(size as u32);
+    site.size.set(whole as u32);
     site.level = 3;
     for (field, part) in [&mut site.format, &mut site.names, &mut site.module, &mut site.file].into_iter().zip(parts) {
         field.set(part.len() as u16);
     }
     let mut site = [site.as_bytes(), parts.concat().as_bytes()].concat();
-    site.resize(size, 0);
+    site.resize(whole, 0);
     let mut entry = ProviderHeader::new_zeroed();
     entry.magic.set(PROVIDER_MAGIC);
-    entry.size.set((size_of::<ProviderHeader>() + WORD + size) as u32);
+    entry.size.set((size_of::<ProviderHeader>() + WORD + whole) as u32);
     entry.name_size.set(3);
     entry.sites_offset.set((size_of::<ProviderHeader>() + WORD) as u32);
-    entry.sites_size.set(size as u32);
+    entry.sites_size.set(whole as u32);
     let table = [entry.as_bytes(), b"drv\0\0\0\0\0", &site].concat();
     let sites = Arc::new(SiteTable::parse(table));
     let tables = Tables { header: ImageHeader::new_zeroed(), processors: Vec::new(), lanes: Vec::new(), sites };
@@ -171,6 +171,7 @@ fn a_format_finds_its_arguments_or_says_so() {
 }
 
 #[test]
+#[expect(clippy::literal_string_with_formatting_args, reason = "they are formats of sites")]
 fn a_text_ends() {
     let payload = payload(&[ArgumentKind::U8], &[1]);
     let arguments = arguments(&payload);

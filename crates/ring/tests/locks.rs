@@ -53,7 +53,7 @@ unsafe impl<L: Sync> Sync for Guarded<L> {}
 
 /// Threads count under the lock; nothing is lost.
 fn excludes<L: RawLock + Sync>(lock: L) {
-    const TURNS: u64 = if cfg!(miri) { 50 } else { 5_000 };
+    const TURNS: u64 = 5_000;
     let guarded = Guarded { lock, count: UnsafeCell::new(0) };
     std::thread::scope(|scope| {
         for _ in 0..2 {

@@ -37,7 +37,7 @@ pub enum Tier {
     Fuzz,
     /// AddressSanitizer, by nightly: the stress, and the tests of crates with unsafe code
     Asan,
-    /// ThreadSanitizer, by nightly: the stress, and the locks
+    /// ThreadSanitizer, by nightly: the stress
     Tsan,
     /// Miri, by nightly: the tests of wire, ring, recorder and reader
     Miri,
