@@ -11,7 +11,8 @@ use crate::{
 
 /// Bytes before the records of a batch.
 const HEADER: usize = 88;
-/// The version of the format that the checker knows.
+/// The version of the format that the checker knows: its major number, and the minor one that gave batches their form.
+/// Later ones only add what a reader may skip.
 const VERSION: (u16, u16) = (1, 1);
 
 /// What may happen to records of a round.
@@ -76,7 +77,8 @@ impl Reader {
         mut record: impl FnMut(&Whole, &[u8]) -> Result<()>,
     ) -> Result<bool> {
         let Asked { lane, start_id, first_seq, floor } = asked;
-        ensure!((u16_at(batch, 0)?, u16_at(batch, 2)?) == VERSION, "another version");
+        let (major, minor) = (u16_at(batch, 0)?, u16_at(batch, 2)?);
+        ensure!(major == VERSION.0 && minor >= VERSION.1, "version {major}.{minor}");
         ensure!((u32_at(batch, 4)?, u64_at(batch, 24)?) == (lane, start_id), "the batch of another lane or start");
         let damaged = u64::from(u32_at(batch, 20)?);
         let (lost, cleared) = (u64_at(batch, 56)?, u64_at(batch, 64)?);
