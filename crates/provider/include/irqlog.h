@@ -18,8 +18,8 @@
  *     UNICODE_STRING *, GUID *          the text, the GUID that they point to
  *     any other pointer                 an address, hashed by irqlog.sys unless its parameter RawPointers is 1
  *
- * A log call may stand in an inline function, a template or a lambda. An inline function of a header has one site in C++,
- * and in C one for each source file that includes it, as all static data of inline functions in C.
+ * A log call may stand in an inline function, a template or a lambda. The same call in a header that several files include
+ * is shown as one site. (In C each file has a copy of it, as of all static data of inline functions: about 100 bytes.)
  *
  * A log call takes at most 12 arguments. If its level is not enabled it costs a load and a branch, and its arguments are
  * not evaluated. Until the driver has connected no level is enabled: the driver runs without irqlog just as well.

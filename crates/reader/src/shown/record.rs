@@ -201,8 +201,8 @@ fn content<'a>(tables: &'a Tables, record: &'a Record) -> ShownContent<'a> {
         Content::Text(text) => ShownContent::Text { text },
         Content::Blob { header, bytes } => ShownContent::Blob { blob: blob(&header, bytes) },
         Content::Event(payload) => {
-            let event = EventView::new(tables, record.header.site.get(), payload);
-            ShownContent::Event(ShownEvent::new(record.header.site.get(), event))
+            let site = tables.sites.first_equal(record.header.site.get());
+            ShownContent::Event(ShownEvent::new(site, EventView::new(tables, site, payload)))
         }
         Content::Unknown(bytes) => ShownContent::Unknown { bytes: Hex(bytes) },
     }
