@@ -1,4 +1,4 @@
-//! The driver, and the drivers that the rig loads beside it, for both architectures.
+//! Builds irqlog.sys, the drivers that the rig loads beside it, and irqlog.exe.
 //!
 //! Results: `target/driver/<arch>/<name>.sys` with `.pdb` and `.map` beside it.
 
@@ -27,19 +27,19 @@ struct Driver {
 }
 
 const IRQLOG: Driver = Driver { package: "irqlog", output: "irqlog", image: "irqlog" };
-/// The driver that logs through it.
+/// The test driver, which logs through irqlog.sys.
 const TESTDRV: Driver = Driver { package: "irqlog-testdrv", output: "irqlog_testdrv", image: "testdrv" };
 /// The small KMDF that the rig loads beside it.
 const KMDF: Driver = Driver { package: "irqlog-kmdf", output: "irqlog_kmdf", image: "WDFLDR" };
 
-/// What Wine's kernel lacks. Wine runs on x64 here.
+/// The shim for Wine, which runs on x64 only.
 const SHIM: Driver = Driver { package: "irqlog-wine", output: "irqlog_wine", image: "ntosshim" };
 /// A driver in Rust that logs events.
 const SAMPLE_RUST: Driver =
     Driver { package: "irqlog-sample-rust", output: "irqlog_sample_rust", image: "sample_rust" };
 /// The images of the drivers that log events, as examples for others.
 pub const SAMPLES: [&str; 2] = [SAMPLE_RUST.image, SAMPLE_C];
-/// The packages of all of them.
+/// The drivers that are built for both architectures, of those in Rust.
 const ALL: [&Driver; 4] = [&IRQLOG, &KMDF, &TESTDRV, &SAMPLE_RUST];
 
 /// The image of the driver in C that logs events.
@@ -48,7 +48,7 @@ const SAMPLE_C: &str = "sample_c";
 /// Builds irqlog.sys and the samples, and says on standard output where they are.
 ///
 /// # Errors
-/// Whatever of the tools fails.
+/// If a tool fails or cannot be installed.
 pub fn drivers(archs: &[Arch]) -> Result<()> {
     packaged(archs)?;
     for &arch in archs {
@@ -62,7 +62,7 @@ pub fn drivers(archs: &[Arch]) -> Result<()> {
 /// Builds what is packaged: irqlog.sys and the samples.
 ///
 /// # Errors
-/// Whatever of the tools fails.
+/// If a tool fails or cannot be installed.
 pub fn packaged(archs: &[Arch]) -> Result<()> {
     let setup = Setup::prepare(archs)?;
     for &arch in archs {
@@ -76,7 +76,7 @@ pub fn packaged(archs: &[Arch]) -> Result<()> {
 /// Builds what the rig loads: irqlog.sys and the drivers beside it.
 ///
 /// # Errors
-/// Whatever of the tools fails.
+/// If a tool fails or cannot be installed.
 pub fn rig_images(arch: Arch) -> Result<()> {
     let setup = Setup::prepare(&[arch])?;
     for driver in ALL {
@@ -88,7 +88,7 @@ pub fn rig_images(arch: Arch) -> Result<()> {
 /// Builds what Wine loads: irqlog.sys, WDFLDR.SYS and the shim.
 ///
 /// # Errors
-/// Whatever of the tools fails.
+/// If a tool fails or cannot be installed.
 pub fn wine_images() -> Result<()> {
     let setup = Setup::prepare(&[Arch::X64])?;
     [&IRQLOG, &KMDF, &SHIM].into_iter().try_for_each(|driver| setup.build(driver, Arch::X64))?;
@@ -99,7 +99,7 @@ pub fn wine_images() -> Result<()> {
 /// folder for the rig.
 ///
 /// # Errors
-/// Whatever of the tools fails.
+/// If a tool fails or cannot be installed.
 pub fn checked() -> Result<PathBuf> {
     rig_images(host::NATIVE)?;
     let setup = Setup::prepare(&Arch::ALL)?;
@@ -159,8 +159,8 @@ pub fn clippy_drivers() -> Result<()> {
     run(cargo.args(["--", "-D", "warnings"]))
 }
 
-/// What irqlog.exe is built for: targets whose library rustup has, and whose C runtime needs nothing of Microsoft's to be
-/// linked, and nothing but Windows to run.
+/// The target of irqlog.exe. rustup has its library, its C runtime links without Microsoft's files, and the program needs
+/// nothing but Windows to run.
 pub const fn cli_target(arch: Arch) -> &'static str {
     match arch {
         Arch::X64 => "x86_64-pc-windows-gnu",
@@ -172,7 +172,7 @@ pub const fn cli_target(arch: Arch) -> &'static str {
 /// compiles one, which takes minutes the first time.
 ///
 /// # Errors
-/// Whatever of the tools fails.
+/// If a tool fails or cannot be installed.
 pub fn windows_cli(arch: Arch) -> Result<PathBuf> {
     let target = cli_target(arch);
     let toolchain = Toolchain::find(&[target])?;
@@ -197,8 +197,8 @@ pub fn windows_cli(arch: Arch) -> Result<PathBuf> {
     Ok(folder.join(target).join("exe/irqlog.exe"))
 }
 
-/// Builds irqlog.sys from a copy of the sources with a patch applied: for tests that must see the difference. Gives the
-/// image, with what the rig loads beside it.
+/// Builds irqlog.sys from a copy of the sources with a patch applied, for tests that have to notice the patch. Gives the
+/// path of the image; what the rig loads lies beside it.
 ///
 /// # Errors
 /// If the patch does not apply any more, or the build fails.
@@ -245,7 +245,7 @@ fn copy_sources(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The name of a file of ours from the root folder, which is the same wherever that lies.
+/// The path of a file relative to the root folder.
 fn relative(path: &Path) -> PathBuf {
     path.strip_prefix(root()).unwrap_or(path).to_path_buf()
 }
@@ -255,7 +255,7 @@ pub fn images(arch: Arch) -> PathBuf {
     root().join("target/driver").join(arch.name())
 }
 
-/// Where a built image lies.
+/// The path of a built image.
 pub fn image(arch: Arch, name: &str) -> PathBuf {
     images(arch).join(format!("{name}.sys"))
 }
@@ -396,7 +396,7 @@ fn forget_cached_bindings() -> Result<()> {
     Ok(())
 }
 
-/// Copies what cargo linked to where everyone looks for it.
+/// Copies the files that cargo linked to the folder of the built images.
 fn collect(driver: &Driver, arch: Arch, to: &Path) -> Result<()> {
     let from = root().join("target/driver").join(arch.triple()).join("release");
     fs::create_dir_all(to.parent().context("the image has a folder")?)?;

@@ -1,4 +1,4 @@
-//! What the host must have, and how it is installed: Debian packages, and a Rust that can build for Windows.
+//! Tools that this machine must have: Debian packages, and a Rust toolchain that can build for Windows.
 
 use std::{
     path::{Path, PathBuf},
@@ -28,10 +28,10 @@ pub enum Toolchain {
 }
 
 impl Toolchain {
-    /// Finds one, installing Debian's packages as a last resort.
+    /// Finds a toolchain for these targets, and installs Debian's packages as a last resort.
     ///
     /// # Errors
-    /// If none is there and none can be installed.
+    /// If there is no such toolchain and none can be installed.
     pub fn find(targets: &[&str]) -> Result<Self> {
         let sysroot = PathBuf::from(output(Command::new("rustc").args(["--print", "sysroot"]))?.trim());
         let rustlib = sysroot.join("lib/rustlib");
@@ -68,7 +68,7 @@ impl Toolchain {
 }
 
 impl Toolchain {
-    /// Its compiler.
+    /// Path of the compiler.
     pub fn rustc(&self) -> PathBuf {
         match self {
             Self::BuildStd { bin: Some(bin), .. } => bin.join("rustc"),
@@ -76,8 +76,8 @@ impl Toolchain {
         }
     }
 
-    /// Cargo with this toolchain, for a target; `crates` are the parts of the standard library to build where it has to
-    /// be built.
+    /// Cargo with this toolchain, for a target. `crates` are the parts of the standard library that are built if the
+    /// toolchain has only its source.
     pub fn cargo(&self, subcommand: &str, target: &str, crates: &str) -> Command {
         let mut cargo = match self {
             Self::BuildStd { bin: Some(bin), .. } => Command::new(bin.join("cargo")),
@@ -108,8 +108,8 @@ pub enum Signals {
     AnyBlock,
 }
 
-/// What runs programs for ARM64 Linux on this machine, installed if it is missing: nothing where that is what the
-/// machine is, else an emulator.
+/// The command that runs programs for ARM64 Linux on this machine: an emulator, installed if it is missing, or nothing if
+/// the machine is ARM64 Linux.
 ///
 /// # Errors
 /// If it is missing and cannot be installed.
@@ -155,7 +155,7 @@ pub struct Zigbuild {
     pub zig: PathBuf,
 }
 
-/// What is fetched from PyPI.
+/// Packages that are fetched from PyPI.
 const ZIGBUILD: [&str; 2] = ["ziglang==0.17.1", "cargo-zigbuild==0.24.0"];
 /// The version of zig among them.
 pub const ZIG_VERSION: &str = "0.17.1";
@@ -243,7 +243,7 @@ fn osslsigncode_version() -> Option<(u32, u32)> {
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
-/// What lets openssl use keys in tokens, installed if it is missing.
+/// Installs the engine with which openssl uses keys in tokens, if it is missing.
 ///
 /// # Errors
 /// If it cannot be installed.
@@ -319,7 +319,7 @@ pub fn apt_install(packages: &[&str]) -> Result<()> {
     apt(&install).with_context(|| format!("install these Debian packages by hand: {names}"))
 }
 
-/// A command as root, through sudo where we are somebody else.
+/// A command that runs as root, through sudo if this process does not.
 fn as_root(program: &str) -> Result<Command> {
     let is_root = output(Command::new("id").arg("-u"))?.trim() == "0";
     Ok(if is_root {

@@ -1,13 +1,13 @@
-//! What the commands build, and what it is built with.
+//! Builds drivers and programs, and installs what the builds need.
 //!
 //! | Module | What |
 //! |---|---|
-//! | [`shell`] | other programs are run, and steps announced |
-//! | [`stamp`] | what a result was made from, so that it is made again only when that has changed |
-//! | [`host`] | what this machine must have, and how it is installed |
+//! | [`shell`] | runs other programs, and announces steps |
+//! | [`stamp`] | files that say what a result was made from |
+//! | [`host`] | tools that this machine must have, and their installation |
 //! | [`nightly`] | the nightly that sanitizers, Miri and the fuzzer need |
 //! | `vendor` | the driver's crates, as a machine without Windows needs them |
-//! | [`reproducible`] | what makes a build independent of where it is made |
+//! | [`reproducible`] | makes a build independent of the folder it is made in |
 //! | [`drivers`] | the drivers, and irqlog.exe |
 //!
 //! A module uses those above it and no other.

@@ -1,4 +1,4 @@
-//! What makes a build independent of where it is built.
+//! Makes a build independent of the folder and the time that it is made in.
 //!
 //! The compiler names source files by the folders they lie in, and the linker copies its own command line, with all the
 //! names in it, into the PDB, from which it derives the identifier in the image. So both run behind a wrapper: the
@@ -16,11 +16,11 @@ use anyhow::{Context, Result};
 
 use crate::shell::{output, root, run};
 
-/// What the sources' folder is called in debug information and messages.
+/// The name of the sources' folder in debug information and messages.
 pub const SOURCES: &str = "/irqlog";
 
-/// The time that everything is said to be made at: what `SOURCE_DATE_EPOCH` says
-/// (https://reproducible-builds.org/specs/source-date-epoch/), else that of the last commit. In seconds since 1970.
+/// The date that files get as their date of making, in seconds since 1970: `SOURCE_DATE_EPOCH`
+/// (https://reproducible-builds.org/specs/source-date-epoch/), or the date of the last commit.
 ///
 /// # Errors
 /// If the variable is no number, or is not set where there is no git.
@@ -34,7 +34,7 @@ pub fn date() -> Result<u64> {
     date.trim().parse().with_context(|| format!("git says {date:?}"))
 }
 
-/// What stands between cargo and its tools.
+/// The programs that cargo runs in place of compiler and linker.
 #[derive(Debug)]
 pub struct Wrappers {
     /// For `RUSTC_WRAPPER`.
@@ -83,7 +83,7 @@ fn cargo_home() -> PathBuf {
         .unwrap_or_default()
 }
 
-/// The folders of this machine that nothing of what is built may tell, besides those of the sources.
+/// The folders whose paths no built file may contain.
 ///
 /// # Errors
 /// If the compiler does not say where its library is.
@@ -92,7 +92,7 @@ pub fn private_folders() -> Result<Vec<PathBuf>> {
     Ok(vec![root(), cargo_home(), sysroot.trim().into(), env::temp_dir().join("")])
 }
 
-/// Writes it if it is not there like that: a new time would have cargo ask the compiler for everything again.
+/// Writes a script unless the file has this text: after a new time of change cargo would build everything again.
 fn write_script(path: &Path, script: &str) -> Result<()> {
     if fs::read_to_string(path).is_ok_and(|found| found == script) {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Running other programs, and saying what is being done.
+//! Runs other programs, and announces steps.
 
 use std::{
     path::{Path, PathBuf},
@@ -45,7 +45,7 @@ pub fn output(command: &mut Command) -> Result<String> {
     String::from_utf8(output.stdout).with_context(|| format!("output of `{line}`"))
 }
 
-/// Does a step with its name and how long it took on standard error.
+/// Runs a step, and prints its name and how long it took on standard error.
 ///
 /// # Errors
 /// What `work` returns, with the step's name.

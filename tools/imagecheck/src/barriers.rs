@@ -19,7 +19,7 @@ const WRITERS: [&str; 2] = ["log", "write_event"];
 /// Copies of `Lane::append` in each: for the shared lane, and for those of a processor.
 const APPENDS: usize = 2;
 
-/// What is missing.
+/// The barriers that are missing, one message each.
 pub fn check(code: &Code) -> Vec<String> {
     let texts = |function: &Function| -> Vec<String> {
         function.instructions.iter().map(|instruction| instruction.text.clone()).collect()

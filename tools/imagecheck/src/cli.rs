@@ -1,4 +1,4 @@
-//! irqlog.exe: what it imports, and what it is for.
+//! Checks irqlog.exe: its machine, and the modules that it imports from.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -25,10 +25,10 @@ const MODULES: [&str; 9] = [
 ];
 const PREFIXES: [&str; 2] = ["api-ms-win-core-", "api-ms-win-crt-"];
 
-/// Checks one; what it imports from is printed.
+/// Checks an irqlog.exe, and prints the modules that it imports from.
 ///
 /// # Errors
-/// If it is for another machine, no console program, or imports from what a Windows may lack.
+/// If it is for another machine, no console program, or imports from a module that a Windows 10 may lack.
 pub fn check(arch: Arch, path: &Path) -> Result<()> {
     let data = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
     let file = PeFile64::parse(&*data).with_context(|| format!("{} is no PE image", path.display()))?;

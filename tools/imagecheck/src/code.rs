@@ -44,7 +44,7 @@ pub struct Function {
     pub name: String,
     /// First address.
     pub start: u64,
-    /// It only jumps to an imported routine, whose name it has.
+    /// Whether it only jumps to the imported routine of the same name.
     pub is_import: bool,
     /// Its instructions.
     pub instructions: Vec<Instruction>,
@@ -57,10 +57,10 @@ pub struct Code {
 }
 
 impl Code {
-    /// Disassembles a file; the map has to lie beside it.
+    /// Decodes the code of an image; the linker's map has to lie beside the image.
     ///
     /// # Errors
-    /// If the tool or the map is missing.
+    /// If image, map or disassembler are missing, or next to nothing is decoded.
     pub fn read(arch: Arch, path: &Path) -> Result<Self> {
         let map = path.with_extension("map");
         let map = std::fs::read_to_string(&map).with_context(|| format!("reading {}", map.display()))?;

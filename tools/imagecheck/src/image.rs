@@ -26,7 +26,7 @@ pub struct Section {
 }
 
 impl Section {
-    /// It stays in memory: neither pageable by name nor discarded after the start.
+    /// Whether it stays in memory: neither pageable by its name nor discarded after the start.
     pub fn is_resident(&self) -> bool {
         !self.name.starts_with("PAGE")
             && !self.name.starts_with("INIT")
@@ -34,7 +34,7 @@ impl Section {
     }
 }
 
-/// What was read of the file.
+/// The parts of a PE file that rules are about.
 #[derive(Debug)]
 pub struct Image {
     imports: Vec<(String, String)>,
@@ -78,7 +78,7 @@ impl Image {
         })
     }
 
-    /// The rules that do not hold; `may_import` says which routines of the table in `tools/nt` may be imported.
+    /// The broken rules, one message each; `may_import` says which routines of the table in `tools/nt` may be imported.
     pub fn check(&self, arch: Arch, may_import: fn(&Export) -> bool) -> Vec<String> {
         let mut broken = Vec::new();
         for (module, name) in &self.imports {
@@ -117,7 +117,7 @@ impl Image {
         broken
     }
 
-    /// The sites of a driver that logs events: how many, or what is wrong with them.
+    /// Number of the sites of a driver that logs events.
     ///
     /// # Errors
     /// If there is no section of them, or it can be written, or something else lies in it, or a site has an absolute path,
@@ -143,7 +143,7 @@ impl Image {
         self.sections.iter().find(|section| (section.start..section.start + section.size).contains(&rva))
     }
 
-    /// Sizes, for eyes that look for drift.
+    /// Number of imports and sizes of sections, for the report.
     pub fn report(&self) -> String {
         let mut text = format!("  {} imports, all on the allow-list; sections:", self.imports.len());
         for section in &self.sections {
@@ -159,7 +159,7 @@ fn is_absolute(path: &str) -> bool {
     path.starts_with(['/', '\\']) || path.get(1..2) == Some(":")
 }
 
-/// A section's bytes without what fills up the file.
+/// A section's bytes without the padding of the file.
 fn in_memory(bytes: &[u8], section: &pe::ImageSectionHeader) -> Vec<u8> {
     bytes.iter().copied().take(section.virtual_size.get(LE) as usize).collect()
 }

@@ -1,10 +1,10 @@
-//! What can be said about a linked irqlog.sys by looking at it.
+//! Checks linked images without running them: `cargo xtask verify-sys`.
 //!
 //! | Module | What |
 //! |---|---|
 //! | [`image`] | the PE file: imports, header, sections, checksum |
-//! | [`cli`] | irqlog.exe: what it imports |
-//! | [`code`] | its disassembly, by function |
+//! | [`cli`] | imports of irqlog.exe |
+//! | [`code`] | instructions, by function |
 //! | [`path`] | the record path: everything that can be called from its roots |
 
 mod barriers;
@@ -24,10 +24,10 @@ use irqlog_build::{
 use irqlog_kit::Arch;
 use irqlog_nt::routines::Export;
 
-/// Verifies the built images of these architectures; the first that is no good fails the command.
+/// Verifies the built images of these architectures, and stops at the first image that breaks a rule.
 ///
 /// # Errors
-/// If a rule does not hold; the message lists all that do not.
+/// If an image breaks a rule; the message lists all rules that it breaks.
 pub fn run(archs: &[Arch]) -> Result<()> {
     for &arch in archs {
         let image = drivers::image(arch, "irqlog");
@@ -40,7 +40,7 @@ pub fn run(archs: &[Arch]) -> Result<()> {
     Ok(())
 }
 
-/// Verifies one image; also writes the record path beside it, for the rig.
+/// Verifies one image, and writes the instructions of its record path beside it, for the rig.
 ///
 /// # Errors
 /// As [`run`].
@@ -68,7 +68,8 @@ pub fn verify(arch: Arch, path: &Path) -> Result<String> {
     ))
 }
 
-/// A driver that logs events: nothing in it panics or allocates, so no log call does, and its sites are well-formed.
+/// Verifies a driver that logs events: nothing in it panics or allocates, so no log call does, and its sites are
+/// well-formed.
 fn verify_sample(arch: Arch, name: &str) -> Result<String> {
     let path = drivers::image(arch, name);
     let image = image::Image::read(&path)?;
@@ -82,10 +83,10 @@ fn verify_sample(arch: Arch, name: &str) -> Result<String> {
     Ok(format!("{} ({})\n  {sites} sites, no panic, no allocation\n", path.display(), arch.name()))
 }
 
-/// Shows that the rules are alive: a copy of the sources with a slice index in the record path must be refused.
+/// Builds a driver with a slice index in the record path, and checks that [`verify`] refuses it.
 ///
 /// # Errors
-/// If it is not.
+/// If the driver is not refused, or for another reason.
 pub fn planted() -> Result<()> {
     // Any index that the compiler cannot prove to be inside.
     let image = drivers::patched(&root().join("testdata/faults/slice-index.patch"), Arch::X64)?;

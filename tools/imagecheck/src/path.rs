@@ -14,7 +14,7 @@ use super::{
     image::Image,
 };
 
-/// The functions of the table that other drivers get (`driver/interface.rs`).
+/// Roots: the functions of the table that other drivers get (`driver/interface.rs`).
 const ROOTS: [&str; 6] = [
     "irqlog_write_text",
     "irqlog_write_blob",
@@ -30,7 +30,7 @@ fn may_reach(name: &str) -> bool {
     EXPORTS.iter().any(|export| export.name == name && export.is_for_record_path())
 }
 
-/// Addresses that code may be called at without the disassembly saying which: none.
+/// Functions that may call an address which the code does not name: none.
 const INDIRECT: [&str; 0] = [];
 
 /// The most stack that a log call may take, in bytes.
@@ -51,7 +51,7 @@ struct Found {
     is_import: bool,
     addresses: Vec<u64>,
     calls: BTreeSet<u64>,
-    /// Calls and jumps that were not understood.
+    /// Calls and jumps to an address that the code does not name, one message each.
     unresolved: Vec<String>,
     /// Bytes of stack that it takes, its return address included.
     frame: u64,
@@ -77,7 +77,7 @@ impl RecordPath {
         path
     }
 
-    /// The rules that do not hold.
+    /// The broken rules, one message each.
     pub fn check(&self, image: &Image) -> Vec<String> {
         let mut broken: Vec<String> =
             self.missing.iter().map(|root| format!("the root {root} is not in the image, or inlined")).collect();
@@ -110,14 +110,17 @@ impl RecordPath {
         self.functions.get(&start).map_or("?", |found| &found.name)
     }
 
-    /// By which functions one is reached.
+    /// The callers of a function, for a message.
     fn how(&self, start: u64) -> String {
         let callers: Vec<_> =
             self.functions.values().filter(|found| found.calls.contains(&start)).map(|found| &*found.name).collect();
         format!(" (from {})", callers.join(", "))
     }
 
-    /// The deepest stack from a function on; its name if it is recursive.
+    /// Bytes of stack that a function and its callees take at most.
+    ///
+    /// # Errors
+    /// The name of a recursive function, whose stack has no bound.
     fn stack(&self, start: u64, above: &mut Vec<u64>) -> Result<u64, String> {
         if above.contains(&start) {
             return Err(self.name(start).to_owned());
@@ -136,14 +139,14 @@ impl RecordPath {
         self.functions.iter().filter(|(_, found)| !found.is_import)
     }
 
-    /// Instructions by function, for the rig: relative to the image's start.
+    /// Addresses of the instructions by function, for the rig.
     pub fn to_json(&self) -> Value {
         let functions: Vec<_> =
             self.own().map(|(_, found)| json!({ "name": found.name, "addresses": found.addresses })).collect();
         json!({ "arch": self.arch.name(), "functions": functions })
     }
 
-    /// A summary.
+    /// The summary that `verify-sys` prints.
     pub fn report(&self) -> String {
         let instructions: usize = self.own().map(|(_, found)| found.addresses.len()).sum();
         let stack = self.roots.iter().filter_map(|&root| self.stack(root, &mut Vec::new()).ok()).max().unwrap_or(0);

@@ -1,8 +1,7 @@
-//! What can be said about an INF of a primitive driver without Windows.
+//! Checks the INF of a primitive driver without Windows.
 //!
-//! InfVerif runs on Windows only. The rules here are those of its errors that concern this kind of INF, under InfVerif's
-//! numbers, and those that SetupAPI has anyway, under names of ours. It is no InfVerif: what passes here may still fail
-//! there (docs/windows.md).
+//! InfVerif runs on Windows only. Here are those of its rules that concern this kind of INF, under InfVerif's numbers, and
+//! rules of SetupAPI, under names of ours. An INF that passes here may still fail in InfVerif (docs/windows.md).
 //!
 //! | Module | What |
 //! |---|---|

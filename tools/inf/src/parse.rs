@@ -6,20 +6,20 @@ use anyhow::{Result, bail};
 /// One line of a section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// What stands before the equals sign, if there is one.
+    /// The text before the equals sign; `None` if there is no sign.
     pub key: Option<String>,
-    /// What stands behind it, at its commas, without quotes.
+    /// The values behind the equals sign, split at commas, without quotes.
     pub values: Vec<String>,
-    /// Line number.
+    /// Line in the file, from 1.
     pub line: usize,
 }
 
-/// A section; several of one name are one.
+/// A section. Sections of the same name are joined into one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Section {
     /// Its name.
     pub name: String,
-    /// Where it begins first.
+    /// Line on which the first section of this name begins, from 1.
     pub line: usize,
     /// Its lines.
     pub entries: Vec<Entry>,
@@ -37,12 +37,12 @@ impl Section {
     }
 }
 
-/// An INF.
+/// The parsed text of an INF.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inf {
     /// Its sections, in their order.
     pub sections: Vec<Section>,
-    /// Lines that are before the first section, or cannot be read.
+    /// Lines before the first section, and lines that cannot be parsed.
     pub stray: Vec<usize>,
 }
 
@@ -53,10 +53,10 @@ impl Inf {
     }
 }
 
-/// The text of a file: UTF-16 with its mark, or what is ASCII or UTF-8.
+/// Decodes a file that is UTF-16 with a byte order mark, or UTF-8.
 ///
 /// # Errors
-/// If it is none of those.
+/// If the file is neither.
 pub fn decode(bytes: &[u8]) -> Result<String> {
     if let Some(wide) = bytes.strip_prefix(&[0xff, 0xfe]) {
         let units: Vec<u16> = wide.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
@@ -68,7 +68,7 @@ pub fn decode(bytes: &[u8]) -> Result<String> {
     }
 }
 
-/// Reads it.
+/// Parses the text of an INF. Lines that cannot be parsed are kept in the result.
 pub fn parse(text: &str) -> Inf {
     let mut inf = Inf::default();
     let mut current: Option<usize> = None;
@@ -125,7 +125,7 @@ fn entry(line: &str, number: usize) -> Entry {
     Entry { key, values: fields(rest), line: number }
 }
 
-/// At its commas; two quotes within quotes are one.
+/// Splits a value at its commas; two quotes within quotes stand for one.
 fn fields(text: &str) -> Vec<String> {
     let mut fields = vec![String::new()];
     let mut is_quoted = false;

@@ -1,4 +1,4 @@
-//! The rules. Numbers are InfVerif's (Microsoft Learn, "InfVerif errors and warnings"); names in words are ours.
+//! The rules of an INF. Numbers are InfVerif's (Microsoft Learn, "InfVerif errors and warnings"); names in words are ours.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -7,9 +7,9 @@ use super::parse::{Entry, Inf, Section};
 /// A rule that is broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broken {
-    /// InfVerif's number, or a name.
+    /// InfVerif's number of the rule, or our name for it.
     pub rule: &'static str,
-    /// Line, 0 for the file as a whole.
+    /// Line in the file from 1; 0 for the file as a whole.
     pub line: usize,
     /// What is wrong, and what would be right.
     pub why: String,
@@ -48,7 +48,7 @@ struct Check<'i> {
     used: BTreeSet<String>,
 }
 
-/// Everything that is broken, in the order of the lines.
+/// All broken rules of an INF, in the order of the lines.
 pub fn check(inf: &Inf) -> Vec<Broken> {
     let mut check = Check { inf, broken: Vec::new(), used: BTreeSet::new() };
     check.syntax();
@@ -349,7 +349,7 @@ fn is_directory(name: &str) -> bool {
     name.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// What stands between percent signs; two of them are one that is meant.
+/// The names between percent signs; two percent signs stand for one.
 fn tokens(text: &str) -> Vec<String> {
     text.split('%').skip(1).step_by(2).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }

@@ -5,22 +5,22 @@ pub use irqlog_wire::irql::{APC_LEVEL, DIRQL_MAX, DISPATCH_LEVEL, HIGH_LEVEL, IP
 /// At which IRQL a routine may be called: from `least` to `most`, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// The lowest level.
+    /// Lowest level at which a call is allowed.
     pub least: u8,
-    /// The highest level.
+    /// Highest level at which a call is allowed.
     pub most: u8,
 }
 
 impl Rule {
-    /// Every level.
+    /// A call is allowed at every level.
     pub const ANY: Self = Self { least: PASSIVE_LEVEL, most: HIGH_LEVEL };
 
-    /// Up to a level.
+    /// A call is allowed up to a level.
     pub const fn at_most(most: u8) -> Self {
         Self { least: PASSIVE_LEVEL, most }
     }
 
-    /// From a level on.
+    /// A call is allowed from a level on.
     pub const fn at_least(least: u8) -> Self {
         Self { least, most: HIGH_LEVEL }
     }
@@ -30,7 +30,7 @@ impl Rule {
         self.least <= irql && irql <= self.most
     }
 
-    /// A level at which a call breaks the rule, if there is one.
+    /// The level next to the allowed ones at which a call breaks the rule; `None` if every level is allowed.
     pub const fn broken_at(self) -> Option<u8> {
         if self.most < HIGH_LEVEL {
             Some(self.most + 1)

@@ -1,5 +1,6 @@
-//! The kernel routines that anything here calls or provides, one row each: everything else that names them is made
-//! from the rows.
+//! The table of kernel routines: one row for each routine that anything here calls or provides.
+//!
+//! Everything else that names a routine is made from its row:
 //!
 //! | Made from the rows | Where |
 //! |---|---|
@@ -10,8 +11,8 @@
 //! | what ntosshim.sys exports and what it forwards to Wine | `tools/wine/build.rs` |
 //! | the table "Imports" of `docs/windows.md`, and what `tools/vm/first-run.ps1` probes | `tests/generated.rs` |
 //!
-//! Where the documentation page and the annotation in the header differ the annotation is the IRQL rule. A waiver
-//! stands in the table, by name, with the ADR that argues it; there is none today.
+//! If the documentation page and the annotation in the header differ, the annotation is the IRQL rule. A waiver stands in
+//! the table, by name, with the ADR that argues it.
 
 use crate::irql::{APC_LEVEL, DIRQL_MAX, DISPATCH_LEVEL, IPI_LEVEL, PASSIVE_LEVEL, Rule};
 

@@ -1,8 +1,8 @@
 //! Security catalogs (`.cat`) for driver packages, as Inf2Cat makes them on Windows.
 //!
 //! A catalog is a certificate trust list (Microsoft Learn, "CTL_INFO structure"; its ASN.1 is that of `szOID_CTL`) in a
-//! PKCS #7 message. It names each file of a package by its digests; whoever trusts the signature of the catalog trusts the
-//! files. The message made here is not signed yet: osslsigncode, or SignTool, does that.
+//! PKCS #7 message. It names each file of a package by its digests; a machine that trusts the signature of the catalog
+//! trusts the files. The message made here has no signature yet: osslsigncode, or SignTool, adds it.
 //!
 //! Microsoft documents neither the attributes of a member nor their values. They are made here as they are in two
 //! published catalogs for Windows 10, both signed by Microsoft: that of Wintun 0.14 for ARM64 (resource `WINTUN.CAT` of
@@ -71,7 +71,7 @@ const NAME_VALUE_FLAGS: u32 = 0x1001_0001;
 /// `OSAttr` of each member: NT (2), version 10.0.
 const OS_VERSION: &str = "2:10.0";
 
-/// What can go wrong.
+/// Why a catalog cannot be made or read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file that is to be listed as an image is none.
@@ -122,7 +122,7 @@ struct Member {
     sha256: [u8; 32],
 }
 
-/// A catalog in the making.
+/// A catalog to which members are added.
 #[derive(Clone, Debug)]
 pub struct Catalog {
     os: String,
@@ -130,7 +130,7 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// One without members. `os` are the versions of Windows that it is for, as published catalogs name them:
+    /// A catalog without members. `os` are the versions of Windows that it is for, as published catalogs name them:
     /// `_v100_X64_Vb` is Windows 10 2004 for x64, `_v100_ARM64_Vb` the same for ARM64.
     pub fn new(os: &str) -> Self {
         Self { os: os.to_owned(), members: Vec::new() }

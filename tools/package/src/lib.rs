@@ -4,10 +4,10 @@
 //! |---|---|
 //! | [`catalog`] | the security catalog |
 //! | [`layout`] | where a package lies, and how its files are written |
-//! | [`signing`] | whose signature image, catalog and CLI carry, and how it gets there |
-//! | [`materials`] | what is in the package that others wrote: CycloneDX and licences |
-//! | [`verify`] | what tools that are not ours say of the result |
-//! | [`twice`] | that two clones give the same |
+//! | [`signing`] | the certificate, and the signatures of image, catalog and CLI |
+//! | [`materials`] | the parts that others wrote: software bill of materials (CycloneDX) and licences |
+//! | [`verify`] | checks of the result by tools that are not ours |
+//! | [`twice`] | comparison of the packages of two clones |
 
 pub mod catalog;
 mod layout;
@@ -32,13 +32,13 @@ use self::{
 };
 pub use self::{signing::Arguments, twice::run as twice};
 
-/// What is put into each package as it is.
+/// Files that each package gets unchanged.
 const COPIED: [&str; 5] = ["inf/install.cmd", "inf/uninstall.cmd", "inf/README.txt", "LICENSE-MIT", "LICENSE-APACHE"];
 
-/// Makes the packages, and has them verified.
+/// Makes the packages, and verifies them.
 ///
 /// # Errors
-/// Whatever of the tools fails; a file that they do not find in order.
+/// A tool that fails, or a file that a tool refuses.
 pub fn run(archs: &[Arch], signing: &Arguments) -> Result<()> {
     let signer = Signer::prepare(signing)?;
     drivers::packaged(archs)?;
@@ -54,10 +54,10 @@ pub fn run(archs: &[Arch], signing: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Makes the packages with a test certificate, and sees that a flipped byte is noticed in each file that is covered.
+/// Makes the packages with a test certificate, and checks that the tools notice a flipped byte in each signed file.
 ///
 /// # Errors
-/// As [`run`]; a byte that nobody looks at.
+/// As [`run`], or a flipped byte that no tool notices.
 pub fn check() -> Result<()> {
     let signing = Arguments::default();
     run(&Arch::ALL, &signing)?;
@@ -120,7 +120,7 @@ fn first_run(arch: Arch, folder: &Path, signer: &Signer) -> Result<()> {
         .try_for_each(|name| signer.sign(&drivers::image(arch, name), &folder.join(format!("{name}.sys"))))
 }
 
-/// What StampInf does: the date and version of this build in `DriverVer`.
+/// Puts the date and version of this build into `DriverVer`, as StampInf does.
 fn stamp(inx: &str, date: u64) -> Result<String> {
     let date = der::DateTime::from_unix_duration(Duration::from_secs(date)).context("the date of the build")?;
     let stamped = format!("DriverVer   = {:02}/{:02}/{},{VERSION}.0", date.month(), date.day(), date.year());

@@ -1,5 +1,6 @@
-//! What is in a package that others wrote: an SBOM (CycloneDX 1.5, <https://cyclonedx.org/docs/1.5/json/>) and the texts of
-//! the licences.
+//! The parts of a package that others wrote: a software bill of materials and the texts of the licences.
+//!
+//! The bill is CycloneDX 1.5, <https://cyclonedx.org/docs/1.5/json/>.
 //!
 //! The crates are those that cargo links into irqlog.sys and irqlog.exe for the architecture; beside them there are Rust's
 //! own library in both, and the C runtime in irqlog.exe: Debian's for x64, zig's for ARM64.
@@ -22,7 +23,7 @@ use serde_json::{Value, json};
 
 use crate::layout::{VERSION, crlf};
 
-/// What somebody wrote that is in the package.
+/// A part of the package that others wrote.
 struct Component {
     name: String,
     version: String,
@@ -121,7 +122,7 @@ fn bom(components: &BTreeMap<String, Component>, arch: Arch, date: u64) -> Resul
     }))
 }
 
-/// Each text of a licence once, below the names of those who chose it.
+/// Each text of a licence once, below the names of the parts that have it.
 fn licenses(components: &BTreeMap<String, Component>) -> String {
     let foreign = || components.values().filter(|component| !component.name.starts_with("irqlog"));
     let mut text = "What irqlog.sys and irqlog.exe contain of others, and under which licence:\n\n".to_owned();
@@ -142,7 +143,7 @@ fn licenses(components: &BTreeMap<String, Component>) -> String {
     text
 }
 
-/// What cargo knows of all crates in Cargo.lock.
+/// What `cargo metadata` says of all crates in Cargo.lock.
 struct Metadata {
     packages: BTreeMap<String, Value>,
     checksums: BTreeMap<String, String>,

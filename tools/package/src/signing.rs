@@ -1,8 +1,8 @@
-//! Whose signature image, catalog and CLI carry.
+//! Signs image, catalog and CLI with the user's certificate, or with a test certificate.
 //!
-//! Without a word of the user it is a test certificate, made once for this user and kept with his data, outside of the
-//! repository and of `target/`: a machine that trusts it once then trusts every package that he makes. osslsigncode does
-//! the signing, with whatever holds the key.
+//! If the user names no certificate, a test certificate is made once and kept among the user's data, outside of the
+//! repository and of `target/`: a machine that trusts it once then trusts every package of this user. osslsigncode makes
+//! the signatures.
 
 use std::{
     env, fs,
@@ -17,7 +17,7 @@ use irqlog_build::{
     shell::{output, root, step},
 };
 
-/// Whose certificate; a test certificate of our own without any.
+/// The certificate to sign with; a test certificate if none is named.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Arguments {
     /// Sign with the key and certificate in this PKCS#12 file
@@ -97,7 +97,7 @@ impl Signer {
         })
     }
 
-    /// Who signs, for people.
+    /// The name of the signer, for a message.
     pub fn describe(&self) -> String {
         match &self.key {
             Key::Test { key } => format!("the test certificate in {}", key.with_file_name("").display()),

@@ -1,4 +1,4 @@
-//! That a package does not tell where it was made: two clones at different paths give the same.
+//! Shows that a package does not depend on where it was made: two clones at different paths give the same files.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! What osslsigncode, openssl and sha256sum say of a package: none of them made by us, or by what made the package's digests.
+//! Verifies a package with osslsigncode, openssl and sha256sum, none of which made its digests.
 
 use std::{fs, path::Path, process::Command};
 
@@ -8,10 +8,10 @@ use irqlog_inf as inf;
 
 use crate::layout::files;
 
-/// Has a package verified; says on standard output what was.
+/// Verifies a package, and prints what was verified.
 ///
 /// # Errors
-/// The first thing that is not in order.
+/// The first file that a tool refuses.
 pub fn run(folder: &Path, authorities: &Path) -> Result<()> {
     for line in look(folder, authorities).with_context(|| format!("verifying {}", folder.display()))? {
         println!("{line}");
@@ -81,10 +81,10 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
-/// Flips a byte at many places of image, INF and catalog, and sees each refused.
+/// Flips a byte at many places of image, INF and catalog, one at a time, and checks that the tools refuse each.
 ///
 /// # Errors
-/// The first that is not.
+/// The first place at which no tool notices the flipped byte.
 pub fn flips(folder: &Path, authorities: &Path) -> Result<()> {
     const PLACES: usize = 16;
     let copy = folder.with_extension("flipped");

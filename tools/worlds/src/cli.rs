@@ -1,4 +1,4 @@
-//! Scenarios through the CLI: the same commands on the same driver, whoever runs it.
+//! Scenarios through the CLI: the same commands on the same driver, in the rig and in Wine.
 
 use std::{
     fs,
@@ -13,13 +13,13 @@ use crate::{rig::Serving, target::Target};
 
 /// A scenario that needs a CLI on a running driver.
 pub struct Scenario {
-    /// Its name.
+    /// Name on the command line and in the table.
     pub name: &'static str,
-    /// Does it.
+    /// Runs the scenario; an error says what is not as it should be.
     pub run: fn(&dyn Target) -> Result<()>,
 }
 
-/// All of them.
+/// All scenarios through the CLI, in the order of the table.
 pub const ALL: [Scenario; 6] = [
     Scenario { name: "cli-commands", run: commands },
     Scenario { name: "cli-follow", run: follow },
@@ -105,7 +105,8 @@ fn follow(serving: &dyn Target) -> Result<()> {
     })
 }
 
-/// Several at once: each mark is there once, and every reader sees all that were there before it began.
+/// Several processes write marks and read at once: each mark is there once, and each reader sees every mark that was
+/// written before the reader began.
 #[expect(clippy::needless_collect, reason = "all are started before the first is waited for")]
 fn several(serving: &dyn Target) -> Result<()> {
     const PROGRAMS: usize = 4;
@@ -175,7 +176,7 @@ fn long_path(serving: &dyn Target) -> Result<()> {
     Ok(())
 }
 
-/// The same commands here and in the rig that needs no emulator: they say the same, but for what is of the moment.
+/// The same commands in this world and in the native rig give the same output, but for times, ids and processors.
 fn same(serving: &dyn Target) -> Result<()> {
     let other: Box<dyn Target> = Box::new(Serving::start(NATIVE, 0)?);
     for target in [serving, &*other] {
@@ -207,7 +208,7 @@ fn same(serving: &dyn Target) -> Result<()> {
     other.stop()
 }
 
-/// The lines without what is of the moment (times, ids, processors), sorted.
+/// The lines without times, ids and processors, sorted.
 fn timeless(text: &str) -> Vec<String> {
     let mut lines: Vec<_> = text.lines().map(timeless_line).collect();
     lines.sort();

@@ -13,7 +13,7 @@ use crate::{
 /// Calls of the storm's threads in one go: few enough for the ring to hold most of them.
 const CALLS: u64 = 6000;
 
-/// Shows it; the last line is the accounting.
+/// Runs the demonstration; the last line that it prints is the accounting.
 ///
 /// # Errors
 /// If something fails, or the accounting does not hold.
@@ -35,7 +35,7 @@ pub fn run(arch: Arch) -> Result<()> {
     if verdict.ends_with("accounting holds") { Ok(()) } else { bail!("the accounting does not hold") }
 }
 
-/// A command and what it says.
+/// Prints a command of the CLI, and its output.
 fn show(serving: &Serving, arguments: &[&str]) -> Result<()> {
     println!("\n$ irqlog {}", arguments.join(" "));
     page(&serving.irqlog(arguments)?);
@@ -60,7 +60,7 @@ fn samples(serving: &mut Serving) -> Result<()> {
     Ok(())
 }
 
-/// Records in one screen's width; what was lost is in the accounting.
+/// Shows records as wide as one screen. Losses are in the accounting.
 fn page(text: &str) {
     const WIDTH: usize = 118;
     for line in text.lines().filter(|line| !line.starts_with("---")) {

@@ -1,4 +1,4 @@
-//! Drivers that log events: their text, their levels, and what is looked for, live and saved.
+//! Drivers that log events: text, levels and filters of their records, in a live log and in a saved one.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use irqlog_build::{host::NATIVE, shell::root};
 
 use crate::{rig, target::Target};
 
-/// Runs it.
+/// Runs the sample drivers in the rig, and checks what the CLI shows of their events.
 ///
 /// # Errors
 /// The first thing that is not as it should be.

@@ -1,5 +1,6 @@
-//! `cargo xtask scenarios --faults`: defects as patches (`testdata/faults`), each built into a driver of its own that some
-//! world has to refuse. Tests that cannot see these see nothing.
+//! `cargo xtask scenarios --faults`: planted defects, each of which a scenario in some world has to notice.
+//!
+//! A defect is a patch in `testdata/faults`, and is built into a driver of its own.
 //!
 //! A patch begins with a line that says what it does, and one with the scenarios to try. Besides the scenarios of the
 //! list there are `soak`, a long storm, `coverage`, an NMI at every instruction, `stress`, which needs no driver but ring
@@ -54,7 +55,7 @@ fn all() -> Result<Vec<Fault>> {
     patches.into_iter().map(Fault::read).collect()
 }
 
-/// Plants each, tries its scenarios in each world until one fails, and prints which world saw which.
+/// Plants each fault, runs its scenarios in each world until one fails, and prints which scenario noticed the fault.
 ///
 /// # Errors
 /// If a scenario that a patch names is unknown, a driver with a fault does not build, or more than one in ten goes unseen.
@@ -90,7 +91,7 @@ pub fn run(worlds: &[World]) -> Result<()> {
     Ok(())
 }
 
-/// Which scenario saw it and what was said; `None` if none did.
+/// The scenario that noticed a fault, and what it said; `None` if no scenario did.
 fn try_it(fault: &Fault, world: World) -> Result<Option<(String, String)>> {
     let image = drivers::patched(&fault.patch, world.arch())?;
     for scenario in &fault.scenarios {
@@ -135,7 +136,7 @@ fn in_rig(world: World, image: &Path, arguments: &[&str]) -> Result<Outcome> {
     limited(rig::command(world.arch(), images)?.args(arguments))
 }
 
-/// The line that says it.
+/// The line of an output that says what was wrong.
 fn essence(said: &str) -> String {
     let line = said
         .lines()

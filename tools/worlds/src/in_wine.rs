@@ -1,4 +1,4 @@
-//! What Wine shows of the rig's scenarios, through irqlog.exe; and those that need a service manager.
+//! The scenarios of the rig that Wine can show too, through irqlog.exe, and those that need a service manager.
 
 use std::{path::Path, time::Duration};
 
@@ -7,10 +7,10 @@ use irqlog_build::shell::root;
 
 use crate::{outcome::Outcome, target::Target, wine::Wine};
 
-/// Scenarios of Wine alone.
+/// Names of the scenarios that only Wine can show.
 pub const OWN: [&str; 3] = ["service", "stop-while-open", "doctor"];
 
-/// Does a scenario, or says why it cannot be done here.
+/// Runs a scenario, or says why Wine cannot show it.
 pub fn run(scenario: &str) -> Outcome {
     match scenario {
         "start-stop" => start_stop().into(),
@@ -30,7 +30,7 @@ pub fn run(scenario: &str) -> Outcome {
     }
 }
 
-/// Started and stopped again and again.
+/// The driver starts and stops several times, and each start begins with an empty log.
 fn start_stop() -> Result<()> {
     let wine = Wine::start(&[])?;
     for _ in 0..5 {
@@ -63,7 +63,7 @@ fn marks() -> Result<()> {
     Box::new(wine).stop()
 }
 
-/// From the registry, good ones and a bad one.
+/// The driver takes parameters from the registry, and names a bad one in its log.
 fn parameters() -> Result<()> {
     let wine = Wine::start(&[("Engine", "percpu"), ("RingKiB", "64"), ("Policy", "bogus")])?;
     let info = wine.irqlog(&["info"])?;
@@ -73,7 +73,7 @@ fn parameters() -> Result<()> {
     Box::new(wine).stop()
 }
 
-/// Every context on every processor, with both engines.
+/// SELFTEST writes a record from every context on every processor, with both engines.
 fn selftest() -> Result<()> {
     for engine in ["shared", "percpu"] {
         let wine = Wine::start(&[("Engine", engine)])?;
@@ -98,7 +98,7 @@ fn arrives(wine: &Wine, engine: &str) -> Result<()> {
     Ok(())
 }
 
-/// What `service` says when it is not the time for it.
+/// `service` refuses a step that is out of order, and says which command comes first.
 fn service() -> Result<()> {
     let wine = Wine::boot()?;
     let refused = |arguments: &[&str], wanted: &str| -> Result<()> {
@@ -125,8 +125,8 @@ fn service() -> Result<()> {
     refused(&["service", "remove"], "`irqlog service install` makes it")
 }
 
-/// Stopped while a request is pended. Windows leaves such a stop pending until the handle is closed, as the rig does; Wine
-/// unloads at once. Either way the request ends, and the driver starts again.
+/// The driver is stopped while a request is pended. Windows, like the rig, keeps the stop pending until the handle is
+/// closed; Wine unloads the driver at once. Either way the request ends, and the driver starts again.
 fn stop_while_open() -> Result<()> {
     let wine = Wine::start(&[])?;
     let out = root().join("target/wine/follow");
@@ -147,8 +147,8 @@ fn stop_while_open() -> Result<()> {
     Box::new(wine).stop()
 }
 
-/// What the doctor says before the installation, and with a driver that runs. Its exit code is 4 while there is a problem,
-/// and under Wine there always is one: the image has no signature.
+/// `doctor` describes a machine without the driver, and one on which the driver runs. Its exit code is 4 while there is a
+/// problem, and under Wine there always is one: the image has no signature.
 fn doctor() -> Result<()> {
     let says = |wanted: &[&str]| -> Result<()> {
         let said = Wine::irqlog_that_ends_with(&["doctor"], 4)?;

@@ -1,14 +1,14 @@
-//! The worlds that irqlog.sys runs in, and what is done with it there.
+//! The worlds that irqlog.sys runs in, and the scenarios that run there.
 //!
 //! | Module | What |
 //! |---|---|
 //! | [`target`] | a running driver and the CLI on it |
-//! | [`outcome`] | what came of a scenario |
-//! | [`rig`], `wine` | the two that run a driver |
+//! | [`outcome`] | result of a scenario |
+//! | [`rig`], `wine` | the two programs that run a driver |
 //! | `cli`, `in_wine` | scenarios that are not the rig's own |
 //! | [`world`] | a choice of runner and architecture |
 //! | [`scenarios`], [`faults`] | every scenario, or every planted fault, in every world |
-//! | [`demo`], [`events`] | two longer stories in the rig |
+//! | [`demo`], [`events`] | two longer runs in the rig |
 //!
 //! A module uses those above it and no other.
 

@@ -1,17 +1,17 @@
-//! What came of a scenario, and commands that have a time limit.
+//! The result of a scenario, and commands with a time limit.
 
 use std::{fmt, process::Command, time::Duration};
 
 use anyhow::{Context, Result};
 
-/// What came of a scenario in a world.
+/// The result of a scenario in a world.
 #[derive(Debug)]
 pub enum Outcome {
-    /// As it should.
+    /// Everything was as it should be.
     Passed,
-    /// With what it said.
+    /// Something was not, and the output of the scenario.
     Failed(String),
-    /// This world cannot show it, and why.
+    /// This world cannot show the scenario, for this reason.
     NotHere(&'static str),
 }
 
@@ -31,10 +31,10 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Longer than the rig's own patience with a deadlock.
+/// Time limit of a scenario: longer than the rig waits before it reports a deadlock.
 const LIMIT: Duration = Duration::from_mins(3);
 
-/// Runs a command that may take as long as [`LIMIT`].
+/// Runs a command, and ends it after [`LIMIT`].
 ///
 /// # Errors
 /// If it cannot be started.

@@ -1,4 +1,4 @@
-//! The rig and the CLI, built and called.
+//! Builds the rig and the CLI, and runs them.
 
 use std::{
     fs::File,
@@ -20,7 +20,7 @@ use crate::target::Target;
 /// The target of the rig that runs under an emulator.
 const ARM64_LINUX: &str = "aarch64-unknown-linux-gnu";
 
-/// By how much storms are shorter under the emulator: about so much slower is one instruction a block.
+/// Storms under the emulator make this many times fewer calls: with one instruction a block it is that much slower.
 const EMULATOR_SCALE: u32 = 100;
 
 /// Builds images, rig and CLI.
@@ -90,12 +90,12 @@ pub struct Serving {
     child: Child,
     socket: PathBuf,
     out: BufReader<ChildStdout>,
-    /// What it said before it began to serve.
+    /// Lines that the rig printed before it began to serve.
     pub said: Vec<String>,
 }
 
 impl Serving {
-    /// Starts one; with `storm` the test driver logs first.
+    /// Starts a rig with the built images; with `storm` above 0 the test driver first makes that number of calls.
     ///
     /// # Errors
     /// If it does not come up.
@@ -103,7 +103,7 @@ impl Serving {
         Self::start_with(arch, &drivers::images(arch), storm)
     }
 
-    /// The same with the images of a folder.
+    /// Starts a rig as [`start`](Self::start) does, with the images of a folder.
     ///
     /// # Errors
     /// If it does not come up.
@@ -123,7 +123,7 @@ impl Serving {
         bail!("the rig ended before it served: {}", child.wait().context("waiting for it")?)
     }
 
-    /// Lets the sample drivers log for a while.
+    /// Lets the sample drivers log, and returns when they have.
     ///
     /// # Errors
     /// If the rig does not say that they have.

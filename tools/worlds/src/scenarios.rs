@@ -1,4 +1,4 @@
-//! `cargo xtask scenarios`: every scenario in every world, and one table of what came of it.
+//! `cargo xtask scenarios`: runs every scenario in every world, and prints one table of the results.
 //!
 //! A **world** is something that irqlog.sys runs in: our rig on x64, our rig on ARM64, and Wine, whose I/O manager and
 //! service manager are not ours. The list of scenarios is the rig's own; each runs in a process of its own, with a time

@@ -1,4 +1,4 @@
-//! A running driver and the CLI on it, wherever it runs.
+//! A running driver in any world, and the CLI on it.
 
 use std::{
     path::Path,
@@ -10,7 +10,7 @@ use irqlog_build::shell::run;
 
 /// A driver that runs somewhere, and the CLI on it.
 pub trait Target: Sync {
-    /// What the CLI says on standard output.
+    /// Runs the CLI, and gives its standard output.
     ///
     /// # Errors
     /// If it fails, with what it said on standard error.
@@ -22,10 +22,10 @@ pub trait Target: Sync {
     /// If it cannot be started.
     fn spawn(&self, arguments: &[&str], out: &Path) -> Result<Child>;
 
-    /// How the CLI calls a file.
+    /// The path of a file as the CLI has to get it.
     fn path(&self, path: &Path) -> String;
 
-    /// Ctrl-C for a CLI that [`spawn`](Self::spawn) started.
+    /// Sends Ctrl-C to a CLI that [`spawn`](Self::spawn) started.
     ///
     /// # Errors
     /// If it cannot be sent.
@@ -34,13 +34,13 @@ pub trait Target: Sync {
         run(Command::new("kill").args(["-INT", &child.id().to_string()]))
     }
 
-    /// Whether a CLI ended as it should after [`interrupt`](Self::interrupt).
+    /// Checks how a CLI ended after [`interrupt`](Self::interrupt).
     ///
     /// # Errors
     /// If it did not.
     fn check_interrupted(&self, status: ExitStatus) -> Result<()>;
 
-    /// Stops the driver, and looks for what it left where that can be seen.
+    /// Stops the driver, and checks that it left nothing, as far as the world can see that.
     ///
     /// # Errors
     /// If it does not stop, or something is left.

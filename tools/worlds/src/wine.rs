@@ -1,9 +1,13 @@
 //! irqlog.sys and irqlog.exe under Wine, whose I/O manager, service manager, registry and console are not ours.
 //!
 //! The image is the real one but for its import table: in a copy the name `ntoskrnl.exe` reads `ntosshim.sys`
-//! ([`redirect`]), the module of `tools/wine`. What bites, each seen: a prefix is made before a persistent server is
-//! started, or two service managers answer by turns; services inherit the output of whoever starts them, so everybody
-//! writes to files; and a missing import does not fail the load, so imports are checked here.
+//! ([`redirect`]), the module of `tools/wine`.
+//!
+//! Three things have to be done because Wine misbehaves otherwise; each was seen:
+//!
+//! - the prefix is made before a persistent server is started, or two service managers answer by turns;
+//! - every command writes to files, because a service inherits the output of the process that starts it;
+//! - imports are checked here, because Wine loads a driver with a missing import.
 
 use std::{
     collections::BTreeSet,
@@ -24,15 +28,16 @@ use object::{LittleEndian as LE, Object, read::pe::PeFile64};
 
 use crate::target::Target;
 
-/// The module that the drivers import from, and the one that the copies import from.
+/// The module that the drivers import from.
 const KERNEL: &str = "ntoskrnl.exe";
+/// The module that their copies import from instead.
 const SHIM: &str = "ntosshim.sys";
 /// What Wine 8 lacks of what irqlog.exe imports.
 const RANDOM: &str = "bcryptprimitives.dll";
 /// Debian's wine64.
 const WINE: &str = "/usr/lib/wine/wine64";
 const SERVER: &str = "/usr/lib/wine/wineserver";
-/// Seconds that any call may take; none takes more than a few.
+/// Time limit of a command, in seconds; none needs more than a few.
 const LIMIT: &str = "60";
 
 fn folder() -> PathBuf {
@@ -74,7 +79,7 @@ pub fn prepare() -> Result<()> {
     make_prefix()
 }
 
-/// Takes another irqlog.sys from now on, until [`prepare`].
+/// Runs another irqlog.sys from now on, until [`prepare`].
 ///
 /// # Errors
 /// If it cannot be redirected.
@@ -123,7 +128,7 @@ fn redirect(image: &[u8]) -> Result<Vec<u8>> {
     Ok(copy)
 }
 
-/// Looks at a copy byte by byte: one name is another, and that is all.
+/// Compares a copy with its image byte by byte: only the name of one module may differ.
 fn verify_copy(image: &[u8], copy: &[u8]) -> Result<()> {
     let is_renamed = |at: usize| image[at..].starts_with(KERNEL.as_bytes()) && copy[at..].starts_with(SHIM.as_bytes());
     ensure!(image.len() == copy.len(), "the copy has another length");
@@ -145,7 +150,7 @@ fn command(program: &str) -> Command {
     command
 }
 
-/// Runs one that leaves services behind: its output goes to the log.
+/// Runs a command that may leave services behind, with its output in the log.
 fn quietly(command: &mut Command) -> Result<()> {
     let log = File::options().create(true).append(true).open(folder().join("log"))?;
     run(command.stdout(log.try_clone()?).stderr(log))
@@ -164,7 +169,7 @@ fn make_prefix() -> Result<()> {
     })
 }
 
-/// Wine with the driver installed; everything of it ends when this is dropped.
+/// A running Wine server, perhaps with the driver installed; dropping it ends all of Wine.
 pub struct Wine {
     is_installed: bool,
 }
@@ -204,10 +209,10 @@ impl Wine {
         Ok(wine)
     }
 
-    /// What irqlog.exe says on standard output, when it ends with this exit code.
+    /// Runs irqlog.exe, which has to end with this exit code, and gives its standard output.
     ///
     /// # Errors
-    /// If it ends with another, with what it said on standard error.
+    /// If it ends with another exit code; the message has its standard error.
     pub fn irqlog_that_ends_with(arguments: &[&str], code: i32) -> Result<String> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);

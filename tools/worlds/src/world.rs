@@ -1,4 +1,4 @@
-//! The worlds: what irqlog.sys runs in.
+//! A world: something that irqlog.sys runs in.
 
 use std::path::Path;
 
@@ -40,7 +40,7 @@ pub enum WorldArgument {
 }
 
 impl WorldArgument {
-    /// What is chosen.
+    /// The worlds of this choice, in the order of the table.
     pub const fn worlds(self) -> &'static [World] {
         match self {
             Self::RigX64 => &[World::RigX64],
@@ -52,7 +52,7 @@ impl WorldArgument {
 }
 
 impl World {
-    /// Its name on the command line and in the table.
+    /// Name on the command line and in the table.
     pub const fn name(self) -> &'static str {
         match self {
             Self::RigX64 => "rig-x64",
@@ -61,7 +61,7 @@ impl World {
         }
     }
 
-    /// The architecture of the image that it runs.
+    /// Architecture of the image that runs there.
     pub const fn arch(self) -> Arch {
         match self {
             Self::RigX64 | Self::Wine => Arch::X64,
@@ -74,7 +74,7 @@ impl World {
         self != Self::Wine && self.arch() == NATIVE
     }
 
-    /// Why this machine cannot have it; nothing if it can.
+    /// Why this machine cannot have this world; `None` if it can.
     pub fn lacks(self) -> Option<String> {
         match self {
             Self::RigX64 if NATIVE != Arch::X64 => Some("an x64 rig needs an x64 machine".to_owned()),
@@ -97,18 +97,18 @@ impl World {
         }
     }
 
-    /// Does a scenario, with the real driver.
+    /// Runs a scenario with the built driver.
     ///
     /// # Errors
-    /// If it cannot be done; what comes of it is the outcome.
+    /// If the scenario cannot be started. A scenario that fails is an outcome.
     pub fn run(self, scenario: &str) -> Result<Outcome> {
         self.run_in(&drivers::images(self.arch()), scenario)
     }
 
-    /// Does a scenario with another irqlog.sys.
+    /// Runs a scenario with another irqlog.sys.
     ///
     /// # Errors
-    /// If it cannot be done; what comes of it is the outcome.
+    /// As [`run`](Self::run).
     pub fn run_with(self, image: &Path, scenario: &str) -> Result<Outcome> {
         if self == Self::Wine {
             wine::use_driver(image)?;

@@ -1,4 +1,4 @@
-//! Every function of a driver that others read says at which IRQL it may be called.
+//! Checks that the docstring of each driver function says at which IRQL the function may be called.
 
 use std::fs;
 

@@ -1,5 +1,5 @@
 //! Mutations, as part of soak: changes to crates that their tests have to notice. What is mutated stands in
-//! `.cargo/mutants.toml`; who survives and why, in docs/testing.md.
+//! `.cargo/mutants.toml`; which mutants survive, and why, in docs/testing.md.
 
 use std::{fs, process::Command};
 
@@ -32,7 +32,7 @@ pub struct Choice {
     shard: Option<String>,
 }
 
-/// Runs them.
+/// Runs the chosen mutations.
 ///
 /// # Errors
 /// If cargo-mutants cannot be installed, or too many survive.
