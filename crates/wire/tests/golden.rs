@@ -2,8 +2,8 @@
 
 use irqlog_wire::{
     Upgrade, VERSION, Version, crash,
-    event::ArgumentKind,
-    image, ioctl,
+    event::{self, ArgumentKind},
+    image, ioctl, irql,
     record::{BlobHeader, HEADER_SIZE, Kind, Level, MAX_PAYLOAD, RecordHeader, flags, size_for_payload},
     site::provider_word,
 };
@@ -101,6 +101,16 @@ fn enumerations_have_these_values() {
 }
 
 /// `CTL_CODE(FILE_DEVICE_UNKNOWN, function, method, access)`, worked out by hand.
+#[test]
+fn limits_and_names_have_these_values() {
+    assert_eq!((event::MAX_EVENT_WORDS, event::MAX_CALL_WORDS, event::MAX_ARGUMENTS), (123, 49, 23));
+    assert_eq!((irql::name(0), irql::name(15), irql::name(16), irql::name(255)), ("PASSIVE", "HIGH", "?", "?"));
+    // A kind beyond those that a set of 32 bits can hold is in none.
+    for kind in [0, 31, 32, 33, 255].map(ArgumentKind) {
+        assert!(!kind.is_string() && !kind.needs_driver() && kind.words() == 1, "{kind:?}");
+    }
+}
+
 #[test]
 fn control_codes_have_these_values() {
     assert_eq!(ioctl::INFO, 0x0022_6000);

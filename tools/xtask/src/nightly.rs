@@ -105,7 +105,7 @@ const MIRI: [(&str, &[&str]); 4] = [
     ("irqlog-wire", &["format", "golden", "site"]),
     ("irqlog-ring", &["property"]),
     ("irqlog-recorder", &["events", "record_path", "requests", "sites", "waiting"]),
-    ("irqlog-reader", &["event", "image", "stream"]),
+    ("irqlog-reader", &["event", "image", "parts", "stream"]),
 ];
 
 /// Tests under Miri: no undefined behaviour by the rules of the language, in one order of the threads. Addresses go
