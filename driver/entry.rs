@@ -9,7 +9,7 @@ use wdk_sys::{
     WDF_DRIVER_CONFIG, WDF_NO_OBJECT_ATTRIBUTES, WDFDRIVER, call_unsafe_wdf_function_binding,
 };
 
-use crate::{control_device, instance, parameters, pool::tag, processors, text::Text, wdf::size_field};
+use crate::{control_device, crash, instance, parameters, pool::tag, processors, text::Text, wdf::size_field};
 
 /// Entry point of the driver, which the system calls first.
 ///
@@ -36,8 +36,9 @@ fn start(driver: &mut DRIVER_OBJECT, registry_path: PCUNICODE_STRING) -> Result<
     instance::start(&parameters.config)?;
     announce(&parameters);
     control_device::create(driver)?;
-    // Last: it cannot fail, so nothing that follows has to undo it.
+    // Last: these cannot fail, so nothing that follows has to undo them.
     processors::listen();
+    crash::listen();
     Ok(())
 }
 
@@ -88,6 +89,7 @@ fn announce(parameters: &parameters::Parameters) {
 ///
 /// IRQL: PASSIVE_LEVEL.
 unsafe extern "C" fn unload(_driver: WDFDRIVER) {
+    crash::stop_listening();
     processors::stop_listening();
     control_device::delete();
     instance::stop();

@@ -19,7 +19,7 @@ use wdk_sys::{
 };
 
 use crate::{
-    locks,
+    crash, locks,
     memory::ImageMemory,
     pool::{PAGE_SIZE, Pages, tag},
     providers::Providers,
@@ -32,6 +32,7 @@ use crate::{
 struct Owner {
     recorder: DriverRecorder,
     providers: Providers,
+    crash: crash::Memory,
     image: &'static ImageMemory,
     /// The pages that hold `image`.
     image_pages: [Pages; 2],
@@ -53,6 +54,12 @@ pub fn get() -> Option<&'static DriverRecorder> {
 /// The recorder and the registry of providers, if the recorder runs. IRQL: any; as for [`get`].
 pub fn with_providers() -> Option<(&'static DriverRecorder, &'static Providers)> {
     owner().map(|owner| (&owner.recorder, &owner.providers))
+}
+
+/// The recorder, its image, and the memory of the bug-check callbacks, if the recorder runs. IRQL: any; as for [`get`].
+#[inline]
+pub fn crash() -> Option<(&'static DriverRecorder, &'static ImageMemory, &'static crash::Memory)> {
+    owner().map(|owner| (&owner.recorder, owner.image, &owner.crash))
 }
 
 /// IRQL: any.
@@ -82,12 +89,14 @@ pub fn start(config: &Config) -> Result<(), NTSTATUS> {
     let recorder = Recorder::new(image, &layout, System, locks::choose(config), start_id, pointers)
         .ok_or(STATUS_INSUFFICIENT_RESOURCES)?;
     let providers = Providers::new()?;
+    let crash = crash::Memory::allocate(&layout)?;
     const { assert!(align_of::<Owner>() <= PAGE_SIZE) };
     let place = own.start().cast::<Owner>();
     // SAFETY: page-aligned memory of at least that size, which nobody else knows.
-    unsafe { place.write(Owner { recorder, providers, image, image_pages, own }) };
+    unsafe { place.write(Owner { recorder, providers, crash, image, image_pages, own }) };
     // Pairs with the Acquire in `get`.
     OWNER.store(place.as_ptr(), Ordering::Release);
+    crash::set_anchor(Some(image));
     Ok(())
 }
 
@@ -96,9 +105,10 @@ pub fn start(config: &Config) -> Result<(), NTSTATUS> {
 pub fn stop() {
     let Some(owner) = NonNull::new(OWNER.swap(core::ptr::null_mut(), Ordering::AcqRel)) else { return };
     // SAFETY: written whole in `start`, and taken out of the static by us alone.
-    let Owner { recorder, providers, image, image_pages, own } = unsafe { owner.read() };
+    let Owner { recorder, providers, crash, image, image_pages, own } = unsafe { owner.read() };
+    crash::set_anchor(None);
     image.free_pieces();
-    drop((recorder, providers, image_pages, own));
+    drop((recorder, providers, crash, image_pages, own));
 }
 
 /// Allocates and enters the piece of the image for a processor that is about to be added. IRQL: PASSIVE_LEVEL.

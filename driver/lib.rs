@@ -10,6 +10,7 @@
 //! | [`instance`] | the running recorder: its start and its end |
 //! | [`memory`] | memory of the image: the allocation of the start, and a piece for each processor added later |
 //! | [`processors`] | processors that are added while the system runs |
+//! | [`crash`] | bug-check callbacks: the log in a crash dump, and the anchor that leads to the image |
 //! | [`providers`] | the registry of drivers that log events |
 //! | [`interface`] | the function table for other drivers: the roots of the record path |
 //! | [`system`] | IRQL, processor, clock and ids: the recorder's platform |
@@ -32,6 +33,7 @@ use wdk_alloc::WdkAllocator;
 extern crate wdk_panic;
 
 mod control_device;
+mod crash;
 mod dispatch;
 mod entry;
 mod handler;

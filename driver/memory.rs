@@ -62,6 +62,25 @@ impl ImageMemory {
         Ok((unsafe { place.as_ref() }, [memory, table]))
     }
 
+    /// Where the image lies: its address and size, the address of the table of pieces, their number, and the size of a
+    /// piece, in bytes. IRQL: any.
+    pub fn places(&self) -> [u64; 5] {
+        let size = |words: usize| (words * size_of::<AtomicU64>()) as u64;
+        [
+            self.words.as_ptr() as u64,
+            size(self.words.len()),
+            self.pieces.as_ptr() as u64,
+            self.pieces.len() as u64,
+            size(self.piece_words),
+        ]
+    }
+
+    /// The pieces that exist. IRQL: any.
+    pub fn pieces(&self) -> impl Iterator<Item = *const core::ffi::c_void> {
+        let pieces = self.pieces.iter().map(|cell| cell.load(Ordering::Acquire).cast_const().cast());
+        pieces.filter(|piece: &*const core::ffi::c_void| !piece.is_null())
+    }
+
     /// Allocates the piece of a processor; answers false if the processor has one, or was there at the start. One
     /// caller at a time. IRQL: at most DISPATCH_LEVEL.
     ///

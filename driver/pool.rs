@@ -17,6 +17,8 @@ pub mod tag {
     pub const PIECE: u32 = u32::from_le_bytes(*b"IrqP");
     /// The recorder itself.
     pub const RECORDER: u32 = u32::from_le_bytes(*b"IrqR");
+    /// The memory of the bug-check callbacks.
+    pub const CRASH: u32 = u32::from_le_bytes(*b"IrqC");
     /// A running SELFTEST.
     pub const SELFTEST: u32 = u32::from_le_bytes(*b"IrqS");
 }

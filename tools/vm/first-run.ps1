@@ -153,11 +153,12 @@ $Modules = @(
 )
 $Imports = @(
     'BCryptGenRandom', 'ExAllocatePool2', 'ExFreePool', 'ExFreePoolWithTag',
-    'KeAcquireInStackQueuedSpinLockAtDpcLevel', 'KeAcquireSpinLockAtDpcLevel',
-    'KeDeregisterProcessorChangeCallback', 'KeFlushQueuedDpcs', 'KeGetCurrentIrql',
-    'KeGetCurrentProcessorNumberEx', 'KeGetProcessorNumberFromIndex', 'KeInitializeDpc', 'KeInsertQueueDpc',
-    'KeIpiGenericCall', 'KeLowerIrql', 'KeQueryActiveProcessorCountEx', 'KeQueryMaximumProcessorCountEx',
-    'KeQueryPerformanceCounter', 'KeQuerySystemTimePrecise', 'KeRegisterProcessorChangeCallback',
+    'KeAcquireInStackQueuedSpinLockAtDpcLevel', 'KeAcquireSpinLockAtDpcLevel', 'KeAddTriageDumpDataBlock',
+    'KeDeregisterBugCheckReasonCallback', 'KeDeregisterProcessorChangeCallback', 'KeFlushQueuedDpcs',
+    'KeGetCurrentIrql', 'KeGetCurrentProcessorNumberEx', 'KeGetProcessorNumberFromIndex', 'KeInitializeDpc',
+    'KeInitializeTriageDumpDataArray', 'KeInsertQueueDpc', 'KeIpiGenericCall', 'KeLowerIrql',
+    'KeQueryActiveProcessorCountEx', 'KeQueryMaximumProcessorCountEx', 'KeQueryPerformanceCounter',
+    'KeQuerySystemTimePrecise', 'KeRegisterBugCheckReasonCallback', 'KeRegisterProcessorChangeCallback',
     'KeReleaseInStackQueuedSpinLockFromDpcLevel', 'KeReleaseSpinLockFromDpcLevel',
     'KeRevertToUserGroupAffinityThread', 'KeSetSystemGroupAffinityThread', 'KeSetTargetProcessorDpcEx',
     'KeTryToAcquireSpinLockAtDpcLevel', 'KfLowerIrql', 'KfRaiseIrql', 'memcmp', 'memcpy', 'memmove',

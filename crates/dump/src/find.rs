@@ -122,7 +122,11 @@ pub fn find(source: &impl Source, mut progress: impl FnMut(u64, u64)) -> Result<
             Vec::new()
         })
     };
-    let newest = joined.into_iter().max_by_key(|found| time_of(&found.image));
+    // Of one start there may be two: a small dump has a part in its memory, besides the secondary data.
+    let newest = joined.into_iter().max_by_key(|found| {
+        let is_whole = found.cut.records_left_out == 0 && found.cut.missing == 0;
+        (time_of(&found.image), is_whole, found.cut.records)
+    });
     let is_whole = newest.as_ref().is_some_and(|found| found.cut.records_left_out == 0 && found.cut.missing == 0);
     let from_memory = match header.kind {
         _ if is_whole => None,

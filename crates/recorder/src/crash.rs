@@ -116,7 +116,10 @@ pub enum Given {
 /// What a pass hands out, fixed when it begins.
 #[derive(Clone, Copy, Debug)]
 struct Plan {
-    what: What,
+    /// The image where it lies.
+    is_in_place: bool,
+    /// The newest records; `None` for the image in parts.
+    cut: Option<Selection>,
     allowed: u64,
     sums: Sums,
     /// Words of the stream.
@@ -126,14 +129,6 @@ struct Plan {
     index: u32,
     count: u32,
     emitter: Emitter,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum What {
-    Nothing,
-    InPlace,
-    Whole,
-    Cut(Selection),
 }
 
 /// The passes over the secondary data of one bug check.
@@ -189,11 +184,9 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         }
         let allowed = passes.promised.map_or(allowed, |promised| promised.min(allowed));
         let plan = self.plan(scratch, allowed, parts, room, passes.last);
-        passes.promised = Some(plan.bytes());
-        if let What::Cut(selection) = plan.what {
-            passes.last = Some(selection);
-        }
-        passes.plan = Some(plan);
+        passes.promised = Some(plan.as_ref().map_or(0, Plan::bytes));
+        passes.last = plan.as_ref().and_then(|plan| plan.cut).or(passes.last);
+        passes.plan = plan;
     }
 
     /// Pauses writing until the end: from now on every log call is dropped and counted as paused. IRQL: any.
@@ -204,15 +197,10 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
     /// Hands out the next part of the pass that was begun last, in `out`; at most `allowed` bytes. IRQL: any.
     pub fn next_part(&self, passes: &mut Passes, scratch: &mut Scratch<'_>, allowed: u64, out: &mut [u64]) -> Given {
         let Some(plan) = passes.plan.as_mut() else { return Given::Nothing };
-        let form = match plan.what {
-            What::Nothing => return Given::Nothing,
-            What::InPlace => {
-                passes.plan = None;
-                return Given::Image;
-            }
-            What::Whole => Form::Whole,
-            What::Cut(_) => Form::Cut,
-        };
+        if plan.is_in_place {
+            passes.plan = None;
+            return Given::Image;
+        }
         let words = (allowed / WORD as u64).min(out.len() as u64) as usize;
         let Some((frame, bytes)) =
             out.get_mut(..words).and_then(|out| out.split_first_chunk_mut::<PART_HEADER_WORDS>())
@@ -220,15 +208,16 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
             return Given::Nothing;
         };
         let mut room = Room::new(bytes, plan.total.saturating_sub(plan.offset));
-        match plan.what {
-            What::Cut(selection) => self.emit_cut(&mut plan.emitter, &selection, scratch, &mut room),
-            _ => self.emit_whole(&mut plan.emitter, &mut room),
+        if let Some(selection) = plan.cut {
+            self.emit_cut(&mut plan.emitter, &selection, scratch, &mut room);
+        } else {
+            self.emit_whole(&mut plan.emitter, &mut room);
         }
         let length = room.used();
         if length == 0 {
             return Given::Nothing;
         }
-        let header = self.part_header(plan, form, length);
+        let header = self.part_header(plan, length);
         for (word, bytes) in frame.iter_mut().zip(header.as_bytes().as_chunks::<WORD>().0) {
             *word = u64::from_ne_bytes(*bytes);
         }
@@ -238,7 +227,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
     }
 
     /// The frame of a part of `length` words.
-    fn part_header(&self, plan: &Plan, form: Form, length: usize) -> PartHeader {
+    fn part_header(&self, plan: &Plan, length: usize) -> PartHeader {
         let bytes = |words: u64| words.wrapping_mul(WORD as u64);
         PartHeader {
             magic: PART_MAGIC,
@@ -250,21 +239,17 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
             count: plan.count.into(),
             offset: bytes(plan.offset).into(),
             length: (bytes(length as u64) as u32).into(),
-            form: form.0.into(),
+            form: if plan.cut.is_some() { Form::Cut } else { Form::Whole }.0.into(),
             total: bytes(plan.total).into(),
             records_left_out: plan.sums.left_out.into(),
             records: plan.sums.records.into(),
             allowed: plan.allowed.into(),
-            kept: match plan.what {
-                What::Cut(selection) => selection.kept as u32,
-                _ => 0,
-            }
-            .into(),
+            kept: plan.cut.map_or(0, |selection| selection.kept as u32).into(),
             reserved: 0.into(),
         }
     }
 
-    /// Decides what a pass hands out.
+    /// Decides what a pass hands out; `None` for nothing.
     fn plan(
         &self,
         scratch: &mut Scratch<'_>,
@@ -272,11 +257,12 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         parts: Parts,
         room: usize,
         last: Option<Selection>,
-    ) -> Plan {
+    ) -> Option<Plan> {
         let (image, whole) = self.whole_words();
         let most = stream_room(allowed / WORD as u64, parts, room as u64);
         let mut plan = Plan {
-            what: What::Nothing,
+            is_in_place: false,
+            cut: None,
             allowed,
             sums: Sums::default(),
             total: 0,
@@ -286,23 +272,21 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
             emitter: Emitter::new(),
         };
         if image == whole && whole.saturating_mul(WORD as u64) <= allowed {
-            plan.what = What::InPlace;
-            plan.total = whole;
-            return plan;
+            (plan.is_in_place, plan.total) = (true, whole);
+            return Some(plan);
         }
         if whole <= most {
-            plan.what = What::Whole;
             plan.total = whole;
         } else if let Some((selection, sums)) = self.select(scratch, most, allowed < SMALL, last) {
-            plan.what = What::Cut(selection);
+            plan.cut = Some(selection);
             plan.sums = sums;
             plan.total = sums.words;
         } else {
-            return plan;
+            return None;
         }
         let payload = (room as u64).saturating_sub(PART_HEADER_WORDS as u64).max(1);
         plan.count = plan.total.div_ceil(payload) as u32;
-        plan
+        Some(plan)
     }
 }
 
@@ -310,10 +294,7 @@ impl Plan {
     /// Bytes that the pass hands out, frames included.
     fn bytes(&self) -> u64 {
         let frames = u64::from(self.count).saturating_mul(PART_HEADER_WORDS as u64);
-        match self.what {
-            What::Nothing => 0,
-            _ => self.total.saturating_add(frames).saturating_mul(WORD as u64),
-        }
+        self.total.saturating_add(frames).saturating_mul(WORD as u64)
     }
 }
 

@@ -5,7 +5,7 @@
 //! | [`image`] | the PE file: imports, header, sections, checksum |
 //! | [`cli`] | imports of irqlog.exe |
 //! | [`code`] | instructions, by function |
-//! | [`path`] | the record path: everything that can be called from its roots |
+//! | [`path`] | the record path and the bug-check callbacks: everything that can be called from their roots |
 
 mod barriers;
 mod cli;
@@ -49,8 +49,10 @@ pub fn verify(arch: Arch, path: &Path) -> Result<String> {
     let code = code::Code::read(arch, path)?;
     let mut broken = image.check(arch, Export::is_for_driver);
     broken.extend(code.check(arch));
-    let record_path = path::RecordPath::find(&code, arch);
+    let record_path = path::CallGraph::find(&code, arch, &path::RECORD);
     broken.extend(record_path.check(&image));
+    let crash_path = path::CallGraph::find(&code, arch, &path::CRASH);
+    broken.extend(crash_path.check(&image));
     if arch == Arch::Arm64 {
         broken.extend(barriers::check(&code));
     }
@@ -60,11 +62,12 @@ pub fn verify(arch: Arch, path: &Path) -> Result<String> {
     let list = path.with_extension("record-path.json");
     fs::write(&list, record_path.to_json().to_string()).with_context(|| format!("writing {}", list.display()))?;
     Ok(format!(
-        "{} ({})\n{}{}",
+        "{} ({})\n{}{}{}",
         path.strip_prefix(root()).unwrap_or(path).display(),
         arch.name(),
         image.report(),
-        record_path.report()
+        record_path.report(),
+        crash_path.report()
     ))
 }
 

@@ -1,4 +1,5 @@
-//! The record path: the roots, everything that can be called from them, and the rules for all of it.
+//! The record path, and the path of the bug-check callbacks: the roots, everything that can be called from them, and the
+//! rules for all of it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,7 +7,7 @@ use std::{
 };
 
 use irqlog_kit::Arch;
-use irqlog_nt::routines::EXPORTS;
+use irqlog_nt::routines::{EXPORTS, Export};
 use serde_json::{Value, json};
 
 use super::{
@@ -14,35 +15,53 @@ use super::{
     image::Image,
 };
 
-/// Roots: the functions of the table that other drivers get (`driver/interface.rs`).
-const ROOTS: [&str; 6] = [
-    "irqlog_write_text",
-    "irqlog_write_blob",
-    "irqlog_write_event",
-    "irqlog_write_text_never_waits",
-    "irqlog_write_blob_never_waits",
-    "irqlog_write_event_never_waits",
-];
-
-/// Whether the record path may call a routine: it is allowed at any IRQL, or at least from DISPATCH_LEVEL up, or asked
-/// for only below it.
-fn may_reach(name: &str) -> bool {
-    EXPORTS.iter().any(|export| export.name == name && export.is_for_record_path())
+/// A path: where it begins, and what holds for it.
+#[derive(Debug)]
+pub struct Rules {
+    /// Its name in messages.
+    name: &'static str,
+    roots: &'static [&'static str],
+    /// Whether it may call a routine of the kernel.
+    may_reach: fn(&Export) -> bool,
+    /// The most stack that a call of a root may take, in bytes.
+    stack: u64,
 }
+
+/// The record path: the functions of the table that other drivers get (`driver/interface.rs`). What it may call is allowed
+/// at any IRQL, or at least from DISPATCH_LEVEL up, or asked for only below it.
+pub const RECORD: Rules = Rules {
+    name: "record path",
+    roots: &[
+        "irqlog_write_text",
+        "irqlog_write_blob",
+        "irqlog_write_event",
+        "irqlog_write_text_never_waits",
+        "irqlog_write_blob_never_waits",
+        "irqlog_write_event_never_waits",
+    ],
+    may_reach: Export::is_for_record_path,
+    stack: 2048,
+};
+
+/// The bug-check callbacks (`driver/crash.rs`). They write a record, so they may call what the record path may call.
+pub const CRASH: Rules = Rules {
+    name: "crash path",
+    roots: &["irqlog_on_secondary_parts", "irqlog_on_secondary", "irqlog_on_triage"],
+    may_reach: Export::is_for_crash_path,
+    stack: 4096,
+};
 
 /// Functions that may call an address which the code does not name: none.
 const INDIRECT: [&str; 0] = [];
 
-/// The most stack that a log call may take, in bytes.
-const STACK: u64 = 2048;
-
 /// What was found from the roots.
 #[derive(Debug)]
-pub struct RecordPath {
+pub struct CallGraph {
     functions: BTreeMap<u64, Found>,
     roots: Vec<u64>,
     missing: Vec<&'static str>,
     arch: Arch,
+    rules: &'static Rules,
 }
 
 #[derive(Debug)]
@@ -57,11 +76,11 @@ struct Found {
     frame: u64,
 }
 
-impl RecordPath {
+impl CallGraph {
     /// Follows every call and jump from the roots.
-    pub fn find(code: &Code, arch: Arch) -> Self {
-        let mut path = Self { functions: BTreeMap::new(), roots: Vec::new(), missing: Vec::new(), arch };
-        for root in ROOTS {
+    pub fn find(code: &Code, arch: Arch, rules: &'static Rules) -> Self {
+        let mut path = Self { functions: BTreeMap::new(), roots: Vec::new(), missing: Vec::new(), arch, rules };
+        for root in rules.roots {
             match code.named(root)[..] {
                 [function] => path.roots.push(function.start),
                 _ => path.missing.push(root),
@@ -83,10 +102,10 @@ impl RecordPath {
             self.missing.iter().map(|root| format!("the root {root} is not in the image, or inlined")).collect();
         for (start, found) in &self.functions {
             if is_panic(&found.name) {
-                broken.push(format!("the record path reaches a panic: {}{}", found.name, self.how(*start)));
+                broken.push(format!("the {} reaches a panic: {}{}", self.rules.name, found.name, self.how(*start)));
             }
-            if found.is_import && !may_reach(&found.name) {
-                broken.push(format!("the record path calls {}{}", found.name, self.how(*start)));
+            if found.is_import && !self.may_reach(&found.name) {
+                broken.push(format!("the {} calls {}{}", self.rules.name, found.name, self.how(*start)));
             }
             broken.extend(found.unresolved.iter().map(|what| format!("{}: {what}", found.name)));
             let section = image.section(start - image.base);
@@ -96,14 +115,19 @@ impl RecordPath {
         }
         for &root in &self.roots {
             match self.stack(root, &mut Vec::new()) {
-                Ok(bytes) if bytes > STACK => {
-                    broken.push(format!("{} takes {bytes} bytes of stack, more than {STACK}", self.name(root)));
+                Ok(bytes) if bytes > self.rules.stack => {
+                    let most = self.rules.stack;
+                    broken.push(format!("{} takes {bytes} bytes of stack, more than {most}", self.name(root)));
                 }
                 Ok(_) => {}
                 Err(name) => broken.push(format!("{name} is recursive: its stack has no bound")),
             }
         }
         broken
+    }
+
+    fn may_reach(&self, name: &str) -> bool {
+        EXPORTS.iter().any(|export| export.name == name && (self.rules.may_reach)(export))
     }
 
     fn name(&self, start: u64) -> &str {
@@ -151,7 +175,8 @@ impl RecordPath {
         let instructions: usize = self.own().map(|(_, found)| found.addresses.len()).sum();
         let stack = self.roots.iter().filter_map(|&root| self.stack(root, &mut Vec::new()).ok()).max().unwrap_or(0);
         let mut text = format!(
-            "  record path: {} roots, {} functions, {instructions} instructions, at most {stack} bytes of stack, no panic\n",
+            "  {}: {} roots, {} functions, {instructions} instructions, at most {stack} bytes of stack, no panic\n",
+            self.rules.name,
             self.roots.len(),
             self.own().count(),
         );

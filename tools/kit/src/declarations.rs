@@ -17,7 +17,7 @@ pub const FILE: &str = "routines.h";
 const HEADERS: [&str; 2] = ["wdm", "ntddk"];
 
 /// Types whose C name is not the Rust name in capitals.
-const NAMES: [(&str, &str); 19] = [
+const NAMES: [(&str, &str); 20] = [
     ("c_char", "CHAR"),
     ("c_void", "VOID"),
     ("i8", "CHAR"),
@@ -31,6 +31,7 @@ const NAMES: [(&str, &str); 19] = [
     ("()", "VOID"),
     ("!", "VOID"),
     ("NtStatus", "NTSTATUS"),
+    ("BugCheckReasonRoutine", "PKBUGCHECK_REASON_CALLBACK_ROUTINE"),
     ("BroadcastRoutine", "PKIPI_BROADCAST_WORKER"),
     ("DeferredRoutine", "PKDEFERRED_ROUTINE"),
     ("NmiRoutine", "PNMI_CALLBACK"),

@@ -39,6 +39,8 @@ pub enum Importer {
     RecordPath(&'static str),
     /// irqlog.sys, but not from its record path.
     Driver(&'static str),
+    /// irqlog.sys, but only from its bug-check callbacks, which may reach what the record path may reach too.
+    CrashPath(&'static str),
     /// The samples, the test drivers and the test worlds alone.
     Others,
 }
@@ -47,7 +49,7 @@ impl Importer {
     /// Who states that the module exports the routine; `None` if irqlog.sys may not import it.
     pub const fn module_source(self) -> Option<&'static str> {
         match self {
-            Self::RecordPath(source) | Self::Driver(source) => Some(source),
+            Self::RecordPath(source) | Self::Driver(source) | Self::CrashPath(source) => Some(source),
             Self::Others => None,
         }
     }
@@ -130,12 +132,17 @@ impl Export {
 
     /// Whether irqlog.sys may import it.
     pub const fn is_for_driver(&self) -> bool {
-        matches!(self.importer, Importer::Driver(_) | Importer::RecordPath(_))
+        self.importer.module_source().is_some()
     }
 
     /// Whether the record path of irqlog.sys may reach it.
     pub const fn is_for_record_path(&self) -> bool {
         matches!(self.importer, Importer::RecordPath(_))
+    }
+
+    /// Whether the bug-check callbacks of irqlog.sys may reach it.
+    pub const fn is_for_crash_path(&self) -> bool {
+        matches!(self.importer, Importer::RecordPath(_) | Importer::CrashPath(_))
     }
 }
 
@@ -245,7 +252,7 @@ const AT_MOST_APC: Rule = Rule::at_most(APC_LEVEL);
 const PASSIVE_ONLY: Rule = Rule::at_most(PASSIVE_LEVEL);
 const DISPATCH_ONLY: Rule = Rule { least: DISPATCH_LEVEL, most: DISPATCH_LEVEL };
 
-use Importer::{Driver, Others, RecordPath};
+use Importer::{CrashPath, Driver, Others, RecordPath};
 
 exports! {
     fn BCryptGenRandom(provider: *mut c_void, buffer: *mut u8, length: u32, flags: u32) -> NtStatus
@@ -325,12 +332,17 @@ exports! {
         "wdm/nf-wdm-keacquirespinlockatdpclevel: >= DISPATCH_LEVEL";
     fn KeAcquireSpinLockRaiseToDpc(lock: *mut usize) -> u8
         => NTOSKRNL, Others, RIG_AND_SHIM, AT_MOST_DISPATCH, "wdm/nf-wdm-keacquirespinlockraisetodpc";
+    fn KeAddTriageDumpDataBlock(array: *mut KtriageDumpDataArray, address: *mut c_void, size: usize) -> NtStatus
+        => NTOSKRNL, CrashPath("M"), RIG_AND_SHIM, ANY,
+        "wdm/nf-wdm-keaddtriagedumpdatablock: from a bug-check callback, so at HIGH_LEVEL";
     fn KeBugCheckEx(code: u32, a: usize, b: usize, c: usize, d: usize) -> !
         => NTOSKRNL, Others, RIG_AND_SHIM, ANY, "wdm/nf-wdm-kebugcheckex";
     fn KeCancelTimer(timer: *mut Ktimer) -> u8
         => NTOSKRNL, Others, RIG_AND_SHIM, AT_MOST_DISPATCH, "wdm/nf-wdm-kecanceltimer";
     fn KeDelayExecutionThread(mode: i8, alertable: u8, interval: *mut LargeInteger) -> NtStatus
         => NTOSKRNL, Others, RIG, AT_MOST_APC, "wdm/nf-wdm-kedelayexecutionthread";
+    fn KeDeregisterBugCheckReasonCallback(record: *mut KbugcheckReasonCallbackRecord) -> u8
+        => NTOSKRNL, Driver("M"), RIG_AND_SHIM, ANY, "wdm/nf-wdm-kederegisterbugcheckreasoncallback";
     fn KeDeregisterNmiCallback(handle: *mut c_void) -> NtStatus
         => NTOSKRNL, Others, RIG, AT_MOST_APC, "wdm/nf-wdm-kederegisternmicallback";
     fn KeDeregisterProcessorChangeCallback(handle: *mut c_void)
@@ -351,6 +363,8 @@ exports! {
         => NTOSKRNL, Others, RIG, ANY, "wdm/nf-wdm-keinitializespinlock";
     fn KeInitializeTimerEx(timer: *mut Ktimer, kind: TimerType)
         => NTOSKRNL, Others, RIG_AND_WINE, AT_MOST_DISPATCH, "wdm/nf-wdm-keinitializetimerex";
+    fn KeInitializeTriageDumpDataArray(array: *mut KtriageDumpDataArray, size: u32) -> NtStatus
+        => NTOSKRNL, Driver("M"), RIG_AND_SHIM, ANY, "wdm/nf-wdm-keinitializetriagedumpdataarray: names no limit";
     fn KeInsertQueueDpc(dpc: *mut Kdpc, first: *mut c_void, second: *mut c_void) -> u8
         => NTOSKRNL, Driver("M"), RIG_AND_SHIM, ANY, "wdm.h: _IRQL_requires_max_(HIGH_LEVEL)";
     fn KeIpiGenericCall(worker: BroadcastRoutine, argument: usize) -> usize
@@ -371,6 +385,11 @@ exports! {
         "https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kequerysystemtime~r1: inline in 64-bit wdm.h";
     fn KeQuerySystemTimePrecise(time: *mut LargeInteger)
         => NTOSKRNL, Driver("M"), RIG_AND_SHIM, ANY, "wdm/nf-wdm-kequerysystemtimeprecise";
+    fn KeRegisterBugCheckReasonCallback(
+        record: *mut KbugcheckReasonCallbackRecord, routine: BugCheckReasonRoutine,
+        reason: KbugcheckCallbackReason, component: *mut u8,
+    ) -> u8
+        => NTOSKRNL, Driver("M"), RIG_AND_SHIM, ANY, "wdm/nf-wdm-keregisterbugcheckreasoncallback";
     fn KeRegisterNmiCallback(routine: NmiRoutine, context: *mut c_void) -> *mut c_void
         => NTOSKRNL, Others, RIG, AT_MOST_APC, "wdm/nf-wdm-keregisternmicallback";
     fn KeRegisterProcessorChangeCallback(routine: ProcessorChangeRoutine, context: *mut c_void, flags: u32) -> *mut c_void

@@ -296,6 +296,91 @@ pub struct IoConnectInterruptParameters {
     pub Group: u16,
 }
 
+/// `KBUGCHECK_REASON_CALLBACK_ROUTINE`: reason, record, data of the reason, and its length.
+pub type BugCheckReasonRoutine =
+    unsafe extern "system" fn(KbugcheckCallbackReason, *mut KbugcheckReasonCallbackRecord, *mut c_void, u32);
+
+/// An enum of C.
+pub type KbugcheckCallbackReason = u32;
+/// `KbCallbackSecondaryDumpData`, and two more of the enum.
+pub const KB_CALLBACK_SECONDARY_DUMP_DATA: KbugcheckCallbackReason = 2;
+pub const KB_CALLBACK_SECONDARY_MULTI_PART_DUMP_DATA: KbugcheckCallbackReason = 5;
+pub const KB_CALLBACK_TRIAGE_DUMP_DATA: KbugcheckCallbackReason = 7;
+pub const KB_SECONDARY_DATA_FLAG_ADDITIONAL_DATA: u32 = 1;
+pub const KB_SECONDARY_DATA_FLAG_NO_DEVICE_ACCESS: u32 = 2;
+
+/// `KBUGCHECK_REASON_CALLBACK_RECORD`.
+#[derive(Debug)]
+#[repr(C)]
+pub struct KbugcheckReasonCallbackRecord {
+    pub Entry: ListEntry,
+    pub CallbackRoutine: Option<BugCheckReasonRoutine>,
+    pub Component: *mut u8,
+    pub Checksum: usize,
+    pub Reason: u32,
+    /// `BufferEmpty` (0) in a record that is initialised, `BufferInserted` (1) in one that is registered.
+    pub State: u8,
+}
+
+/// `KBUGCHECK_SECONDARY_DUMP_DATA`.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct SecondaryDumpData {
+    pub InBuffer: *mut c_void,
+    pub InBufferLength: u32,
+    pub MaximumAllowed: u32,
+    pub Guid: [u32; 4],
+    pub OutBuffer: *mut c_void,
+    pub OutBufferLength: u32,
+}
+
+/// `KBUGCHECK_SECONDARY_DUMP_DATA_EX`.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct SecondaryDumpDataEx {
+    pub InBuffer: *mut c_void,
+    pub InBufferLength: u32,
+    pub MaximumAllowed: u32,
+    pub Guid: [u32; 4],
+    pub OutBuffer: *mut c_void,
+    pub OutBufferLength: u32,
+    pub Context: *mut c_void,
+    pub Flags: u32,
+    pub DumpType: u32,
+    pub BugCheckCode: u32,
+    pub BugCheckParameter1: usize,
+    pub BugCheckParameter2: usize,
+    pub BugCheckParameter3: usize,
+    pub BugCheckParameter4: usize,
+}
+
+/// `KBUGCHECK_TRIAGE_DUMP_DATA`.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct TriageDumpData {
+    pub DataArray: *mut KtriageDumpDataArray,
+    pub Flags: u32,
+    pub MaxVirtMemSize: u32,
+    pub BugCheckCode: u32,
+    pub BugCheckParameter1: usize,
+    pub BugCheckParameter2: usize,
+    pub BugCheckParameter3: usize,
+    pub BugCheckParameter4: usize,
+}
+
+/// `KTRIAGE_DUMP_DATA_ARRAY` without its blocks, of address and size each, which follow.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct KtriageDumpDataArray {
+    pub List: ListEntry,
+    pub NumBlocksUsed: u32,
+    pub NumBlocksTotal: u32,
+    pub DataSize: u32,
+    pub MaxDataSize: u32,
+    pub ComponentNameBufferLength: u32,
+    pub ComponentName: *mut u8,
+}
+
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct ProcessorNumber {

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use irqlog_nt::routines::{EXPORTS, Export};
+use irqlog_nt::routines::{EXPORTS, Export, Importer};
 
 /// Compares the lines between two markers of a file with what the table makes of them.
 fn check(file: &str, begin: &str, end: &str, wanted: &str) {
@@ -41,7 +41,11 @@ fn the_import_table_of_the_windows_page() {
             export.name,
             cell(export.modules.x64),
             cell(export.modules.arm64),
-            if export.is_for_record_path() { "yes" } else { "no" },
+            match export.importer {
+                Importer::RecordPath(_) => "yes",
+                Importer::CrashPath(_) => "at a crash",
+                _ => "no",
+            },
             export.importer.module_source().unwrap()
         ));
     }

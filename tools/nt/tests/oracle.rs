@@ -20,8 +20,11 @@ use windows_sys::{
             SystemServices::{
                 CONNECT_FULLY_SPECIFIED, IO_CONNECT_INTERRUPT_FULLY_SPECIFIED_PARAMETERS,
                 IO_CONNECT_INTERRUPT_PARAMETERS, IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL,
-                IRP_MJ_INTERNAL_DEVICE_CONTROL, IRP_MJ_MAXIMUM_FUNCTION, KEY_VALUE_PARTIAL_INFORMATION, KTIMER,
-                SL_PENDING_RETURNED,
+                IRP_MJ_INTERNAL_DEVICE_CONTROL, IRP_MJ_MAXIMUM_FUNCTION, KB_SECONDARY_DATA_FLAG_ADDITIONAL_DATA,
+                KB_SECONDARY_DATA_FLAG_NO_DEVICE_ACCESS, KBUGCHECK_REASON_CALLBACK_RECORD,
+                KBUGCHECK_SECONDARY_DUMP_DATA, KBUGCHECK_SECONDARY_DUMP_DATA_EX, KBUGCHECK_TRIAGE_DUMP_DATA,
+                KEY_VALUE_PARTIAL_INFORMATION, KTIMER, KTRIAGE_DUMP_DATA_ARRAY, KbCallbackSecondaryDumpData,
+                KbCallbackSecondaryMultiPartDumpData, KbCallbackTriageDumpData, SL_PENDING_RETURNED,
             },
         },
     },
@@ -89,6 +92,10 @@ fn sizes() {
         nt::IoConnectInterruptParameters = IO_CONNECT_INTERRUPT_PARAMETERS,
         nt::ProcessorNumber = PROCESSOR_NUMBER,
         nt::GroupAffinity = GROUP_AFFINITY,
+        nt::KbugcheckReasonCallbackRecord = KBUGCHECK_REASON_CALLBACK_RECORD,
+        nt::SecondaryDumpData = KBUGCHECK_SECONDARY_DUMP_DATA,
+        nt::SecondaryDumpDataEx = KBUGCHECK_SECONDARY_DUMP_DATA_EX,
+        nt::TriageDumpData = KBUGCHECK_TRIAGE_DUMP_DATA,
     }
 }
 
@@ -155,6 +162,36 @@ fn dispatcher_objects_and_dpcs() {
 }
 
 #[test]
+fn bug_check_callbacks() {
+    same!(nt::KbugcheckReasonCallbackRecord, KBUGCHECK_REASON_CALLBACK_RECORD:
+        Entry = Entry, CallbackRoutine = CallbackRoutine, Component = Component, Checksum = Checksum, Reason = Reason,
+        State = State,
+    );
+    same!(nt::SecondaryDumpData, KBUGCHECK_SECONDARY_DUMP_DATA:
+        InBuffer = InBuffer, InBufferLength = InBufferLength, MaximumAllowed = MaximumAllowed, Guid = Guid,
+        OutBuffer = OutBuffer, OutBufferLength = OutBufferLength,
+    );
+    same!(nt::SecondaryDumpDataEx, KBUGCHECK_SECONDARY_DUMP_DATA_EX:
+        InBuffer = InBuffer, InBufferLength = InBufferLength, MaximumAllowed = MaximumAllowed, Guid = Guid,
+        OutBuffer = OutBuffer, OutBufferLength = OutBufferLength, Context = Context, Flags = Flags,
+        DumpType = DumpType, BugCheckCode = BugCheckCode, BugCheckParameter1 = BugCheckParameter1,
+        BugCheckParameter2 = BugCheckParameter2, BugCheckParameter3 = BugCheckParameter3,
+        BugCheckParameter4 = BugCheckParameter4,
+    );
+    same!(nt::TriageDumpData, KBUGCHECK_TRIAGE_DUMP_DATA:
+        DataArray = DataArray, Flags = Flags, MaxVirtMemSize = MaxVirtMemSize, BugCheckCode = BugCheckCode,
+        BugCheckParameter1 = BugCheckParameter1, BugCheckParameter2 = BugCheckParameter2,
+        BugCheckParameter3 = BugCheckParameter3, BugCheckParameter4 = BugCheckParameter4,
+    );
+    same!(nt::KtriageDumpDataArray, KTRIAGE_DUMP_DATA_ARRAY:
+        List = List, NumBlocksUsed = NumBlocksUsed, NumBlocksTotal = NumBlocksTotal, DataSize = DataSize,
+        MaxDataSize = MaxDataSize, ComponentNameBufferLength = ComponentNameBufferLength,
+        ComponentName = ComponentName,
+    );
+    assert_eq!(size_of::<nt::KtriageDumpDataArray>(), offset_of!(KTRIAGE_DUMP_DATA_ARRAY, Blocks));
+}
+
+#[test]
 fn parameters_of_routines() {
     same!(nt::UnicodeString, UNICODE_STRING: Length = Length, MaximumLength = MaximumLength, Buffer = Buffer);
     same!(nt::ListEntry, LIST_ENTRY: Flink = Flink, Blink = Blink);
@@ -216,6 +253,15 @@ fn constants() {
     assert_eq!(nt::OBJ_KERNEL, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE);
     assert_eq!(nt::KEY_VALUE_PARTIAL_INFORMATION, KeyValuePartialInformation.cast_unsigned());
     assert_eq!((nt::REG_SZ, nt::REG_DWORD), (REG_SZ, REG_DWORD));
+    for (ours, theirs) in [
+        (nt::KB_CALLBACK_SECONDARY_DUMP_DATA, KbCallbackSecondaryDumpData),
+        (nt::KB_CALLBACK_SECONDARY_MULTI_PART_DUMP_DATA, KbCallbackSecondaryMultiPartDumpData),
+        (nt::KB_CALLBACK_TRIAGE_DUMP_DATA, KbCallbackTriageDumpData),
+    ] {
+        assert_eq!(ours, theirs.cast_unsigned());
+    }
+    assert_eq!(nt::KB_SECONDARY_DATA_FLAG_ADDITIONAL_DATA, KB_SECONDARY_DATA_FLAG_ADDITIONAL_DATA);
+    assert_eq!(nt::KB_SECONDARY_DATA_FLAG_NO_DEVICE_ACCESS, KB_SECONDARY_DATA_FLAG_NO_DEVICE_ACCESS);
     assert_eq!(
         [nt::METHOD_BUFFERED, nt::METHOD_IN_DIRECT, nt::METHOD_OUT_DIRECT],
         [METHOD_BUFFERED, METHOD_IN_DIRECT, METHOD_OUT_DIRECT]

@@ -4,9 +4,14 @@
 
 use std::{
     cell::Cell,
-    sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
+
+use crate::mutex::lock;
 
 /// Tries to take a spin lock that fail as if another processor held it.
 pub static BUSY_TRIES: AtomicUsize = AtomicUsize::new(0);
@@ -23,12 +28,30 @@ pub static HAS_STOPPED: AtomicBool = AtomicBool::new(false);
 pub static CLAIMED_PROCESSOR: AtomicUsize = AtomicUsize::new(0);
 /// Ticks that the clock advances at once; its answers are multiples of it. Zero and one plant nothing.
 pub static CLOCK_GRAIN: AtomicU64 = AtomicU64::new(1);
+/// The reason of bug-check callbacks that cannot be registered; 0 for none.
+pub static LACKS_REASON: AtomicUsize = AtomicUsize::new(0);
 /// Allocations until one fails; negative for never.
 static FAIL_AFTER: AtomicI64 = AtomicI64::new(-1);
 
 thread_local! {
     /// What happens at a planted breakpoint.
     static AT_BREAKPOINT: Cell<Option<fn(usize)>> = const { Cell::new(None) };
+}
+
+/// What another driver's callback does between the two passes of the bug-check callbacks, if anything.
+static BETWEEN_PASSES: Mutex<Option<fn()>> = Mutex::new(None);
+
+/// Lets `action` happen between the passes of the bug-check callbacks.
+pub fn at_between_passes(action: fn()) {
+    *lock(&BETWEEN_PASSES) = Some(action);
+}
+
+/// Does what [`at_between_passes`] was told.
+pub fn between_passes() {
+    let action = *lock(&BETWEEN_PASSES);
+    if let Some(action) = action {
+        action();
+    }
 }
 
 /// What a clock of that grain shows.

@@ -11,7 +11,7 @@ use irqlog_nt::{DriverObject, UnicodeString};
 use crate::{
     images,
     mutex::lock,
-    nt::{exports, heap, io, machine::current, ps, registry, report},
+    nt::{bugcheck, exports, heap, io, machine::current, ps, registry, report},
     pe::Image,
 };
 
@@ -129,6 +129,9 @@ pub fn check_nothing_is_left() {
     left.extend(io::leftovers());
     if registry::open_handles() != 0 {
         left.push(format!("{} registry handles", registry::open_handles()));
+    }
+    if bugcheck::registered() != 0 {
+        left.push(format!("{} bug-check callbacks", bugcheck::registered()));
     }
     if ps::running() != 0 {
         left.push(format!("{} system threads", ps::running()));

@@ -2,7 +2,10 @@
 
 use core::ffi::c_void;
 
-use irqlog_nt::NtStatus;
+use irqlog_nt::{
+    BugCheckReasonRoutine, KbugcheckReasonCallbackRecord, KtriageDumpDataArray, NtStatus, STATUS_INVALID_PARAMETER,
+    STATUS_SUCCESS,
+};
 
 use crate::{host, routines};
 
@@ -27,6 +30,35 @@ routines! {
     }
 
     fn KeDeregisterProcessorChangeCallback(_registration: *mut c_void) {}
+
+    /// Registered once, and never called: under Wine a bug check ends the driver host.
+    fn KeRegisterBugCheckReasonCallback(
+        record: *mut KbugcheckReasonCallbackRecord,
+        routine: BugCheckReasonRoutine,
+        reason: u32,
+        component: *mut u8,
+    ) -> u8 {
+        let record = unsafe { &mut *record };
+        if record.State != 0 {
+            return 0;
+        }
+        (record.CallbackRoutine, record.Component, record.Reason) = (Some(routine), component, reason);
+        record.State = 1;
+        1
+    }
+
+    fn KeDeregisterBugCheckReasonCallback(record: *mut KbugcheckReasonCallbackRecord) -> u8 {
+        core::mem::replace(unsafe { &mut (*record).State }, 0)
+    }
+
+    fn KeInitializeTriageDumpDataArray(array: *mut KtriageDumpDataArray, _size: u32) -> NtStatus {
+        if array.is_null() { STATUS_INVALID_PARAMETER } else { STATUS_SUCCESS }
+    }
+
+    /// No callback runs that could call it.
+    fn KeAddTriageDumpDataBlock(_array: *mut KtriageDumpDataArray, _address: *mut c_void, _size: usize) -> NtStatus {
+        STATUS_INVALID_PARAMETER
+    }
 
     /// Wine's, once the rule has been checked.
     fn KeWaitForSingleObject(

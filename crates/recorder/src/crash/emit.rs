@@ -51,9 +51,18 @@ impl<'o> Room<'o> {
 }
 
 /// The place in a stream at which the next part begins.
+///
+/// The stages are flags and not an enumeration: a compiler makes a table of jumps of a choice among many, and `verify-sys`
+/// does not follow jumps whose targets are data.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "see above")]
 pub struct Emitter {
-    stage: Stage,
+    is_header_out: bool,
+    are_processors_out: bool,
+    are_lanes_out: bool,
+    /// The summary of lane `index` is out, and its records follow.
+    is_in_lane: bool,
+    are_sites_out: bool,
     /// Of the processor, the lane, or the word of the image or site table.
     index: usize,
     /// Of the lane's next record.
@@ -64,25 +73,20 @@ pub struct Emitter {
     done: usize,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    Header,
-    Processors,
-    Lane,
-    Records,
-    Sites,
-    End,
-}
-
 impl Emitter {
     /// The start of a stream.
     pub const fn new() -> Self {
-        Self { stage: Stage::Header, index: 0, cursor: Cursor { seq: 0, position: 0 }, runs: 0, done: 0 }
-    }
-
-    const fn go(&mut self, stage: Stage, index: usize) {
-        self.stage = stage;
-        self.index = index;
+        Self {
+            is_header_out: false,
+            are_processors_out: false,
+            are_lanes_out: false,
+            is_in_lane: false,
+            are_sites_out: false,
+            index: 0,
+            cursor: Cursor { seq: 0, position: 0 },
+            runs: 0,
+            done: 0,
+        }
     }
 }
 
@@ -127,16 +131,29 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         scratch: &mut Scratch<'_>,
         room: &mut Room<'_>,
     ) {
-        while emitter.stage != Stage::End {
-            let goes_on = match emitter.stage {
-                Stage::Header => self.emit_header(emitter, room),
-                Stage::Processors => self.emit_processor(emitter, room),
-                Stage::Lane => self.emit_lane(emitter, selection, scratch, room),
-                Stage::Records => self.emit_records(emitter, selection, scratch, room),
-                Stage::Sites => self.emit_site(emitter, scratch, room),
-                Stage::End => false,
+        if !emitter.is_header_out {
+            if !self.emit_header(emitter, room) {
+                return;
+            }
+            emitter.is_header_out = true;
+        }
+        while !emitter.are_processors_out {
+            if !self.emit_processor(emitter, room) {
+                return;
+            }
+        }
+        while !emitter.are_lanes_out {
+            let goes_on = if emitter.is_in_lane {
+                self.emit_records(emitter, selection, scratch, room)
+            } else {
+                self.emit_lane(emitter, selection, scratch, room)
             };
             if !goes_on {
+                return;
+            }
+        }
+        while !emitter.are_sites_out {
+            if !self.emit_site(emitter, scratch, room) {
                 return;
             }
         }
@@ -144,18 +161,14 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
 
     fn emit_header(&self, emitter: &mut Emitter, room: &mut Room<'_>) -> bool {
         let word = |at| self.image.header.get(at).map_or(0, Word::load);
-        let is_out = room.put(&mut emitter.done, CHUNK_HEADER_WORDS + HEADER_WORDS, |at| {
+        room.put(&mut emitter.done, CHUNK_HEADER_WORDS + HEADER_WORDS, |at| {
             chunk_word(ChunkKind::Header, 0, HEADER_WORDS, at, word)
-        });
-        if is_out {
-            emitter.go(Stage::Processors, 0);
-        }
-        is_out
+        })
     }
 
     fn emit_processor(&self, emitter: &mut Emitter, room: &mut Room<'_>) -> bool {
         let Some(control) = self.image.processors.get(emitter.index) else {
-            emitter.go(Stage::Lane, 0);
+            (emitter.are_processors_out, emitter.index) = (true, 0);
             return true;
         };
         let is_out = !is_told::<M::Word>(control) || {
@@ -177,7 +190,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         room: &mut Room<'_>,
     ) -> bool {
         if emitter.index >= self.image.lane_count() {
-            emitter.go(Stage::Sites, 0);
+            (emitter.are_lanes_out, emitter.index) = (true, 0);
             return true;
         }
         let index = emitter.index;
@@ -214,7 +227,8 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         });
         if is_out {
             (emitter.cursor, emitter.runs) = (lane.start(), 0);
-            emitter.go(if records == 0 { Stage::Lane } else { Stage::Records }, index + usize::from(records == 0));
+            emitter.is_in_lane = records != 0;
+            emitter.index += usize::from(records == 0);
         }
         is_out
     }
@@ -247,7 +261,8 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
                 emitter.runs += 1;
             }
         }
-        emitter.go(Stage::Lane, emitter.index + 1);
+        emitter.is_in_lane = false;
+        emitter.index += 1;
         true
     }
 
@@ -255,7 +270,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
     fn emit_site(&self, emitter: &mut Emitter, scratch: &Scratch<'_>, room: &mut Room<'_>) -> bool {
         let table = self.used_sites();
         let Some((first, words, next)) = self.next_of_sites(emitter.index, scratch.marks) else {
-            emitter.go(Stage::End, 0);
+            emitter.are_sites_out = true;
             return true;
         };
         let word = |at: usize| table.get(first + at).map_or(0, Word::load);

@@ -182,6 +182,96 @@ typedef PROCESSOR_CALLBACK_FUNCTION *PPROCESSOR_CALLBACK_FUNCTION;
 typedef BOOLEAN(NTAPI NMI_CALLBACK)(PVOID Context, BOOLEAN Handled);
 typedef NMI_CALLBACK *PNMI_CALLBACK;
 
+/* --- Bug checks -------------------------------------------------------------------------------------------------- */
+
+/* wdm.h; DDI wdm/ne-wdm-_kbugcheck_callback_reason. */
+typedef enum _KBUGCHECK_CALLBACK_REASON {
+    KbCallbackInvalid,
+    KbCallbackReserved1,
+    KbCallbackSecondaryDumpData,
+    KbCallbackDumpIo,
+    KbCallbackAddPages,
+    KbCallbackSecondaryMultiPartDumpData,
+    KbCallbackRemovePages,
+    KbCallbackTriageDumpData
+} KBUGCHECK_CALLBACK_REASON;
+
+struct _KBUGCHECK_REASON_CALLBACK_RECORD;
+typedef VOID(NTAPI KBUGCHECK_REASON_CALLBACK_ROUTINE)(
+    KBUGCHECK_CALLBACK_REASON Reason, struct _KBUGCHECK_REASON_CALLBACK_RECORD *Record, PVOID ReasonSpecificData,
+    ULONG ReasonSpecificDataLength);
+typedef KBUGCHECK_REASON_CALLBACK_ROUTINE *PKBUGCHECK_REASON_CALLBACK_ROUTINE;
+
+/* wdm.h; KeInitializeCallbackRecord is a macro that stores a State of 0. */
+typedef struct _KBUGCHECK_REASON_CALLBACK_RECORD {
+    LIST_ENTRY Entry;
+    PKBUGCHECK_REASON_CALLBACK_ROUTINE CallbackRoutine;
+    PUCHAR Component;
+    ULONG_PTR Checksum;
+    KBUGCHECK_CALLBACK_REASON Reason;
+    UCHAR State;
+} KBUGCHECK_REASON_CALLBACK_RECORD, *PKBUGCHECK_REASON_CALLBACK_RECORD;
+
+/* DDI wdm/ns-wdm-_kbugcheck_secondary_dump_data */
+typedef struct _KBUGCHECK_SECONDARY_DUMP_DATA {
+    PVOID InBuffer;
+    ULONG InBufferLength;
+    ULONG MaximumAllowed;
+    GUID Guid;
+    PVOID OutBuffer;
+    ULONG OutBufferLength;
+} KBUGCHECK_SECONDARY_DUMP_DATA, *PKBUGCHECK_SECONDARY_DUMP_DATA;
+
+/* DDI wdm/ns-wdm-_kbugcheck_secondary_dump_data_ex */
+typedef struct _KBUGCHECK_SECONDARY_DUMP_DATA_EX {
+    PVOID InBuffer;
+    ULONG InBufferLength;
+    ULONG MaximumAllowed;
+    GUID Guid;
+    PVOID OutBuffer;
+    ULONG OutBufferLength;
+    PVOID Context;
+    ULONG Flags;
+    ULONG DumpType;
+    ULONG BugCheckCode;
+    ULONG_PTR BugCheckParameter1;
+    ULONG_PTR BugCheckParameter2;
+    ULONG_PTR BugCheckParameter3;
+    ULONG_PTR BugCheckParameter4;
+} KBUGCHECK_SECONDARY_DUMP_DATA_EX, *PKBUGCHECK_SECONDARY_DUMP_DATA_EX;
+
+#define KB_SECONDARY_DATA_FLAG_ADDITIONAL_DATA 0x00000001
+#define KB_SECONDARY_DATA_FLAG_NO_DEVICE_ACCESS 0x00000002
+
+typedef struct _KADDRESS_RANGE {
+    PVOID Address;
+    SIZE_T Size;
+} KADDRESS_RANGE, *PKADDRESS_RANGE;
+
+/* DDI wdm/ns-wdm-_ktriage_dump_data_array */
+typedef struct _KTRIAGE_DUMP_DATA_ARRAY {
+    LIST_ENTRY List;
+    ULONG NumBlocksUsed;
+    ULONG NumBlocksTotal;
+    ULONG DataSize;
+    ULONG MaxDataSize;
+    ULONG ComponentNameBufferLength;
+    PUCHAR ComponentName;
+    KADDRESS_RANGE Blocks[1];
+} KTRIAGE_DUMP_DATA_ARRAY, *PKTRIAGE_DUMP_DATA_ARRAY;
+
+/* DDI wdm/ns-wdm-_kbugcheck_triage_dump_data */
+typedef struct _KBUGCHECK_TRIAGE_DUMP_DATA {
+    PKTRIAGE_DUMP_DATA_ARRAY DataArray;
+    ULONG Flags;
+    ULONG MaxVirtMemSize;
+    ULONG BugCheckCode;
+    ULONG_PTR BugCheckParameter1;
+    ULONG_PTR BugCheckParameter2;
+    ULONG_PTR BugCheckParameter3;
+    ULONG_PTR BugCheckParameter4;
+} KBUGCHECK_TRIAGE_DUMP_DATA, *PKBUGCHECK_TRIAGE_DUMP_DATA;
+
 /* --- Events, threads, handles -------------------------------------------------------------------------------------- */
 
 typedef enum _EVENT_TYPE { NotificationEvent, SynchronizationEvent } EVENT_TYPE;

@@ -1,14 +1,10 @@
-//! Bug checks and the debugger's output.
+//! The debugger's output.
 
 use std::fmt::Write;
 
-use super::{import::routines, report};
+use super::import::routines;
 
 routines! {
-    fn KeBugCheckEx(code: u32, a: usize, b: usize, c: usize, d: usize) {
-        report::broken(&format!("bug check {code:#x} ({a:#x}, {b:#x}, {c:#x}, {d:#x})"))
-    }
-
     fn DbgPrint(format: *const i8, a: usize, b: usize, c: usize) -> u32 {
         // SAFETY: a C string of the driver's.
         let format = unsafe { std::ffi::CStr::from_ptr(format.cast()) }.to_string_lossy().into_owned();

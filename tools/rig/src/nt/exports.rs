@@ -1,6 +1,8 @@
 //! The list of routines that images import, over all modules.
 
-use super::{debug, dpc, import::Routine, io, ipi, irp, irql, nmi, pool, processor, ps, registry, spinlock, time};
+use super::{
+    bugcheck, debug, dpc, import::Routine, io, ipi, irp, irql, nmi, pool, processor, ps, registry, spinlock, time,
+};
 
 /// Every routine there is.
 pub fn all() -> Vec<Routine> {
@@ -11,6 +13,7 @@ pub fn all() -> Vec<Routine> {
         dpc::routines(),
         ipi::routines(),
         nmi::routines(),
+        bugcheck::routines(),
         debug::routines(),
         time::routines(),
         pool::routines(),

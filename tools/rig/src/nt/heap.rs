@@ -89,6 +89,22 @@ pub fn free(address: usize, tag: Option<u32>) -> Result<(), String> {
     Ok(())
 }
 
+/// The memory of irqlog.sys that is allocated: address and bytes. For dumps.
+pub fn contents() -> Vec<(usize, Vec<u8>)> {
+    let pool = lock(&POOL);
+    let of_irqlog = pool
+        .by_address
+        .iter()
+        .filter(|(_, allocation)| !allocation.is_freed && allocation.tag.to_le_bytes().starts_with(b"Irq"));
+    of_irqlog
+        .map(|(&address, allocation)| {
+            // SAFETY: allocated, readable, and nobody writes it while a dump is made.
+            let bytes = unsafe { std::slice::from_raw_parts(address as *const u8, allocation.size) };
+            (address, bytes.to_vec())
+        })
+        .collect()
+}
+
 fn tag_name(tag: u32) -> String {
     tag.to_le_bytes().iter().map(|&byte| if byte.is_ascii_graphic() { byte as char } else { '.' }).collect()
 }

@@ -9,6 +9,7 @@
 //!
 //! | Pending | Taken if | Runs at |
 //! |---|---|---|
+//! | freeze | the system crashes: always | never again |
 //! | NMI | no NMI runs on the processor | the interrupted level or HIGH_LEVEL, by turns: which one a callback sees is not documented |
 //! | device interrupt of level L, IPI | IRQL below L, no NMI runs | L |
 //! | DPC | IRQL below DISPATCH_LEVEL | DISPATCH_LEVEL |
@@ -20,7 +21,8 @@ use irqlog_nt::Kdpc;
 use irqlog_nt::irql::{DISPATCH_LEVEL, HIGH_LEVEL};
 
 use super::{
-    machine::{DPC, IPI, NMI, PREEMPT, Processor, current, machine},
+    freeze,
+    machine::{DPC, FREEZE, IPI, NMI, PREEMPT, Processor, current, machine},
     report,
 };
 use crate::{arch, images, mutex::lock};
@@ -30,6 +32,9 @@ use crate::{arch, images, mutex::lock};
 pub fn deliver(pc: Option<usize>) {
     let Some(thread) = current() else { return };
     let saved = arch::import_frame();
+    if thread.processor().pending.load(Ordering::SeqCst) & FREEZE != 0 {
+        freeze::for_ever();
+    }
     while let Some(bit) = next(thread.processor()) {
         thread.processor().pending.fetch_and(!bit, Ordering::SeqCst);
         count(thread.processor(), bit, pc);

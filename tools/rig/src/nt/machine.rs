@@ -31,6 +31,9 @@ pub const PREEMPT: u32 = 1 << 17;
 /// Bit of [`Processor::pending`]: there may be DPCs.
 pub const DPC: u32 = 1 << 18;
 
+/// Bit of [`Processor::pending`]: the system crashes, and the processor is frozen.
+pub const FREEZE: u32 = 1 << 19;
+
 /// One simulated processor.
 #[derive(Debug, Default)]
 pub struct Processor {
@@ -46,6 +49,13 @@ pub struct Processor {
     pub pending: AtomicU32,
     /// Addresses of queued KDPCs.
     pub dpcs: Mutex<VecDeque<usize>>,
+}
+
+impl Processor {
+    /// Whether a thread holds it.
+    pub fn is_held(&self) -> bool {
+        self.holder.load(Ordering::SeqCst) != 0
+    }
 }
 
 /// A connected interrupt.
@@ -98,6 +108,11 @@ impl Machine {
         self.active.store(index + 1, Ordering::SeqCst);
     }
 
+    /// From now on nobody gets a processor.
+    pub fn keep_processors(&self) {
+        lock(&self.free).is_crashing = true;
+    }
+
     /// Wakes whoever waits for a processor, the idle threads included.
     pub fn wake_idle(&self) {
         self.released.notify_all();
@@ -128,6 +143,7 @@ pub struct Statistics {
 struct Free {
     mask: u64,
     stopping: bool,
+    is_crashing: bool,
 }
 
 /// The broadcast that is under way.
@@ -228,7 +244,7 @@ impl Thread {
         let machine = machine();
         let mut free = lock(&machine.free);
         loop {
-            let mine = free.mask & self.affinity.get();
+            let mine = if free.is_crashing { 0 } else { free.mask & self.affinity.get() };
             if mine != 0 {
                 let index = pick(mine);
                 free.mask &= !(1 << index);
@@ -251,7 +267,7 @@ impl Thread {
             if free.stopping {
                 return false;
             }
-            let is_needed = processor.pending.load(Ordering::SeqCst) & !PREEMPT != 0;
+            let is_needed = processor.pending.load(Ordering::SeqCst) & !PREEMPT != 0 && !free.is_crashing;
             if is_needed && free.mask & (1 << index) != 0 {
                 break;
             }
@@ -309,7 +325,7 @@ pub fn make(processors: usize) -> &'static Machine {
         processors: (0..processors + SPARE).map(|_| Processor::default()).collect(),
         active: AtomicUsize::new(processors),
         processor_callbacks: Mutex::default(),
-        free: Mutex::new(Free { mask: (1 << processors) - 1, stopping: false }),
+        free: Mutex::new(Free { mask: (1 << processors) - 1, stopping: false, is_crashing: false }),
         released: Condvar::new(),
         vectors: Mutex::default(),
         nmi_callbacks: Mutex::default(),

@@ -6,11 +6,12 @@
 //! |---|---|
 //! | [`signal`], [`heap`] | the signal that interrupts a host thread; the memory of pool |
 //! | [`machine`] | processors, threads that hold them, and what is pending on each |
+//! | [`freeze`] | processors that are frozen at a crash |
 //! | [`report`] | a broken rule: what is said, and how the run ends |
 //! | [`interrupt`], [`trap`] | how interrupts, DPCs, IPIs and NMIs come in between any two instructions |
 //! | [`wait`] | waiting, while the machine goes on |
 //! | [`import`] | what every routine does first and last; how a module registers its routines |
-//! | [`irql`], [`spinlock`], [`processor`], [`dpc`], [`ipi`], [`nmi`], [`debug`], [`time`], [`pool`], [`ps`], [`registry`], [`irp`], [`io`] | the routines |
+//! | [`irql`], [`spinlock`], [`processor`], [`dpc`], [`ipi`], [`nmi`], [`bugcheck`], [`debug`], [`time`], [`pool`], [`ps`], [`registry`], [`irp`], [`io`] | the routines |
 //! | [`exports`] | the list of all routines |
 //! | [`boot`] | starting the machine |
 //!
@@ -18,9 +19,11 @@
 //! what has become pending. What a scenario plants is asked of [`planted`](crate::planted), which knows nothing of this.
 
 pub mod boot;
+pub mod bugcheck;
 pub mod debug;
 pub mod dpc;
 pub mod exports;
+pub mod freeze;
 pub mod heap;
 pub mod import;
 pub mod interrupt;
