@@ -89,7 +89,8 @@ fn met(pc: usize) {
     }
 }
 
-type WriteText = extern "efiapi" fn(u8, *const u8, usize) -> u32;
+/// A function of the table that writes a text: level, text, length.
+pub type WriteText = extern "efiapi" fn(u8, *const u8, usize) -> u32;
 type WriteBlob = extern "efiapi" fn(u8, u32, *const u8, usize) -> u32;
 type WriteEvent = extern "efiapi" fn(u32, u8, *const u64, usize) -> u32;
 
@@ -144,6 +145,11 @@ impl Caller {
                 called: 0,
             })
         }
+    }
+
+    /// The two entries for texts: the one that may wait, and the one that never does.
+    pub const fn entries(&self) -> [WriteText; 2] {
+        self.text
     }
 
     /// Calls at an IRQL, as a driver that has raised itself.

@@ -2,6 +2,7 @@
 
 mod basic;
 mod coverage;
+mod crashes;
 mod guards;
 mod interrupts;
 mod order;
@@ -104,8 +105,17 @@ pub struct Scenario {
 }
 
 /// All of them. Each runs in a process of its own (`irqlog-rig run NAME`): a machine boots once.
-pub const ALL: &[&[Scenario]] =
-    &[rules::ALL, guards::ALL, interrupts::ALL, basic::ALL, order::ALL, samples::ALL, saves::ALL, storm::ALL];
+pub const ALL: &[&[Scenario]] = &[
+    rules::ALL,
+    guards::ALL,
+    interrupts::ALL,
+    basic::ALL,
+    order::ALL,
+    samples::ALL,
+    saves::ALL,
+    storm::ALL,
+    crashes::ALL,
+];
 
 fn find(name: &str) -> Result<&'static Scenario> {
     let mut all = ALL.iter().copied().flatten();

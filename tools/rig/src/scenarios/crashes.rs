@@ -1,0 +1,351 @@
+//! The system crashes while everybody logs: what is in the dumps is what was logged.
+//!
+//! Writers are pinned to a processor each, and note in memory of the rig which of their records has been written. One of
+//! them calls KeBugCheckEx; the others are frozen wherever they are. From that one moment a child process is forked for
+//! each kind of dump and each room that Windows may allow; it calls the callbacks, writes the dump, reads it back with
+//! `crates/dump`, and compares it with the notes, which neither the driver nor the reader knows.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use irqlog_dump::Origin;
+use irqlog_makedump::{self as dumps, Crashed, Kind};
+use irqlog_reader::{log::Item, log::Log as _, record::Content, saved::SavedLog};
+use irqlog_wire::{
+    crash::{GUID_BYTES, PAUSED_BY_CRASH},
+    irql::HIGH_LEVEL,
+    record::{Level, flags},
+};
+
+use super::{
+    DEFAULT_PROCESSORS, Scenario, World, as_process,
+    coverage::{Caller, WriteText},
+};
+use crate::{
+    arch, images,
+    nt::{
+        boot::add_processor,
+        bugcheck::{self, BugCheck, DumpSettings},
+        heap,
+        interrupt::deliver,
+        machine::{current, machine, run_thread},
+        registry::{self, Value},
+    },
+    planted,
+};
+
+/// The scenarios of this module.
+pub const ALL: &[Scenario] = &[
+    Scenario {
+        name: "crash-kernel",
+        processors: DEFAULT_PROCESSORS,
+        about: "a bug check with engine shared, lock kernel: every kind of dump, every room, has what was logged",
+        run: |world| crash(world, "shared", "kernel", 0, false),
+    },
+    Scenario {
+        name: "crash-os-queued",
+        processors: DEFAULT_PROCESSORS,
+        about: "the same with lock os-queued",
+        run: |world| crash(world, "shared", "os-queued", 0, false),
+    },
+    Scenario {
+        name: "crash-swap",
+        processors: DEFAULT_PROCESSORS,
+        about: "the same with lock swap",
+        run: |world| crash(world, "shared", "swap", 0, false),
+    },
+    Scenario {
+        name: "crash-queued",
+        processors: DEFAULT_PROCESSORS,
+        about: "the same with lock queued",
+        run: |world| crash(world, "shared", "queued", 0, false),
+    },
+    Scenario {
+        name: "crash-percpu",
+        processors: DEFAULT_PROCESSORS,
+        about: "the same with engine percpu",
+        run: |world| crash(world, "percpu", "kernel", 0, false),
+    },
+    Scenario {
+        name: "crash-one-part",
+        processors: DEFAULT_PROCESSORS,
+        about: "the same where the multi-part callback cannot be registered",
+        run: |world| crash(world, "shared", "kernel", irqlog_nt::KB_CALLBACK_SECONDARY_MULTI_PART_DUMP_DATA, false),
+    },
+    Scenario {
+        name: "crash-hot-add",
+        processors: DEFAULT_PROCESSORS,
+        about: "the same with engine percpu and a processor that was added: its piece is in the dump",
+        run: |world| crash(world, "percpu", "kernel", 0, true),
+    },
+];
+
+/// What Windows may allow.
+const ROOMS: [u32; 5] = [0, 1 << 10, 4 << 10, 64 << 10, 1 << 28];
+/// The most writers: one a processor.
+const WRITERS: usize = 8;
+/// Calls of each writer before the crash.
+const CALLS: u64 = 600;
+/// The most records that a writer has written more than another.
+const LEAD: u64 = 60;
+const CODE: u32 = 0xd1;
+const PARAMETERS: [usize; 4] = [0x10, 2, 1, 0xabcd];
+
+/// For each writer the number of its records that have been written.
+static WRITTEN: [AtomicU64; WRITERS] = [const { AtomicU64::new(0) }; WRITERS];
+
+/// The number up to which every writer has written.
+fn slowest(writers: usize) -> u64 {
+    WRITTEN[..writers].iter().map(|written| written.load(Ordering::SeqCst)).min().unwrap_or(0)
+}
+
+/// The text of a writer's record: its length and its bytes follow from the number.
+fn text(writer: usize, number: u64) -> String {
+    let mut text = format!("writer {writer} number {number} ");
+    let length = (number * 37 + writer as u64 * 11) % 90;
+    text.extend((0..length).map(|at| char::from(b'a' + ((number + at) % 26) as u8)));
+    text
+}
+
+/// Writer and number of a text, if it is one of ours and whole.
+fn parse(found: &str) -> Result<Option<(usize, u64)>> {
+    let mut words = found.split(' ');
+    if words.next() != Some("writer") {
+        return Ok(None);
+    }
+    let writer = words.next().context("a writer")?.parse()?;
+    let number = words.nth(1).context("a number")?.parse()?;
+    ensure!(text(writer, number) == found, "a torn record: {found:?}");
+    Ok(Some((writer, number)))
+}
+
+/// Logs until the crash: from thread level by the entry that waits, and each fourth time at HIGH_LEVEL by the one
+/// that does not.
+///
+/// No writer is far ahead of another: else the records of the fast ones would overwrite those of a slow one.
+fn log(writer: usize, writers: usize, entries: [WriteText; 2]) {
+    let processor = current().expect("a simulated thread").processor();
+    for number in 1.. {
+        while number > slowest(writers) + LEAD {
+            deliver(None);
+            std::thread::yield_now();
+        }
+        let text = text(writer, number);
+        let irql = if number % 4 == 3 { HIGH_LEVEL } else { 0 };
+        let old = processor.irql.swap(irql, Ordering::Relaxed);
+        let outcome = entries[usize::from(number % 8 == 7)](Level::Info.0, text.as_ptr(), text.len());
+        if outcome == 0 {
+            WRITTEN[writer].store(number, Ordering::SeqCst);
+        }
+        processor.irql.store(old, Ordering::Relaxed);
+        deliver(None);
+    }
+}
+
+fn crash(world: &World, engine: &str, lock: &str, lacks: u32, hot_add: bool) -> Result<()> {
+    registry::set_parameter("irqlog", "Engine", Value::Text(engine.to_owned()));
+    registry::set_parameter("irqlog", "Lock", Value::Text(lock.to_owned()));
+    registry::set_parameter("irqlog", "RingKiB", Value::Number(128));
+    planted::LACKS_REASON.store(lacks as usize, Ordering::SeqCst);
+    planted::at_between_passes(log_between);
+    // Kept: nobody unloads a driver of a system that has crashed.
+    let driver = as_process(|| world.start_irqlog())?;
+    std::mem::forget(driver);
+    if hot_add {
+        as_process(add_processor).context("a processor that can be added")?;
+    }
+    let caller = as_process(Caller::connect)?;
+    let entries = caller.entries();
+    ENTRIES.set(entries).ok().context("one caller")?;
+    let writers = machine().active();
+    bugcheck::expect(move |bug_check| {
+        if let Err(error) = judge(bug_check, writers, lacks != 0, hot_add) {
+            eprintln!("error: {error:#}");
+            std::process::exit(1);
+        }
+    });
+    for writer in 1..writers {
+        std::thread::spawn(move || run_thread(0x3000, 1 << writer, true, |_| log(writer, writers, entries)));
+    }
+    run_thread(0x3000, 1, true, |thread| {
+        for number in 1..=world.scaled(CALLS).max(40) {
+            while number > slowest(writers) + LEAD {
+                thread.wait(std::thread::yield_now);
+            }
+            let text = text(0, number);
+            if entries[0](Level::Info.0, text.as_ptr(), text.len()) == 0 {
+                WRITTEN[0].store(number, Ordering::SeqCst);
+            }
+        }
+        bugcheck::crash(BugCheck { code: CODE, parameters: PARAMETERS });
+    })
+}
+
+/// The two entries for texts; for the callback of another driver.
+static ENTRIES: std::sync::OnceLock<[WriteText; 2]> = std::sync::OnceLock::new();
+
+/// The callback of another driver logs between the two passes.
+fn log_between() {
+    if let Some(entries) = ENTRIES.get() {
+        let text = b"the callback of another driver";
+        entries[1](Level::Info.0, text.as_ptr(), text.len());
+    }
+}
+
+/// Tries every room and every kind of dump, each in a child that starts from the crash.
+fn judge(bug_check: &BugCheck, writers: usize, is_one_part: bool, hot_add: bool) -> Result<()> {
+    ensure!(*bug_check == BugCheck { code: CODE, parameters: PARAMETERS }, "{bug_check:?}");
+    let mut tried = 0;
+    for room in ROOMS {
+        for kind in Kind::ALL {
+            // SAFETY: the other processors are frozen outside the rig's locks; the child has this thread alone.
+            let child = unsafe { libc::fork() };
+            ensure!(child >= 0, "fork: {}", std::io::Error::last_os_error());
+            if child == 0 {
+                let status = match (Trial { room, kind, writers, is_one_part, hot_add }).run(bug_check) {
+                    Ok(()) => 0,
+                    Err(error) => {
+                        eprintln!("error: {kind:?} with room for {room} bytes: {error:#}");
+                        1
+                    }
+                };
+                // SAFETY: ends the child without running anything of the parent's.
+                unsafe { libc::_exit(status) };
+            }
+            let mut status = 0;
+            // SAFETY: waits for our own child.
+            unsafe { libc::waitpid(child, &raw mut status, 0) };
+            ensure!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "a dump is not as it should be");
+            tried += 1;
+        }
+    }
+    let written: Vec<_> = WRITTEN[..writers].iter().map(|written| written.load(Ordering::SeqCst)).collect();
+    println!("{tried} dumps of one crash; written by processor: {written:?}");
+    Ok(())
+}
+
+/// One dump.
+struct Trial {
+    room: u32,
+    kind: Kind,
+    writers: usize,
+    is_one_part: bool,
+    hot_add: bool,
+}
+
+impl Trial {
+    fn run(&self, bug_check: &BugCheck) -> Result<()> {
+        let Self { room, kind, .. } = *self;
+        let settings = DumpSettings { maximum: room, triage_maximum: room.min(32 << 20), dump_type: kind.dump_type() };
+        let given = bugcheck::call_callbacks(bug_check, settings);
+        ensure!(given.blocks.iter().all(|block| block.guid == GUID_BYTES), "another GUID");
+        ensure!(!self.is_one_part || given.blocks.len() <= 1, "{} blocks", given.blocks.len());
+        let memory = memory()?;
+        let crashed = Crashed {
+            code: bug_check.code,
+            parameters: bug_check.parameters.map(|parameter| parameter as u64),
+            machine: u32::from(arch::MACHINE),
+            processors: machine().active() as u32,
+            levels: 4,
+            memory: &memory,
+            added: &given.memory,
+            blocks: &given.blocks,
+        };
+        // With secondary data, without them, and without the anchor: each way to the log by itself.
+        let dump = dumps::write(kind, &crashed);
+        self.check(&dump, !given.blocks.is_empty(), given.memory.len())?;
+        if kind != Kind::Small {
+            let dump = dumps::write(kind, &Crashed { blocks: &[], ..crashed });
+            let (origin, ..) = self.check(&dump, false, 0)?;
+            ensure!(origin == Origin::Anchor, "found by {origin:?}");
+            // Without the driver's own memory there is no anchor. Pieces are found through it alone.
+            if !self.hot_add {
+                let pool = &heap::contents()[..];
+                let dump = dumps::write(kind, &Crashed { memory: pool, blocks: &[], ..crashed });
+                let (origin, ..) = self.check(&dump, false, 0)?;
+                ensure!(origin == Origin::Scan, "found by {origin:?}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a dump back and compares it with the notes.
+    fn check(&self, dump: &[u8], has_secondary: bool, added: usize) -> Result<(Origin, usize)> {
+        let is_small = self.kind == Kind::Small;
+        let result = irqlog_dump::find(&dump, |_, _| {});
+        // What a small dump has room for: at least the header and a record, or an anchor and the header.
+        let may_be_none = is_small && !has_secondary && added < 2;
+        let (header, log) = match result {
+            Err(irqlog_dump::find::FindError::NoLog(_)) if may_be_none => return Ok((Origin::Secondary, 0)),
+            result => result?,
+        };
+        ensure!((header.code, header.parameters) == (CODE, PARAMETERS.map(|parameter| parameter as u64)));
+        let mut saved = SavedLog::open(std::io::Cursor::new(&log.image[..]))?;
+        let image = saved.tables().header;
+        ensure!(image.crashed.get() == 1, "the header does not say that the system has crashed");
+        if !self.is_one_part {
+            ensure!(image.crash_code.get() == u64::from(CODE), "code {:#x}", image.crash_code.get());
+        }
+        ensure!(image.crash_processor.get() == 0);
+        let (mut numbers, mut own, mut foreign, mut records) = (BTreeMap::new(), 0, 0, 0);
+        while let Some(item) = saved.next()? {
+            let Item::Record(record) = item else { continue };
+            records += 1;
+            own += usize::from(record.has(flags::OWN) && record.has(flags::NEVER_WAITS));
+            let Content::Text(text) = record.content() else { continue };
+            foreign += usize::from(text == "the callback of another driver");
+            if let Some((writer, number)) = parse(text.raw())? {
+                let is_new = numbers.entry(writer).or_insert_with(BTreeSet::new).insert(number);
+                ensure!(is_new, "writer {writer}, number {number}: there twice");
+                ensure!(usize::from(record.header.processor.get()) == writer, "written on another processor");
+            }
+        }
+        ensure!(saved.faults().is_empty(), "{:?}", saved.faults());
+        let is_cut = log.origin == Origin::Secondary && log.cut.records_left_out != 0;
+        ensure!(is_cut || own == 1, "{own} own records");
+        // Another driver logs twice before the data are asked for, and again after that, when writing is paused. With the
+        // plain callback each call is a pass.
+        ensure!(is_cut || foreign == 2, "{foreign} records of the other driver");
+        // A small dump may have a part that was made before the passes.
+        let is_paused = image.paused.get() == PAUSED_BY_CRASH;
+        ensure!(is_paused || self.kind == Kind::Small, "writing is not paused");
+        for writer in 0..self.writers {
+            let numbers = numbers.remove(&writer).unwrap_or_default();
+            self.check_writer(writer, &numbers, &log)?;
+        }
+        Ok((log.origin, records))
+    }
+
+    fn check_writer(&self, writer: usize, numbers: &BTreeSet<u64>, log: &irqlog_dump::Log) -> Result<()> {
+        let written = WRITTEN[writer].load(Ordering::SeqCst);
+        let is_cut = log.cut.records_left_out != 0 && log.origin == Origin::Secondary;
+        // The writer may have been frozen behind the publication of a record and before the note.
+        let newest = numbers.last().copied().unwrap_or(0);
+        ensure!(newest <= written + 1, "writer {writer}: number {newest} of {written}");
+        let kept = if !is_cut {
+            numbers.len() as u64
+        } else if self.room < 64 << 10 {
+            // For eight of each processor there is no room; with 1 KiB not even for one of each.
+            u64::from(self.room >= 4096 && writer != 0)
+        } else {
+            // The crashed processor has written three more: the own record, and those of the other driver.
+            if writer == 0 { 5 } else { 8 }
+        };
+        ensure!(is_cut || kept >= 8, "writer {writer}: only {kept} records");
+        for number in (written + 1).saturating_sub(kept.min(8))..=written {
+            ensure!(numbers.contains(&number), "writer {writer}: number {number} of {written} is missing: {numbers:?}");
+        }
+        Ok(())
+    }
+}
+
+/// The memory of the drivers: their images and their pool.
+fn memory() -> Result<Vec<(usize, Vec<u8>)>> {
+    let image = images::find("irqlog.sys").context("irqlog.sys is loaded")?;
+    // SAFETY: the image is mapped, readable, and nobody runs in it.
+    let bytes = unsafe { std::slice::from_raw_parts(image.base() as *const u8, image.size()) }.to_vec();
+    Ok(std::iter::once((image.base(), bytes)).chain(heap::contents()).collect())
+}
