@@ -44,16 +44,22 @@ fn entry(name: [u8; 8], name_size: u32, sites: usize) -> Vec<u8> {
     site.size.set(32);
     site.level = Level::Info.0;
     site.format.set(3);
-    let site = [site.as_bytes(), b"abc\0\0\0\0\0"].concat();
+    // Each on a line of its own, since equal sites are one.
+    let section: Vec<u8> = (1..=sites)
+        .flat_map(|line| {
+            site.line.set(line as u32);
+            [site.as_bytes(), b"abc\0\0\0\0\0"].concat()
+        })
+        .collect();
     let mut header = ProviderHeader::new_zeroed();
     let first = size_of::<ProviderHeader>() + name.len();
     header.magic.set(PROVIDER_MAGIC);
-    header.size.set((first + sites * site.len()) as u32);
+    header.size.set((first + section.len()) as u32);
     header.name_size.set(name_size);
     header.sites_offset.set(first as u32);
-    header.sites_size.set((sites * site.len()) as u32);
+    header.sites_size.set(section.len() as u32);
     header.level.set(Level::Warn.0.into());
-    [header.as_bytes(), &name, &site.repeat(sites)].concat()
+    [header.as_bytes(), &name, &section].concat()
 }
 
 /// An image of one lane with these records, and a table of two sites.
