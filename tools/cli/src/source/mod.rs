@@ -3,16 +3,21 @@
 //! | A log | Opened by |
 //! |---|---|
 //! | of the running driver | [`open_driver`]: the Windows device, or the rig behind a socket |
-//! | in a file | `open_file`: an image that `save` wrote |
+//! | in a file | `open_file`: an image that `save` wrote, or a crash dump, by its first bytes |
 
 #[cfg(unix)]
 mod ctrl_c;
+mod dump;
 #[cfg(windows)]
 mod live;
 #[cfg(unix)]
 mod rig;
 
-use std::{fs::File, path::Path};
+use std::{
+    fs::File,
+    io::{Read, Seek},
+    path::Path,
+};
 
 use anyhow::{Context, Error, Result};
 use irqlog_reader::{
@@ -49,15 +54,26 @@ pub fn open_log(file: Option<&Path>, rig: Option<&Path>) -> Result<OpenLog> {
         (None, _) => Ok(OpenLog { log: Box::new(LiveLog::open(open_driver(rig)?)?), file: None }),
         (Some(file), None) => {
             let name = file.display().to_string();
-            Ok(OpenLog { log: open_file(file).with_context(|| name.clone())?, file: Some(name) })
+            Ok(OpenLog { log: open_file(file, &name)?, file: Some(name) })
         }
         (Some(_), Some(_)) => Err(Usage("--rig and a file name two logs; leave one of them out".to_owned()).into()),
     }
 }
 
 /// Opens the log in a file, whatever kind of file it is.
-fn open_file(file: &Path) -> Result<Box<dyn Log>, LogError> {
-    Ok(Box::new(SavedLog::open(File::open(file)?)?))
+fn open_file(file: &Path, name: &str) -> Result<Box<dyn Log>> {
+    let open = || {
+        let mut file = File::open(file)?;
+        let mut start = Vec::new();
+        file.by_ref().take(8).read_to_end(&mut start)?;
+        file.rewind()?;
+        Ok::<_, LogError>((file, start))
+    };
+    let (file, start) = open().with_context(|| name.to_owned())?;
+    if irqlog_dump::is_dump(&start) {
+        return Ok(Box::new(dump::open(&file, name)?));
+    }
+    Ok(Box::new(SavedLog::open(file).with_context(|| name.to_owned())?))
 }
 
 impl OpenLog {

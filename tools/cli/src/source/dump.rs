@@ -1,0 +1,49 @@
+//! The log in a crash dump, as a log like any other.
+
+use std::{fs::File, io::Cursor};
+
+use anyhow::{Context, Result};
+use irqlog_dump::find::Log as Found;
+use irqlog_reader::saved::SavedLog;
+use memmap2::Mmap;
+
+use crate::output::{Progress, say};
+
+/// Finds the log in a dump, and says on standard error where it was and what of it is missing.
+///
+/// # Errors
+/// If there is none, or the file is no dump that can be read.
+pub fn open(file: &File, name: &str) -> Result<SavedLog<Cursor<Vec<u8>>>> {
+    // SAFETY: the mapping is read only. If somebody cuts the file off meanwhile, an access ends this process by a signal or
+    // an exception; nothing else depends on its bytes, which are checked wherever they are used.
+    let bytes = unsafe { Mmap::map(file) }.with_context(|| name.to_owned())?;
+    let mut progress: Option<(Progress, u64)> = None;
+    let found = irqlog_dump::find(&bytes, |done, total| {
+        let (bar, before) = progress.get_or_insert_with(|| (Progress::new(total), 0));
+        bar.advance(done - *before);
+        *before = done;
+    });
+    if let Some((bar, _)) = progress {
+        bar.end();
+    }
+    let (_, found) = found.with_context(|| name.to_owned())?;
+    tell(name, &found);
+    SavedLog::open(Cursor::new(found.image)).with_context(|| name.to_owned())
+}
+
+/// Says where a log was found, and what of it is not there.
+fn tell(name: &str, found: &Found) {
+    say(&format!("irqlog: {name}: the log is from {}", found.origin.text()));
+    if found.cut.records_left_out != 0 {
+        say(&format!(
+            "irqlog: {name}: the driver left out {} older records of its secondary data, because Windows allowed {} bytes",
+            found.cut.records_left_out, found.cut.allowed
+        ));
+    }
+    if found.cut.missing != 0 {
+        say(&format!("irqlog: {name}: {} bytes of the secondary data are not in the dump", found.cut.missing));
+    }
+    if found.missing != 0 {
+        say(&format!("irqlog: {name}: the dump does not have {} bytes of the log's memory", found.missing));
+    }
+}
