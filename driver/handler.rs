@@ -67,7 +67,7 @@ pub fn handle(request: WDFREQUEST, code: u32, internal: bool, input: usize, outp
         }
         Request::Sites { offset } => {
             let buffer = output_buffer(request, output)?;
-            recorder.sites(offset, buffer).map(Done::Answered).map_err(status::of)
+            providers.sites(recorder, offset, buffer).map(Done::Answered)
         }
         Request::ProviderLevel(change) => {
             providers.set_level(recorder, &change)?;

@@ -76,6 +76,14 @@ impl Providers {
         self.locked(|registry| recorder.unregister(registry, level));
     }
 
+    /// Answers SITES, while nobody registers. IRQL: PASSIVE_LEVEL.
+    ///
+    /// # Errors
+    /// See [`irqlog_recorder::Recorder::sites`].
+    pub fn sites(&self, recorder: &DriverRecorder, offset: u64, output: &mut [u8]) -> Result<usize, NTSTATUS> {
+        self.locked(|_| recorder.sites(offset, output)).map_err(status::of)
+    }
+
     /// Changes the level of a provider. IRQL: PASSIVE_LEVEL.
     ///
     /// # Errors

@@ -70,6 +70,7 @@ impl<S: Source> LiveLog<S> {
     fn take_sites(&mut self, now: &Tables) {
         self.tables.sites = std::sync::Arc::clone(&now.sites);
         self.tables.header.sites_size = now.header.sites_size;
+        self.tables.header.sites_replaced = now.header.sites_replaced;
         self.tables.header.refused_providers = now.header.refused_providers;
     }
 }

@@ -84,6 +84,12 @@ pub const BATCH: usize = 64 * 1024;
 /// More than header and control tables can have, in bytes: each of 65,536 processors with two lanes.
 const MOST_INFO: u64 = 64 << 20;
 
+/// More than a site table can have, in bytes (`SitesKiB`).
+const MOST_SITES: usize = 16 << 20;
+
+/// How often a site table is read that changes while it is read.
+const ATTEMPTS: usize = 16;
+
 /// One answer to READ.
 #[derive(Clone, Debug)]
 pub struct Batch {
@@ -117,8 +123,36 @@ pub struct Session<S> {
     source: S,
     /// Bytes that INFO had to be asked for the last time.
     info_size: usize,
-    /// The site table as it was last asked for, and of which start it is.
-    sites: Option<(u64, Arc<SiteTable>)>,
+    /// The site table as it was last asked for.
+    sites: Option<Known>,
+}
+
+/// A site table that was asked for.
+#[derive(Debug)]
+struct Known {
+    state: SitesState,
+    table: Arc<SiteTable>,
+    /// Levels and counts in it are to be asked for again.
+    is_stale: bool,
+}
+
+/// Which sites are in the driver's table: they are the same as long as this is the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct SitesState {
+    start_id: u64,
+    size: u64,
+    replaced: u64,
+}
+
+impl SitesState {
+    const fn of(header: &ImageHeader) -> Self {
+        Self { start_id: header.start_id.get(), size: header.sites_size.get(), replaced: header.sites_replaced.get() }
+    }
+
+    /// Whether what was read of the one goes on with what is read of the other: entries may have come, but none has gone.
+    const fn goes_on_as(&self, other: &Self) -> bool {
+        self.start_id == other.start_id && self.replaced == other.replaced
+    }
 }
 
 impl<S: Source> Session<S> {
@@ -137,22 +171,42 @@ impl<S: Source> Session<S> {
         T::read_from_bytes(&answer).map_err(|_| bad_answer(what, &format!("it has {} bytes", answer.len())))
     }
 
-    /// Header, control tables, and the site table, which is asked for only when it has grown.
+    /// Header, control tables, and the site table, which is asked for only when it has changed. Sites that this session
+    /// has seen stay in it, also when the driver has given their room to others.
     ///
     /// # Errors
     /// See [`SessionError`].
     pub fn info(&mut self) -> Result<Tables, SessionError> {
         let mut tables = self.tables()?;
-        let (start_id, size) = (tables.header.start_id.get(), tables.header.sites_size.get());
-        let known = self.sites.take().filter(|(start, table)| *start == start_id && table.bytes().len() as u64 == size);
-        let sites = match known {
-            Some((_, table)) => table,
-            None if size == 0 => Arc::default(),
-            None => Arc::new(self.sites()?),
-        };
-        tables.sites = Arc::clone(&sites);
-        self.sites = Some((start_id, sites));
+        let state = SitesState::of(&tables.header);
+        match &self.sites {
+            Some(known) if known.state == state && !known.is_stale => tables.sites = Arc::clone(&known.table),
+            _ => self.refresh_sites(&mut tables)?,
+        }
         Ok(tables)
+    }
+
+    /// Asks for the site table, and for the other tables again if that took several answers.
+    fn refresh_sites(&mut self, tables: &mut Tables) -> Result<(), SessionError> {
+        for _ in 0..ATTEMPTS {
+            let before = SitesState::of(&tables.header);
+            let (table, answers) = if before.size == 0 { (SiteTable::default(), 0) } else { self.sites()? };
+            if answers > 1 {
+                *tables = self.tables()?;
+                if !before.goes_on_as(&SitesState::of(&tables.header)) {
+                    continue;
+                }
+            }
+            let known = self.sites.take().filter(|known| known.state.start_id == before.start_id);
+            let table = match known {
+                Some(known) => Arc::new(table.with_gone_of(&known.table)),
+                None => Arc::new(table),
+            };
+            tables.sites = Arc::clone(&table);
+            self.sites = Some(Known { state: before, table, is_stale: false });
+            return Ok(());
+        }
+        Err(bad_answer("SITES", "its table changes faster than it can be read; try again"))
     }
 
     /// Header and control tables, without sites. The header says how large they are, so they are asked for with exactly
@@ -176,13 +230,15 @@ impl<S: Source> Session<S> {
 
     /// The next [`info`](Self::info) asks for the site table even if it has not grown: levels and counts in it change.
     pub fn forget_sites(&mut self) {
-        self.sites = None;
+        if let Some(known) = &mut self.sites {
+            known.is_stale = true;
+        }
     }
 
-    /// The site table as it is now, levels and counts included.
-    fn sites(&mut self) -> Result<SiteTable, SessionError> {
+    /// The site table as it is now, levels and counts included, and how many answers that took.
+    fn sites(&mut self) -> Result<(SiteTable, usize), SessionError> {
         let mut table = Vec::new();
-        loop {
+        for answers in 1.. {
             let request = SitesRequest { offset: (table.len() as u64).into() };
             let answer = self.source.control("SITES", ioctl::SITES, request.as_bytes(), BATCH)?;
             let (header, bytes) = SitesHeader::read_from_prefix(&answer)
@@ -193,19 +249,24 @@ impl<S: Source> Session<S> {
             }
             table.extend_from_slice(bytes);
             if bytes.is_empty() || table.len() as u64 >= header.size.get() {
-                return Ok(SiteTable::parse(table));
+                return Ok((SiteTable::parse(table), answers));
+            }
+            if table.len() > MOST_SITES {
+                break;
             }
         }
+        Err(bad_answer("SITES", &format!("more than the {MOST_SITES} bytes that a table can have")))
     }
 
-    /// Changes at which level a provider logs; `entry` is [`Provider::entry`](crate::sites::Provider::entry).
+    /// Changes at which level a provider logs, which is known by
+    /// [`Provider::first_site`](crate::sites::Provider::first_site).
     ///
     /// # Errors
     /// See [`SessionError`].
-    pub fn set_provider_level(&mut self, start_id: u64, entry: u64, level: Level) -> Result<(), SessionError> {
+    pub fn set_provider_level(&mut self, start_id: u64, first_site: u64, level: Level) -> Result<(), SessionError> {
         let request = ProviderLevelRequest {
             start_id: start_id.into(),
-            entry: entry.into(),
+            first_site: first_site.into(),
             level: u32::from(level.0).into(),
             reserved: 0.into(),
         };

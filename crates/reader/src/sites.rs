@@ -14,13 +14,21 @@ use zerocopy::FromBytes;
 
 use crate::untrusted::Untrusted;
 
+/// The most bytes of entries that a table keeps although the driver's table does not have them any more: as many as the
+/// largest table of a driver has (`SitesKiB`).
+const MOST_GONE: usize = 16 << 20;
+
 /// A site table, of an image or as SITES answers it.
 #[derive(Clone, Debug, Default)]
 pub struct SiteTable {
     bytes: Vec<u8>,
+    /// Bytes up to the end of the last whole entry.
+    known: usize,
     providers: Vec<Provider>,
     /// Id of the first site that is equal, for each site that repeats one of its provider.
     repeated: BTreeMap<u32, u32>,
+    /// The providers' numbers, in the order of their first ids.
+    by_id: Vec<usize>,
 }
 
 /// A provider's entry.
@@ -28,8 +36,8 @@ pub struct SiteTable {
 pub struct Provider {
     /// Its name.
     pub name: Untrusted,
-    /// Offset of the entry in the table: by this PROVIDER_LEVEL knows it.
-    pub entry: u64,
+    /// Id of the first word of its sites: by this PROVIDER_LEVEL knows it.
+    pub first_site: u64,
     /// The least important level that its events are written at.
     pub level: Level,
     /// Number of sites, of which equal ones are one.
@@ -38,6 +46,8 @@ pub struct Provider {
     pub registered: u64,
     /// Registrations so far.
     pub registrations: u64,
+    /// Where its entry lies.
+    entry: (usize, usize),
     /// Where its sites lie.
     range: (usize, usize),
 }
@@ -47,12 +57,16 @@ impl SiteTable {
     /// cut off at the end of the bytes, the whole sites are known.
     #[must_use]
     pub fn parse(bytes: Vec<u8>) -> Self {
-        let (mut providers, mut at) = (Vec::new(), 0);
+        let (mut providers, mut at, mut known) = (Vec::new(), 0, 0);
         while let Some(provider) = bytes.get(at..).and_then(|rest| provider(rest, at)) {
             at += provider.0;
-            providers.push(provider.1);
+            known = if at <= bytes.len() { at } else { known };
+            // Without a name it is room that nobody has taken.
+            providers.extend(Some(provider.1).filter(|provider| !provider.name.raw().is_empty()));
         }
-        let mut table = Self { bytes, providers, repeated: BTreeMap::new() };
+        let mut by_id: Vec<_> = (0..providers.len()).collect();
+        by_id.sort_by_key(|&index| providers[index].first_site);
+        let mut table = Self { bytes, known, providers, repeated: BTreeMap::new(), by_id };
         table.join_equal_sites();
         table
     }
@@ -61,8 +75,8 @@ impl SiteTable {
         for provider in &mut self.providers {
             let mut firsts = HashMap::new();
             let before = self.repeated.len();
-            for (id, site) in sites_in(&self.bytes, provider.range) {
-                let start = id as usize * WORD;
+            for (id, offset, site) in sites_in(&self.bytes, provider.range, provider.first_site) {
+                let start = provider.range.0 + offset;
                 let bytes = self.bytes.get(start..start + site.header.size.get() as usize).unwrap_or_default();
                 let first = *firsts.entry(bytes).or_insert(id);
                 if first != id {
@@ -79,10 +93,53 @@ impl SiteTable {
         self.repeated.get(&id).copied().unwrap_or(id)
     }
 
+    /// This table, and behind its own entries those of an older one that have given their room to others since: records
+    /// that were read before may be of their sites.
+    #[must_use]
+    pub fn with_gone_of(self, older: &Self) -> Self {
+        let is_gone = |provider: &&Provider| self.by_first_site(provider.first_site).is_none();
+        let (mut gone, mut bytes) = (Vec::new(), 0);
+        // The latest ones are at the end.
+        for provider in older.providers.iter().rev().filter(is_gone) {
+            bytes += provider.entry.1 - provider.entry.0;
+            if bytes > MOST_GONE {
+                break;
+            }
+            gone.push(provider);
+        }
+        if gone.is_empty() {
+            return self;
+        }
+        let mut bytes = self.bytes.clone();
+        for provider in gone.into_iter().rev() {
+            let mut entry = older.bytes.get(provider.entry.0..provider.entry.1).unwrap_or_default().to_vec();
+            let length = entry.len();
+            let Ok((header, _)) = ProviderHeader::mut_from_prefix(&mut entry) else { continue };
+            // It lies elsewhere now, and nobody is registered with it. The end of the bytes may have cut it off.
+            header.first_site.set(provider.first_site);
+            header.registered.set(0);
+            header.size.set(length as u32);
+            header.sites_size.set((provider.range.1 - provider.range.0) as u32);
+            bytes.extend(entry);
+        }
+        Self::parse(bytes)
+    }
+
+    fn by_first_site(&self, id: u64) -> Option<&Provider> {
+        let at = self.by_id.binary_search_by_key(&id, |&index| self.providers[index].first_site).ok()?;
+        self.by_id.get(at).map(|&index| &self.providers[index])
+    }
+
     /// Its bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Number of bytes up to the end of the last whole entry; what lies behind is cut off or damaged.
+    #[must_use]
+    pub const fn known(&self) -> usize {
+        self.known
     }
 
     /// All providers, in the order in which they came.
@@ -94,24 +151,28 @@ impl SiteTable {
     /// A site by its id, and its provider's number.
     #[must_use]
     pub fn find(&self, id: u32) -> Option<(usize, Site<'_>)> {
-        let at = id as usize * WORD;
-        // Entries lie one behind the other, and so do their sites.
-        let index = self.providers.partition_point(|provider| provider.range.1 <= at);
-        self.providers.get(index).filter(|provider| provider.range.0 <= at)?;
-        let site = Site::parse(self.bytes.get(at..self.providers[index].range.1)?)?;
-        Some((index, site))
+        let id = u64::from(id);
+        let behind = self.by_id.partition_point(|&index| self.providers[index].first_site <= id);
+        let &index = self.by_id.get(behind.checked_sub(1)?)?;
+        let provider = &self.providers[index];
+        let offset = usize::try_from(id - provider.first_site).ok()?.checked_mul(WORD)?;
+        let section = self.bytes.get(provider.range.0..provider.range.1)?;
+        Some((index, Site::parse(section.get(offset..)?)?))
     }
 
     /// The sites of a provider, each with its id, and without those that repeat one.
     pub fn sites_of(&self, provider: &Provider) -> impl Iterator<Item = (u32, Site<'_>)> {
-        sites_in(&self.bytes, provider.range).filter(|(id, _)| !self.repeated.contains_key(id))
+        let sites = sites_in(&self.bytes, provider.range, provider.first_site)
+            .filter(|(id, ..)| !self.repeated.contains_key(id));
+        sites.map(|(id, _, site)| (id, site))
     }
 }
 
-/// The sites in a part of a table, each with its id.
-fn sites_in(table: &[u8], (start, end): (usize, usize)) -> impl Iterator<Item = (u32, Site<'_>)> {
+/// The sites in a part of a table, each with its id and its offset there; `first` is the id of the part's first word.
+fn sites_in(table: &[u8], (start, end): (usize, usize), first: u64) -> impl Iterator<Item = (u32, usize, Site<'_>)> {
     let section = table.get(start..end).unwrap_or_default();
-    sites(section).filter_map(Result::ok).map(move |(offset, site)| (((start + offset) / WORD) as u32, site))
+    let id = move |offset: usize| first.wrapping_add((offset / WORD) as u64) as u32;
+    sites(section).filter_map(Result::ok).map(move |(offset, site)| (id(offset), offset, site))
 }
 
 /// The provider at the start of `bytes`, and the size of its entry.
@@ -131,11 +192,15 @@ fn provider(bytes: &[u8], entry: usize) -> Option<(usize, Provider)> {
     is_sane.then(|| {
         let provider = Provider {
             name: Untrusted::new(String::from_utf8_lossy(name).into_owned()),
-            entry: entry as u64,
+            first_site: match header.first_site.get() {
+                0 => ((entry + first) / WORD) as u64,
+                id => id,
+            },
             level: Level(header.level.get() as u8),
             sites: header.site_count.get(),
             registered: header.registered.get(),
             registrations: header.registrations.get(),
+            entry: (entry, there(size)),
             range: (there(first), there(first + length)),
         };
         (size, provider)

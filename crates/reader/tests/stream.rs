@@ -3,60 +3,13 @@
 #[path = "../../recorder/tests/common/mod.rs"]
 mod common;
 
+mod direct;
+
 use common::{Machine, SMALL, TestRecorder, recorder};
-use irqlog_reader::{
-    follow::Follower,
-    record::Content,
-    session::{Session, SessionError, Source},
-};
-use irqlog_recorder::{
-    draft::Draft,
-    log::Entry,
-    request::{Request, parse},
-};
+use direct::session;
+use irqlog_reader::{follow::Follower, record::Content};
+use irqlog_recorder::{draft::Draft, log::Entry};
 use irqlog_wire::record::Level;
-
-/// Requests go through the driver's own parser; before each READ something may happen.
-struct Direct<'r> {
-    recorder: &'r TestRecorder<'r>,
-    before_read: Box<dyn Fn(u32) + 'r>,
-}
-
-impl Source for Direct<'_> {
-    fn control(&mut self, what: &'static str, code: u32, input: &[u8], output: usize) -> Result<Vec<u8>, SessionError> {
-        let refused = |_| SessionError::Refused { what, status: 0 };
-        let mut bytes = vec![0; output];
-        let length = match parse(code, false, input, output).map_err(refused)? {
-            Request::Info => self.recorder.info(&mut bytes),
-            Request::Read(read) => {
-                (self.before_read)(read.lane);
-                self.recorder.read(&read, &mut bytes).map_err(refused)?
-            }
-            Request::Configure(configure) => {
-                self.recorder.configure(&configure);
-                0
-            }
-            Request::Clear => {
-                self.recorder.clear();
-                0
-            }
-            Request::Mark { level, text } => {
-                self.recorder.mark(level, text).expect("written");
-                0
-            }
-            Request::Sites { offset } => self.recorder.sites(offset, &mut bytes).map_err(refused)?,
-            Request::Wait { .. } | Request::Selftest | Request::Connect | Request::ProviderLevel(_) => {
-                return Err(SessionError::Refused { what, status: 1 });
-            }
-        };
-        bytes.truncate(length);
-        Ok(bytes)
-    }
-}
-
-fn session<'r>(recorder: &'r TestRecorder<'r>, before_read: impl Fn(u32) + 'r) -> Session<Direct<'r>> {
-    Session::new(Direct { recorder, before_read: Box::new(before_read) })
-}
 
 fn log(recorder: &TestRecorder<'_>, text: &str) {
     recorder.log(&Draft::text(Level::Info, text.as_bytes()), Entry::MayWait);

@@ -9,6 +9,7 @@
 //! | [`event`], [`pointers`] | the arguments of events |
 //! | [`words`] | bytes as words |
 //! | [`sites`] | the site table, and the registered providers |
+//! | [`room`] | where a new entry goes in the site table |
 //! | [`log`] | the record path: raise, choose a lane, stamp, publish, lower |
 //! | [`request`] | the control device's requests, parsed before anything is done |
 //! | [`answer`] | the answers to those requests |
@@ -31,6 +32,7 @@ pub mod log;
 pub mod memory;
 pub mod pointers;
 pub mod request;
+mod room;
 pub mod sites;
 pub mod waiting;
 mod words;

@@ -94,10 +94,10 @@ pub enum Request<'a> {
 /// The parameters of PROVIDER_LEVEL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProviderLevel {
-    /// Identity of the start of the driver that the entry belongs to.
+    /// Identity of the start of the driver that the id belongs to.
     pub start_id: u64,
-    /// Offset of the provider's entry in the site table.
-    pub entry: u64,
+    /// Id of the first word of the provider's sites.
+    pub first_site: u64,
     /// The least important level that is written.
     pub level: Level,
 }
@@ -228,8 +228,8 @@ fn provider_level(request: &ProviderLevelRequest) -> Result<Request<'static>, Re
     if request.reserved.get() != 0 || level.name().is_none() {
         return Err(Refusal::InvalidParameter);
     }
-    let (start_id, entry) = (request.start_id.get(), request.entry.get());
-    Ok(Request::ProviderLevel(ProviderLevel { start_id, entry, level }))
+    let (start_id, first_site) = (request.start_id.get(), request.first_site.get());
+    Ok(Request::ProviderLevel(ProviderLevel { start_id, first_site, level }))
 }
 
 fn mark(input: &[u8]) -> Result<Request<'_>, Refusal> {

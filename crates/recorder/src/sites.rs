@@ -1,9 +1,9 @@
 //! The site table: the sites that providers register, and the level of each provider.
 //!
-//! A registration copies the provider's section of sites behind the last entry, and then stores the new size: a reader
-//! that sees the new size sees the bytes. An entry never moves and is never removed, so records stay readable after
-//! their driver has gone. If an entry with the same name and bytes exists, it is used again: a driver that is loaded a
-//! hundred times takes the room of one entry, and two drivers with the same sites share their ids and their level.
+//! A registration copies the provider's section of sites into the table. An entry stays when its driver has gone, so that
+//! records stay readable; [`room`](crate::room) says when it may give its room to another one. If an entry with the same
+//! name and bytes exists, it is used again: a driver that is loaded a hundred times takes the room of one entry, and two
+//! drivers with the same sites share their ids and their level.
 //!
 //! Only a few words of an entry change later: its level, and the number of drivers that are registered with it.
 //!
@@ -18,8 +18,8 @@ use irqlog_wire::{
     image::header_word,
     interface::{Registered, Registration},
     ioctl::SitesHeader,
-    record::{Level, WORD},
-    site::{MAX_PROVIDER_NAME, PROVIDER_MAGIC, ProviderHeader, provider_word, sites},
+    record::WORD,
+    site::{MAX_PROVIDER_NAME, provider_word, sites},
 };
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// Largest number of entries in the site table, and of drivers that can be registered at once.
-const MOST: usize = 128;
+pub(crate) const MOST: usize = 128;
 
 /// A registration of a provider, as borrowed memory.
 #[derive(Clone, Copy, Debug)]
@@ -79,40 +79,64 @@ const unsafe fn bytes<'a>(start: *const u8, length: usize) -> &'a [u8] {
     unsafe { core::slice::from_raw_parts(start, length) }
 }
 
-/// Where an entry lies, in words of the table.
+/// Where an entry lies, in words of the table, and what its ids are. One that ends at zero is not there.
 #[derive(Clone, Copy, Debug, Default, FromZeros)]
-struct Entry {
-    first: usize,
-    /// Of the sites.
-    sites: usize,
-    end: usize,
+pub(crate) struct Entry {
+    pub first: usize,
+    pub sites: usize,
+    pub sites_end: usize,
+    pub end: usize,
+    /// Id of the first word of the sites; [`NO_ID`] for room that is free.
+    pub id: u32,
+    /// Number of the departure with which the last driver left it; the later, the higher.
+    pub left: u64,
+}
+
+/// The id of no site.
+pub(crate) const NO_ID: u32 = u32::MAX;
+
+impl Entry {
+    pub const fn is_there(&self) -> bool {
+        self.end != 0
+    }
+
+    /// Whether an id is that of one of its sites.
+    pub const fn has(&self, id: u32) -> bool {
+        id != NO_ID && (id.wrapping_sub(self.id) as usize) < self.sites_end.saturating_sub(self.sites)
+    }
 }
 
 /// A registered driver; a free place has no level word.
 #[derive(Clone, Copy, Debug, FromZeros)]
-struct Live {
-    entry: usize,
-    level: *const AtomicU32,
+pub(crate) struct Live {
+    pub entry: usize,
+    pub level: *const AtomicU32,
 }
 
 /// The entries of the site table, and the drivers that are registered with them. All zeros mean an empty registry: it
 /// is too large for a kernel stack, and is made where it stays.
 #[derive(Debug, FromZeros)]
 pub struct Registry {
-    entries: [Entry; MOST],
-    count: usize,
+    pub(crate) entries: [Entry; MOST],
     live: [Live; MOST],
+    /// Words of the table that are used, or were.
+    pub(crate) used: usize,
+    /// How often a driver has unregistered.
+    departures: u64,
+    /// The next id for an entry that takes the room of others; 0 before the first of them.
+    pub(crate) next_id: u64,
 }
 
 // SAFETY: the pointers are those of words that are shared anyway.
 unsafe impl Send for Registry {}
 
 impl Registry {
-    fn entries(&self) -> &[Entry] {
-        self.entries.get(..self.count).unwrap_or_default()
+    /// The number of the entry of which this is true.
+    fn find(&self, is_it: impl Fn(&Entry) -> bool) -> Option<usize> {
+        self.entries.iter().position(|entry| entry.is_there() && is_it(entry))
     }
 
-    fn running(&self) -> impl Iterator<Item = &Live> {
+    pub(crate) fn running(&self) -> impl Iterator<Item = &Live> {
         self.live.iter().filter(|live| !live.level.is_null())
     }
 }
@@ -151,17 +175,17 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
             return Err(Registered::AlreadyRegistered);
         }
         let free = registry.live.iter().position(|live| live.level.is_null()).ok_or(Registered::TooMany)?;
-        let index = match registry.entries().iter().position(|entry| self.is_same(entry, provider)) {
+        let index = match registry.find(|entry| self.is_same(entry, provider)) {
             Some(index) => index,
-            None => self.append(registry, provider, count)?,
+            None => self.add_entry(registry, provider, count)?,
         };
-        let entry = registry.entries().get(index).copied().unwrap_or_default();
+        let entry = registry.entries.get(index).copied().unwrap_or_default();
         if let Some(place) = registry.live.get_mut(free) {
             *place = Live { entry: index, level: provider.level };
         }
         self.entry_word(&entry, provider_word::REGISTERED, |word| word.store(word.load().wrapping_add(1)));
         self.entry_word(&entry, provider_word::REGISTRATIONS, |word| word.store(word.load().wrapping_add(1)));
-        provider.base.store(entry.sites as u32, Ordering::Relaxed);
+        provider.base.store(entry.id, Ordering::Relaxed);
         // Who sees the level sees the base.
         provider.level.store(self.effective_level(&entry), Ordering::Release);
         Ok(())
@@ -174,7 +198,9 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         let Live { entry, level } = core::mem::replace(live, Live::new_zeroed());
         // SAFETY: registered, so it is still there.
         unsafe { &*level }.store(0, Ordering::Relaxed);
-        if let Some(entry) = registry.entries().get(entry) {
+        registry.departures = registry.departures.wrapping_add(1);
+        if let Some(entry) = registry.entries.get_mut(entry) {
+            entry.left = registry.departures;
             self.entry_word(entry, provider_word::REGISTERED, |word| word.store(word.load().wrapping_sub(1)));
         }
     }
@@ -182,13 +208,11 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
     /// Changes the level of a provider. IRQL: PASSIVE_LEVEL.
     ///
     /// # Errors
-    /// [`Refusal::InvalidParameter`] if there is no such entry.
+    /// [`Refusal::InvalidParameter`] if there is no such provider, or not any more.
     pub fn set_provider_level(&self, registry: &Registry, request: &ProviderLevel) -> Result<(), Refusal> {
-        let entry = registry
-            .entries()
-            .iter()
-            .find(|entry| (entry.first * WORD) as u64 == request.entry && request.start_id == self.start_id)
-            .ok_or(Refusal::InvalidParameter)?;
+        let is_it = |entry: &Entry| entry.id != NO_ID && u64::from(entry.id) == request.first_site;
+        let entry = registry.find(|entry| is_it(entry) && request.start_id == self.start_id);
+        let entry = entry.and_then(|index| registry.entries.get(index)).ok_or(Refusal::InvalidParameter)?;
         self.entry_word(entry, provider_word::LEVEL, |word| word.store(request.level.0.into()));
         self.pass_levels_on(registry);
         Ok(())
@@ -198,20 +222,21 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
     /// PASSIVE_LEVEL.
     pub fn pass_levels_on(&self, registry: &Registry) {
         for live in registry.running() {
-            let Some(entry) = registry.entries().get(live.entry) else { continue };
+            let Some(entry) = registry.entries.get(live.entry) else { continue };
             // SAFETY: registered, so it is still there.
             unsafe { &*live.level }.store(self.effective_level(entry), Ordering::Release);
         }
     }
 
     /// Fills `output` with a [`SitesHeader`] and bytes of the site table from `offset` on, in whole words. Answers the
-    /// number of bytes written. IRQL: any that `output` allows.
+    /// number of bytes written. Nobody registers meanwhile, so the bytes are those of one state of the table. IRQL: any
+    /// that `output` allows.
     ///
     /// # Errors
     /// [`Refusal::InvalidParameter`] for an offset that is not in the table; [`Refusal::BufferTooSmall`] if not even
     /// the header fits.
     pub fn sites(&self, offset: u64, output: &mut [u8]) -> Result<usize, Refusal> {
-        // Pairs with the release in `append`.
+        // Pairs with the release in `use_up_to`.
         let size = self.image.header[header_word::SITES_SIZE].load_acquire();
         if offset > size || !offset.is_multiple_of(WORD as u64) {
             return Err(Refusal::InvalidParameter);
@@ -235,38 +260,6 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         Ok(header_room.len() + written)
     }
 
-    /// Writes an entry behind the last one.
-    fn append(&self, registry: &mut Registry, provider: &Provider<'_>, count: u32) -> Result<usize, Registered> {
-        let first = registry.entries().last().map_or(0, |entry| entry.end);
-        let at = first + provider_word::COUNT + provider.name.len().div_ceil(WORD);
-        let end = at + provider.sites.len().div_ceil(WORD);
-        let index = registry.count;
-        let place = registry.entries.get_mut(index).ok_or(Registered::NoRoom)?;
-        let words = self.image.sites.get(first..end).ok_or(Registered::NoRoom)?;
-        let bytes = |words: usize| ((words * WORD) as u32).into();
-        let mut header = ProviderHeader::new_zeroed();
-        header.magic = PROVIDER_MAGIC.into();
-        header.size = bytes(end - first);
-        header.name_size = (provider.name.len() as u32).into();
-        header.sites_offset = bytes(at - first);
-        header.sites_size = bytes(end - at);
-        header.site_count = count.into();
-        header.level = u64::from(Level::Trace.0).into();
-        let (name, rest) = provider.name.as_chunks::<WORD>();
-        let mut last = [0; WORD];
-        last.iter_mut().zip(rest).for_each(|(byte, &from)| *byte = from);
-        let parts = header.as_bytes().as_chunks::<WORD>().0.iter().chain(name);
-        let parts = parts.chain((!rest.is_empty()).then_some(&last)).chain(provider.sites.as_chunks::<WORD>().0);
-        for (word, value) in words.iter().zip(parts) {
-            word.store(u64::from_le_bytes(*value));
-        }
-        *place = Entry { first, sites: at, end };
-        registry.count += 1;
-        // Pairs with the acquire in `sites`.
-        self.image.header[header_word::SITES_SIZE].store_release((end * WORD) as u64);
-        Ok(index)
-    }
-
     /// Whether an entry has this provider's name and sites, byte by byte.
     fn is_same(&self, entry: &Entry, provider: &Provider<'_>) -> bool {
         let name_at = entry.first + provider_word::COUNT;
@@ -280,10 +273,10 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         let name_size = self.image.sites.get(entry.first + 1).map_or(0, |word| word.load() as u32);
         name_size as usize == provider.name.len()
             && has(name_at, entry.sites, provider.name)
-            && has(entry.sites, entry.end, provider.sites)
+            && has(entry.sites, entry.sites_end, provider.sites)
     }
 
-    fn entry_word<T>(&self, entry: &Entry, word: usize, what: impl FnOnce(&M::Word) -> T) -> Option<T> {
+    pub(crate) fn entry_word<T>(&self, entry: &Entry, word: usize, what: impl FnOnce(&M::Word) -> T) -> Option<T> {
         self.image.sites.get(entry.first + word).map(what)
     }
 

@@ -92,7 +92,7 @@ fn values_are_limited() {
         let input = [&words[..], &level.to_le_bytes(), &reserved.to_le_bytes()].concat();
         parse(ioctl::PROVIDER_LEVEL, false, &input, 0).map(|request| format!("{request:?}"))
     };
-    let expected = ProviderLevel { start_id: 7, entry: 9, level: Level::Warn };
+    let expected = ProviderLevel { start_id: 7, first_site: 9, level: Level::Warn };
     assert_eq!(level(2, 0), Ok(format!("{:?}", Request::ProviderLevel(expected))));
     for (number, reserved) in [(0, 0), (6, 0), (256 + 3, 0), (3, 1)] {
         assert_eq!(level(number, reserved), Err(Refusal::InvalidParameter));

@@ -2,9 +2,9 @@
 
 mod common;
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 
-use common::{SMALL, TestRecorder, header, recorder};
+use common::{Driver, SMALL, TableEntry, TestRecorder, header, recorder, section, table_entries};
 use irqlog_recorder::{
     request::{Configure, ProviderLevel, Refusal},
     sites::{Provider, Registry},
@@ -13,52 +13,13 @@ use irqlog_wire::{
     interface::{Registered, Registration},
     ioctl::SitesHeader,
     record::Level,
-    site::{MAX_PROVIDER_NAME, PROVIDER_MAGIC, ProviderHeader, SITE_MAGIC, SiteHeader, sites},
+    site::{MAX_PROVIDER_NAME, ProviderHeader, sites},
 };
-use zerocopy::{FromBytes, FromZeros, IntoBytes};
-
-/// A section with one site of that format.
-fn section(format: &str) -> Vec<u8> {
-    let size = (size_of::<SiteHeader>() + format.len()).next_multiple_of(8);
-    let header = SiteHeader {
-        magic: SITE_MAGIC.into(),
-        size: (size as u32).into(),
-        line: 1.into(),
-        level: Level::Info.0,
-        arguments: 0,
-        reserved: 0.into(),
-        format: (format.len() as u16).into(),
-        names: 0.into(),
-        module: 0.into(),
-        file: 0.into(),
-    };
-    let mut bytes = [&[0; 8], header.as_bytes(), format.as_bytes()].concat();
-    bytes.resize(8 + size, 0);
-    bytes
-}
+use zerocopy::{FromBytes, FromZeros};
 
 /// Nobody runs yet.
 fn registry() -> Registry {
     Registry::new_zeroed()
-}
-
-/// A driver that runs.
-#[derive(Default)]
-struct Driver {
-    base: AtomicU32,
-    level: AtomicU32,
-}
-
-impl Driver {
-    fn register(&self, recorder: &TestRecorder<'_>, registry: &mut Registry, name: &str, sites: &[u8]) -> Registered {
-        let provider = Provider { name: name.as_bytes(), sites, base: &self.base, level: &self.level };
-        // SAFETY: the tests unregister, or drop the registry before the driver.
-        unsafe { recorder.register(registry, &provider) }
-    }
-
-    fn level(&self) -> u32 {
-        self.level.load(Ordering::Relaxed)
-    }
 }
 
 /// The whole table, as SITES gives it piece by piece.
@@ -78,20 +39,13 @@ fn table(recorder: &TestRecorder<'_>) -> Vec<u8> {
 
 /// Name, sites, level, registered and registrations of each entry, with the id of its first word.
 fn entries(recorder: &TestRecorder<'_>) -> Vec<(String, Vec<u8>, u64, u64, u64, u32)> {
-    let table = table(recorder);
-    let (mut found, mut at) = (Vec::new(), 0);
-    while at < table.len() {
-        let (header, rest) = ProviderHeader::read_from_prefix(&table[at..]).unwrap();
-        assert_eq!(header.magic.get(), PROVIDER_MAGIC);
-        let name = std::str::from_utf8(&rest[..header.name_size.get() as usize]).unwrap().to_owned();
-        let first = at + header.sites_offset.get() as usize;
-        let section = table[first..first + header.sites_size.get() as usize].to_vec();
-        assert_eq!(sites(&section).count(), header.site_count.get() as usize);
+    let show = |entry: TableEntry| {
+        let header = entry.header;
+        assert_eq!(sites(&entry.sites).count(), header.site_count.get() as usize);
         let (level, live, ever) = (header.level.get(), header.registered.get(), header.registrations.get());
-        found.push((name, section, level, live, ever, (first / 8) as u32));
-        at += header.size.get() as usize;
-    }
-    found
+        (entry.name, entry.sites, level, live, ever, header.first_site.get() as u32)
+    };
+    table_entries(&table(recorder)).into_iter().map(show).collect()
 }
 
 #[test]
@@ -177,16 +131,6 @@ fn so_many_providers_and_no_more() {
     assert_eq!(entries(recorder)[0].3, 128);
     recorder.unregister(&mut registry, &raw const drivers[5].level);
     assert_eq!(drivers[129].register(recorder, &mut registry, "same", &section("x")), Registered::Accepted);
-    // And as many tables as there are slots.
-    for driver in &drivers {
-        recorder.unregister(&mut registry, &raw const driver.level);
-    }
-    for number in 1..130 {
-        let driver = &drivers[0];
-        let result = driver.register(recorder, &mut registry, &format!("name {number}"), &section("x"));
-        assert_eq!(result, if number < 128 { Registered::Accepted } else { Registered::NoRoom }, "{number}");
-        recorder.unregister(&mut registry, &raw const driver.level);
-    }
 }
 
 /// Otherwise one of the two would still be there after the driver has unregistered and gone.
@@ -212,7 +156,8 @@ fn a_level_word_is_registered_once() {
     // It has gone: nobody writes into its memory any more.
     driver.level.store(77, Ordering::Relaxed);
     recorder.pass_levels_on(&registry);
-    let request = ProviderLevel { start_id: header(memory).start_id.get(), entry: 0, level: Level::Warn };
+    let request =
+        ProviderLevel { start_id: header(memory).start_id.get(), first_site: base.into(), level: Level::Warn };
     recorder.set_provider_level(&registry, &request).unwrap();
     assert_eq!((driver.level(), twin.level()), (77, 2));
     assert_eq!(driver.register(recorder, &mut registry, "a", &section("x")), Registered::Accepted, "it comes again");
@@ -227,22 +172,22 @@ fn levels_are_changed_while_providers_run() {
     a.register(recorder, &mut registry, "a", &section("x"));
     b.register(recorder, &mut registry, "b", &section("x"));
     assert_eq!((a.level(), b.level()), (5, 5));
-    let second = header(memory).sites_size.get() / 2;
-    let set = |registry: &Registry, entry, level, start_id| {
-        recorder.set_provider_level(registry, &ProviderLevel { start_id, entry, level })
+    let [first, second] = [&a, &b].map(|driver| u64::from(driver.base.load(Ordering::Relaxed)));
+    let set = |registry: &Registry, first_site, level, start_id| {
+        recorder.set_provider_level(registry, &ProviderLevel { start_id, first_site, level })
     };
     assert_eq!(set(&registry, second, Level::Warn, start_id), Ok(()));
     assert_eq!((a.level(), b.level()), (5, 2));
     assert_eq!(entries(recorder)[1].2, 2);
     assert_eq!(set(&registry, second, Level::Info, start_id ^ 1), Err(Refusal::InvalidParameter));
-    assert_eq!(set(&registry, second + 8, Level::Info, start_id), Err(Refusal::InvalidParameter));
+    assert_eq!(set(&registry, second + 1, Level::Info, start_id), Err(Refusal::InvalidParameter));
     // The recorder's own level is a ceiling.
     recorder.configure(&Configure { level: Some(Level::Info), ..Configure::default() });
     recorder.pass_levels_on(&registry);
     assert_eq!((a.level(), b.level()), (3, 2));
     // It comes again with the level that it had.
     recorder.unregister(&mut registry, &raw const b.level);
-    assert_eq!(set(&registry, 0, Level::Error, start_id), Ok(()));
+    assert_eq!(set(&registry, first, Level::Error, start_id), Ok(()));
     assert_eq!((a.level(), b.level()), (1, 0), "who has gone is left alone");
     b.register(recorder, &mut registry, "b", &section("x"));
     assert_eq!(b.level(), 2);

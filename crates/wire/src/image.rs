@@ -79,7 +79,7 @@ pub struct ImageHeader {
     pub reserved0: U32,
     /// Offset of the site table (see [`site`](crate::site)); zero if there is none.
     pub sites_offset: U64,
-    /// Bytes of the site table that are used. Only grows.
+    /// Bytes of the site table that are used, or were. Only grows.
     pub sites_size: U64,
     /// Records less important than this [`Level`](crate::record::Level) are not written.
     pub level: U64,
@@ -105,8 +105,11 @@ pub struct ImageHeader {
     pub crash_processor: U64,
     /// Tick of the first callback.
     pub crash_tick: U64,
+    /// Number of times that entries of the site table gave their room to another one; with `sites_size` it tells whether a
+    /// copy of the table is still like the table. Since 1.2.
+    pub sites_replaced: U64,
     /// Zero.
-    pub reserved1: [U64; 26],
+    pub reserved1: [U64; 25],
 }
 
 /// Bits of [`ImageHeader::build_flags`].
@@ -201,6 +204,7 @@ word_indexes! {
         OWN_CALLS = own_calls, BLOBS = blobs, DROPS = drops, REFUSED_PROVIDERS = refused_providers,
         CRASHED = crashed, CRASH_CODE = crash_code, CRASH_PARAMETERS = crash_parameters, CRASH_PROCESSOR = crash_processor,
         CRASH_TICK = crash_tick,
+        SITES_REPLACED = sites_replaced,
     }
 }
 word_indexes! {

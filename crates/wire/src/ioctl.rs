@@ -171,10 +171,10 @@ pub struct SitesHeader {
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct ProviderLevelRequest {
-    /// The start of the driver that the offset belongs to.
+    /// The start of the driver that the id belongs to.
     pub start_id: U64,
-    /// Offset of the provider's entry in the site table.
-    pub entry: U64,
+    /// Id of the first word of the provider's sites, which no other provider has: see [`site`](crate::site).
+    pub first_site: U64,
     /// A [`Level`](crate::record::Level).
     pub level: U32,
     /// Zero.

@@ -18,8 +18,13 @@
 //! ProviderHeader, name, zeros | sites as they lay in the section | next ProviderHeader, ...
 //! ```
 //!
-//! The **id** of a site is the index of its first word in the table. The provider gets the id of the first word of its
-//! section, and adds the number of words between that word and the site. An entry never moves and is never removed.
+//! The **id** of a site is that of the first word of its section ([`ProviderHeader::first_site`]) and the number of words
+//! between that word and the site. Each section that is registered gets ids that no other one of the same start of the
+//! driver has had: the index of its first word in the table, or, where it takes the room of an entry that was there
+//! before, numbers from the size of the table on. So an id never stands for two sites.
+//!
+//! An entry does not move. It may give its room to another one when its provider has gone and no record names its sites
+//! any more. An entry without a name is such room that nobody has taken yet.
 
 use zerocopy::{
     FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned,
@@ -83,8 +88,10 @@ pub struct ProviderHeader {
     pub registered: U64,
     /// Registrations so far; changes.
     pub registrations: U64,
+    /// Id of the first word of the sites; zero stands for the index of that word in the table.
+    pub first_site: U64,
     /// Zero.
-    pub reserved: [U64; 2],
+    pub reserved: U64,
 }
 
 const _: () = {

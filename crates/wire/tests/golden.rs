@@ -138,6 +138,7 @@ fn image_words_lie_where_the_structures_say() {
     assert_eq!([image::header_word::SITES_OFFSET, image::header_word::SITES_SIZE], [14, 15]);
     assert_eq!(image::header_word::REFUSED_PROVIDERS, 29);
     assert_eq!([image::header_word::CRASHED, image::header_word::CRASH_TICK], [30, 37]);
+    assert_eq!(image::header_word::SITES_REPLACED, 38);
     let words = [provider_word::LEVEL, provider_word::REGISTERED, provider_word::REGISTRATIONS];
     assert_eq!(words, [3, 4, 5]);
 }

@@ -197,8 +197,8 @@ fn text(tables: &Tables, record: &Record) -> String {
 /// Sets the level as PROVIDER_LEVEL does.
 pub fn set_level(level: Level) {
     let (tables, _) = read();
-    let entry = tables.sites.providers().iter().find(|provider| provider.name == "test").unwrap().entry;
-    let request = irqlog_recorder::request::ProviderLevel { start_id: 0, entry, level };
+    let first_site = tables.sites.providers().iter().find(|provider| provider.name == "test").unwrap().first_site;
+    let request = irqlog_recorder::request::ProviderLevel { start_id: 0, first_site, level };
     machine().recorder.set_provider_level(&machine().registry.lock().unwrap(), &request).unwrap();
 }
 

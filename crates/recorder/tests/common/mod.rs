@@ -4,16 +4,19 @@
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
-    sync::atomic::AtomicU64,
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
 use irqlog_recorder::{
     Platform, Recorder,
     config::Config,
+    draft::Draft,
     layout::{Identity, Layout},
+    log::{Entry, Outcome},
     memory::Memory as _,
     pointers::Pointers,
     request::{MIN_READ_OUTPUT, Read},
+    sites::{Provider, Registry},
 };
 use irqlog_ring::{
     lane::Cursor,
@@ -22,10 +25,12 @@ use irqlog_ring::{
 };
 use irqlog_wire::{
     image::{ImageHeader, ProcessorControl},
+    interface::Registered,
     ioctl::BatchHeader,
-    record::{RecordHeader, WORD},
+    record::{Level, RecordHeader, WORD},
+    site::{PROVIDER_MAGIC, ProviderHeader, SITE_MAGIC, SiteHeader},
 };
-use zerocopy::FromBytes;
+use zerocopy::{FromBytes, IntoBytes};
 
 /// What happens at an access to the memory.
 #[derive(Default)]
@@ -214,10 +219,20 @@ pub fn recorder(
     processors: usize,
     active: usize,
 ) -> (&'static TestRecorder<'static>, &'static Memory, &'static Machine) {
+    started_at(7, config, processors, active)
+}
+
+/// The same of a driver that was started at another time, so that it is another start.
+pub fn started_at(
+    time: u64,
+    config: &Config,
+    processors: usize,
+    active: usize,
+) -> (&'static TestRecorder<'static>, &'static Memory, &'static Machine) {
     let layout = Layout::new(config, processors, active);
     let memory: &'static Memory = Box::leak(Box::new(Memory::new(layout.words(), processors - active)));
     let machine: &'static Machine = Box::leak(Box::default());
-    let identity = Identity { machine: 0x8664, tick_frequency: 10_000_000, tick: 5, time: 7, version: [0, 1, 0] };
+    let identity = Identity { machine: 0x8664, tick_frequency: 10_000_000, tick: 5, time, version: [0, 1, 0] };
     layout.initialise(memory.image(), config, &identity);
     let start_id = header(memory).start_id.get();
     (
@@ -238,6 +253,85 @@ pub fn write(memory: &Memory, word: usize, value: u64) {
 
 pub fn header(memory: &Memory) -> ImageHeader {
     ImageHeader::read_from_prefix(&bytes(memory)).unwrap().0
+}
+
+/// A section with one site of that format, behind a word of padding.
+pub fn section(format: &str) -> Vec<u8> {
+    let size = (size_of::<SiteHeader>() + format.len()).next_multiple_of(8);
+    let header = SiteHeader {
+        magic: SITE_MAGIC.into(),
+        size: (size as u32).into(),
+        line: 1.into(),
+        level: Level::Info.0,
+        arguments: 0,
+        reserved: 0.into(),
+        format: (format.len() as u16).into(),
+        names: 0.into(),
+        module: 0.into(),
+        file: 0.into(),
+    };
+    let mut bytes = [&[0; 8], header.as_bytes(), format.as_bytes()].concat();
+    bytes.resize(8 + size, 0);
+    bytes
+}
+
+/// An entry of a site table.
+pub struct TableEntry {
+    pub header: ProviderHeader,
+    pub name: String,
+    pub sites: Vec<u8>,
+}
+
+/// The entries of a site table, which has to be a row of them and nothing else.
+pub fn table_entries(table: &[u8]) -> Vec<TableEntry> {
+    let (mut found, mut rest) = (Vec::new(), table);
+    while !rest.is_empty() {
+        let (header, behind) = ProviderHeader::read_from_prefix(rest).unwrap();
+        assert_eq!(header.magic.get(), PROVIDER_MAGIC);
+        let (entry, next) = rest.split_at(header.size.get() as usize);
+        let name = std::str::from_utf8(&behind[..header.name_size.get() as usize]).unwrap().to_owned();
+        let sites = &entry[header.sites_offset.get() as usize..][..header.sites_size.get() as usize];
+        found.push(TableEntry { header, name, sites: sites.to_vec() });
+        rest = next;
+    }
+    found
+}
+
+/// A driver that registers.
+#[derive(Default)]
+pub struct Driver {
+    pub base: AtomicU32,
+    pub level: AtomicU32,
+}
+
+impl Driver {
+    pub fn register(
+        &self,
+        recorder: &TestRecorder<'_>,
+        registry: &mut Registry,
+        name: &str,
+        sites: &[u8],
+    ) -> Registered {
+        let provider = Provider { name: name.as_bytes(), sites, base: &self.base, level: &self.level };
+        // SAFETY: the tests unregister, or drop the registry before the driver.
+        unsafe { recorder.register(registry, &provider) }
+    }
+
+    pub fn unregister(&self, recorder: &TestRecorder<'_>, registry: &mut Registry) {
+        recorder.unregister(registry, &raw const self.level);
+    }
+
+    pub fn level(&self) -> u32 {
+        self.level.load(Ordering::Relaxed)
+    }
+
+    /// Logs an event without arguments of the only site of [`section`].
+    pub fn log(&self, recorder: &TestRecorder<'_>) -> Outcome {
+        let words = [0];
+        // SAFETY: an event without arguments.
+        let draft = unsafe { Draft::event(Level::Info, self.base.load(Ordering::Relaxed) + 1, &words) };
+        recorder.log(&draft, Entry::MayWait)
+    }
 }
 
 /// Drops over all processors and reasons.

@@ -52,7 +52,7 @@ fn set_level(session: &mut Session<impl Source>, name: &str, level: Level) -> Re
         return Err(unknown_provider(name, table).into());
     }
     for provider in found {
-        session.set_provider_level(start_id, provider.entry, level)?;
+        session.set_provider_level(start_id, provider.first_site, level)?;
     }
     Ok(())
 }
