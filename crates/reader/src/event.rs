@@ -14,7 +14,7 @@ use crate::{
     record::{Content, Record},
     render::{self, Spec},
     status,
-    untrusted::Untrusted,
+    untrusted::{Untrusted, shorten},
 };
 
 pub use crate::render::{MAX_TEXT, guid};
@@ -98,12 +98,19 @@ impl<'a> EventView<'a> {
     /// Its text; that of an event whose site is not known is its arguments.
     #[must_use]
     pub fn text(&self) -> Untrusted {
-        Untrusted::new(match self.site {
-            Some(site) => {
-                text(&String::from_utf8_lossy(site.format), &String::from_utf8_lossy(site.names), &self.arguments)
-            }
-            None => text("(unknown site){", "", &self.arguments).replacen('{', "", 1),
-        })
+        self.text_as_shown().0
+    }
+
+    /// Its text, and whether a part of it was left out: see [`MAX_TEXT`].
+    #[must_use]
+    pub fn text_as_shown(&self) -> (Untrusted, bool) {
+        let (text, is_shortened) = if let Some(site) = self.site {
+            shown(&String::from_utf8_lossy(site.format), &String::from_utf8_lossy(site.names), &self.arguments)
+        } else {
+            let (text, is_shortened) = shown("(unknown site){", "", &self.arguments);
+            (text.replacen('{', "", 1), is_shortened)
+        };
+        (Untrusted::new(text), is_shortened)
     }
 
     /// The names of the arguments, an empty one for each without.
@@ -180,6 +187,11 @@ fn take(kind: ArgumentKind, bytes: &[u8]) -> Option<(Argument<'_>, &[u8])> {
 /// format that is wrong is shown as it is, with the arguments behind it.
 #[must_use]
 pub fn text(format: &str, names: &str, arguments: &[Argument<'_>]) -> String {
+    shown(format, names, arguments).0
+}
+
+/// The same, and whether a part of it was left out.
+fn shown(format: &str, names: &str, arguments: &[Argument<'_>]) -> (String, bool) {
     let names = names.split(',').take(arguments.len()).collect();
     let mut given = Given { names, arguments, next: 0 };
     let mut text = String::with_capacity(format.len().min(MAX_TEXT) + 8 * arguments.len());
@@ -189,7 +201,8 @@ pub fn text(format: &str, names: &str, arguments: &[Argument<'_>]) -> String {
         }
         if index == MAX_PIECES {
             text.push_str("...");
-            break;
+            shorten(&mut text, MAX_TEXT);
+            return (text, true);
         }
         match piece {
             Ok(Piece::Literal(literal)) => text.push_str(literal),
@@ -204,7 +217,8 @@ pub fn text(format: &str, names: &str, arguments: &[Argument<'_>]) -> String {
             }
             Err(_) => {
                 text.clear();
-                text.push_str(&format[..format.floor_char_boundary(MAX_TEXT)]);
+                // A little more than is shown, so that it counts as shortened.
+                text.push_str(&format[..format.floor_char_boundary(MAX_TEXT + 4)]);
                 for argument in arguments {
                     text.push(' ');
                     value(&mut text, &argument.value, &Spec::default());
@@ -213,11 +227,8 @@ pub fn text(format: &str, names: &str, arguments: &[Argument<'_>]) -> String {
             }
         }
     }
-    if text.len() > MAX_TEXT {
-        text.truncate(text.floor_char_boundary(MAX_TEXT - "...".len()));
-        text.push_str("...");
-    }
-    text
+    let is_shortened = shorten(&mut text, MAX_TEXT);
+    (text, is_shortened)
 }
 
 /// The arguments that a format is given.

@@ -75,10 +75,26 @@ pub enum Fault {
         count: u64,
     },
     /// Two lanes claim the same bytes.
-    #[error("lane {lane} overlaps another lane; it cannot be read")]
+    #[error(
+        "lane {lane} is left out: the file says that it lies where lane {shown} lies, so one of the two is damaged. \
+         The other lanes are shown"
+    )]
     Overlap {
         /// Index of the lane that is left out.
         lane: u32,
+        /// Index of the lane that is read.
+        shown: u32,
+    },
+    /// The site table ends before its end.
+    #[error(
+        "the site table is cut off or damaged: {known} of {size} bytes can be read. Events of the sites behind them are \
+         shown as (unknown site), with their arguments"
+    )]
+    Sites {
+        /// Bytes up to the last whole entry.
+        known: u64,
+        /// Bytes that the header promises.
+        size: u64,
     },
 }
 

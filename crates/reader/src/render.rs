@@ -7,7 +7,8 @@ use std::fmt::Write;
 
 use irqlog_wire::format::{Align, Hole, Style};
 
-/// The most bytes that the text of an event has; a longer one ends in `...`.
+/// The most bytes that the text of an event has where it is shown, escapes included, as text or in JSON; a longer one ends
+/// in `...`, and is flagged.
 ///
 /// A record has at most 1 KiB, so only widths and repetitions of a format go beyond, and a damaged or hostile one would
 /// have no end.

@@ -258,6 +258,10 @@ impl<R: Read + Seek> SavedLog<R> {
         if is_cut_off {
             faults.push(Fault::CutOff { length, total });
         }
+        let (known, size) = (tables.sites.known() as u64, tables.header.sites_size.get());
+        if tables.header.sites_offset.get() != 0 && known < size {
+            faults.push(Fault::Sites { known, size });
+        }
         let room = (WINDOWS / tables.present().count().max(1)).clamp(4 * MAX_SIZE, 64 * MAX_SIZE) as u64;
         let mut lanes: Vec<_> = (0..).zip(&tables.lanes).map(|(index, lane)| reader(index, lane, room)).collect();
         check(&mut lanes, &mut faults);
@@ -354,13 +358,13 @@ fn check(lanes: &mut [Option<LaneReader>], faults: &mut Vec<Fault>) {
     }
     let mut by_offset: Vec<_> = lanes.iter().flatten().map(|lane| (lane.data_offset, lane.words, lane.index)).collect();
     by_offset.sort_unstable();
-    let mut end = 0;
+    let (mut end, mut shown) = (0, 0);
     for (offset, words, index) in by_offset {
         if offset < end {
-            faults.push(Fault::Overlap { lane: index });
+            faults.push(Fault::Overlap { lane: index, shown });
             lanes[index as usize] = None;
         } else {
-            end = offset.saturating_add(words.saturating_mul(WORD as u64));
+            (end, shown) = (offset.saturating_add(words.saturating_mul(WORD as u64)), index);
         }
     }
 }

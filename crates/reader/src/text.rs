@@ -77,7 +77,9 @@ fn write_message(out: &mut impl Write, record: &ShownRecord<'_>) -> Result<()> {
             write!(out, "(kind {}, {} bytes)", record.kind.number, bytes.len())?;
         }
     }
-    for (is_set, word) in [(record.truncated, "cut"), (record.user, "user"), (record.late, "late")] {
+    let is_shortened = matches!(&record.content, ShownContent::Event(event) if event.text_shortened);
+    let marks = [(record.truncated, "cut"), (record.user, "user"), (record.late, "late"), (is_shortened, "shortened")];
+    for (is_set, word) in marks {
         if is_set {
             write!(out, " [{word}]")?;
         }

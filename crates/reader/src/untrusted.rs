@@ -119,6 +119,31 @@ pub fn is_deceptive(character: char) -> bool {
     }
 }
 
+/// Shortens a text to what takes at most `most` bytes when it is shown, in text or in JSON, with `...` at its end. Answers
+/// whether it was longer.
+pub fn shorten(text: &mut String, most: usize) -> bool {
+    const MARK: &str = "...";
+    let (mut shown, mut kept) = (0, 0);
+    for (index, character) in text.char_indices() {
+        shown += match character {
+            '"' | '\\' => 2,
+            _ if !is_deceptive(character) => character.len_utf8(),
+            // `\u{ffff}`, and in JSON `\uffff` once or twice.
+            '\0'..='\u{ffff}' => 8,
+            _ => 12,
+        };
+        if shown > most {
+            text.truncate(kept);
+            text.push_str(MARK);
+            return true;
+        }
+        if shown <= most.saturating_sub(MARK.len()) {
+            kept = index + character.len_utf8();
+        }
+    }
+    false
+}
+
 fn escape(out: &mut impl Write, character: char) -> fmt::Result {
     if !is_deceptive(character) {
         return out.write_char(character);
@@ -161,6 +186,20 @@ mod tests {
             let shown = Untrusted::new(character.to_string()).to_string();
             assert!(shown.starts_with('\\') && shown.is_ascii(), "{code:#x} is shown as {shown:?}");
         }
+    }
+
+    #[test]
+    fn a_text_is_shortened_to_what_is_shown_of_it() {
+        for unit in ["a", "\u{e9}", "\u{1b}", "\u{9b}", "\u{202e}", "\u{1f600}", "\u{e0041}", "a\u{1b}\"\\"] {
+            let mut text = unit.repeat(1000);
+            assert!(shorten(&mut text, 300), "{unit:?}");
+            let shown = Untrusted::new(&text).to_string();
+            assert!(shown.ends_with("...") && (150..=300).contains(&shown.len()), "{unit:?}: {shown}");
+            let whole = text.clone();
+            assert!(!shorten(&mut text, 300) && text == whole);
+        }
+        let mut exact = "a".repeat(300);
+        assert!(!shorten(&mut exact, 300) && exact.len() == 300);
     }
 
     #[test]

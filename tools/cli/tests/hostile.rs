@@ -28,9 +28,10 @@ use zerocopy::{FromZeros, IntoBytes};
 type Make = fn(scale: usize) -> Vec<u8>;
 
 /// Every kind of image that once took memory, time or output without bounds.
-const IMAGES: [(&str, Make); 9] = [
+const IMAGES: [(&str, Make); 10] = [
     ("format-bomb-one-event", format_bomb_one_event),
     ("format-bomb-many", format_bomb_many),
+    ("format-bomb-escaped", format_bomb_escaped),
     ("empty-holes", empty_holes),
     ("long-strings-of-a-site", long_strings_of_a_site),
     ("provider-names", provider_names),
@@ -176,16 +177,29 @@ fn memory_and_output_are_in_proportion_to_the_file() {
     }
 }
 
-/// No record gives more than a bounded text, whatever its format asks for.
+/// A width in characters that are shown as six or more bytes each.
+fn format_bomb_escaped(scale: usize) -> Vec<u8> {
+    let hole = "{0:\u{202e}>4096}";
+    let format = hole.repeat(usize::from(u16::MAX) / hole.len());
+    let event = payload(&[ArgumentKind::U8], &1_u64.to_le_bytes());
+    with_site(&Site { provider: "p", format: &format, file: "f", arguments: 1 }, &vec![event; 25 * scale])
+}
+
+/// No record gives more than a bounded text, whatever its format asks for, and one that was shortened says so.
 #[test]
 fn the_text_of_one_record_is_bounded() {
-    for make in [format_bomb_one_event as Make, format_bomb_many] {
+    for make in [format_bomb_one_event as Make, format_bomb_many, format_bomb_escaped, empty_holes] {
         let path = file("hostile-line.irqlog", &make(1));
         let output = within_budget(&path, 1 << 20, &["decode", "FILE"]);
         let text = String::from_utf8(output.stdout).unwrap();
         let longest = text.lines().map(str::len).max().unwrap();
-        assert!(longest < 10 * 1024, "{longest} bytes");
-        assert!(text.lines().all(|line| line.ends_with("...")), "a text that was shortened says so");
+        assert!(longest < 8 * 1024 + 256, "{longest} bytes");
+        assert!(text.lines().all(|line| line.ends_with("... [shortened]")), "{}", text.lines().next().unwrap());
+        let output = within_budget(&path, 1 << 20, &["decode", "FILE", "--json"]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        let longest = text.lines().map(str::len).max().unwrap();
+        assert!(longest < 16 * 1024, "{longest} bytes of JSON");
+        assert!(text.lines().all(|line| line.contains(r#""text_shortened":true"#)));
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     log::Loss,
     record::{Content, Record},
     status,
-    untrusted::Untrusted,
+    untrusted::{Untrusted, shorten},
 };
 
 /// A record as it is shown.
@@ -124,6 +124,9 @@ pub struct ShownBlob<'a> {
 pub struct ShownEvent<'a> {
     /// The text by the format of the site.
     pub text: Untrusted,
+    /// A part of the text was left out: see [`event::MAX_TEXT`].
+    #[serde(skip_serializing_if = "is_unset")]
+    pub text_shortened: bool,
     /// Id of the site.
     pub site: u32,
     /// Name of the provider, if its site table is known.
@@ -136,7 +139,7 @@ pub struct ShownEvent<'a> {
     pub arguments: Vec<ShownArgument<'a>>,
 }
 
-/// What a site repeats with each of its events: the first KiB of each text.
+/// What a site repeats with each of its events: what takes a KiB of each text.
 #[derive(Clone, Debug, Serialize)]
 pub struct ShownPlace<'a> {
     format: Start<'a>,
@@ -215,11 +218,12 @@ const fn blob<'a>(header: &BlobHeader, bytes: &'a [u8]) -> ShownBlob<'a> {
 
 impl<'a> ShownEvent<'a> {
     fn new(site: u32, event: EventView<'a>) -> Self {
-        let (text, provider, source) = (event.text(), event.provider, event.site.as_ref().map(ShownPlace::new));
+        let ((text, text_shortened), provider) = (event.text_as_shown(), event.provider);
+        let source = event.site.as_ref().map(ShownPlace::new);
         let names: Vec<_> = event.names().collect();
         let arguments = event.arguments.into_iter().zip(names);
         let arguments = arguments.map(|(argument, name)| ShownArgument { name, argument }).collect();
-        Self { text, site, provider, source, arguments }
+        Self { text, text_shortened, site, provider, source, arguments }
     }
 }
 
@@ -244,19 +248,16 @@ const fn is_unset(flag: &bool) -> bool {
     !*flag
 }
 
-/// The text of a site as each of its events repeats it: the first KiB, with a mark if there is more.
+/// The text of a site as each of its events repeats it: what takes a KiB, with `...` at its end if there is more.
 #[derive(Clone, Copy, Debug)]
 struct Start<'a>(&'a [u8]);
 
 impl Serialize for Start<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         const MOST: usize = 1024;
-        match self.0.get(..MOST) {
-            Some(start) if self.0.len() > MOST => {
-                serializer.collect_str(&format_args!("{}\u{2026}", String::from_utf8_lossy(start)))
-            }
-            _ => serializer.serialize_str(&String::from_utf8_lossy(self.0)),
-        }
+        let mut text = String::from_utf8_lossy(self.0.get(..=MOST).unwrap_or(self.0)).into_owned();
+        shorten(&mut text, MOST);
+        serializer.serialize_str(&text)
     }
 }
 
