@@ -97,12 +97,17 @@ impl Region {
         self.set_protection(offset, length, protection.bits())
     }
 
-    /// Makes everything inaccessible: what is touched from now on faults.
+    /// Makes everything inaccessible: what is touched from now on faults. The addresses stay taken; the host gets its memory
+    /// back.
     ///
     /// # Errors
     /// If the host refuses.
     pub fn forbid(&self) -> Result<()> {
-        self.set_protection(0, self.size, libc::PROT_NONE)
+        self.set_protection(0, self.size, libc::PROT_NONE)?;
+        // SAFETY: whole pages of our own mapping, which nobody can read any more.
+        let result = unsafe { libc::madvise(self.at(0, self.size).cast(), self.size, libc::MADV_DONTNEED) };
+        ensure!(result == 0, "madvise: {}", std::io::Error::last_os_error());
+        Ok(())
     }
 
     fn set_protection(&self, offset: usize, length: usize, bits: i32) -> Result<()> {

@@ -72,6 +72,32 @@ pub fn maybe_stop(owner: usize) {
     }
 }
 
+/// What becomes of the next thread that gets a synchronization event, with which the framework makes its wait locks.
+static OWNER: AtomicUsize = AtomicUsize::new(OWNER_GOES);
+const OWNER_GOES: usize = 0;
+const OWNER_SHALL_STOP: usize = 1;
+const OWNER_HAS_STOPPED: usize = 2;
+
+/// Lets the next thread that acquires a wait lock stop with it, until [`let_owner_go`].
+pub fn stop_next_owner() {
+    OWNER.store(OWNER_SHALL_STOP, Ordering::SeqCst);
+}
+
+/// Whether that thread has the lock and stands.
+pub fn owner_has_stopped() -> bool {
+    OWNER.load(Ordering::SeqCst) == OWNER_HAS_STOPPED
+}
+
+/// The thread that stands, and every later one, goes on.
+pub fn let_owner_go() {
+    OWNER.store(OWNER_GOES, Ordering::SeqCst);
+}
+
+/// A thread has got a synchronization event: whether it shall stand for as long as [`owner_has_stopped`].
+pub fn owner_stops() -> bool {
+    OWNER.compare_exchange(OWNER_SHALL_STOP, OWNER_HAS_STOPPED, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+}
+
 /// Lets the allocation of irqlog.sys after the next `count` fail, once; `None` lets none fail.
 pub fn fail_after(count: Option<u32>) {
     FAIL_AFTER.store(count.map_or(-1, i64::from), Ordering::SeqCst);

@@ -112,13 +112,12 @@ fn serve_file(stream: &mut UnixStream, process: u32, file: &File) -> std::io::Re
     }
 }
 
-/// Whether the other side has gone.
+/// Whether the other side has gone; what it has sent before and nobody has read does not matter.
 fn is_closed(stream: &UnixStream) -> bool {
-    let mut byte = 0_u8;
-    // SAFETY: peeks at one byte without waiting.
-    let result =
-        unsafe { libc::recv(stream.as_raw_fd(), (&raw mut byte).cast(), 1, libc::MSG_PEEK | libc::MSG_DONTWAIT) };
-    result == 0
+    let mut poll = libc::pollfd { fd: stream.as_raw_fd(), events: libc::POLLRDHUP, revents: 0 };
+    // SAFETY: one descriptor, which is open; it does not wait.
+    unsafe { libc::poll(&raw mut poll, 1, 0) };
+    poll.revents & (libc::POLLRDHUP | libc::POLLHUP | libc::POLLERR) != 0
 }
 
 fn answer(stream: &mut UnixStream, status: i32, output: &[u8]) -> std::io::Result<()> {
@@ -129,3 +128,20 @@ fn answer(stream: &mut UnixStream, status: i32, output: &[u8]) -> std::io::Resul
 
 /// How often a server's owner looks whether it shall end.
 pub const POLL: Duration = Duration::from_millis(20);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_gone_is_gone_whatever_was_sent_before() {
+        for sent in [&b""[..], b"x", &[b'x'; 100]] {
+            let (mut client, server) = UnixStream::pair().expect("a pair of sockets");
+            assert!(!is_closed(&server));
+            client.write_all(sent).expect("room");
+            assert!(!is_closed(&server), "{} bytes are no end", sent.len());
+            drop(client);
+            assert!(is_closed(&server), "behind {} bytes", sent.len());
+        }
+    }
+}

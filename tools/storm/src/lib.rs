@@ -81,6 +81,12 @@ pub const fn writer(context: Context, processor: u32) -> u16 {
     context as u16 * PROCESSORS as u16 + (processor % PROCESSORS as u32) as u16
 }
 
+/// The context of a writer; `None` if there is no such writer.
+pub const fn context(writer: u16) -> Option<Context> {
+    let index = writer as usize / PROCESSORS;
+    if index < CONTEXTS.len() { Some(CONTEXTS[index]) } else { None }
+}
+
 /// Input of [`START`], as two little-endian words.
 #[derive(Clone, Copy, Debug)]
 pub struct Start {
@@ -288,14 +294,19 @@ pub const fn blob_tag(writer: u16, number: u32) -> u32 {
     ((writer as u32) << 20) | ((number / BLOB_EVERY) & 0xf_ffff)
 }
 
+/// The writer of the blob with this tag.
+pub const fn blob_writer(tag: u32) -> u16 {
+    (tag >> 20) as u16
+}
+
 /// Length in bytes of the blob with this tag.
 pub const fn blob_length(tag: u32) -> usize {
-    mix((tag >> 20) as u16, tag, 7) as usize % MAX_BLOB
+    mix(blob_writer(tag), tag, 7) as usize % MAX_BLOB
 }
 
 /// The byte at `offset` of the blob with this tag.
 pub const fn blob_byte(tag: u32, offset: usize) -> u8 {
-    mix((tag >> 20) as u16, tag, offset as u32) as u8
+    mix(blob_writer(tag), tag, offset as u32) as u8
 }
 
 /// Whether all bytes and lengths of a piece are right.

@@ -70,6 +70,13 @@ fn nt_name(name: &str) -> String {
     name.strip_prefix(r"\\.\").map_or_else(|| name.to_owned(), |rest| format!(r"\DosDevices\{rest}")).to_lowercase()
 }
 
+/// Whether a device's SDDL lets somebody in who is neither the system (SY) nor an administrator (BA): an access control
+/// entry ends in its trustee ("ACE Strings", Win32 documentation), and who any other may be is not looked at.
+fn admits_users(sddl: &str) -> bool {
+    let trustees = sddl.split(')').filter_map(|entry| entry.rsplit_once(';')).map(|(_, trustee)| trustee);
+    trustees.into_iter().any(|trustee| !matches!(trustee, "SY" | "BA"))
+}
+
 fn find_device(name: &str, requestor: Requestor) -> Result<*mut DeviceObject, NtStatus> {
     let io = lock(&IO);
     let name = nt_name(name);
@@ -80,10 +87,8 @@ fn find_device(name: &str, requestor: Requestor) -> Result<*mut DeviceObject, Nt
     if unsafe { (*object).Flags } & DO_DEVICE_INITIALIZING != 0 {
         return Err(STATUS_OBJECT_NAME_NOT_FOUND);
     }
-    // What the device's SDDL gives: SY and BA are in it or not, WD and BU would be everybody.
-    let everybody = device.sddl.contains(";;;WD)") || device.sddl.contains(";;;BU)");
     match requestor {
-        Requestor::User if !everybody => Err(STATUS_ACCESS_DENIED),
+        Requestor::User if !admits_users(&device.sddl) => Err(STATUS_ACCESS_DENIED),
         _ => Ok(object),
     }
 }

@@ -63,7 +63,8 @@ static IRPS: Mutex<BTreeMap<usize, Completion>> = Mutex::new(BTreeMap::new());
 static CANCEL: AtomicUsize = AtomicUsize::new(0);
 /// IRPs and buffers that are done with stay where they are, so that a late touch hits no other IRP.
 static GRAVEYARD: Mutex<VecDeque<Packet>> = Mutex::new(VecDeque::new());
-/// The number of freed packets that are kept; the host's mappings have a limit.
+/// The number of freed packets that are kept; the host's mappings have a limit. Their buffers take addresses, and no memory
+/// (`Region::forbid`).
 const GRAVES: usize = 4096;
 
 fn bury(packet: Packet) {

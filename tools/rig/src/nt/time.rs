@@ -22,6 +22,9 @@ pub const TICK_FREQUENCY: u64 = 10_000_000;
 /// 2026-01-01 00:00 UTC in units of 100 ns since 1601: when the virtual clock stands at zero.
 const TIME_AT_ZERO: u64 = 134_116_992_000_000_000;
 
+/// Type of an event that lets one waiter through (EVENT_TYPE in wdm.h).
+const SYNCHRONIZATION: u8 = 1;
+
 struct Timer {
     object: usize,
     dpc: usize,
@@ -179,7 +182,16 @@ routines! {
     }
 
     fn KeWaitForSingleObject(object: *mut Kevent, _reason: u32, _mode: i8, _alertable: u8, timeout: *const i64) -> NtStatus {
-        if wait_event(object, relative(timeout)) { STATUS_SUCCESS } else { STATUS_TIMEOUT }
+        let is_signalled = wait_event(object, relative(timeout));
+        // SAFETY: an event of the driver's, as above.
+        if is_signalled && unsafe { (*object).Type } == SYNCHRONIZATION && planted::owner_stops() {
+            thread().wait(|| {
+                while planted::owner_has_stopped() {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            });
+        }
+        if is_signalled { STATUS_SUCCESS } else { STATUS_TIMEOUT }
     }
 
     fn KeDelayExecutionThread(_mode: i8, _alertable: u8, interval: *const i64) -> NtStatus {

@@ -31,6 +31,7 @@ use zerocopy::IntoBytes;
 
 use super::{
     World, as_process,
+    providers::connect,
     seen::{CUT, Info, Seen, info},
     stop_last,
     storm::read_counts,
@@ -118,27 +119,21 @@ impl Caller {
     /// # Errors
     /// If it is refused.
     pub fn connect() -> Result<Self> {
-        let file =
-            File::open(ioctl::DEVICE_NAME, Requestor::Kernel).map_err(|status| anyhow::anyhow!("{status:#x}"))?;
-        let answer = file.control(Control { code: ioctl::CONNECT, internal: true, input: &[], output: 128 }, &|| false);
-        ensure!(answer.status == STATUS_SUCCESS && answer.output.len() == 72, "CONNECT: {answer:?}");
-        let function = |index: usize| -> Result<usize> {
-            Ok(usize::from_le_bytes(answer.output[8 + index * 8..16 + index * 8].try_into()?))
-        };
+        let (file, functions) = connect()?;
         // SAFETY: the functions of the table, in its order, with their signatures.
         unsafe {
             Ok(Self {
                 text: [
-                    std::mem::transmute::<usize, WriteText>(function(0)?),
-                    std::mem::transmute::<usize, WriteText>(function(2)?),
+                    std::mem::transmute::<usize, WriteText>(functions[0]),
+                    std::mem::transmute::<usize, WriteText>(functions[2]),
                 ],
                 blob: [
-                    std::mem::transmute::<usize, WriteBlob>(function(1)?),
-                    std::mem::transmute::<usize, WriteBlob>(function(3)?),
+                    std::mem::transmute::<usize, WriteBlob>(functions[1]),
+                    std::mem::transmute::<usize, WriteBlob>(functions[3]),
                 ],
                 event: [
-                    std::mem::transmute::<usize, WriteEvent>(function(6)?),
-                    std::mem::transmute::<usize, WriteEvent>(function(7)?),
+                    std::mem::transmute::<usize, WriteEvent>(functions[6]),
+                    std::mem::transmute::<usize, WriteEvent>(functions[7]),
                 ],
                 file,
                 number: 0,

@@ -6,10 +6,12 @@ mod crashes;
 mod guards;
 mod interrupts;
 mod order;
+mod providers;
 mod rules;
 mod samples;
 mod saves;
 mod seen;
+mod serving;
 mod storm;
 
 use std::{
@@ -111,8 +113,10 @@ pub const ALL: &[&[Scenario]] = &[
     interrupts::ALL,
     basic::ALL,
     order::ALL,
+    providers::ALL,
     samples::ALL,
     saves::ALL,
+    serving::ALL,
     storm::ALL,
     crashes::ALL,
 ];

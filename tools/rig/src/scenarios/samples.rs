@@ -180,7 +180,7 @@ fn levels(world: &World) -> Result<()> {
             .map_err(|status| anyhow::anyhow!("opening irqlog: {status:#010x}"))?;
         let mut session = Session::new(Device(file));
         let tables = session.info()?;
-        let entry = provider(&tables, &C)?.entry;
+        let entry = provider(&tables, &C)?.first_site;
         session.set_provider_level(tables.header.start_id.get(), entry, Level::Warn)?;
         session.clear()?;
         close(session);

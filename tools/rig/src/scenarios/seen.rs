@@ -11,10 +11,11 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use irqlog_nt::STATUS_SUCCESS;
-use irqlog_storm::{WRITERS, check_event, check_piece, check_text};
+use irqlog_storm::{Context, WRITERS, blob_writer, check_event, check_piece, check_text, context};
 use irqlog_wire::{
     image::{DROP_REASONS, ImageHeader, LaneControl, ProcessorControl},
     ioctl::{self, BatchHeader, Cursor, ReadRequest, batch_flags, read_flags},
+    irql::HIGH_LEVEL,
     record::{BlobHeader, HEADER_SIZE, Kind, RecordHeader, flags},
 };
 use zerocopy::{FromBytes, IntoBytes};
@@ -37,6 +38,8 @@ pub struct Seen {
     pub torn: u64,
     /// Records that came before.
     pub twice: u64,
+    /// Records whose flag says that they were written by another entry than by that which their writer called.
+    pub by_wrong_entry: u64,
     own: u64,
     /// Records by the processor that wrote them.
     pub by_processor: BTreeMap<u16, u64>,
@@ -113,12 +116,20 @@ impl Seen {
             Kind::Text if header.flags.get() & flags::TRUNCATED != 0 => {
                 payload.iter().all(|&byte| byte == CUT).then_some(true)
             }
-            Kind::Event => check_event(payload).map(|(writer, number)| self.is_new_text(writer, number)),
-            Kind::Text => check_text(payload).map(|(writer, number)| self.is_new_text(writer, number)),
+            Kind::Event => check_event(payload).map(|(writer, number)| {
+                self.check_entry(header, writer);
+                self.is_new_text(writer, number)
+            }),
+            Kind::Text => check_text(payload).map(|(writer, number)| {
+                self.check_entry(header, writer);
+                self.is_new_text(writer, number)
+            }),
             Kind::Blob => BlobHeader::read_from_prefix(payload).ok().and_then(|(blob, piece)| {
                 let (tag, offset) = (blob.tag.get(), blob.offset.get());
-                check_piece(tag, blob.total.get() as usize, offset as usize, piece)
-                    .then(|| self.pieces.insert((tag, offset)))
+                check_piece(tag, blob.total.get() as usize, offset as usize, piece).then(|| {
+                    self.check_entry(header, blob_writer(tag));
+                    self.pieces.insert((tag, offset))
+                })
             }),
             _ => None,
         };
@@ -127,6 +138,18 @@ impl Seen {
             Some(false) => self.twice += 1,
             Some(true) => {}
         }
+    }
+
+    /// The test driver's NMI callback calls the entry that never waits, unless it sees HIGH_LEVEL; no other context does. A
+    /// thread that has raised itself may be coverage, which calls both.
+    fn check_entry(&mut self, header: &RecordHeader, writer: u16) {
+        let never_waits = header.flags.get() & flags::NEVER_WAITS != 0;
+        let is_right = match context(writer) {
+            Some(Context::Nmi) => never_waits || header.irql == HIGH_LEVEL,
+            Some(Context::Dpc | Context::Isr | Context::Ipi) => !never_waits,
+            _ => true,
+        };
+        self.by_wrong_entry += u64::from(!is_right);
     }
 
     fn is_new_text(&mut self, writer: u16, number: u32) -> bool {

@@ -310,6 +310,7 @@ pub struct Outcome {
     dropped: u64,
     torn: u64,
     twice: u64,
+    by_wrong_entry: u64,
     by_context: [u64; CONTEXTS.len()],
     by_processor: BTreeMap<u16, u64>,
     drops: [u64; DROP_REASONS],
@@ -331,6 +332,7 @@ impl Outcome {
     fn check(&self) -> Result<()> {
         ensure!(self.torn == 0, "{} torn records", self.torn);
         ensure!(self.twice == 0, "{} records were delivered twice", self.twice);
+        ensure!(self.by_wrong_entry == 0, "{} records were written by the wrong entry", self.by_wrong_entry);
         ensure!(self.lanes_hold, "a lane does not add up: {}", self.to_json());
         ensure!(
             self.called + self.own == self.written + self.dropped,
@@ -399,6 +401,7 @@ fn storm_with(world: &World, calls: u64, meanwhile: impl FnOnce() -> Result<()>)
         dropped,
         torn: seen.iter().map(|seen| seen.torn).sum(),
         twice: seen.iter().map(|seen| seen.twice).sum(),
+        by_wrong_entry: seen.iter().map(|seen| seen.by_wrong_entry).sum(),
         by_context: counted.by_context,
         by_processor: first.by_processor.clone(),
         drops,

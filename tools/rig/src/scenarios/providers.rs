@@ -1,0 +1,325 @@
+//! Drivers that register, as a client of the function table sees them: their level words, and the lock of the registry.
+
+use std::{
+    io::Cursor,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use irqlog_nt::STATUS_SUCCESS;
+use irqlog_reader::{
+    event::EventView,
+    live::LiveLog,
+    log::{self, Log},
+    saved::SavedLog,
+    session::{Session, Settings},
+};
+use irqlog_wire::{
+    interface::{Outcome, Registered, Registration},
+    ioctl,
+    record::Level,
+    site::{SITE_MAGIC, SiteHeader},
+};
+use zerocopy::{FromZeros, IntoBytes};
+
+use super::{DEFAULT_PROCESSORS, Scenario, World, as_process, basic::FileSource, stop_last};
+use crate::{
+    nt::{
+        io::{Control, File, Requestor},
+        registry::{self, Value},
+    },
+    planted,
+};
+
+/// The scenarios of this module.
+pub const ALL: &[Scenario] = &[
+    Scenario {
+        name: "provider-levels",
+        processors: DEFAULT_PROCESSORS,
+        about: "a driver's level word follows its own level and irqlog's, until it unregisters",
+        run: levels,
+    },
+    Scenario {
+        name: "provider-lock",
+        processors: DEFAULT_PROCESSORS,
+        about: "while one driver registers, no other unregisters, and no level changes",
+        run: lock,
+    },
+    Scenario {
+        name: "provider-builds",
+        processors: DEFAULT_PROCESSORS,
+        about: "a thousand builds of a driver come, log and go; each event keeps the text of its build, also in files",
+        run: builds,
+    },
+];
+
+/// The functions of irqlog's table, in its order.
+pub const FUNCTIONS: usize = 8;
+
+/// Asks irqlog for its function table, as a driver. The file is the reference that keeps irqlog.sys loaded.
+///
+/// # Errors
+/// If irqlog refuses.
+pub fn connect() -> Result<(File, [usize; FUNCTIONS])> {
+    let file = File::open(ioctl::DEVICE_NAME, Requestor::Kernel).map_err(|status| anyhow::anyhow!("{status:#x}"))?;
+    let answer = file.control(Control { code: ioctl::CONNECT, internal: true, input: &[], output: 128 }, &|| false);
+    ensure!(answer.status == STATUS_SUCCESS && answer.output.len() == 8 + 8 * FUNCTIONS, "CONNECT: {answer:?}");
+    let mut functions = [0; FUNCTIONS];
+    for (function, bytes) in functions.iter_mut().zip(answer.output[8..].chunks_exact(8)) {
+        *function = usize::from_le_bytes(bytes.try_into()?);
+    }
+    Ok((file, functions))
+}
+
+type Register = extern "efiapi" fn(*const Registration) -> u32;
+type Unregister = extern "efiapi" fn(*const AtomicU32);
+type WriteText = extern "efiapi" fn(u8, *const u8, usize) -> u32;
+type WriteEvent = extern "efiapi" fn(u32, u8, *const u64, usize) -> u32;
+
+/// A client of the function table.
+struct Client {
+    file: File,
+    register: Register,
+    unregister: Unregister,
+    write_text: WriteText,
+    write_event: WriteEvent,
+}
+
+impl Client {
+    fn connect() -> Result<Self> {
+        let (file, functions) = connect()?;
+        // SAFETY: the functions of the table, in its order, with their signatures.
+        unsafe {
+            Ok(Self {
+                file,
+                register: std::mem::transmute::<usize, Register>(functions[4]),
+                unregister: std::mem::transmute::<usize, Unregister>(functions[5]),
+                write_text: std::mem::transmute::<usize, WriteText>(functions[0]),
+                write_event: std::mem::transmute::<usize, WriteEvent>(functions[6]),
+            })
+        }
+    }
+
+    fn close(self) {
+        self.file.cleanup();
+        self.file.close();
+    }
+}
+
+/// The words of a driver that irqlog writes.
+#[derive(Default)]
+struct Words {
+    base: AtomicU32,
+    level: AtomicU32,
+}
+
+impl Words {
+    fn register(self: &Pin<Arc<Self>>, client: &Client, name: &str, sites: &[u64]) -> Registered {
+        let registration = Registration {
+            size: size_of::<Registration>() as u32,
+            name_length: name.len() as u32,
+            name: name.as_ptr(),
+            sites: sites.as_ptr().cast(),
+            sites_length: size_of_val(sites),
+            base: &raw const self.base,
+            level: &raw const self.level,
+        };
+        Registered((client.register)(&raw const registration))
+    }
+
+    fn unregister(&self, client: &Client) {
+        (client.unregister)(&raw const self.level);
+    }
+
+    fn level(&self) -> u32 {
+        self.level.load(Ordering::SeqCst)
+    }
+}
+
+/// A section with one site, of the level `info` and without arguments.
+fn section(format: &str) -> Vec<u64> {
+    let size = (size_of::<SiteHeader>() + format.len()).next_multiple_of(8);
+    let mut header = SiteHeader::new_zeroed();
+    header.magic.set(SITE_MAGIC);
+    header.size.set(size as u32);
+    header.level = Level::Info.0;
+    header.format.set(format.len() as u16);
+    let mut bytes = [header.as_bytes(), format.as_bytes()].concat();
+    bytes.resize(size, 0);
+    bytes.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().expect("eight bytes"))).collect()
+}
+
+fn open() -> Result<File> {
+    File::open(ioctl::WIN32_NAME, Requestor::Administrator).map_err(|status| anyhow::anyhow!("open: {status:#010x}"))
+}
+
+fn close(file: File) {
+    file.cleanup();
+    file.close();
+}
+
+fn levels(world: &World) -> Result<()> {
+    as_process(|| {
+        let driver = world.start_irqlog()?;
+        let (file, client, words) = (open()?, Client::connect()?, Arc::pin(Words::default()));
+        let mut session = Session::new(FileSource(&file));
+        let mut all = |level| session.configure(Settings { level: Some(level), ..Settings::default() });
+        all(Level::Warn)?;
+        ensure!(words.register(&client, "a", &section("x")) == Registered::Accepted);
+        let mut found = vec![words.level()];
+        for level in [Level::Trace, Level::Error, Level::Debug] {
+            all(level)?;
+            found.push(words.level());
+        }
+        let tables = session.info()?;
+        let entry = tables.sites.providers().first().context("no provider")?.first_site;
+        session.set_provider_level(tables.header.start_id.get(), entry, Level::Info)?;
+        found.push(words.level());
+        words.unregister(&client);
+        found.push(words.level());
+        session.configure(Settings { level: Some(Level::Trace), ..Settings::default() })?;
+        found.push(words.level());
+        ensure!(found == [2, 5, 1, 4, 3, 0, 0], "the level word was {found:?}");
+        client.close();
+        close(file);
+        stop_last(&driver)
+    })
+}
+
+/// One driver stands in the middle of its registration, with the lock; nothing that changes the registry ends meanwhile.
+fn lock(world: &World) -> Result<()> {
+    let driver = as_process(|| world.start_irqlog())?;
+    let file = as_process(open)?;
+    let client = as_process(Client::connect)?;
+    let [first, second] = [Arc::pin(Words::default()), Arc::pin(Words::default())];
+    let sites = section("x");
+    ensure!(as_process(|| first.register(&client, "first", &sites)) == Registered::Accepted);
+    let (start_id, entry) = as_process(|| {
+        let tables = Session::new(FileSource(&file)).info()?;
+        let entry = tables.sites.providers().first().context("no provider")?.first_site;
+        Ok::<_, anyhow::Error>((tables.header.start_id.get(), entry))
+    })?;
+    let debug = Settings { level: Some(Level::Debug), ..Settings::default() };
+    planted::stop_next_owner();
+    std::thread::scope(|scope| {
+        let registering = scope.spawn(|| as_process(|| second.register(&client, "second", &sites)));
+        while !planted::owner_has_stopped() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let others = [
+            (
+                "an unregistration",
+                scope.spawn(|| {
+                    as_process(|| first.unregister(&client));
+                    Ok(())
+                }),
+            ),
+            ("CONFIGURE", scope.spawn(|| as_process(|| Session::new(FileSource(&file)).configure(debug)))),
+            (
+                "PROVIDER_LEVEL",
+                scope.spawn(|| {
+                    as_process(|| Session::new(FileSource(&file)).set_provider_level(start_id, entry, Level::Warn))
+                }),
+            ),
+        ];
+        // None of them can end; a machine that is slow only sees less.
+        std::thread::sleep(Duration::from_millis(100));
+        let ended: Vec<_> = others.iter().filter(|(_, thread)| thread.is_finished()).map(|(what, _)| *what).collect();
+        let level = first.level();
+        planted::let_owner_go();
+        let registered = registering.join().expect("joined");
+        for (what, thread) in others {
+            // The first one has gone, so its level may be refused or not.
+            let result = thread.join().expect("joined");
+            ensure!(result.is_ok() || what == "PROVIDER_LEVEL", "{what}: {result:?}");
+        }
+        ensure!(ended.is_empty(), "{ended:?} ended while another driver registered");
+        ensure!(level == u32::from(Level::Trace.0), "the level word became {level} while another driver registered");
+        ensure!(registered == Registered::Accepted, "{registered:?}");
+        Ok(())
+    })?;
+    as_process(|| {
+        ensure!((first.level(), second.level()) == (0, Level::Debug.0.into()), "{} {}", first.level(), second.level());
+        second.unregister(&client);
+        client.close();
+        close(file);
+        stop_last(&driver)
+    })
+}
+
+/// Text and number of a build's only event.
+fn build_text(build: usize) -> String {
+    format!("build {build}{}", "!".repeat(build * 7 % 60))
+}
+
+/// A build comes, logs its event and enough else that the lane holds a few dozen builds, and goes.
+fn come_and_go(client: &Client, build: usize) -> Result<()> {
+    let words = Arc::pin(Words::default());
+    let registered = words.register(client, "a driver", &section(&build_text(build)));
+    ensure!(registered == Registered::Accepted, "build {build}: {registered:?}");
+    let filler = [b'x'; 900];
+    let no_arguments = [0_u64];
+    let outcomes = [
+        (client.write_event)(words.base.load(Ordering::SeqCst), Level::Info.0, no_arguments.as_ptr(), 1),
+        (client.write_text)(Level::Info.0, filler.as_ptr(), filler.len()),
+        (client.write_text)(Level::Info.0, filler.as_ptr(), filler.len()),
+    ];
+    ensure!(outcomes == [Outcome::Written.0; 3], "build {build}: {outcomes:?}");
+    words.unregister(client);
+    Ok(())
+}
+
+/// Checks that each event of a log has the text of a build, and that the builds follow each other; gives their numbers.
+fn check_builds(log: &mut impl Log) -> Result<Vec<usize>> {
+    let records = log::records(log.collect()?);
+    let mut found = Vec::new();
+    for event in records.iter().filter_map(|record| EventView::of(log.tables(), record)) {
+        let text = event.text().into_raw();
+        let number = text.strip_prefix("build ").and_then(|text| text.trim_end_matches('!').parse().ok());
+        let build: usize = number.with_context(|| format!("an event says {text:?}"))?;
+        ensure!(text == build_text(build), "build {build} says {text:?}");
+        ensure!(found.last().is_none_or(|last| last + 1 == build), "build {build} behind {:?}", found.last());
+        found.push(build);
+    }
+    Ok(found)
+}
+
+fn builds(world: &World) -> Result<()> {
+    const BUILDS: usize = 1000;
+    registry::set_parameter("irqlog", "RingKiB", Value::Number(64));
+    registry::set_parameter("irqlog", "SitesKiB", Value::Number(16));
+    as_process(|| {
+        let driver = world.start_irqlog()?;
+        let (file, client) = (open()?, Client::connect()?);
+        // One reader is there all the time; another one comes anew each time.
+        let mut session = Session::new(FileSource(&file));
+        let mut saved = Vec::new();
+        for build in 0..BUILDS {
+            come_and_go(&client, build)?;
+            if build % 50 == 49 {
+                let found = check_builds(&mut LiveLog::open(&mut session)?)?;
+                ensure!(found.len() > 20 && found.last() == Some(&build), "build {build}: {found:?}");
+                let anew = check_builds(&mut LiveLog::open(&mut Session::new(FileSource(&file)))?)?;
+                ensure!(anew == found, "{anew:?} instead of {found:?}");
+                saved.push((found, LiveLog::open(&mut session)?.save()?.bytes));
+            }
+        }
+        let tables = session.info()?;
+        let (size, replaced) = (tables.header.sites_size.get(), tables.header.sites_replaced.get());
+        let refused = tables.header.refused_providers.get();
+        println!("{BUILDS} builds: {size} bytes of site table, {replaced} times entries replaced, {refused} refused");
+        ensure!(size <= 16 << 10 && replaced > 800 && refused == 0, "{size} {replaced} {refused}");
+        for (expected, bytes) in saved {
+            let found = check_builds(&mut SavedLog::open(Cursor::new(bytes))?)?;
+            ensure!(found == expected, "a file has {found:?} instead of {expected:?}");
+        }
+        client.close();
+        close(file);
+        stop_last(&driver)
+    })
+}
