@@ -204,16 +204,8 @@ pub fn windows_cli(arch: Arch) -> Result<PathBuf> {
 /// If the patch does not apply any more, or the build fails.
 pub fn patched(patch: &Path, arch: Arch) -> Result<PathBuf> {
     let setup = Setup::prepare(&[arch])?;
-    let name = patch.file_stem().context("a patch has a name")?.to_string_lossy().into_owned();
-    let copy = root().join("target/planted").join(arch.name()).join(&name);
-    if copy.exists() {
-        fs::remove_dir_all(&copy).with_context(|| format!("removing {}", copy.display()))?;
-    }
-    copy_sources(&root(), &copy)?;
-    let mut apply = Command::new("git");
-    // Or git would find our own repository around it, and change nothing that this ignores.
-    apply.current_dir(&copy).env("GIT_CEILING_DIRECTORIES", copy.parent().context("a folder")?);
-    run(apply.arg("apply").arg(patch)).context("the patch has to follow the sources")?;
+    let copy = patched_sources(patch, arch.name())?;
+    let name = copy.file_name().context("a copy has a name")?.to_string_lossy();
     let image = copy.join("images/irqlog.sys");
     timed(&format!("building irqlog.sys for {} with {name}", arch.name()), || {
         let mut cargo = setup.cargo(&IRQLOG, arch);
@@ -226,6 +218,24 @@ pub fn patched(patch: &Path, arch: Arch) -> Result<PathBuf> {
         copy_beside(&images(arch), &copy.join("images"))
     })?;
     Ok(image)
+}
+
+/// A copy of the sources with a patch, in a folder that `of` tells apart from other copies with it.
+///
+/// # Errors
+/// If the patch does not apply, or the sources cannot be copied.
+pub fn patched_sources(patch: &Path, of: &str) -> Result<PathBuf> {
+    let name = patch.file_stem().context("a patch has a name")?;
+    let copy = root().join("target/planted").join(of).join(name);
+    if copy.exists() {
+        fs::remove_dir_all(&copy).with_context(|| format!("removing {}", copy.display()))?;
+    }
+    copy_sources(&root(), &copy)?;
+    let mut apply = Command::new("git");
+    // Or git would find our own repository around it, and change nothing that this ignores.
+    apply.current_dir(&copy).env("GIT_CEILING_DIRECTORIES", copy.parent().context("a folder")?);
+    run(apply.arg("apply").arg(patch)).context("the patch has to follow the sources")?;
+    Ok(copy)
 }
 
 fn copy_sources(from: &Path, to: &Path) -> Result<()> {

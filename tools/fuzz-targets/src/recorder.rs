@@ -134,8 +134,8 @@ enum Step {
     SetLevel,
 }
 
-/// Registers, unregisters, and changes levels, with sections of sites that are nearly sane. The reader then knows just
-/// the providers that were accepted.
+/// Registers, unregisters, and changes levels, with sections of sites that are nearly sane. The reader then knows the
+/// providers that are registered still.
 ///
 /// # Panics
 /// If it does not, or a level word is written that nobody has registered.
@@ -148,7 +148,8 @@ fn registrations(recorder: &Small<'_>, input: &mut Unstructured<'_>) -> Result<(
     let bases: [AtomicU32; 4] = Default::default();
     let levels: [AtomicU32; 4] = Default::default();
     let mut is_registered = [false; 4];
-    let mut accepted = Vec::new();
+    // By level word; who has gone may have given the room of the entry to another one.
+    let mut accepted: [Option<String>; 4] = Default::default();
     for _ in 0..input.int_in_range(0..=8)? {
         let which = input.int_in_range(0..=3)?;
         match input.choose(&[Step::Register, Step::Register, Step::Unregister, Step::SetLevel])? {
@@ -162,17 +163,21 @@ fn registrations(recorder: &Small<'_>, input: &mut Unstructured<'_>) -> Result<(
                 if answer == Registered::Accepted {
                     assert!(!is_registered[which], "one level word twice");
                     is_registered[which] = true;
-                    accepted.push((String::from_utf8_lossy(name).into_owned(), section.len()));
+                    accepted[which] = Some(String::from_utf8_lossy(name).into_owned());
                 }
             }
             Step::Unregister => {
                 recorder.unregister(&mut registry, &raw const levels[which]);
                 is_registered[which] = false;
+                accepted[which] = None;
             }
             Step::SetLevel => {
-                let entry = u64::from(input.arbitrary::<u8>()?) * 8;
+                let first_site = match input.arbitrary::<u8>()? {
+                    id @ 0..4 => bases[usize::from(id)].load(Ordering::Relaxed).into(),
+                    id => u64::from(id),
+                };
                 let level = Level(input.int_in_range(1..=5)?);
-                let request = request::ProviderLevel { start_id: START, entry, level };
+                let request = request::ProviderLevel { start_id: START, first_site, level };
                 let _ = recorder.set_provider_level(&registry, &request);
             }
         }
@@ -183,7 +188,7 @@ fn registrations(recorder: &Small<'_>, input: &mut Unstructured<'_>) -> Result<(
     let mut output = vec![0; 8192];
     let used = recorder.sites(0, &mut output).expect("there is room");
     let table = SiteTable::parse(output[size_of::<SitesHeader>()..used].to_vec());
-    for (name, _) in &accepted {
+    for name in accepted.iter().flatten() {
         assert!(table.providers().iter().any(|provider| provider.name.raw() == name), "{name:?} is not in the table");
     }
     let registered: u64 = table.providers().iter().map(|provider| provider.registered).sum();

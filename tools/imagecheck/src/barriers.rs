@@ -8,6 +8,7 @@
 //! | `read:D`, acquire fence before the second look at `tail` | wherever a record is copied | `dmb ishld`, then a load |
 //! | `swap:A`, acquire of the lock | `Recorder::log` and `write_event` | `ldaxr`, or `swpa` with LSE |
 //! | `swap:B`, release of the lock | the same, or the guard's drop | `stlr` of zero |
+//! | `queued:A`, exchange of the queue's tail | as `swap:A` | `ldaxr` and then `stlxr`, or `swpal` with LSE |
 //!
 //! x64 needs none of them as instructions: its loads acquire and its stores release, and an exchange is a full barrier.
 //! Why these are right, and what LSE would change: docs/concurrency.md.
@@ -67,13 +68,26 @@ fn check_writer(texts: &[String], guards: &[String]) -> Vec<String> {
             broken.push(format!("no store-release (stlr) behind the fence at instruction {fence}"));
         }
     }
-    if !texts.iter().chain(guards).any(|text| ["ldaxr", "swpa"].contains(&mnemonic(text))) {
+    if !texts.iter().chain(guards).any(|text| ["ldaxr", "swpa", "swpal"].contains(&mnemonic(text))) {
         broken.push("no acquiring exchange (ldaxr or swpa) takes a lock".to_owned());
+    }
+    if !exchanges_both_ways(texts) && !exchanges_both_ways(guards) {
+        broken.push("no exchange that acquires and releases (ldaxr and stlxr, or swpal) queues a waiter".to_owned());
     }
     if !texts.iter().chain(guards).any(|text| text.starts_with("stlr xzr")) {
         broken.push("no store-release of zero (stlr xzr) gives a lock back".to_owned());
     }
     broken
+}
+
+/// Whether an exchange has both orderings: the store of its pair is the first one behind the load.
+fn exchanges_both_ways(texts: &[String]) -> bool {
+    let mut mnemonics = texts
+        .iter()
+        .map(|text| mnemonic(text))
+        .filter(|name| ["ldxr", "ldaxr", "stxr", "stlxr", "swpal"].contains(name));
+    let mut before = "";
+    mnemonics.any(|name| name == "swpal" || std::mem::replace(&mut before, name) == "ldaxr" && name == "stlxr")
 }
 
 fn acquires_first(texts: &[String]) -> bool {
@@ -98,13 +112,20 @@ mod tests {
         text.split(';').map(|line| line.trim().to_owned()).collect()
     }
 
-    const WRITER: &str = "ldaxr x8, [x9]; stxr w10, x11, [x9]; dmb ish; str x1, [x2]; stlr x3, [x4]; \
+    const WRITER: &str = "ldaxr x8, [x9]; stxr w10, x11, [x9]; ldaxr x8, [x7]; stlxr w10, x11, [x7]; dmb ish; str x1, [x2]; stlr x3, [x4]; \
                           dmb ish; stlr x3, [x4]; stlr xzr, [x9]";
 
     #[test]
     fn a_writer_without_one_of_its_barriers_is_refused() {
         assert_eq!(check_writer(&lines(WRITER), &[]), [""; 0]);
-        for (from, to) in [("dmb ish; str", "str"), ("ldaxr", "ldxr"), ("stlr xzr", "str xzr"), ("stlr x3", "str x3")] {
+        for (from, to) in [
+            ("dmb ish; str", "str"),
+            ("ldaxr", "ldxr"),
+            ("ldaxr x8, [x7]", "ldxr x8, [x7]"),
+            ("stlxr", "stxr"),
+            ("stlr xzr", "str xzr"),
+            ("stlr x3", "str x3"),
+        ] {
             assert!(!check_writer(&lines(&WRITER.replace(from, to)), &[]).is_empty(), "{from} left out");
         }
         let apart = WRITER.replace("; stlr xzr, [x9]", "");

@@ -2,9 +2,12 @@
 //!
 //! A defect is a patch in `testdata/faults`, and is built into a driver of its own.
 //!
-//! A patch begins with a line that says what it does, and one with the scenarios to try. Besides the scenarios of the
-//! list there are `soak`, a long storm, `coverage`, an NMI at every instruction, `stress`, which needs no driver but ring
-//! and recorder as libraries, and `verify-sys`, which only looks at the image.
+//! A patch begins with a line that says what it does, and one with the tests to try, cheapest first:
+//!
+//! - `PACKAGE:TEST`, such as `irqlog-recorder:clear`: an integration test of a package, on this machine and in no world;
+//! - `verify-sys`, which only looks at the image;
+//! - a scenario of the list;
+//! - `soak`, a long storm, `coverage`, an NMI at every instruction, and `stress`, ring and recorder as libraries.
 
 use std::{
     fs,
@@ -15,12 +18,12 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use irqlog_build::{
     drivers,
-    shell::{self, root},
+    shell::{self, root, timed},
 };
 use irqlog_imagecheck as imagecheck;
 
 use crate::{
-    outcome::{Outcome, limited},
+    outcome::{Outcome, limited, limited_in},
     rig,
     world::World,
 };
@@ -28,22 +31,31 @@ use crate::{
 struct Fault {
     name: String,
     about: String,
+    /// Package and integration test, of those that need no driver.
+    tests: Vec<(String, String)>,
+    /// What runs the driver, or looks at it.
     scenarios: Vec<String>,
     patch: PathBuf,
 }
 
 impl Fault {
     fn read(patch: PathBuf) -> Result<Self> {
-        let text = fs::read_to_string(&patch).with_context(|| format!("reading {}", patch.display()))?;
-        let mut lines = text.lines();
+        let patch_text = fs::read_to_string(&patch).with_context(|| format!("reading {}", patch.display()))?;
+        let mut lines = patch_text.lines();
         let about = lines.next().unwrap_or_default().to_owned();
         let scenarios = lines
             .next()
             .and_then(|line| line.strip_prefix("Scenarios: "))
             .with_context(|| format!("the second line of {} names no scenarios", patch.display()))?;
-        let scenarios = scenarios.split_whitespace().map(str::to_owned).collect();
+        let (mut tests, mut of_worlds) = (Vec::new(), Vec::new());
+        for scenario in scenarios.split_whitespace() {
+            match scenario.split_once(':') {
+                Some((package, test)) => tests.push((package.to_owned(), test.to_owned())),
+                None => of_worlds.push(scenario.to_owned()),
+            }
+        }
         let name = patch.file_stem().context("a patch has a name")?.to_string_lossy().into_owned();
-        Ok(Self { name, about, scenarios, patch })
+        Ok(Self { name, about, tests, scenarios: of_worlds, patch })
     }
 }
 
@@ -55,24 +67,37 @@ fn all() -> Result<Vec<Fault>> {
     patches.into_iter().map(Fault::read).collect()
 }
 
-/// Plants each fault, runs its scenarios in each world until one fails, and prints which scenario noticed the fault.
+/// Plants those of these names, or all of them if `names` is empty, one at a time. Tries its tests, and its scenarios in
+/// each world until one fails, and prints which world saw which.
 ///
 /// # Errors
-/// If a scenario that a patch names is unknown, a driver with a fault does not build, or more than one in ten goes unseen.
-pub fn run(worlds: &[World]) -> Result<()> {
-    let faults = all()?;
-    for &world in worlds {
-        world.prepare()?;
+/// If there is no fault of a name, a scenario that a patch names is unknown, a driver with a fault does not build, or more
+/// than one in ten goes unseen.
+pub fn run(worlds: &[World], names: &[String]) -> Result<()> {
+    let mut faults = all()?;
+    if let Some(unknown) = names.iter().find(|name| !faults.iter().any(|fault| fault.name == **name)) {
+        bail!("there is no fault {unknown}; testdata/faults has each as a patch of its name");
+    }
+    faults.retain(|fault| names.is_empty() || names.contains(&fault.name));
+    if faults.iter().any(|fault| !fault.scenarios.is_empty()) {
+        for &world in worlds {
+            world.prepare()?;
+        }
     }
     let mut unseen = Vec::new();
     println!("{:32} {:10} {:20} what it said", "fault", "world", "seen by");
     for fault in &faults {
         let mut is_seen = false;
-        for &world in worlds {
-            let seen = try_it(fault, world)?;
+        let mut show = |place: &str, seen: Option<Seen>| {
             is_seen |= seen.is_some();
             let (by, said) = seen.unwrap_or_else(|| ("-".to_owned(), String::new()));
-            println!("{:32} {:10} {by:20} {said}", fault.name, world.name());
+            println!("{:32} {place:10} {by:20} {said}", fault.name);
+        };
+        if !fault.tests.is_empty() {
+            show("tests", try_tests(fault)?);
+        }
+        for &world in worlds.iter().filter(|_| !fault.scenarios.is_empty()) {
+            show(world.name(), try_it(fault, world)?);
         }
         if !is_seen {
             unseen.push(format!("{} ({})", fault.name, fault.about));
@@ -91,8 +116,34 @@ pub fn run(worlds: &[World]) -> Result<()> {
     Ok(())
 }
 
+/// The test or the scenario that noticed a fault, and what it said.
+type Seen = (String, String);
+
+/// The test that noticed a fault, and what it said; `None` if no test did.
+///
+/// # Errors
+/// If a test cannot be built.
+fn try_tests(fault: &Fault) -> Result<Option<Seen>> {
+    let sources = drivers::patched_sources(&fault.patch, "tests")?;
+    for (package, test) in &fault.tests {
+        let cargo = |arguments: &[&str]| {
+            let mut cargo = Command::new("cargo");
+            cargo.current_dir(&sources).args(["test", "--quiet", "--locked", "--package", package, "--test", test]);
+            // Ours: only packages of the workspace have another path there, and are built again.
+            cargo.arg("--target-dir").arg(root().join("target")).args(arguments);
+            cargo
+        };
+        let name = format!("{package}:{test}");
+        timed(&format!("building {name} with {}", fault.name), || shell::run(&mut cargo(&["--no-run"])))?;
+        if let Outcome::Failed(said) = limited_in(&cargo(&[]), &sources)? {
+            return Ok(Some((name, essence(&said))));
+        }
+    }
+    Ok(None)
+}
+
 /// The scenario that noticed a fault, and what it said; `None` if no scenario did.
-fn try_it(fault: &Fault, world: World) -> Result<Option<(String, String)>> {
+fn try_it(fault: &Fault, world: World) -> Result<Option<Seen>> {
     let image = drivers::patched(&fault.patch, world.arch())?;
     for scenario in &fault.scenarios {
         let outcome = match scenario.as_str() {
@@ -140,7 +191,9 @@ fn in_rig(world: World, image: &Path, arguments: &[&str]) -> Result<Outcome> {
 fn essence(said: &str) -> String {
     let line = said
         .lines()
-        .find(|line| line.contains("rule broken") || line.starts_with("error"))
+        .find(|line| {
+            line.contains("rule broken") || line.starts_with("error") || line.starts_with("test result: FAILED")
+        })
         .or_else(|| said.lines().rfind(|line| !line.trim().is_empty()))
         .unwrap_or("it ended without a word");
     line.trim_start_matches("error: ").chars().take(120).collect()
@@ -171,7 +224,14 @@ mod tests {
     fn every_fault_says_what_it_does_and_who_may_see_it() {
         let faults = all().expect("testdata/faults");
         assert!(faults.len() >= 10);
-        assert!(faults.iter().all(|fault| fault.about.ends_with('.') && !fault.scenarios.is_empty()));
+        let has_tests = |fault: &Fault| !fault.scenarios.is_empty() || !fault.tests.is_empty();
+        assert!(faults.iter().all(|fault| fault.about.ends_with('.') && has_tests(fault)));
+        let mut tests = faults.iter().flat_map(|fault| &fault.tests);
+        let is_there = |package: &str, test: &str| {
+            let folder = package.trim_start_matches("irqlog-");
+            ["crates", "tools"].iter().any(|of| root().join(of).join(folder).join("tests").join(test).is_file())
+        };
+        assert!(tests.all(|(package, test)| is_there(package, &format!("{test}.rs"))), "a test that is not there");
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The result of a scenario, and commands with a time limit.
 
-use std::{fmt, process::Command, time::Duration};
+use std::{fmt, path::Path, process::Command, time::Duration};
 
 use anyhow::{Context, Result};
+use irqlog_build::shell::root;
 
 /// The result of a scenario in a world.
 #[derive(Debug)]
@@ -39,7 +40,16 @@ const LIMIT: Duration = Duration::from_mins(3);
 /// # Errors
 /// If it cannot be started.
 pub fn limited(command: &Command) -> Result<Outcome> {
+    limited_in(command, &root())
+}
+
+/// The same in a folder.
+///
+/// # Errors
+/// If it cannot be started.
+pub fn limited_in(command: &Command, folder: &Path) -> Result<Outcome> {
     let mut limited = Command::new("timeout");
+    limited.current_dir(folder);
     limited.arg(LIMIT.as_secs().to_string()).arg(command.get_program()).args(command.get_args());
     let output = limited.output().context("starting `timeout`")?;
     if output.status.success() {

@@ -73,13 +73,13 @@ enum Command {
     },
     /// Run every scenario in every world, and print one table
     Scenarios {
-        /// Only these; all of them without a name
+        /// Only these scenarios, or faults; all of them without a name
         names: Vec<String>,
         /// Only in this world
         #[arg(long, default_value = "all")]
         world: WorldArgument,
         /// Plant a fault at a time instead, and say which world saw it
-        #[arg(long, conflicts_with = "names")]
+        #[arg(long)]
         faults: bool,
     },
     /// Check an INF against the rules of InfVerif that apply to a primitive driver
@@ -155,7 +155,7 @@ fn main() -> ExitCode {
             soak::run(&only, &soak::Parameters { records, engine, lock, mutants })
         }
         Command::Bench { json } => bench::run_all(json),
-        Command::Scenarios { world, faults: true, .. } => faults::run(world.worlds()),
+        Command::Scenarios { names, world, faults: true } => faults::run(world.worlds(), &names),
         Command::Scenarios { names, world, faults: false } => scenarios::run(world.worlds(), &names),
     };
     match result {

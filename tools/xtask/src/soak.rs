@@ -92,7 +92,7 @@ fn run_tier(tier: Tier, parameters: &Parameters) -> Result<()> {
             shell::run(cargo.env("IRQLOG_DEEP_MODELS", "1"))
         }),
         Tier::SliceIndex => timed("a planted slice index", imagecheck::planted),
-        Tier::Faults => timed("planted faults", || faults::run(WorldArgument::All.worlds())),
+        Tier::Faults => timed("planted faults", || faults::run(WorldArgument::All.worlds(), &[])),
         Tier::CoverageArm64 => timed("the record path for ARM64, interrupted at every instruction", || {
             rig::prepare(Arch::Arm64)?;
             imagecheck::run(&[Arch::Arm64])?;
