@@ -56,12 +56,17 @@ pub enum LogError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// The file is shorter than its header says.
-    #[error("the file is cut off: {length} of {total} bytes are there, and what lay behind them cannot be read")]
+    #[error(
+        "the file is cut off: {length} of {total} bytes are there, and what lay behind them cannot be read{}",
+        if *.has_all_sites { "" } else { ". Events whose sites lay there are shown as (unknown site), with their arguments" }
+    )]
     CutOff {
         /// Bytes that are there.
         length: u64,
         /// Bytes that the header promises.
         total: u64,
+        /// The site table is whole.
+        has_all_sites: bool,
     },
     /// A lane cannot be read on.
     #[error("{0}; the rest of that lane cannot be read")]
@@ -85,10 +90,10 @@ pub enum Fault {
         /// Index of the lane that is read.
         shown: u32,
     },
-    /// The site table ends before its end.
+    /// The site table is not a row of entries.
     #[error(
-        "the site table is cut off or damaged: {known} of {size} bytes can be read. Events of the sites behind them are \
-         shown as (unknown site), with their arguments"
+        "the site table is damaged: {known} of its {size} bytes can be read. Events of the sites behind them are shown as \
+         (unknown site), with their arguments"
     )]
     Sites {
         /// Bytes up to the last whole entry.

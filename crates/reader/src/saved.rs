@@ -255,11 +255,11 @@ impl<R: Read + Seek> SavedLog<R> {
         let total = tables.header.total_size.get();
         let mut faults = Vec::new();
         let is_cut_off = length < total;
-        if is_cut_off {
-            faults.push(Fault::CutOff { length, total });
-        }
         let (known, size) = (tables.sites.known() as u64, tables.header.sites_size.get());
-        if tables.header.sites_offset.get() != 0 && known < size {
+        let has_all_sites = tables.header.sites_offset.get() == 0 || known >= size;
+        if is_cut_off {
+            faults.push(Fault::CutOff { length, total, has_all_sites });
+        } else if !has_all_sites {
             faults.push(Fault::Sites { known, size });
         }
         let room = (WINDOWS / tables.present().count().max(1)).clamp(4 * MAX_SIZE, 64 * MAX_SIZE) as u64;

@@ -211,7 +211,27 @@ fn overlapping_lanes_are_damage() {
     assert_eq!(output.status.code(), Some(4));
     let lines = output.stdout.iter().filter(|&&byte| byte == b'\n').count();
     assert_eq!(lines, 500, "the records of one lane");
-    assert_eq!(String::from_utf8_lossy(&output.stderr).lines().count(), 255, "the other lanes");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(said.lines().count(), 255, "the other lanes");
+    assert!(said.contains("lane 7 is left out: the file says that it lies where lane 0 lies"), "{said}");
+}
+
+/// A site table that is damaged, or cut off with its file, is said to be, with what that means for the events.
+#[test]
+fn a_site_table_that_cannot_be_read_is_told() {
+    let whole = long_provider_name(1);
+    let sites = Tables::parse(&whole).unwrap().header.sites_offset.get() as usize;
+    let mut damaged = whole.clone();
+    damaged[sites] ^= 1;
+    let cut = whole[..whole.len() - 8].to_vec();
+    for (name, bytes, words) in [("damaged", damaged, "the site table is damaged: 0 of"), ("cut", cut, "is cut off")] {
+        let output =
+            within_budget(&file(&format!("hostile-sites-{name}.irqlog"), &bytes), 1 << 20, &["decode", "FILE"]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(4), "{name}");
+        assert!(said.contains(words) && said.contains("(unknown site), with their arguments"), "{name}: {said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
 }
 
 /// Sequence numbers whose differences do not fit into a sum.
