@@ -37,7 +37,7 @@ fn events(log: &mut impl Log) -> Vec<(String, String)> {
 }
 
 /// What a session sees now.
-fn now<'d>(session: &mut Option<Session<&'d Direct<'d>>>) -> Vec<(String, String)> {
+fn now<S: Source>(session: &mut Option<Session<S>>) -> Vec<(String, String)> {
     let mut log = LiveLog::open(session.take().unwrap()).unwrap();
     let events = events(&mut log);
     *session = Some(log.into_session());
