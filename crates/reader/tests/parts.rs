@@ -122,7 +122,7 @@ fn a_file_says_that_it_is_cut_off_only_if_it_is() {
     assert_eq!(seen, [(0, 0, b"a".to_vec()), (0, 1, b"bcd".to_vec()), (0, 2, Vec::new())]);
     let length = whole.len() as u64;
     let log = SavedLog::open(Cursor::new(&whole[..whole.len() - 1])).unwrap();
-    assert_eq!(log.faults(), [Fault::CutOff { length: length - 1, total: length }]);
+    assert_eq!(log.faults(), [Fault::CutOff { length: length - 1, total: length, has_all_sites: false }]);
     let longer = [&whole[..], b"more"].concat();
     assert_eq!(SavedLog::open(Cursor::new(&longer)).unwrap().faults(), []);
 }
