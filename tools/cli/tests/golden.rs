@@ -77,6 +77,62 @@ fn bad_files_are_named_and_explained() {
     }
 }
 
+/// The table of `docs/cli.md` is the one that `--help` shows.
+#[test]
+fn the_table_of_exit_codes_is_documented() {
+    let help = String::from_utf8(irqlog(&["--help"]).stdout).unwrap();
+    let (_, codes) = help.split_once("Exit codes:\n").unwrap();
+    let rows: Vec<_> = codes.lines().map(|line| line.trim().split_once("  ").unwrap()).collect();
+    let rows: Vec<_> = rows.iter().map(|(code, meaning)| format!("| {code} | {meaning} |")).collect();
+    assert_eq!(rows.len(), 5);
+    let page = fs::read_to_string(images().join("../../docs/cli.md")).unwrap();
+    let documented: Vec<_> =
+        page.lines().filter(|line| line.starts_with("| ") && line.as_bytes()[2].is_ascii_digit()).collect();
+    assert_eq!(documented, rows);
+}
+
+/// `decode` is `read --file`, and every query reads a file.
+#[test]
+fn every_query_reads_a_file() {
+    let image = images().join("format-1.1.irqlog");
+    let image = image.to_str().unwrap();
+    for arguments in [&[][..], &["--json"], &["--irql", "NMI"], &["--cpu", "0,2", "--last", "5"]] {
+        let [decoded, read] =
+            [&["decode", image][..], &["read", "--file", image]].map(|command| irqlog(&[command, arguments].concat()));
+        assert!(decoded.status.success() && !decoded.stdout.is_empty());
+        assert_eq!(decoded, read, "{arguments:?}");
+    }
+    for (command, words) in [
+        (&["info", "--file", image][..], "processors active of"),
+        (&["info", "--file", image, "--json"], "\"tick_frequency\":"),
+        (&["stats", "--file", image], "own calls"),
+        (&["providers", "--file", image], "provider  "),
+    ] {
+        let output = irqlog(command);
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains(words), "{command:?}: {said}");
+    }
+    assert_eq!(irqlog(&["--rig", "/nowhere", "read", "--file", image]).status.code(), Some(2));
+}
+
+/// A saved log that is saved again shows the same, whole or cut off.
+#[test]
+fn a_saved_log_can_be_saved_again() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let whole = fs::read(images().join("format-1.1.irqlog")).unwrap();
+    let name = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    for (old, bytes, code) in [("again-whole", &whole[..], 0), ("again-cut", &whole[..whole.len() / 2], 4)] {
+        let (old, new) = (name(old), name(&format!("{old}-new")));
+        fs::write(&old, bytes).unwrap();
+        let _ = fs::remove_file(&new);
+        assert_eq!(irqlog(&["save", "--file", &old, &new]).status.code(), Some(code));
+        let [before, after] = [&old, &new].map(|file| irqlog(&["decode", file, "--json"]));
+        assert!(!after.stdout.is_empty());
+        assert_eq!(String::from_utf8_lossy(&before.stdout), String::from_utf8_lossy(&after.stdout));
+        assert_eq!((before.status.code(), after.status.code()), (Some(code), Some(0)));
+    }
+}
+
 #[test]
 fn exit_codes_are_as_documented() {
     let code = |arguments: &[&str]| irqlog(arguments).status.code();

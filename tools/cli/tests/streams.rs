@@ -16,7 +16,14 @@ use irqlog_wire::record::Kind;
 
 /// An image with a few records.
 fn image() -> Vec<u8> {
-    with_records(&tables(), (0..3).map(|seq| record(Kind::Text, seq, 0, b"hello")).collect())
+    image_of(0..3)
+}
+
+/// An image with the records of those numbers.
+fn image_of(seqs: std::ops::Range<u64>) -> Vec<u8> {
+    let mut tables = tables();
+    tables.lanes[0].next_seq.set(seqs.end);
+    with_records(&tables, seqs.map(|seq| record(Kind::Text, seq, 0, b"hello")).collect())
 }
 
 /// A shell command in which `"$0"` is irqlog, with the other arguments behind it; its exit code.
@@ -76,6 +83,64 @@ fn a_failed_save_leaves_nothing_and_can_be_done_again() {
     let saved = fs::read(&file).unwrap();
     assert_eq!(shell("\"$0\" \"$@\" 2>/dev/null", &arguments), Some(1), "a saved log is not replaced");
     assert_eq!((fs::read(&file).unwrap(), names(&folder).len()), (saved, 1));
+}
+
+/// Damaged records of a running driver are told, and found.
+#[test]
+fn damaged_records_of_a_running_driver_are_a_finding() {
+    let socket = server::serve("damaged", image_of(2..5));
+    for command in [&["read"][..], &["follow", "--count", "3"]] {
+        let output = common::irqlog([&["--rig", server::argument(&socket)][..], command].concat());
+        let [shown, said] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        assert_eq!(output.status.code(), Some(4), "{command:?}: {said}");
+        assert!(said.contains("driver: lane 0: 2 damaged records cannot be read"), "{command:?}: {said}");
+        assert!(shown.contains("2 records are missing, number 0 to 1") && shown.contains("hello"), "{shown}");
+    }
+}
+
+/// Starts `follow`, and waits until it has shown the three records of [`image`].
+fn followed(socket: &Path) -> (std::process::Child, BufReader<std::process::ChildStdout>) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_irqlog"))
+        .args(["--rig", server::argument(socket), "follow"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    for _ in 0..3 {
+        assert_ne!(out.read_line(&mut String::new()).unwrap(), 0);
+    }
+    (child, out)
+}
+
+fn ctrl_c(child: &std::process::Child) {
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+}
+
+/// The server never answers WAIT, so only a last round can show what was written meanwhile.
+#[test]
+fn follow_shows_what_was_written_up_to_ctrl_c() {
+    let (mut child, mut out) = followed(&server::serve_in_turn("ctrl-c", vec![image(), image_of(0..5)]));
+    ctrl_c(&child);
+    let mut rest = String::new();
+    std::io::Read::read_to_string(&mut out, &mut rest).unwrap();
+    assert_eq!((rest.matches("hello").count(), rest.contains("missing")), (2, false), "{rest}");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+/// The driver does not answer the last round.
+#[test]
+fn a_second_ctrl_c_ends_follow_at_once() {
+    let (mut child, _out) = followed(&server::serve_in_turn("ctrl-c-twice", vec![image(), Vec::new()]));
+    let end = Instant::now() + Duration::from_mins(1);
+    let status = loop {
+        ctrl_c(&child);
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        assert!(Instant::now() < end, "follow goes on after Ctrl-C");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(2));
 }
 
 /// `follow | head -1` ends though nothing more is written.

@@ -9,6 +9,7 @@ use std::{
 use irqlog_reader::{
     image,
     log::{self, Log},
+    record::Record,
     rig::{AnswerFrame, RequestFrame},
     saved::SavedLog,
 };
@@ -21,13 +22,19 @@ use zerocopy::{FromBytes, IntoBytes};
 
 /// Serves an image under a socket of that name; WAIT is never answered. Gives the socket's path.
 pub fn serve(name: &str, bytes: Vec<u8>) -> PathBuf {
+    serve_in_turn(name, vec![bytes])
+}
+
+/// Serves an image to each connection in turn, and the last one to all later connections. A connection whose image is
+/// empty gets no answer at all.
+pub fn serve_in_turn(name: &str, images: Vec<Vec<u8>>) -> PathBuf {
     // A socket's path has at most 108 bytes.
     let path = std::env::temp_dir().join(format!("irqlog-{}-{name}", std::process::id()));
     let _ = std::fs::remove_file(&path);
     let listener = UnixListener::bind(&path).unwrap();
     std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let bytes = bytes.clone();
+        for (turn, stream) in listener.incoming().enumerate() {
+            let bytes = images[turn.min(images.len() - 1)].clone();
             std::thread::spawn(move || answer_all(&mut stream.unwrap(), &bytes));
         }
     });
@@ -35,7 +42,9 @@ pub fn serve(name: &str, bytes: Vec<u8>) -> PathBuf {
 }
 
 fn answer_all(stream: &mut UnixStream, image: &[u8]) {
-    answer(stream, &[]);
+    if !image.is_empty() {
+        answer(stream, &[]);
+    }
     let mut frame = [0; size_of::<RequestFrame>()];
     while stream.read_exact(&mut frame).is_ok() {
         let frame = RequestFrame::read_from_bytes(&frame).unwrap();
@@ -65,14 +74,17 @@ fn tables_size(bytes: &[u8]) -> usize {
     (header.lanes_offset.get() + header.lane_size.get() * header.lane_count.get()) as usize
 }
 
-/// Everything of the lane at the first request, and nothing at the others.
+/// Everything of the lane from the cursor on. Records that are missing before the first one are told as damaged.
 fn batch(bytes: &[u8], request: &ReadRequest) -> Vec<u8> {
     let mut log = SavedLog::open(Cursor::new(bytes)).unwrap();
     let all = log::records(log.collect().unwrap());
     let tables = log.tables();
     let lane = request.lane.get() as usize;
     let is_first = request.flags.get() & ioctl::read_flags::FROM_START != 0;
-    let records: Vec<_> = all.iter().filter(|record| is_first && record.lane == request.lane.get()).collect();
+    let start = if is_first { tables.lanes[lane].first_seq.get() } else { request.cursor.seq.get() };
+    let is_wanted = |record: &&Record| record.lane == request.lane.get() && record.header.seq.get() >= start;
+    let records: Vec<_> = all.iter().filter(is_wanted).collect();
+    let damaged = records.first().map_or(0, |record| record.header.seq.get() - start);
     let mut data = Vec::new();
     for record in &records {
         data.extend_from_slice(record.header.as_bytes());
@@ -86,6 +98,7 @@ fn batch(bytes: &[u8], request: &ReadRequest) -> Vec<u8> {
         lane: request.lane,
         records: (data.len() as u32).into(),
         count: (records.len() as u32).into(),
+        damaged: (damaged as u32).into(),
         start_id: tables.header.start_id,
         barrier: u64::MAX.into(),
         next: ioctl::Cursor { seq: next, position: 0.into() },
