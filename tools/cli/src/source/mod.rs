@@ -28,10 +28,7 @@ use irqlog_reader::{
     session::{Session, SessionError, Source},
 };
 
-use crate::{
-    exit::{Exit, Usage},
-    output,
-};
+use crate::{exit::Exit, output};
 
 #[cfg(unix)]
 use self::ctrl_c as system;
@@ -45,18 +42,17 @@ pub struct OpenLog {
     file: Option<String>,
 }
 
-/// Opens the log in `file`, or else that of the running driver.
+/// Opens the log in `file`, or else that of the running driver. The rig takes the place of a driver, not of a file.
 ///
 /// # Errors
-/// If it cannot be opened, or if both a file and a rig are named.
+/// If it cannot be opened.
 pub fn open_log(file: Option<&Path>, rig: Option<&Path>) -> Result<OpenLog> {
-    match (file, rig) {
-        (None, _) => Ok(OpenLog { log: Box::new(LiveLog::open(open_driver(rig)?)?), file: None }),
-        (Some(file), None) => {
+    match file {
+        None => Ok(OpenLog { log: Box::new(LiveLog::open(open_driver(rig)?)?), file: None }),
+        Some(file) => {
             let name = file.display().to_string();
             Ok(OpenLog { log: open_file(file, &name)?, file: Some(name) })
         }
-        (Some(_), Some(_)) => Err(Usage("--rig and a file name two logs; leave one of them out".to_owned()).into()),
     }
 }
 
