@@ -88,7 +88,7 @@ pub struct ProviderHeader {
     pub registered: U64,
     /// Registrations so far; changes.
     pub registrations: U64,
-    /// Id of the first word of the sites; zero stands for the index of that word in the table.
+    /// Id of the first word of the sites; zero stands for the index of that word in the table. Since 1.2.
     pub first_site: U64,
     /// Zero.
     pub reserved: U64,
