@@ -75,6 +75,9 @@ fn the_sites_of_another_start_are_asked_for() {
     let mut session = Some(Session::new(&direct));
     assert_eq!(now(&mut session), [pair("one", "text of one")]);
     direct.recorder.set(start(8, "two"));
+    // Before a log is read to its end, which asks for the sites anew.
+    let tables = session.as_mut().unwrap().info().unwrap();
+    assert_eq!(tables.sites.providers()[0].name, "two");
     assert_eq!(now(&mut session), [pair("two", "text of two")]);
 }
 

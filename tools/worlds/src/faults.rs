@@ -129,8 +129,9 @@ fn try_tests(fault: &Fault) -> Result<Option<Seen>> {
         let cargo = |arguments: &[&str]| {
             let mut cargo = Command::new("cargo");
             cargo.current_dir(&sources).args(["test", "--quiet", "--locked", "--package", package, "--test", test]);
-            // Ours: only packages of the workspace have another path there, and are built again.
-            cargo.arg("--target-dir").arg(root().join("target")).args(arguments);
+            // Not the one in which the copy lies: cargo takes sources below its target folder for made ones, knows them
+            // by their place there, and would run the tests of the copy that was built first.
+            cargo.arg("--target-dir").arg(root().join("target/planted/build")).args(arguments);
             cargo
         };
         let name = format!("{package}:{test}");
