@@ -38,8 +38,8 @@ const MOST: usize = 200;
 const REPETITION: Duration = Duration::from_millis(4);
 /// Number of single records for the percentiles.
 const SAMPLES: usize = 200_000;
-/// Number of records that are stepped through to count instructions.
-const STEPPED: u64 = 200;
+/// Number of texts that are stepped through to count the library's instructions.
+const TEXTS: u64 = 2000;
 
 #[derive(Parser)]
 #[command(about = "Measures the record path: ratios, in one run")]
@@ -47,6 +47,12 @@ struct Cli {
     /// One JSON object instead of the table
     #[arg(long)]
     json: bool,
+    /// Only count instructions, which takes seconds, whatever else the machine does
+    #[arg(long)]
+    instructions: bool,
+    /// Only tell how often each instruction of this row is executed for a record, by its address in this program
+    #[arg(long, conflicts_with = "instructions")]
+    addresses: Option<String>,
     /// Draw the table into this file
     #[arg(long)]
     svg: Option<PathBuf>,
@@ -140,8 +146,64 @@ fn measure(rows: Vec<Row>) -> Vec<Figures> {
     figures
 }
 
+/// The rows whose instructions have a name among the ratios.
+const COUNTED: [(&str, &str); 5] = [
+    ("instructions_record48", rows::PERCPU),
+    ("instructions_event0", rows::NOTHING),
+    ("instructions_event6", rows::SIX),
+    ("instructions_str32", rows::STRING),
+    ("instructions_shared48", rows::SHARED),
+];
+
+/// Prints only instructions, as one JSON object, or as a table.
+fn only_instructions(cli: &Cli) {
+    let rows = rows();
+    let counts: Vec<(&str, &str, Option<f64>)> = COUNTED
+        .iter()
+        .map(|&(key, name)| (key, name, rows.iter().find(|row| row.name == name).and_then(Row::instructions)))
+        .collect();
+    let library = library_text();
+    let sys = cli.sys.as_deref().and_then(<[f64]>::first).copied();
+    let over = sys.zip(library).map(|(sys, library)| sys / library);
+    if cli.json {
+        let mut object: serde_json::Map<_, _> =
+            counts.iter().map(|&(key, _, count)| (key.to_owned(), json!(count))).collect();
+        object.insert("sys_over_lib".to_owned(), json!(over));
+        println!("{}", serde_json::Value::Object(object));
+        return;
+    }
+    let shown = |count: Option<f64>| count.map_or_else(|| "-".to_owned(), |count| format!("{count:.1}"));
+    for (key, name, count) in counts {
+        println!("{key:24} {:>8}   {name}", shown(count));
+    }
+    println!("{:24} {:>8}   a text of 48 bytes whose size the call site does not know", "library_text48", shown(library));
+    println!("{:24} {:>8}   the same in the built x64 irqlog.sys", "sys_text48", shown(sys));
+}
+
+/// Instructions of the library for a text whose length the compiler does not know, as for a caller of the function table.
+fn library_text() -> Option<f64> {
+    let call = rows::text_of_any_length();
+    let payload = [b'x'; rows::PAYLOAD];
+    // Full, as in the rows, so that every record takes old ones away.
+    for _ in 0..20_000 {
+        call(&payload);
+    }
+    instructions::count(&|| call(std::hint::black_box(&payload[..])), TEXTS)
+}
+
 fn main() -> Result<()> {
     let cli = Cli::parse();
+    if cli.instructions {
+        only_instructions(&cli);
+        return Ok(());
+    }
+    if let Some(name) = &cli.addresses {
+        let rows = rows();
+        let row = rows.iter().find(|row| row.name == *name).with_context(|| format!("no row is called {name}"))?;
+        let found = row.addresses().with_context(|| format!("{name}: its instructions cannot be counted"))?;
+        found.iter().for_each(|(address, times)| println!("{address:#x} {times:.3}"));
+        return Ok(());
+    }
     let mut all = rows();
     if let Some(program) = &cli.lttng {
         all.push(Row::lttng(program)?);
@@ -152,25 +214,23 @@ fn main() -> Result<()> {
         found.map_or(f64::NAN, Figures::median)
     };
     let floor = median("floor: exchange, tick, copy");
-    let percpu = median("percpu, 1 writers");
+    let percpu = median(rows::PERCPU);
     eprintln!("decoding and text");
     let (decode, text) = reading::measure();
-    let call = rows::text_of_any_length();
-    let payload = [b'x'; rows::PAYLOAD];
-    // Full, as in the rows, so that every record takes old ones away.
-    for _ in 0..20_000 {
-        call(&payload);
-    }
-    let library = instructions::count(&|| call(std::hint::black_box(&payload[..])), STEPPED);
+    let library = library_text();
     let (sys_instructions, sys_time) = match cli.sys.as_deref() {
         Some(&[instructions, time]) => (Some(instructions), Some(time)),
         _ => (None, None),
     };
+    let counted = |key: &str| {
+        let (_, name) = COUNTED.iter().find(|(found, _)| *found == key)?;
+        figures.iter().find(|figure| figure.row.name == *name)?.instructions
+    };
     let ratios = json!({
         "percpu_1w_over_floor": percpu / floor,
         "percpu_2w_over_1w": median("percpu, 2 writers") / percpu,
-        "shared_1w_over_floor": median("shared/swap, 1 writers") / floor,
-        "shared_2w_over_1w": median("shared/swap, 2 writers") / median("shared/swap, 1 writers"),
+        "shared_1w_over_floor": median(rows::SHARED) / floor,
+        "shared_2w_over_1w": median("shared/swap, 2 writers") / median(rows::SHARED),
         "lttng_over_percpu": cli.lttng.as_ref().map(|_| median(rows::LTTNG) / percpu),
         "sys_over_lib": sys_instructions.zip(library).map(|(sys, library)| sys / library),
         "decode_over_memcpy": decode,
@@ -178,6 +238,11 @@ fn main() -> Result<()> {
         "event6_over_record48": median(rows::SIX) / percpu,
         "fmt6_over_event6": median(rows::SIX_FORMATTED) / median(rows::SIX),
         "disabled_over_record48": median(rows::DISABLED) / percpu,
+        "instructions_record48": counted("instructions_record48"),
+        "instructions_event0": counted("instructions_event0"),
+        "instructions_event6": counted("instructions_event6"),
+        "instructions_str32": counted("instructions_str32"),
+        "instructions_shared48": counted("instructions_shared48"),
     });
     if let Some(file) = &cli.svg {
         let bars: Vec<_> = figures

@@ -11,7 +11,7 @@ use std::{
 use irqlog_provider::Interface;
 use irqlog_recorder::{
     draft::Draft,
-    log::Entry,
+    log::{Entry, Outcome},
     request::Configure,
     sites::{Provider, Registry},
 };
@@ -27,6 +27,10 @@ use super::{
     recorder::{Library, NoLock, library},
 };
 
+/// Name of the row with an event that has no arguments.
+pub const NOTHING: &str = "event: no arguments";
+/// Name of the row with a string.
+pub const STRING: &str = "event: a str of 32 bytes";
 /// Name of the row with six integers, of which ratios are made.
 pub const SIX: &str = "event: 6 integers";
 /// Name of the row with the same integers, formatted first.
@@ -65,8 +69,11 @@ unsafe extern "system" fn write_event(site: u32, level: u8, words: *const u64, c
     // SAFETY: as the caller promises.
     let draft = unsafe { Draft::event(Level(level), site, words) };
     // As the driver does it: for events the record path is part of this function.
-    black_box(recorder().log_here(&draft, Entry::MayWait));
-    0
+    match recorder().log_here(&draft, Entry::MayWait) {
+        Outcome::Written { .. } => 0,
+        Outcome::Filtered => 1,
+        Outcome::Dropped(_) => 2,
+    }
 }
 
 unsafe extern "system" fn no_text(_: u8, _: *const u8, _: usize) -> u32 {
@@ -148,13 +155,13 @@ const _: () = assert!(TEXT.len() == 32);
 pub fn rows() -> Vec<Row> {
     connect();
     vec![
-        row!("event: no arguments", irqlog_provider::info!("nothing to say")),
+        row!(NOTHING, irqlog_provider::info!("nothing to say")),
         row!("event: 2 integers", irqlog_provider::info!("port {} status {:#x}", number(), number())),
         row!(
             SIX,
             irqlog_provider::info!("{} {} {} {} {} {}", number(), number(), number(), number(), number(), number())
         ),
-        row!("event: a str of 32 bytes", irqlog_provider::info!("name {}", black_box(TEXT))),
+        row!(STRING, irqlog_provider::info!("name {}", black_box(TEXT))),
         row!("core::fmt of no arguments, as text", formatted(format_args!("nothing to say"))),
         row!("core::fmt of 2 integers, as text", formatted(format_args!("port {} status {:#x}", number(), number()))),
         row!(

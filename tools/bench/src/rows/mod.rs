@@ -12,13 +12,18 @@ use std::{
 };
 
 use anyhow::Result;
-pub use events::{DISABLED, SIX, SIX_FORMATTED};
-pub use recorder::{memory, text_of_any_length};
+pub use events::{DISABLED, NOTHING, SIX, SIX_FORMATTED, STRING};
+pub use recorder::{PERCPU, SHARED, memory, text_of_any_length};
 
 use crate::machine::{become_processor, switches};
 
 /// Bytes of payload of each record.
 pub const PAYLOAD: usize = 48;
+
+/// Number of records over which instructions are counted: enough for the work that is not done for every record.
+const STEPPED: u64 = 2048;
+/// Number of records that fill the ring of every row.
+const FULL: u64 = 40_000;
 
 /// Writes a number of records on the calling thread.
 pub type Work = Arc<dyn Fn(u64) + Send + Sync>;
@@ -98,18 +103,28 @@ impl Row {
         times.map(|times| times.iter().sum::<f64>() / times.len() as f64)
     }
 
-    /// Number of instructions for each record, with one writer; `None` if they cannot be counted.
+    /// Number of instructions for each record, with one writer and a full ring; `None` if they cannot be counted.
     pub fn instructions(&self) -> Option<f64> {
-        const RECORDS: u64 = 64;
+        let work = self.stepped()?;
+        let many = crate::instructions::count(&|| work(STEPPED), 1)?;
+        let none = crate::instructions::count(&|| work(0), 1)?;
+        Some((many - none) / STEPPED as f64)
+    }
+
+    /// How often each instruction is executed for a record, by its address in the program's file.
+    pub fn addresses(&self) -> Option<Vec<(usize, f64)>> {
+        let work = self.stepped()?;
+        let found = crate::instructions::addresses(&|| work(STEPPED));
+        Some(found.into_iter().map(|(address, times)| (address, times as f64 / STEPPED as f64)).collect())
+    }
+
+    /// The work of a row whose instructions can be counted, with a ring that is full already.
+    fn stepped(&self) -> Option<&Work> {
         if self.elsewhere.is_some() || self.writers != 1 || self.reader.is_some() {
             return None;
         }
-        let work = &self.work;
-        // Whatever is made on a thread's first call is not the record's.
-        work(1);
-        let many = crate::instructions::count(&|| work(RECORDS), 1)?;
-        let one = crate::instructions::count(&|| work(0), 1)?;
-        Some((many - one) / RECORDS as f64)
+        (self.work)(FULL);
+        Some(&self.work)
     }
 
     /// Ticks of each of `samples` single records of the first writer, while the other writers write too.

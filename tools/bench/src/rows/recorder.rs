@@ -27,6 +27,11 @@ use crate::machine::{Host, become_processor, tick};
 /// The recorder as a library, over a lock.
 pub type Library<L> = Recorder<'static, [AtomicU64], Host, L>;
 
+/// Name of the row of engine `percpu`, one writer.
+pub const PERCPU: &str = "percpu, 1 writers";
+/// Name of the row of engine `shared` with the lock `swap`, one writer.
+pub const SHARED: &str = "shared/swap, 1 writers";
+
 /// Words of the floor's ring: one mebibyte.
 const RING: usize = 128 * 1024;
 
