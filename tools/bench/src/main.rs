@@ -21,7 +21,7 @@ mod reading;
 mod rows;
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -176,7 +176,11 @@ fn only_instructions(cli: &Cli) {
     for (key, name, count) in counts {
         println!("{key:24} {:>8}   {name}", shown(count));
     }
-    println!("{:24} {:>8}   a text of 48 bytes whose size the call site does not know", "library_text48", shown(library));
+    println!(
+        "{:24} {:>8}   a text of 48 bytes whose size the call site does not know",
+        "library_text48",
+        shown(library)
+    );
     println!("{:24} {:>8}   the same in the built x64 irqlog.sys", "sys_text48", shown(sys));
 }
 
@@ -191,6 +195,32 @@ fn library_text() -> Option<f64> {
     instructions::count(&|| call(std::hint::black_box(&payload[..])), TEXTS)
 }
 
+/// Prints the addresses that a row executes, each with how often it does for one record.
+fn print_addresses(name: &str) -> Result<()> {
+    let rows = rows();
+    let row = rows.iter().find(|row| row.name == name).with_context(|| format!("no row is called {name}"))?;
+    let found = row.addresses().with_context(|| format!("{name}: its instructions cannot be counted"))?;
+    for (address, times) in found {
+        println!("{address:#x} {times:.3}");
+    }
+    Ok(())
+}
+
+/// Draws the chart of all rows.
+fn draw(file: &Path, figures: &[Figures], floor: f64) -> Result<()> {
+    let bars: Vec<_> = figures
+        .iter()
+        .map(|figure| chart::Bar {
+            name: figure.row.name.clone(),
+            group: figure.row.group,
+            spread: [0.25, 0.5, 0.75].map(|part| figure.at(part) / floor),
+        })
+        .collect();
+    std::fs::write(file, chart::svg(&bars)).with_context(|| format!("writing {}", file.display()))?;
+    eprintln!("chart: {}", file.display());
+    Ok(())
+}
+
 fn main() -> Result<()> {
     let cli = Cli::parse();
     if cli.instructions {
@@ -198,11 +228,7 @@ fn main() -> Result<()> {
         return Ok(());
     }
     if let Some(name) = &cli.addresses {
-        let rows = rows();
-        let row = rows.iter().find(|row| row.name == *name).with_context(|| format!("no row is called {name}"))?;
-        let found = row.addresses().with_context(|| format!("{name}: its instructions cannot be counted"))?;
-        found.iter().for_each(|(address, times)| println!("{address:#x} {times:.3}"));
-        return Ok(());
+        return print_addresses(name);
     }
     let mut all = rows();
     if let Some(program) = &cli.lttng {
@@ -245,16 +271,7 @@ fn main() -> Result<()> {
         "instructions_shared48": counted("instructions_shared48"),
     });
     if let Some(file) = &cli.svg {
-        let bars: Vec<_> = figures
-            .iter()
-            .map(|figure| chart::Bar {
-                name: figure.row.name.clone(),
-                group: figure.row.group,
-                spread: [0.25, 0.5, 0.75].map(|part| figure.at(part) / floor),
-            })
-            .collect();
-        std::fs::write(file, chart::svg(&bars)).with_context(|| format!("writing {}", file.display()))?;
-        eprintln!("chart: {}", file.display());
+        draw(file, &figures, floor)?;
     }
     if cli.json {
         println!("{ratios}");
