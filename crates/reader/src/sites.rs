@@ -228,11 +228,13 @@ mod tests {
     fn entry(sites: &[u8]) -> Vec<u8> {
         let mut header = ProviderHeader::new_zeroed();
         header.magic.set(PROVIDER_MAGIC);
-        header.size.set((size_of::<ProviderHeader>() + sites.len()) as u32);
-        header.sites_offset.set(size_of::<ProviderHeader>() as u32);
+        let name = *b"provider";
+        header.name_size.set(name.len() as u32);
+        header.size.set((size_of::<ProviderHeader>() + name.len() + sites.len()) as u32);
+        header.sites_offset.set((size_of::<ProviderHeader>() + name.len()) as u32);
         header.sites_size.set(sites.len() as u32);
         header.site_count.set((sites.len() / 32) as u32);
-        [header.as_bytes(), sites].concat()
+        [header.as_bytes(), &name, sites].concat()
     }
 
     #[test]
@@ -249,9 +251,9 @@ mod tests {
                 ids
             })
             .collect();
-        // A header has 8 words and a site 4.
-        assert_eq!(ids, [vec![8, 12, 20], vec![36]], "equal sites of two providers are two");
-        assert_eq!([8, 12, 16, 20, 24, 36].map(|id| table.first_equal(id)), [8, 12, 8, 20, 8, 36]);
-        assert_eq!(table.find(24).unwrap().1.format, b"port {}", "a record may name each of them");
+        // A header has 8 words, a name 1 and a site 4.
+        assert_eq!(ids, [vec![9, 13, 21], vec![38]], "equal sites of two providers are two");
+        assert_eq!([9, 13, 17, 21, 25, 38].map(|id| table.first_equal(id)), [9, 13, 9, 21, 9, 38]);
+        assert_eq!(table.find(25).unwrap().1.format, b"port {}", "a record may name each of them");
     }
 }

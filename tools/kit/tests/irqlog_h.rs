@@ -219,11 +219,14 @@ fn sites_of_two(standard: &str, arch: (&str, &str)) -> Vec<u8> {
 fn table_of(section: &[u8]) -> SiteTable {
     let mut header = ProviderHeader::new_zeroed();
     header.magic.set(PROVIDER_MAGIC);
-    header.size.set((size_of::<ProviderHeader>() + section.len()) as u32);
-    header.sites_offset.set(size_of::<ProviderHeader>() as u32);
+    // An entry without a name would be room that nobody has taken.
+    let name = *b"two_c\0\0\0";
+    header.name_size.set(5);
+    header.size.set((size_of::<ProviderHeader>() + name.len() + section.len()) as u32);
+    header.sites_offset.set((size_of::<ProviderHeader>() + name.len()) as u32);
     header.sites_size.set(section.len() as u32);
     header.site_count.set(sites(section).count() as u32);
-    SiteTable::parse([header.as_bytes(), section].concat())
+    SiteTable::parse([header.as_bytes(), &name, section].concat())
 }
 
 /// C gives each file a site of its own, and C++ each type that a template is made for; a reader takes those for one.

@@ -40,7 +40,7 @@ const STEPS: &[Step] = &[
     Step {
         name: "unit-property-model-doc-tests",
         slow: true,
-        run: || host::llvm().and_then(|_| cargo(&["test", "--locked"])),
+        run: || host::llvm().and_then(|_| cargo(&["test", "--locked", "--no-fail-fast"])),
     },
     Step { name: "driver-builds", slow: false, run: || drivers::drivers(&Arch::ALL) },
     Step { name: "driver-clippy", slow: true, run: drivers::clippy_drivers },
