@@ -38,6 +38,7 @@ routines! {
         reason: u32,
         component: *mut u8,
     ) -> u8 {
+        // SAFETY: the caller's record, resident until it deregisters; while it registers nobody else touches it.
         let record = unsafe { &mut *record };
         if record.State != 0 {
             return 0;
@@ -48,6 +49,7 @@ routines! {
     }
 
     fn KeDeregisterBugCheckReasonCallback(record: *mut KbugcheckReasonCallbackRecord) -> u8 {
+        // SAFETY: the record that the caller registered; while it deregisters nobody else touches it.
         core::mem::replace(unsafe { &mut (*record).State }, 0)
     }
 
