@@ -1,17 +1,14 @@
-//! Links a kernel image with DriverEntry as its entry point.
+//! Links a WDM image with DriverEntry as its entry point, in a workspace whose WDK configuration is KMDF's.
 
-use std::env;
-
-fn main() {
+fn main() -> Result<(), wdk_build::ConfigError> {
     for argument in
         ["/DRIVER", "/NODEFAULTLIB", "/SUBSYSTEM:NATIVE", "/ENTRY:DriverEntry", "/RELEASE", "/MAP", "/OPT:REF,NOICF"]
     {
         println!("cargo::rustc-cdylib-link-arg={argument}");
     }
-    // Where the kit's import libraries are: `cargo xtask build` says.
-    println!("cargo::rerun-if-env-changed=IRQLOG_KIT_LIB");
-    if let Ok(libraries) = env::var("IRQLOG_KIT_LIB") {
-        println!("cargo::rustc-link-search={libraries}");
-        println!("cargo::rustc-link-lib=ntoskrnl");
+    // wdk-sys names the libraries, KMDF's too, of which nothing is used.
+    for path in wdk_build::Config::from_env_auto()?.library_paths()? {
+        println!("cargo::rustc-link-search={}", path.display());
     }
+    Ok(())
 }

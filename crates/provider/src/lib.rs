@@ -37,8 +37,8 @@
 //! | [`connect`], [`disconnect`] | PASSIVE_LEVEL |
 //!
 //! Until a driver has [connected](connect), no level is enabled: the driver runs without irqlog just as well, and may
-//! try again later. This crate knows no kernel, so the driver itself asks irqlog.sys for its function table:
-//! docs/provider.md has the lines for it.
+//! try again later. This crate knows no kernel. A driver on windows-drivers-rs depends on `irqlog-provider-wdk`, which asks
+//! irqlog.sys for the function table and has all of this crate's macros; another driver asks itself, and calls [`connect`].
 //!
 //! # What it does not do
 //!

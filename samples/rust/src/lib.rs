@@ -5,15 +5,13 @@
 
 #![no_std]
 
-mod irqlog;
-
 use core::{
     ffi::c_void,
     ptr::null_mut,
     sync::atomic::{AtomicPtr, AtomicU32, Ordering},
 };
 
-use irqlog_provider::{Status, Utf16, debug, info, trace, warn};
+use irqlog::{Status, Utf16, debug, info, trace, warn};
 use wdk_sys::{
     _EVENT_TYPE::NotificationEvent,
     _KINTERRUPT_MODE::Latched,

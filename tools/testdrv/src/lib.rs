@@ -23,10 +23,9 @@ use core::{
 };
 
 use irqlog_nt::{
-    CONNECT_FULLY_SPECIFIED, DeviceObject, DriverObject, FileObject, IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE,
-    IRP_MJ_DEVICE_CONTROL, IoConnectInterruptParameters, IoStatusBlock, Irp, Kdpc, Kevent, NtStatus, ProcessorNumber,
-    STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_DEVICE_REQUEST, STATUS_PENDING, STATUS_SUCCESS, UnicodeString,
-    routines::imports as nt,
+    CONNECT_FULLY_SPECIFIED, DeviceObject, DriverObject, IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE,
+    IRP_MJ_DEVICE_CONTROL, IoConnectInterruptParameters, IoStatusBlock, Irp, Kdpc, NtStatus, ProcessorNumber,
+    STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_DEVICE_REQUEST, STATUS_SUCCESS, UnicodeString, routines::imports as nt,
 };
 use irqlog_storm::{
     CONTEXTS, COUNTS, Context, DEVICE_NAME, LEAVE, LOCK_ADDRESS, MAX_BLOB, MAX_TEXT, MISUSE, Misuse, PROVIDER, START,
@@ -34,7 +33,6 @@ use irqlog_storm::{
 };
 use irqlog_wire::{
     interface::{Interface, Outcome},
-    ioctl,
     irql::{DIRQL_MAX, DIRQL_MIN, HIGH_LEVEL},
     record::{Level, MAX_BLOB_PIECE},
 };
@@ -43,9 +41,6 @@ use irqlog_wire::{
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     unsafe { nt::KeBugCheckEx(u32::from_be_bytes(*b"STRM"), 0, 0, 0, 0) }
 }
-
-#[unsafe(no_mangle)]
-pub static _fltused: i32 = 0;
 
 /// Device levels, each with an interrupt.
 const LINES: usize = (DIRQL_MAX - DIRQL_MIN + 1) as usize;
@@ -58,7 +53,6 @@ static INTERFACE: Slot<Option<Interface>> = Slot(core::cell::UnsafeCell::new(Non
 static DPCS: Slot<[core::mem::MaybeUninit<Kdpc>; 64]> =
     Slot(core::cell::UnsafeCell::new([const { core::mem::MaybeUninit::zeroed() }; 64]));
 static LINE_OBJECTS: [AtomicUsize; LINES] = [const { AtomicUsize::new(0) }; LINES];
-static FILE: AtomicPtr<FileObject> = AtomicPtr::new(null_mut());
 static DEVICE: AtomicPtr<DeviceObject> = AtomicPtr::new(null_mut());
 static PROCESSORS: AtomicU32 = AtomicU32::new(0);
 static NMI: AtomicUsize = AtomicUsize::new(0);
@@ -105,16 +99,16 @@ fn log(context: Context, never_waits: bool) {
 
 /// Logs an event. Whether it was dropped only irqlog.sys knows. IRQL: any.
 fn log_event(writer: u16, number: u32, never_waits: bool) -> u32 {
-    if !irqlog_provider::is_enabled(Level::Info) {
+    if !irqlog_provider_wdk::is_enabled(Level::Info) {
         return Outcome::Filtered.0;
     }
     let mut bytes = [0; MAX_TEXT];
     let length = text(writer, number, &mut bytes);
     let text = bytes.get(..length).and_then(|text| core::str::from_utf8(text).ok()).unwrap_or_default();
     if never_waits {
-        irqlog_provider::info!(never_waits, "writer {writer:#x} number {number}: {text}");
+        irqlog_provider_wdk::info!(never_waits, "writer {writer:#x} number {number}: {text}");
     } else {
-        irqlog_provider::info!("writer {writer:#x} number {number}: {text}");
+        irqlog_provider_wdk::info!("writer {writer:#x} number {number}: {text}");
     }
     Outcome::Written.0
 }
@@ -240,7 +234,7 @@ unsafe fn control(irp: *mut Irp) -> (NtStatus, usize) {
                 (STATUS_SUCCESS, 8)
             }
             LEAVE => {
-                leave();
+                irqlog_provider_wdk::disconnect();
                 (STATUS_SUCCESS, 0)
             }
             START | COUNTS | MISUSE | LOCK_ADDRESS => (STATUS_BUFFER_TOO_SMALL, 0),
@@ -263,50 +257,15 @@ fn string(text: &mut [u16]) -> UnicodeString {
     UnicodeString { Length: bytes, MaximumLength: bytes, Buffer: text.as_mut_ptr() }
 }
 
-/// Gets the function table, and keeps the reference. IRQL: PASSIVE_LEVEL.
+/// Connects as any driver does. IRQL: PASSIVE_LEVEL.
 unsafe fn connect() -> NtStatus {
-    unsafe {
-        let mut name: [u16; ioctl::DEVICE_NAME.len()] = wide(ioctl::DEVICE_NAME);
-        let mut name = string(&mut name);
-        let (mut file, mut device) = (null_mut(), null_mut());
-        let status = nt::IoGetDeviceObjectPointer(&raw mut name, 3, &raw mut file, &raw mut device);
-        if status < 0 {
-            return status;
+    match irqlog_provider_wdk::connect(PROVIDER) {
+        Ok(interface) => {
+            unsafe { *INTERFACE.0.get() = Some(interface) };
+            STATUS_SUCCESS
         }
-        let mut event: Kevent = core::mem::zeroed();
-        nt::KeInitializeEvent(&raw mut event, 0, 0);
-        let mut block = IoStatusBlock { Status: 0, Information: 0 };
-        let mut interface = core::mem::MaybeUninit::<Interface>::uninit();
-        let irp = nt::IoBuildDeviceIoControlRequest(
-            ioctl::CONNECT,
-            device,
-            null_mut(),
-            0,
-            interface.as_mut_ptr().cast(),
-            size_of::<Interface>() as u32,
-            1,
-            &raw mut event,
-            &raw mut block,
-        );
-        // IoGetNextIrpStackLocation: the request belongs to this file; the framework of the tests asks for one.
-        (*(*irp).CurrentStackLocation.sub(1)).FileObject = file;
-        let mut status = nt::IofCallDriver(device, irp);
-        if status == STATUS_PENDING {
-            nt::KeWaitForSingleObject((&raw mut event).cast(), 0, 0, 0, null_mut());
-            status = block.Status;
-        }
-        if status < 0 {
-            nt::ObfDereferenceObject(file.cast());
-            return status;
-        }
-        FILE.store(file, Ordering::SeqCst);
-        let interface = interface.assume_init();
-        *INTERFACE.0.get() = Some(interface);
-        if irqlog_provider::connect(PROVIDER, &interface).is_err() {
-            return STATUS_INVALID_DEVICE_REQUEST;
-        }
+        Err(error) => error.status(),
     }
-    STATUS_SUCCESS
 }
 
 unsafe fn connect_interrupts() -> NtStatus {
@@ -338,15 +297,6 @@ unsafe fn connect_interrupts() -> NtStatus {
     STATUS_SUCCESS
 }
 
-/// Unregisters, and drops the reference. IRQL: PASSIVE_LEVEL.
-unsafe fn leave() {
-    irqlog_provider::disconnect();
-    let file = FILE.swap(null_mut(), Ordering::SeqCst);
-    if !file.is_null() {
-        unsafe { nt::ObfDereferenceObject(file.cast()) };
-    }
-}
-
 unsafe extern "system" fn unload(_: *mut DriverObject) {
     unsafe {
         for object in &LINE_OBJECTS {
@@ -357,7 +307,7 @@ unsafe extern "system" fn unload(_: *mut DriverObject) {
         nt::KeFlushQueuedDpcs();
         // Everyone is quiet: now the reference may go.
         *INTERFACE.0.get() = None;
-        leave();
+        irqlog_provider_wdk::disconnect();
         nt::IoDeleteDevice(DEVICE.swap(null_mut(), Ordering::SeqCst));
     }
 }

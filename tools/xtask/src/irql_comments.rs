@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use irqlog_build::shell::root;
 
 /// Where those are.
-const FOLDERS: [&str; 2] = ["driver", "samples/rust/src"];
+const FOLDERS: [&str; 4] = ["driver", "crates/provider-wdk/src", "crates/provider-wdk/examples", "samples/rust/src"];
 
 /// Checks them.
 ///
