@@ -17,7 +17,6 @@
 //! | [`shown`] | what is shown of a log: one structure for each thing, for text and JSON |
 //! | [`text`] | a record as a line of text |
 //! | [`untrusted`] | strings of others, which can only be printed escaped |
-//! | [`rig`] | the frames in which the rig carries control requests over a socket |
 //!
 //! Input is never trusted: sizes are checked before they are used, and damage in one place does not hide the rest.
 
@@ -30,7 +29,6 @@ pub mod log;
 mod merge;
 pub mod record;
 mod render;
-pub mod rig;
 pub mod save;
 pub mod saved;
 pub mod secondary;

@@ -15,7 +15,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use irqlog_reader::rig::{AnswerFrame, MAX_BYTES, RequestFrame};
+use irqlog_rig_protocol::{AnswerFrame, MAX_BYTES, RequestFrame};
 use irqlog_wire::ioctl::WIN32_NAME;
 use zerocopy::{FromBytes, IntoBytes};
 

@@ -9,10 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use irqlog_reader::{
-    rig::{AnswerFrame, MAX_BYTES, RequestFrame},
-    session::{SessionError, Source},
-};
+use irqlog_reader::session::{SessionError, Source};
+use irqlog_rig_protocol::{AnswerFrame, MAX_BYTES, RequestFrame};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::ctrl_c;

@@ -10,9 +10,9 @@ use irqlog_reader::{
     image,
     log::{self, Log},
     record::Record,
-    rig::{AnswerFrame, RequestFrame},
     saved::SavedLog,
 };
+use irqlog_rig_protocol::{AnswerFrame, RequestFrame};
 use irqlog_wire::{
     VERSION,
     ioctl::{self, BatchHeader, ReadRequest, SitesHeader, SitesRequest},

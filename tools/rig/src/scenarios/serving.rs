@@ -4,7 +4,7 @@ use std::{io::Write, os::unix::net::UnixStream, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use irqlog_nt::STATUS_INVALID_PARAMETER;
-use irqlog_reader::rig::RequestFrame;
+use irqlog_rig_protocol::RequestFrame;
 use irqlog_wire::ioctl;
 use zerocopy::IntoBytes;
 

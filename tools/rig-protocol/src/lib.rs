@@ -1,5 +1,7 @@
 //! The frames in which the rig carries control requests over a Unix socket.
 //!
+//! The rig serves them, and irqlog off Windows sends them (`--rig`). irqlog.exe has no part of this.
+//!
 //! A connection is a handle: the rig opens the handle when the connection is made, and closes it when the connection
 //! ends. Requests follow each other; the rig answers a request before it reads the next. If a client closes the
 //! connection while a request is pended, the rig closes the handle, as Windows does when a process ends.
