@@ -7,12 +7,13 @@ use core::{
 };
 
 use irqlog_recorder::{
-    Platform, Recorder,
+    Recorder,
     config::Config,
     layout::{Identity, Layout},
     memory::Memory,
     pointers::Pointers,
 };
+use irqlog_ring::clock::Clock;
 use wdk_sys::{
     ALL_PROCESSOR_GROUPS, NTSTATUS, STATUS_INSUFFICIENT_RESOURCES,
     ntddk::{KeQueryActiveProcessorCountEx, KeQueryMaximumProcessorCountEx},
@@ -164,7 +165,7 @@ fn identity() -> Identity {
     Identity {
         machine: MACHINE,
         tick_frequency: system::tick_frequency(),
-        tick: System.tick(),
+        tick: System.now(),
         time: system::time(),
         version: VERSION,
     }

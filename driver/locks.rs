@@ -13,13 +13,10 @@
 
 use core::{cell::UnsafeCell, mem::MaybeUninit, sync::atomic::AtomicU64};
 
-use irqlog_recorder::{Platform, config::Config};
-use irqlog_ring::lock::{
-    Attempt, RawLock,
-    either::Either,
-    queued::QueuedLock,
-    swap::SwapLock,
-    word::{Alone, Clock},
+use irqlog_recorder::config::Config;
+use irqlog_ring::{
+    lock::{Attempt, RawLock, either::Either, queued::QueuedLock, swap::SwapLock},
+    word::Alone,
 };
 use irqlog_wire::image::Lock;
 use wdk_sys::{
@@ -31,12 +28,6 @@ use wdk_sys::{
 };
 
 use crate::system::{self, System};
-
-impl Clock for System {
-    fn now(&self) -> u64 {
-        self.tick()
-    }
-}
 
 /// A KSPIN_LOCK alone on two cache lines, so that waiters that spin on it disturb no other data.
 #[derive(Debug)]
@@ -146,12 +137,12 @@ const fn ours<L: RawLock>(lock: L) -> Ours<L> {
 #[cfg(feature = "checked")]
 impl irqlog_ring::lock::checked::Judge for System {
     fn processor(&self) -> u32 {
-        Platform::processor(self)
+        irqlog_recorder::Platform::processor(self)
     }
 
     fn violation(&self, violation: irqlog_ring::lock::checked::Violation, lock: usize, owner: Option<u32>) -> ! {
         let [kind, owner, current] =
-            irqlog_wire::bugcheck::parameters(violation as u8, owner, Platform::processor(self));
+            irqlog_wire::bugcheck::parameters(violation as u8, owner, irqlog_recorder::Platform::processor(self));
         // SAFETY: any IRQL (DDI wdm/nf-wdm-kebugcheckex).
         unsafe {
             wdk_sys::ntddk::KeBugCheckEx(irqlog_wire::bugcheck::LOCK_VIOLATION, kind, lock as u64, owner, current)

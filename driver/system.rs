@@ -1,7 +1,7 @@
 //! IRQL, processor, clock and ids: the recorder's [`Platform`] on Windows.
 
 use irqlog_recorder::Platform;
-use irqlog_ring::lock::Irql;
+use irqlog_ring::{clock::Clock, lock::Irql};
 #[cfg(target_arch = "x86_64")]
 use wdk_sys::ntddk::KeLowerIrql as lower_irql;
 // On ARM64 KeLowerIrql is a macro over this export (wdm.h).
@@ -47,6 +47,15 @@ unsafe impl Irql for System {
     }
 }
 
+impl Clock for System {
+    fn now(&self) -> u64 {
+        // SAFETY: any IRQL; the optional frequency is not wanted.
+        let counter = unsafe { KeQueryPerformanceCounter(core::ptr::null_mut()) };
+        // SAFETY: both members of LARGE_INTEGER cover the same eight bytes.
+        unsafe { counter.QuadPart as u64 }
+    }
+}
+
 impl Platform for System {
     fn irql(&self) -> u8 {
         // SAFETY: any IRQL.
@@ -56,13 +65,6 @@ impl Platform for System {
     fn processor(&self) -> u32 {
         // SAFETY: any IRQL; the optional result is not wanted.
         unsafe { KeGetCurrentProcessorNumberEx(core::ptr::null_mut()) }
-    }
-
-    fn tick(&self) -> u64 {
-        // SAFETY: any IRQL; the optional frequency is not wanted.
-        let counter = unsafe { KeQueryPerformanceCounter(core::ptr::null_mut()) };
-        // SAFETY: both members of LARGE_INTEGER cover the same eight bytes.
-        unsafe { counter.QuadPart as u64 }
     }
 
     fn thread_and_process(&self) -> (u32, u32) {

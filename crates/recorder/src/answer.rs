@@ -44,7 +44,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
     /// ahead of the lane; [`Refusal::BufferTooSmall`] below [`MIN_READ_OUTPUT`](crate::request::MIN_READ_OUTPUT).
     pub fn read(&self, request: &Read, output: &mut [u8]) -> Result<usize, Refusal> {
         let lane = self.image.lane(request.lane as usize).ok_or(Refusal::InvalidParameter)?;
-        let barrier = self.platform.tick();
+        let barrier = self.platform.now();
         let cursor = match request.from {
             None => lane.start(),
             Some(cursor) if request.start_id == self.start_id && is_within(&lane, cursor.seq) => cursor,

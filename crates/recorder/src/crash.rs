@@ -167,7 +167,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
             return false;
         }
         header[header_word::CRASH_PROCESSOR].store(u64::from(self.platform.processor()));
-        header[header_word::CRASH_TICK].store(self.platform.tick());
+        header[header_word::CRASH_TICK].store(self.platform.now());
         let text = Text::of(bug_check);
         let draft = Draft::text(Level::Error, text.bytes()).with_flags(flags::OWN);
         if self.log(&draft, Entry::NeverWaits) != Outcome::Filtered {

@@ -37,18 +37,17 @@ pub mod sites;
 pub mod waiting;
 mod words;
 
+use irqlog_ring::{clock::Clock, lock::Irql};
 pub use log::Recorder;
 
-/// The services of the system that the recorder uses, besides raising and lowering the IRQL.
+/// The services of the system that the recorder uses, besides the clock and raising and lowering the IRQL.
 ///
 /// Every function may be called at any IRQL unless it says otherwise.
-pub trait Platform: irqlog_ring::lock::Irql {
+pub trait Platform: Irql + Clock {
     /// The current IRQL.
     fn irql(&self) -> u8;
     /// System-wide index of the current processor; stable only at `DISPATCH_LEVEL` or above.
     fn processor(&self) -> u32;
-    /// The time in ticks, from a counter that all processors share.
-    fn tick(&self) -> u64;
     /// Ids of the current thread and process. IRQL: at most `DISPATCH_LEVEL`.
     fn thread_and_process(&self) -> (u32, u32);
 }

@@ -193,7 +193,7 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
         // count at 0, so nobody on it is inside a write, and whoever interrupts us writes elsewhere. Its NMI lane: the
         // count is 2 or more while we are here, since we found it at 1 or have set it ourselves, so whoever interrupts
         // us drops.
-        let written = unsafe { lane.append(record, || self.platform.tick(), self.policy()) };
+        let written = unsafe { lane.append(record, || self.platform.now(), self.policy()) };
         written.map(|seq| (index, seq)).map_err(|_| DropReason::Refused)
     }
 
@@ -202,9 +202,9 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
     #[expect(clippy::inline_always, reason = "see `write`")]
     fn write_shared(&self, record: Record<'_>, owned: Owned<'_, L>) -> Result<(u32, u64), DropReason> {
         let lane = self.image.main.lane(0).ok_or(DropReason::NoLane)?;
-        let since = lane.next_seq().is_multiple_of(HOLD_SAMPLE).then(|| self.platform.tick());
+        let since = lane.next_seq().is_multiple_of(HOLD_SAMPLE).then(|| self.platform.now());
         // SAFETY: we hold the lock of the shared lane, whose hand-over orders our stores after the last owner's.
-        let written = unsafe { lane.append(record, || self.platform.tick(), self.policy()) };
+        let written = unsafe { lane.append(record, || self.platform.now(), self.policy()) };
         self.count_ownership(lane.control(), since, owned.waited);
         drop(owned.held);
         written.map(|seq| (0, seq)).map_err(|_| DropReason::Refused)
@@ -301,10 +301,10 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
         if !waits {
             return Owning::NotNow;
         }
-        let from = is_busy.then(|| self.platform.tick());
+        let from = is_busy.then(|| self.platform.now());
         // SAFETY: the node is this call's alone; the guard is dropped in `write_shared`.
         let Some(held) = (unsafe { Held::acquire(&self.lock, node, raised) }) else { return Owning::GaveUp };
-        let waited = from.map(|from| self.platform.tick().wrapping_sub(from));
+        let waited = from.map(|from| self.platform.now().wrapping_sub(from));
         Owning::Yes(Owned { held, waited })
     }
 
@@ -317,7 +317,7 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
         }
         if let Some(since) = since {
             bump(&lane[lane_word::HOLD_SAMPLES]);
-            raise_to(&lane[lane_word::LONGEST_HOLD], self.platform.tick().wrapping_sub(since));
+            raise_to(&lane[lane_word::LONGEST_HOLD], self.platform.now().wrapping_sub(since));
         }
     }
 }

@@ -3,6 +3,7 @@
 //! | Module | What |
 //! |---|---|
 //! | [`word`] | the memory: 64-bit words read and written atomically; loom and fault injection supply their own |
+//! | [`clock`] | the time, as records and waiters have it |
 //! | [`lane`] | the protocol between the writer and the readers of one lane |
 //! | [`lock`] | how a shared lane gets a single writer: the lock trait, its guards, and irqlog's own locks |
 //! | [`nesting`] | how a writer finds out that it interrupted another writer on its own processor |
@@ -12,6 +13,7 @@
 
 #![no_std]
 
+pub mod clock;
 pub mod lane;
 pub mod lock;
 pub mod nesting;

@@ -41,6 +41,15 @@ impl Word for Counted {
     fn compare_exchange(&self, current: u64, value: u64) -> bool {
         self.0.compare_exchange(current, value, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
+    fn compare_exchange_release(&self, current: u64, value: u64) -> bool {
+        self.compare_exchange(current, value)
+    }
+    fn swap_acquire(&self, value: u64) -> u64 {
+        self.0.swap(value, Ordering::Relaxed)
+    }
+    fn swap_acquire_release(&self, value: u64) -> u64 {
+        self.swap_acquire(value)
+    }
     fn release_fence(&self) {}
     fn acquire_fence(&self) {}
 }

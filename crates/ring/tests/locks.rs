@@ -7,13 +7,15 @@ use std::{
     sync::atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
-use irqlog_ring::lock::{
-    Attempt, RawLock,
-    checked::{Checked, Judge, Violation},
-    either::Either,
-    queued::QueuedLock,
-    swap::SwapLock,
-    word::Clock,
+use irqlog_ring::{
+    clock::Clock,
+    lock::{
+        Attempt, RawLock,
+        checked::{Checked, Judge, Violation},
+        either::Either,
+        queued::QueuedLock,
+        swap::SwapLock,
+    },
 };
 
 /// A clock that goes on by one at each look.

@@ -13,7 +13,7 @@ use std::{
 use common::{LoomWord, NoClock};
 use irqlog_ring::{
     lane::{Copied, Cursor, Lane, Record},
-    lock::{Attempt, RawLock, queued::QueuedLock, swap::SwapLock, word::LockWord},
+    lock::{Attempt, RawLock, queued::QueuedLock, swap::SwapLock},
     word::Word,
 };
 use irqlog_wire::{
@@ -91,6 +91,15 @@ impl Word for Seen {
     }
     fn compare_exchange(&self, current: u64, value: u64) -> bool {
         self.word().compare_exchange(current, value, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+    fn compare_exchange_release(&self, current: u64, value: u64) -> bool {
+        self.word().compare_exchange(current, value, Ordering::Release, Ordering::Relaxed).is_ok()
+    }
+    fn swap_acquire(&self, value: u64) -> u64 {
+        self.word().swap(value, Ordering::Acquire)
+    }
+    fn swap_acquire_release(&self, value: u64) -> u64 {
+        self.word().swap(value, Ordering::AcqRel)
     }
     fn release_fence(&self) {
         if self.without != Without::WriterFence {

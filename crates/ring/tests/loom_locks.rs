@@ -1,23 +1,22 @@
 //! The locks `swap` and `queued` under loom: owners exclude each other and see each other's stores, and `queued` goes
 //! round in order. Each model is run again with one ordering taken out, and must then fail.
 
+mod common;
+
 use std::{
     cell::Cell,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use irqlog_ring::lock::{
-    Attempt, RawLock,
-    queued::QueuedLock,
-    swap::SwapLock,
-    word::{Alone, Clock, LockWord},
+use common::{LoomWord, NoClock};
+use irqlog_ring::{
+    clock::Clock,
+    lock::{Attempt, RawLock, queued::QueuedLock, swap::SwapLock},
+    word::{Alone, Word},
 };
 use loom::{
     cell::UnsafeCell,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, atomic::Ordering},
     thread,
 };
 
@@ -56,24 +55,20 @@ fn without(step: Without) -> bool {
     WITHOUT.get() == step
 }
 
-struct Word(AtomicU64);
-
-impl Default for Word {
-    fn default() -> Self {
-        Self(AtomicU64::new(0))
-    }
-}
+/// A word whose orderings can be left out.
+#[derive(Default)]
+struct ModelWord(LoomWord);
 
 const fn order(is_weak: bool, strong: Ordering) -> Ordering {
     if is_weak { Ordering::Relaxed } else { strong }
 }
 
-impl LockWord for Word {
+impl Word for ModelWord {
     fn load(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.load()
     }
     fn load_acquire(&self) -> u64 {
-        let value = self.0.load(Ordering::Relaxed);
+        let value = self.0.0.load(Ordering::Relaxed);
         // Of what a lock loads, an address is queued:E, and the word that becomes 0 is queued:C.
         let step = if value > 1 { Without::LinkAcquire } else { Without::HandedAcquire };
         if !without(step) {
@@ -82,7 +77,13 @@ impl LockWord for Word {
         value
     }
     fn store(&self, value: u64) {
-        self.0.store(value, Ordering::Relaxed);
+        self.0.store(value);
+    }
+    fn fetch_add(&self, value: u64) -> u64 {
+        self.0.fetch_add(value)
+    }
+    fn compare_exchange(&self, current: u64, value: u64) -> bool {
+        self.0.compare_exchange(current, value)
     }
     fn store_release(&self, value: u64) {
         let step = if value > 1 { Without::LinkRelease } else { Without::HandOverRelease };
@@ -90,15 +91,15 @@ impl LockWord for Word {
         // As an exchange, whose result is not used: loom takes a plain store and another thread's exchange for unordered,
         // and a waiter of `swap` then sees its own exchange for ever. In the language's model the exchange that found
         // TAKEN follows the one before it at once, so the store that frees the lock comes after both.
-        self.0.swap(value, order);
+        self.0.0.swap(value, order);
     }
     fn swap_acquire(&self, value: u64) -> u64 {
         if without(Without::Atomicity) {
-            let before = self.0.load(Ordering::Acquire);
-            self.0.store(value, Ordering::Relaxed);
+            let before = self.0.0.load(Ordering::Acquire);
+            self.0.0.store(value, Ordering::Relaxed);
             return before;
         }
-        let before = self.0.swap(value, order(without(Without::SwapAcquire), Ordering::Acquire));
+        let before = self.0.0.swap(value, order(without(Without::SwapAcquire), Ordering::Acquire));
         ARRIVALS.set(ARRIVALS.get() + 1);
         before
     }
@@ -108,30 +109,28 @@ impl LockWord for Word {
             Without::TailRelease => Ordering::Acquire,
             _ => Ordering::AcqRel,
         };
-        let before = self.0.swap(value, order);
+        let before = self.0.0.swap(value, order);
         ARRIVALS.set(ARRIVALS.get() + 1);
         before
     }
     fn compare_exchange_release(&self, current: u64, value: u64) -> bool {
         let order = order(without(Without::EmptyRelease), Ordering::Release);
-        self.0.compare_exchange(current, value, order, Ordering::Relaxed).is_ok()
+        self.0.0.compare_exchange(current, value, order, Ordering::Relaxed).is_ok()
+    }
+    fn release_fence(&self) {
+        self.0.release_fence();
+    }
+    fn acquire_fence(&self) {
+        self.0.acquire_fence();
     }
     fn pause(&self) {
-        thread::yield_now();
+        self.0.pause();
     }
 }
 
 thread_local! {
     /// Exchanges of a lock's word so far; looked at between steps of the model, which does not know of it.
     static ARRIVALS: Cell<usize> = const { Cell::new(0) };
-}
-
-struct NoClock;
-
-impl Clock for NoClock {
-    fn now(&self) -> u64 {
-        0
-    }
 }
 
 /// What the lock guards, and the lock.
@@ -180,14 +179,14 @@ fn check(ends: Ends, without: Without, preemptions: Option<usize>, model: impl F
     assert_eq!(result.is_ok(), ends == Ends::Well, "the model without {without:?}");
 }
 
-fn new_swap() -> SwapLock<Word, NoClock> {
-    SwapLock::new(Word::default(), NoClock, 0)
+fn new_swap() -> SwapLock<ModelWord, NoClock> {
+    SwapLock::new(ModelWord::default(), NoClock, 0)
 }
 
 /// Two threads that try twice each.
 fn tries() {
     let guarded = Guarded::new(new_swap());
-    let add = |guarded: &Guarded<SwapLock<Word, NoClock>>| {
+    let add = |guarded: &Guarded<SwapLock<ModelWord, NoClock>>| {
         let owns = guarded.lock.try_acquire() == Attempt::Acquired(());
         if owns {
             guarded.add();
@@ -240,8 +239,8 @@ fn owners_of_swap_exclude_and_see_each_other() {
     }
 }
 
-fn new_queued() -> QueuedLock<Word, NoClock> {
-    QueuedLock::new(Word::default(), NoClock, 0)
+fn new_queued() -> QueuedLock<ModelWord, NoClock> {
+    QueuedLock::new(ModelWord::default(), NoClock, 0)
 }
 
 #[test]

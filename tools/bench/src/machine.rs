@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use irqlog_recorder::Platform;
-use irqlog_ring::lock::{Irql, word::Clock};
+use irqlog_ring::{clock::Clock, lock::Irql};
 
 thread_local! {
     static PROCESSOR: Cell<u32> = const { Cell::new(0) };
@@ -90,10 +90,6 @@ impl Platform for Host {
     #[inline]
     fn processor(&self) -> u32 {
         PROCESSOR.get()
-    }
-    #[inline]
-    fn tick(&self) -> u64 {
-        tick()
     }
     #[inline]
     fn thread_and_process(&self) -> (u32, u32) {

@@ -19,7 +19,10 @@ use irqlog_recorder::{
     request::{self, MIN_READ_OUTPUT, Read, Request},
     sites::{Provider, Registry},
 };
-use irqlog_ring::lock::{Attempt, Irql, RawLock};
+use irqlog_ring::{
+    clock::Clock,
+    lock::{Attempt, Irql, RawLock},
+};
 use irqlog_wire::{
     event::{ArgumentKind, MAX_ARGUMENTS, MAX_CALL_WORDS, head_word, head_words},
     image::ImageHeader,
@@ -42,15 +45,18 @@ unsafe impl Irql for Machine {
     unsafe fn lower(&self, _: u8) {}
 }
 
+impl Clock for Machine {
+    fn now(&self) -> u64 {
+        7
+    }
+}
+
 impl Platform for Machine {
     fn irql(&self) -> u8 {
         0
     }
     fn processor(&self) -> u32 {
         0
-    }
-    fn tick(&self) -> u64 {
-        7
     }
     fn thread_and_process(&self) -> (u32, u32) {
         (1, 2)

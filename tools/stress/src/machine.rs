@@ -18,13 +18,8 @@ use std::{
 
 use irqlog_recorder::Platform;
 use irqlog_ring::{
-    lock::{
-        Irql,
-        either::Either,
-        queued::QueuedLock,
-        swap::SwapLock,
-        word::{Clock, LockWord},
-    },
+    clock::Clock,
+    lock::{Irql, either::Either, queued::QueuedLock, swap::SwapLock},
     word::Word,
 };
 use irqlog_storm::Context;
@@ -90,10 +85,6 @@ impl Platform for Processors {
         PROCESSOR.get()
     }
 
-    fn tick(&self) -> u64 {
-        self.0.elapsed().as_nanos() as u64
-    }
-
     fn thread_and_process(&self) -> (u32, u32) {
         load::ids(PROCESSOR.get() as u16)
     }
@@ -101,7 +92,7 @@ impl Platform for Processors {
 
 impl Clock for Processors {
     fn now(&self) -> u64 {
-        self.tick()
+        self.0.elapsed().as_nanos() as u64
     }
 }
 
@@ -170,6 +161,18 @@ impl Word for Dawdling {
         Word::compare_exchange(self.access(), current, value)
     }
 
+    fn compare_exchange_release(&self, current: u64, value: u64) -> bool {
+        self.access().compare_exchange_release(current, value)
+    }
+
+    fn swap_acquire(&self, value: u64) -> u64 {
+        self.access().swap_acquire(value)
+    }
+
+    fn swap_acquire_release(&self, value: u64) -> u64 {
+        self.access().swap_acquire_release(value)
+    }
+
     fn release_fence(&self) {
         self.access().release_fence();
     }
@@ -184,21 +187,29 @@ impl Word for Dawdling {
 #[derive(Debug, Default)]
 pub struct Yielding(AtomicU64);
 
-impl LockWord for Yielding {
+impl Word for Yielding {
     fn load(&self) -> u64 {
-        LockWord::load(&self.0)
+        Word::load(&self.0)
     }
 
     fn load_acquire(&self) -> u64 {
-        LockWord::load_acquire(&self.0)
+        Word::load_acquire(&self.0)
     }
 
     fn store(&self, value: u64) {
-        LockWord::store(&self.0, value);
+        Word::store(&self.0, value);
     }
 
     fn store_release(&self, value: u64) {
-        LockWord::store_release(&self.0, value);
+        Word::store_release(&self.0, value);
+    }
+
+    fn fetch_add(&self, value: u64) -> u64 {
+        Word::fetch_add(&self.0, value)
+    }
+
+    fn compare_exchange(&self, current: u64, value: u64) -> bool {
+        Word::compare_exchange(&self.0, current, value)
     }
 
     fn swap_acquire(&self, value: u64) -> u64 {
@@ -211,6 +222,14 @@ impl LockWord for Yielding {
 
     fn compare_exchange_release(&self, current: u64, value: u64) -> bool {
         self.0.compare_exchange_release(current, value)
+    }
+
+    fn release_fence(&self) {
+        self.0.release_fence();
+    }
+
+    fn acquire_fence(&self) {
+        self.0.acquire_fence();
     }
 
     fn pause(&self) {

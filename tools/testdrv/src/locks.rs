@@ -6,12 +6,14 @@ use core::{
 };
 
 use irqlog_nt::{GroupAffinity, NtStatus, STATUS_INVALID_DEVICE_REQUEST, STATUS_SUCCESS};
-use irqlog_ring::lock::{
-    RawLock,
-    checked::{Checked, Judge, Violation},
-    queued::QueuedLock,
-    swap::SwapLock,
-    word::Clock,
+use irqlog_ring::{
+    clock::Clock,
+    lock::{
+        RawLock,
+        checked::{Checked, Judge, Violation},
+        queued::QueuedLock,
+        swap::SwapLock,
+    },
 };
 use irqlog_storm::Misuse;
 use irqlog_wire::{bugcheck, irql::HIGH_LEVEL};

@@ -24,7 +24,10 @@ use irqlog_recorder::{
     log::{Entry, Outcome},
     pointers::Pointers,
 };
-use irqlog_ring::lock::{Attempt, Irql, RawLock};
+use irqlog_ring::{
+    clock::Clock,
+    lock::{Attempt, Irql, RawLock},
+};
 use irqlog_wire::{
     crash::{ANCHOR_MAGIC, Anchor, GUID_BYTES},
     record::Level,
@@ -48,15 +51,18 @@ unsafe impl Irql for &Machine {
     unsafe fn lower(&self, _: u8) {}
 }
 
+impl Clock for &Machine {
+    fn now(&self) -> u64 {
+        self.0.fetch_add(7, Ordering::Relaxed) + 7
+    }
+}
+
 impl Platform for &Machine {
     fn irql(&self) -> u8 {
         15
     }
     fn processor(&self) -> u32 {
         (self.0.load(Ordering::Relaxed) % 2) as u32
-    }
-    fn tick(&self) -> u64 {
-        self.0.fetch_add(7, Ordering::Relaxed) + 7
     }
     fn thread_and_process(&self) -> (u32, u32) {
         (4, 8)

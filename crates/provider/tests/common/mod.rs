@@ -27,7 +27,10 @@ use irqlog_recorder::{
     pointers::Pointers,
     sites::{Provider, Registry},
 };
-use irqlog_ring::lock::{Attempt, Irql, RawLock};
+use irqlog_ring::{
+    clock::Clock,
+    lock::{Attempt, Irql, RawLock},
+};
 use irqlog_wire::{
     interface::{INTERFACE_VERSION, Interface, Registration},
     record::Level,
@@ -45,16 +48,19 @@ unsafe impl Irql for Host {
     unsafe fn lower(&self, _: u8) {}
 }
 
+impl Clock for Host {
+    fn now(&self) -> u64 {
+        static TICK: AtomicU64 = AtomicU64::new(0);
+        TICK.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
 impl Platform for Host {
     fn irql(&self) -> u8 {
         0
     }
     fn processor(&self) -> u32 {
         0
-    }
-    fn tick(&self) -> u64 {
-        static TICK: AtomicU64 = AtomicU64::new(0);
-        TICK.fetch_add(1, Ordering::Relaxed)
     }
     fn thread_and_process(&self) -> (u32, u32) {
         (1, 2)

@@ -147,7 +147,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         is_small: bool,
         last: Option<Selection>,
     ) -> Option<(Selection, Sums)> {
-        let now = last.map_or_else(|| self.platform.tick(), |last| last.now);
+        let now = last.map_or_else(|| self.platform.now(), |last| last.now);
         let oldest = self.note_newest(scratch, now);
         if let Some(last) = last {
             let sums = self.sums(scratch, &last);

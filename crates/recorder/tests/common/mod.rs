@@ -19,6 +19,7 @@ use irqlog_recorder::{
     sites::{Provider, Registry},
 };
 use irqlog_ring::{
+    clock::Clock,
     lane::Cursor,
     lock::{Attempt, Irql, RawLock},
     word::Word,
@@ -91,6 +92,18 @@ impl Word for TestWord {
     fn compare_exchange(&self, current: u64, value: u64) -> bool {
         self.control.access();
         Word::compare_exchange(&self.value, current, value)
+    }
+    fn compare_exchange_release(&self, current: u64, value: u64) -> bool {
+        self.control.access();
+        self.value.compare_exchange_release(current, value)
+    }
+    fn swap_acquire(&self, value: u64) -> u64 {
+        self.control.access();
+        self.value.swap_acquire(value)
+    }
+    fn swap_acquire_release(&self, value: u64) -> u64 {
+        self.control.access();
+        self.value.swap_acquire_release(value)
     }
     fn release_fence(&self) {
         self.control.access();
@@ -167,16 +180,19 @@ unsafe impl Irql for &Machine {
     }
 }
 
+impl Clock for &Machine {
+    fn now(&self) -> u64 {
+        self.tick.set(self.tick.get() + 1);
+        self.tick.get()
+    }
+}
+
 impl Platform for &Machine {
     fn irql(&self) -> u8 {
         self.irql.get()
     }
     fn processor(&self) -> u32 {
         self.processor.get()
-    }
-    fn tick(&self) -> u64 {
-        self.tick.set(self.tick.get() + 1);
-        self.tick.get()
     }
     fn thread_and_process(&self) -> (u32, u32) {
         assert!(self.irql.get() <= 2, "PsGetCurrentThreadId above DISPATCH_LEVEL");

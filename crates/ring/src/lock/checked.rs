@@ -5,10 +5,8 @@
 //! than the budget. Only the owner writes the owner word, after the acquisition, and clears it before the release. The
 //! word lies on a line of its own, so the lock itself behaves as it does in a free build.
 
-use super::{
-    Attempt, RawLock,
-    word::{Alone, LockWord},
-};
+use super::{Attempt, RawLock};
+use crate::word::{Alone, Word};
 
 /// A misuse of a lock. The numbers are the first parameter of the bug check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +40,7 @@ pub struct Checked<L, W, J> {
 
 const NOBODY: u64 = 0;
 
-impl<L: RawLock, W: LockWord, J: Judge> Checked<L, W, J> {
+impl<L: RawLock, W: Word, J: Judge> Checked<L, W, J> {
     /// Makes a checked lock of a free lock, and a word that is 0.
     pub const fn new(lock: L, owner: W, judge: J) -> Self {
         Self { lock, owner: Alone(owner), judge }
@@ -68,7 +66,7 @@ impl<L: RawLock, W: LockWord, J: Judge> Checked<L, W, J> {
 }
 
 // SAFETY: the inner lock excludes and orders; what is added is done by its owner while it is the owner, or ends here.
-unsafe impl<L: RawLock, W: LockWord, J: Judge> RawLock for Checked<L, W, J> {
+unsafe impl<L: RawLock, W: Word, J: Judge> RawLock for Checked<L, W, J> {
     type Node = L::Node;
 
     unsafe fn acquire(&self, node: &Self::Node) -> bool {

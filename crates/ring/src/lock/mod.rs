@@ -10,9 +10,9 @@
 
 pub mod checked;
 pub mod either;
+mod patience;
 pub mod queued;
 pub mod swap;
-pub mod word;
 
 /// Raises and lowers the IRQL of the current processor.
 ///

@@ -24,9 +24,10 @@
 
 use core::{marker::PhantomData, sync::atomic::AtomicU64};
 
-use super::{
-    Attempt, RawLock,
-    word::{Alone, Clock, LockWord, Patience},
+use super::{Attempt, RawLock, patience::Patience};
+use crate::{
+    clock::Clock,
+    word::{Alone, Word},
 };
 
 /// The place in the queue of a waiter or of the owner. It stays where it is from acquisition to release.
@@ -64,7 +65,7 @@ pub struct QueuedLock<W, C, N = W> {
 
 const NOBODY: u64 = 0;
 
-impl<W: LockWord, C: Clock, N: LockWord + Default> QueuedLock<W, C, N> {
+impl<W: Word, C: Clock, N: Word + Default> QueuedLock<W, C, N> {
     /// Makes a free lock of a word that is 0.
     pub const fn new(word: W, clock: C, budget: u64) -> Self {
         Self { tail: Alone(word), clock, budget, nodes: PhantomData }
@@ -74,7 +75,7 @@ impl<W: LockWord, C: Clock, N: LockWord + Default> QueuedLock<W, C, N> {
 // SAFETY: the queue starts with the owner, and only the owner hands the lock over, to one other, when it releases:
 // `queued:D` to the one behind it, or `queued:F` to whoever comes next and finds the queue empty. Each of the two pairs
 // with an acquire of the new owner, so it sees what earlier owners stored.
-unsafe impl<W: LockWord, C: Clock, N: LockWord + Default> RawLock for QueuedLock<W, C, N> {
+unsafe impl<W: Word, C: Clock, N: Word + Default> RawLock for QueuedLock<W, C, N> {
     type Node = Node<N>;
 
     unsafe fn acquire(&self, node: &Node<N>) -> bool {

@@ -18,9 +18,10 @@
 //! | `swap:A` Acquire | exchange that finds 0 | `swap:B` |
 //! | `swap:B` Release | store of 0 | `swap:A` |
 
-use super::{
-    Attempt, RawLock,
-    word::{Alone, Clock, LockWord, Patience},
+use super::{Attempt, RawLock, patience::Patience};
+use crate::{
+    clock::Clock,
+    word::{Alone, Word},
 };
 
 /// The lock `swap`. `budget` is in ticks of the clock; with 0 a waiter waits for ever.
@@ -34,7 +35,7 @@ pub struct SwapLock<W, C> {
 const FREE: u64 = 0;
 const TAKEN: u64 = 1;
 
-impl<W: LockWord, C: Clock> SwapLock<W, C> {
+impl<W: Word, C: Clock> SwapLock<W, C> {
     /// Makes a free lock of a word that is 0.
     pub const fn new(word: W, clock: C, budget: u64) -> Self {
         Self { word: Alone(word), clock, budget }
@@ -43,7 +44,7 @@ impl<W: LockWord, C: Clock> SwapLock<W, C> {
 
 // SAFETY: the exchange that finds FREE makes its caller the owner, and until the owner stores FREE every other exchange
 // finds TAKEN. That exchange is an acquire and that store a release, so an owner sees what earlier owners stored.
-unsafe impl<W: LockWord, C: Clock> RawLock for SwapLock<W, C> {
+unsafe impl<W: Word, C: Clock> RawLock for SwapLock<W, C> {
     type Node = ();
 
     unsafe fn acquire(&self, (): &()) -> bool {

@@ -1,13 +1,13 @@
-//! A lock's word under loom.
+//! A word under loom, and a clock for locks without a budget.
 
-use irqlog_ring::lock::word::{Clock, LockWord};
+use irqlog_ring::{clock::Clock, word::Word};
 use loom::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicU64, Ordering, fence},
     thread,
 };
 
 /// A word with the orderings that it is asked for.
-pub struct LoomWord(AtomicU64);
+pub struct LoomWord(pub AtomicU64);
 
 impl Default for LoomWord {
     fn default() -> Self {
@@ -15,7 +15,7 @@ impl Default for LoomWord {
     }
 }
 
-impl LockWord for LoomWord {
+impl Word for LoomWord {
     fn load(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -29,14 +29,26 @@ impl LockWord for LoomWord {
         // As an exchange: `loom_locks.rs` says why.
         self.0.swap(value, Ordering::Release);
     }
+    fn fetch_add(&self, value: u64) -> u64 {
+        self.0.fetch_add(value, Ordering::Relaxed)
+    }
+    fn compare_exchange(&self, current: u64, value: u64) -> bool {
+        self.0.compare_exchange(current, value, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+    fn compare_exchange_release(&self, current: u64, value: u64) -> bool {
+        self.0.compare_exchange(current, value, Ordering::Release, Ordering::Relaxed).is_ok()
+    }
     fn swap_acquire(&self, value: u64) -> u64 {
         self.0.swap(value, Ordering::Acquire)
     }
     fn swap_acquire_release(&self, value: u64) -> u64 {
         self.0.swap(value, Ordering::AcqRel)
     }
-    fn compare_exchange_release(&self, current: u64, value: u64) -> bool {
-        self.0.compare_exchange(current, value, Ordering::Release, Ordering::Relaxed).is_ok()
+    fn release_fence(&self) {
+        fence(Ordering::Release);
+    }
+    fn acquire_fence(&self) {
+        fence(Ordering::Acquire);
     }
     fn pause(&self) {
         thread::yield_now();

@@ -17,7 +17,10 @@ use irqlog_recorder::{
     pointers::Pointers,
     request::Read,
 };
-use irqlog_ring::lock::{Attempt, RawLock, queued::QueuedLock, swap::SwapLock, word::Alone};
+use irqlog_ring::{
+    lock::{Attempt, RawLock, queued::QueuedLock, swap::SwapLock},
+    word::Alone,
+};
 use irqlog_wire::{image::Engine, ioctl::BatchHeader, record::Level};
 use zerocopy::FromBytes;
 
