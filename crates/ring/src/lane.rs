@@ -145,7 +145,7 @@ pub struct Cursor {
 
 /// The result of one [`Lane::read`] besides the records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Batch {
+pub struct BatchSummary {
     /// Cursor for the next read.
     pub next: Cursor,
     /// Number of records that were overwritten since the cursor.
@@ -342,15 +342,15 @@ impl<'m, W: Word> Lane<'m, W> {
     /// Passes the records from `cursor` on to `sink`, oldest first, until there are no more, or until `sink` answers
     /// false: then it has no room for this record, and has not taken it. Never blocks, and never disturbs the writer.
     /// IRQL: any.
-    pub fn read(&self, cursor: Cursor, copied: &mut Copied, mut sink: impl FnMut(&[u64]) -> bool) -> Batch {
+    pub fn read(&self, cursor: Cursor, copied: &mut Copied, mut sink: impl FnMut(&[u64]) -> bool) -> BatchSummary {
         let Some((mut first, head)) = self.first_whole(cursor, copied) else {
             // Overtaken again and again: nothing is decided, the caller comes back with the same cursor.
-            return Batch { next: cursor, lost: 0, cleared: 0, damaged: 0, more: true };
+            return BatchSummary { next: cursor, lost: 0, cleared: 0, damaged: 0, more: true };
         };
         let floor = self.control[at::FLOOR].load(); // read:F
         let wanted = later(cursor.seq, floor);
         let oldest = first.seq.wrapping_sub(first.damaged);
-        let mut batch = Batch {
+        let mut batch = BatchSummary {
             next: Cursor { seq: later(wanted, first.seq), position: first.position },
             lost: distance(wanted, oldest),
             cleared: distance(cursor.seq, floor),
