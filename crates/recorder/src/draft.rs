@@ -6,7 +6,7 @@
 
 use core::mem::MaybeUninit;
 
-use irqlog_ring::lane::Record;
+use irqlog_ring::lane::NewRecord;
 use irqlog_wire::{
     event::MAX_EVENT_WORDS,
     image::DropReason,
@@ -116,14 +116,14 @@ impl Room {
         clippy::inline_always,
         reason = "as a call it is handed draft and record in memory; measured: docs/performance.md"
     )]
-    pub fn encode<'r>(&'r mut self, draft: &Draft<'r>, origin: Origin, pointers: &Pointers) -> Option<Record<'r>> {
+    pub fn encode<'r>(&'r mut self, draft: &Draft<'r>, origin: Origin, pointers: &Pointers) -> Option<NewRecord<'r>> {
         if !draft.event.is_empty() {
             if event::needs_driver(draft.event) {
                 return self.encode_event(draft, origin, pointers);
             }
             let payload = draft.event;
             let fits = payload.len() <= MAX_EVENT_WORDS;
-            return fits.then(|| Record {
+            return fits.then(|| NewRecord {
                 header: header(draft, origin, payload.len(), size_of_val(payload)).to_words(),
                 payload,
             });
@@ -144,18 +144,18 @@ impl Room {
         // SAFETY: all of `head`, `body` and `last`, which are all of the first `length` words, were written: the parts
         // of the draft are as long as they. Same layout, and the borrow of `self` goes over.
         let payload = unsafe { core::slice::from_raw_parts(self.0.as_ptr().cast(), length) };
-        Some(Record { header: header.to_words(), payload })
+        Some(NewRecord { header: header.to_words(), payload })
     }
 
     /// The same for an event with strings or pointers.
     #[inline(never)]
-    fn encode_event<'r>(&'r mut self, draft: &Draft<'_>, origin: Origin, pointers: &Pointers) -> Option<Record<'r>> {
+    fn encode_event<'r>(&'r mut self, draft: &Draft<'_>, origin: Origin, pointers: &Pointers) -> Option<NewRecord<'r>> {
         // SAFETY: as the one who made the draft has promised.
         let (length, flagged) = unsafe { event::expand(draft.event, &mut self.0, pointers) }?;
         let header = header(&draft.with_flags(flagged), origin, length, length * WORD);
         // SAFETY: `length` words were written, from the first on. Same layout, and the borrow of `self` goes over.
         let payload = unsafe { core::slice::from_raw_parts(self.0.as_ptr().cast(), length) };
-        Some(Record { header: header.to_words(), payload })
+        Some(NewRecord { header: header.to_words(), payload })
     }
 }
 
@@ -182,6 +182,6 @@ fn header(draft: &Draft<'_>, origin: Origin, length: usize, payload_size: usize)
 
 /// Sets the processor in the header of a record.
 #[inline]
-pub(crate) const fn set_processor(record: &mut Record<'_>, processor: u32) {
+pub(crate) const fn set_processor(record: &mut NewRecord<'_>, processor: u32) {
     record.header[WORD_PROCESSOR] |= processor as u64 & 0xffff;
 }

@@ -45,7 +45,7 @@
 //! It does not allocate, format or panic, and calls Windows only through [`Platform`](crate::Platform) and the lock.
 
 use irqlog_ring::{
-    lane::Record,
+    lane::NewRecord,
     lock::{Attempt, Held, Raised, RawLock},
     nesting::{Depth, Entered},
     word::Word,
@@ -163,7 +163,7 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
     #[expect(clippy::inline_always, reason = "see above; measured: docs/performance.md")]
     fn write(
         &self,
-        record: Record<'_>,
+        record: NewRecord<'_>,
         entered: &Entered<'_, M::Word>,
         raised: &Raised<'_, P>,
         waits: bool,
@@ -200,7 +200,7 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
     /// Writes the shared lane, and releases its lock.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "see `write`")]
-    fn write_shared(&self, record: Record<'_>, owned: Owned<'_, L>) -> Result<(u32, u64), DropReason> {
+    fn write_shared(&self, record: NewRecord<'_>, owned: Owned<'_, L>) -> Result<(u32, u64), DropReason> {
         let lane = self.image.main.lane(0).ok_or(DropReason::NoLane)?;
         let since = lane.next_seq().is_multiple_of(HOLD_SAMPLE).then(|| self.platform.now());
         // SAFETY: we hold the lock of the shared lane, whose hand-over orders our stores after the last owner's.

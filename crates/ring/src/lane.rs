@@ -123,7 +123,7 @@ impl<W> Copy for Lane<'_, W> {}
 
 /// A record to append: its header, without seq and tick, and its payload, in whole words.
 #[derive(Clone, Copy, Debug)]
-pub struct Record<'r> {
+pub struct NewRecord<'r> {
     /// The words of a [`RecordHeader`](irqlog_wire::record::RecordHeader).
     pub header: [u64; HEADER_WORDS],
     /// The words of the payload, at most [`MAX_PAYLOAD`](irqlog_wire::record::MAX_PAYLOAD) bytes.
@@ -241,7 +241,7 @@ impl<'m, W: Word> Lane<'m, W> {
     #[expect(clippy::inline_always, reason = "measured: docs/performance.md")]
     pub unsafe fn append(
         &self,
-        mut record: Record<'_>,
+        mut record: NewRecord<'_>,
         clock: impl FnOnce() -> u64,
         policy: Policy,
     ) -> Result<u64, Full> {

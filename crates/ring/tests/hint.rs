@@ -6,7 +6,7 @@ use std::{
 };
 
 use irqlog_ring::{
-    lane::{Copied, Cursor, Lane, Record},
+    lane::{Copied, Cursor, Lane, NewRecord},
     word::Word,
 };
 use irqlog_wire::{
@@ -83,7 +83,7 @@ fn a_right_hint_saves_the_walk_and_a_wrong_one_changes_nothing() {
         let mut header = [0; HEADER_WORDS];
         header[0] = WORDS * WORD as u64;
         // SAFETY: one thread.
-        unsafe { lane.append(Record { header, payload: &[7] }, || 0, Policy::Overwrite) }.unwrap();
+        unsafe { lane.append(NewRecord { header, payload: &[7] }, || 0, Policy::Overwrite) }.unwrap();
     }
     let place = |seq: u64| Cursor { seq, position: start.wrapping_add((seq - 1) * WORDS) };
     // Two records are copied, and a few words of control looked at; a walk looks at hundreds.

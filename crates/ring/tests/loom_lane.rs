@@ -12,7 +12,7 @@ use std::{
 
 use common::{LoomWord, NoClock};
 use irqlog_ring::{
-    lane::{Copied, Cursor, Lane, Record},
+    lane::{Copied, Cursor, Lane, NewRecord},
     lock::{Attempt, RawLock, queued::QueuedLock, swap::SwapLock},
     word::Word,
 };
@@ -141,7 +141,7 @@ fn expected(seq: u64) -> [u64; HEADER_WORDS] {
 }
 
 fn append(lane: Lane<'_, Seen>, seq: u64) {
-    let record = Record { header: expected(seq), payload: &[] };
+    let record = NewRecord { header: expected(seq), payload: &[] };
     // SAFETY: each model has one writer at a time, by construction or by the lock that it models.
     let written = unsafe { lane.append(record, || seq ^ 0x5555, Policy::Overwrite) };
     assert_eq!(written, Ok(seq));

@@ -4,7 +4,7 @@
 use std::{collections::VecDeque, sync::atomic::AtomicU64};
 
 use irqlog_ring::{
-    lane::{Copied, Cursor, Full, Lane, Record},
+    lane::{Copied, Cursor, Full, Lane, NewRecord},
     word::Word,
 };
 use irqlog_wire::{
@@ -73,7 +73,7 @@ fn lane_in(words: &[AtomicU64]) -> Lane<'_, AtomicU64> {
 fn append(lane: &Lane<'_, AtomicU64>, record: &[u64], tick: u64, policy: Policy) -> Result<u64, Full> {
     let (&header, payload) = record.split_first_chunk().unwrap();
     // SAFETY: one thread.
-    unsafe { lane.append(Record { header, payload }, || tick, policy) }
+    unsafe { lane.append(NewRecord { header, payload }, || tick, policy) }
 }
 
 fn run(
