@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use irqlog_wire::{
     image::LaneControl,
-    ioctl::{BatchHeader, Cursor},
+    ioctl::{BatchHeader, RawCursor},
     record::MAX_SIZE,
 };
 
@@ -45,7 +45,7 @@ impl Account {
 /// A reader's place in one lane, and what it has read ahead: one batch at most.
 #[derive(Debug, Default)]
 struct Place {
-    from: Option<(u64, Cursor)>,
+    from: Option<(u64, RawCursor)>,
     account: Account,
     /// Read, but not given to the merge.
     queue: VecDeque<Head>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use irqlog_wire::{
     image::{ImageHeader, MAGIC, Policy},
     ioctl::{
-        self, BatchHeader, ConfigureRequest, Cursor, MarkHeader, ProviderLevelRequest, ReadRequest, SelftestAnswer,
+        self, BatchHeader, ConfigureRequest, MarkHeader, ProviderLevelRequest, RawCursor, ReadRequest, SelftestAnswer,
         SitesHeader, SitesRequest, WaitAnswer, WaitRequest, batch_flags, mark_status, read_flags,
     },
     record::Level,
@@ -277,7 +277,7 @@ impl<S: Source> Session<S> {
     ///
     /// # Errors
     /// See [`SessionError`].
-    pub fn read(&mut self, lane: u32, from: Option<(u64, Cursor)>, room: usize) -> Result<Batch, SessionError> {
+    pub fn read(&mut self, lane: u32, from: Option<(u64, RawCursor)>, room: usize) -> Result<Batch, SessionError> {
         let (start_id, cursor) = from.unwrap_or_default();
         let flags = if from.is_none() { read_flags::FROM_START } else { 0 };
         let request = ReadRequest { lane: lane.into(), flags: flags.into(), cursor, start_id: start_id.into() };

@@ -4,14 +4,14 @@
 //! never reads that memory: every record is copied to the kernel stack, checked there, and stored from there.
 
 use irqlog_ring::{
-    lane::{Copied, Lane},
+    lane::{Copied, Cursor, Lane},
     lock::RawLock,
     word::Word,
 };
 use irqlog_wire::{
     VERSION,
     image::{DropReason, header_word},
-    ioctl::{BatchHeader, Cursor, batch_flags},
+    ioctl::{BatchHeader, RawCursor, batch_flags},
     record::{RecordHeader, WORD, flags},
 };
 use zerocopy::{FromBytes, IntoBytes};
@@ -73,7 +73,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
             damaged: u32::try_from(batch.damaged).unwrap_or(u32::MAX).into(),
             start_id: self.start_id.into(),
             barrier: barrier.into(),
-            next: Cursor { seq: batch.next.seq.into(), position: batch.next.position.into() },
+            next: RawCursor { seq: batch.next.seq.into(), position: batch.next.position.into() },
             lost: batch.lost.into(),
             cleared: batch.cleared.into(),
             next_seq: lane.next_seq().into(),
@@ -125,7 +125,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
     pub fn find(&self, lane: u32, seq: u64) -> Option<RecordHeader> {
         let lane = self.image.lane(lane as usize)?;
         let mut found = None;
-        lane.read(irqlog_ring::lane::Cursor { seq, position: 0 }, &mut Copied::default(), |record| {
+        lane.read(Cursor { seq, position: 0 }, &mut Copied::default(), |record| {
             found = RecordHeader::read_from_prefix(record.as_bytes()).ok().map(|(header, _)| header);
             false
         });

@@ -52,13 +52,13 @@ pub const CONNECT: u32 = ctl_code(0x880, METHOD_BUFFERED, 0);
 /// The longest text that MARK takes, in bytes: the payload of one record.
 pub const MAX_MARK: usize = crate::record::MAX_PAYLOAD;
 
-/// Where a reader is in a lane.
+/// Where a reader is in a lane, as the bytes of a request.
 ///
 /// `position` is a hint that saves the driver the walk from the oldest record. The driver ignores a position at which
 /// the record `seq` does not lie.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-pub struct Cursor {
+pub struct RawCursor {
     /// Seq of the next record wanted.
     pub seq: U64,
     /// Position at which it lies, or any number.
@@ -74,7 +74,7 @@ pub struct ReadRequest {
     /// See [`read_flags`].
     pub flags: U32,
     /// Where to start reading; ignored with [`read_flags::FROM_START`].
-    pub cursor: Cursor,
+    pub cursor: RawCursor,
     /// The start of the driver that the cursor belongs to; ignored with [`read_flags::FROM_START`].
     pub start_id: U64,
 }
@@ -110,7 +110,7 @@ pub struct BatchHeader {
     /// one if it is read at once, is from a writer that stopped between stamp and publish.
     pub barrier: U64,
     /// Cursor for the next READ.
-    pub next: Cursor,
+    pub next: RawCursor,
     /// Records that were overwritten since the cursor.
     pub lost: U64,
     /// Records that were cleared since the cursor.

@@ -8,7 +8,7 @@ use irqlog_reader::{
 };
 use irqlog_wire::{
     VERSION,
-    ioctl::{self, BatchHeader, Cursor, SitesHeader},
+    ioctl::{self, BatchHeader, RawCursor, SitesHeader},
     record::Level,
 };
 use zerocopy::{FromZeros, IntoBytes};
@@ -49,7 +49,7 @@ impl Driver<'_> {
                 header.count.set(records);
                 header.flags.set(u32::from(input.ratio(1, 3)?));
                 header.damaged.set(u32::from(input.arbitrary::<u8>()? / 128));
-                header.next = Cursor { seq: number(input)?.into(), position: number(input)?.into() };
+                header.next = RawCursor { seq: number(input)?.into(), position: number(input)?.into() };
                 header.lost.set(number(input)?);
                 header.cleared.set(number(input)?);
                 header.next_seq.set(number(input)?);

@@ -101,7 +101,7 @@ fn batch(bytes: &[u8], request: &ReadRequest) -> Vec<u8> {
         damaged: (damaged as u32).into(),
         start_id: tables.header.start_id,
         barrier: u64::MAX.into(),
-        next: ioctl::Cursor { seq: next, position: 0.into() },
+        next: ioctl::RawCursor { seq: next, position: 0.into() },
         next_seq: next,
         first_seq: tables.lanes[lane].first_seq,
         ..BatchHeader::default()

@@ -14,7 +14,7 @@ use irqlog_nt::STATUS_SUCCESS;
 use irqlog_storm::{Context, WRITERS, blob_writer, check_event, check_piece, check_text, context};
 use irqlog_wire::{
     image::{DROP_REASONS, ImageHeader, LaneControl, ProcessorControl},
-    ioctl::{self, BatchHeader, Cursor, ReadRequest, batch_flags, read_flags},
+    ioctl::{self, BatchHeader, RawCursor, ReadRequest, batch_flags, read_flags},
     irql::HIGH_LEVEL,
     record::{BlobHeader, HEADER_SIZE, Kind, RecordHeader, flags},
 };
@@ -48,7 +48,7 @@ pub struct Seen {
 /// What became of a lane's records.
 #[derive(Clone, Copy, Default)]
 pub struct Lane {
-    from: Option<(u64, Cursor)>,
+    from: Option<(u64, RawCursor)>,
     /// Read.
     pub delivered: u64,
     /// Overwritten before they were read.
