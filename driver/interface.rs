@@ -10,7 +10,7 @@ use irqlog_recorder::{
 };
 
 use irqlog_wire::{
-    interface::{INTERFACE_VERSION, Interface, Outcome as Answer, Registered, Registration},
+    interface::{INTERFACE_VERSION, Interface, Registered, Registration, WriteResult},
     record::Level,
 };
 
@@ -125,10 +125,10 @@ unsafe extern "system" fn irqlog_unregister(level: *const AtomicU32) {
 /// `text` is valid for `length` bytes.
 #[inline]
 unsafe fn write_text(level: u8, text: *const u8, length: usize, entry: Entry) -> u32 {
-    let Some(recorder) = instance::get() else { return Answer::Filtered.0 };
+    let Some(recorder) = instance::get() else { return WriteResult::Filtered.0 };
     // SAFETY: as the caller promises.
     let text = unsafe { slice(text, length) };
-    answer(recorder.log(&Draft::text(Level(level), text), entry))
+    write_result(recorder.log(&Draft::text(Level(level), text), entry))
 }
 
 /// IRQL: any.
@@ -137,10 +137,10 @@ unsafe fn write_text(level: u8, text: *const u8, length: usize, entry: Entry) ->
 /// `bytes` is valid for `length` bytes.
 #[inline]
 unsafe fn write_blob(level: u8, tag: u32, bytes: *const u8, length: usize, entry: Entry) -> u32 {
-    let Some(recorder) = instance::get() else { return Answer::Filtered.0 };
+    let Some(recorder) = instance::get() else { return WriteResult::Filtered.0 };
     // SAFETY: as the caller promises.
     let bytes = unsafe { slice(bytes, length) };
-    answer(recorder.log_blob(Level(level), tag, bytes, entry))
+    write_result(recorder.log_blob(Level(level), tag, bytes, entry))
 }
 
 /// A second copy of the record path, for events: inlined here, so that a record is not passed in memory.
@@ -151,15 +151,15 @@ unsafe fn write_blob(level: u8, tag: u32, bytes: *const u8, length: usize, entry
 /// As [`irqlog_wire::interface::WriteEvent`] says.
 #[inline(never)]
 unsafe fn write_event(site: u32, level: u8, words: *const u64, count: usize, entry: Entry) -> u32 {
-    let Some(recorder) = instance::get() else { return Answer::Filtered.0 };
+    let Some(recorder) = instance::get() else { return WriteResult::Filtered.0 };
     if words.is_null() || count == 0 {
-        return Answer::Filtered.0;
+        return WriteResult::Filtered.0;
     }
     // SAFETY: as the caller promises; not null.
     let words = unsafe { core::slice::from_raw_parts(words, count) };
     // SAFETY: as the caller promises.
     let draft = unsafe { Draft::event(Level(level), site, words) };
-    answer(recorder.log_here(&draft, entry))
+    write_result(recorder.log_here(&draft, entry))
 }
 
 /// IRQL: any.
@@ -177,10 +177,10 @@ unsafe fn slice<'a>(bytes: *const u8, length: usize) -> &'a [u8] {
 
 /// IRQL: any.
 #[inline]
-const fn answer(outcome: Outcome) -> u32 {
+const fn write_result(outcome: Outcome) -> u32 {
     match outcome {
-        Outcome::Written { .. } => Answer::Written.0,
-        Outcome::Filtered => Answer::Filtered.0,
-        Outcome::Dropped(_) => Answer::Dropped.0,
+        Outcome::Written { .. } => WriteResult::Written.0,
+        Outcome::Filtered => WriteResult::Filtered.0,
+        Outcome::Dropped(_) => WriteResult::Dropped.0,
     }
 }

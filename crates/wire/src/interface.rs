@@ -31,7 +31,7 @@ pub const INTERFACE_VERSION: Version = Version { major: 1, minor: 1 };
 
 /// Writes a text record. `text` points to `length` bytes of UTF-8; a text that does not fit is cut and flagged.
 ///
-/// IRQL: any. The result is an [`Outcome`].
+/// IRQL: any. The result is a [`WriteResult`].
 ///
 /// # Safety
 /// `text` is valid for `length` bytes at the caller's IRQL.
@@ -39,7 +39,7 @@ pub type WriteText = unsafe extern "system" fn(level: u8, text: *const u8, lengt
 
 /// Writes raw bytes under a tag that the caller chooses, split over as many records as needed.
 ///
-/// IRQL: any. Every piece is tried; the result is the [`Outcome`] of the first piece that was not written, or of the
+/// IRQL: any. Every piece is tried; the result is the [`WriteResult`] of the first piece that was not written, or of the
 /// last.
 ///
 /// # Safety
@@ -48,7 +48,7 @@ pub type WriteBlob = unsafe extern "system" fn(level: u8, tag: u32, bytes: *cons
 
 /// Writes an event. `words` points to `count` words in the form in which a provider passes an [`event`](crate::event).
 ///
-/// IRQL: any. The result is an [`Outcome`]; a call with a `count` of 0 is no event, and filtered.
+/// IRQL: any. The result is a [`WriteResult`]; a call with a `count` of 0 is no event, and filtered.
 ///
 /// # Safety
 /// `words` is valid for `count` words and resident, as memory on a kernel stack is; each string in it is valid for its
@@ -150,8 +150,8 @@ open_enum! {
 }
 
 open_enum! {
-    /// Result of a log call.
-    Outcome: u32 {
+    /// Result of a function that writes, as the number that crosses the function table.
+    WriteResult: u32 {
         /// The record is in a lane.
         Written = 0 "written",
         /// The level of the call is not enabled; the call is not counted anywhere.

@@ -32,7 +32,7 @@ use irqlog_storm::{
     Start, WRITERS, blob_byte, blob_length, blob_tag, counts, is_blob, is_event, text, writer,
 };
 use irqlog_wire::{
-    interface::{Interface, Outcome},
+    interface::{Interface, WriteResult},
     irql::{DIRQL_MAX, DIRQL_MIN, HIGH_LEVEL},
     record::{Level, MAX_BLOB_PIECE},
 };
@@ -89,10 +89,10 @@ fn log(context: Context, never_waits: bool) {
         (unsafe { write(level, bytes.as_ptr(), length) }, 1)
     };
     // A call whose level is not enabled is none, neither here nor there.
-    if outcome != Outcome::Filtered.0 {
+    if outcome != WriteResult::Filtered.0 {
         CALLED[context as usize].fetch_add(calls, Ordering::Relaxed);
     }
-    if outcome == Outcome::Dropped.0 {
+    if outcome == WriteResult::Dropped.0 {
         DROPPED.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -100,7 +100,7 @@ fn log(context: Context, never_waits: bool) {
 /// Logs an event. Whether it was dropped only irqlog.sys knows. IRQL: any.
 fn log_event(writer: u16, number: u32, never_waits: bool) -> u32 {
     if !irqlog_provider_wdk::is_enabled(Level::Info) {
-        return Outcome::Filtered.0;
+        return WriteResult::Filtered.0;
     }
     let mut bytes = [0; MAX_TEXT];
     let length = text(writer, number, &mut bytes);
@@ -110,7 +110,7 @@ fn log_event(writer: u16, number: u32, never_waits: bool) -> u32 {
     } else {
         irqlog_provider_wdk::info!("writer {writer:#x} number {number}: {text}");
     }
-    Outcome::Written.0
+    WriteResult::Written.0
 }
 
 unsafe extern "system" fn on_interrupt(_: *mut c_void, _: *mut c_void) -> u8 {

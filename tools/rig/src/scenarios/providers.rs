@@ -21,7 +21,7 @@ use irqlog_reader::{
     session::{Session, Settings},
 };
 use irqlog_wire::{
-    interface::{Outcome, Registered, Registration},
+    interface::{WriteResult, Registered, Registration},
     ioctl,
     record::Level,
     site::{SITE_MAGIC, SiteHeader},
@@ -270,7 +270,7 @@ fn come_and_go(client: &Client, build: usize) -> Result<()> {
         (client.write_text)(Level::Info.0, filler.as_ptr(), filler.len()),
         (client.write_text)(Level::Info.0, filler.as_ptr(), filler.len()),
     ];
-    ensure!(outcomes == [Outcome::Written.0; 3], "build {build}: {outcomes:?}");
+    ensure!(outcomes == [WriteResult::Written.0; 3], "build {build}: {outcomes:?}");
     words.unregister(client);
     Ok(())
 }
