@@ -7,7 +7,7 @@ use core::cell::UnsafeCell;
 
 use irqlog_recorder::{
     request::ProviderLevel,
-    sites::{Provider, Registry},
+    sites::{Registrant, Registry},
 };
 use irqlog_wire::interface::{Registered, Registration};
 use wdk_sys::{NTSTATUS, WDF_NO_OBJECT_ATTRIBUTES, WDFWAITLOCK, call_unsafe_wdf_function_binding};
@@ -66,7 +66,7 @@ impl Providers {
     /// As [`irqlog_wire::interface::Register`] says.
     pub unsafe fn register(&self, recorder: &DriverRecorder, registration: *const Registration) -> Registered {
         // SAFETY: as the caller promises.
-        let Some(provider) = (unsafe { Provider::of(registration) }) else { return Registered::BadName };
+        let Some(provider) = (unsafe { Registrant::of(registration) }) else { return Registered::BadName };
         // SAFETY: the level word stays until it is unregistered, as the caller promises.
         self.locked(|registry| unsafe { recorder.register(registry, &provider) })
     }

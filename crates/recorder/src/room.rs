@@ -44,7 +44,7 @@ use zerocopy::{FromBytes, FromZeros, IntoBytes};
 use crate::{
     Platform, Recorder,
     memory::Memory,
-    sites::{Entry, MOST, NO_ID, Provider, Registry},
+    sites::{Entry, MOST, NO_ID, Registrant, Registry},
 };
 
 /// Words of an entry with nothing in it.
@@ -70,7 +70,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
     pub(crate) fn add_entry(
         &self,
         registry: &mut Registry,
-        provider: &Provider<'_>,
+        provider: &Registrant<'_>,
         count: u32,
     ) -> Result<usize, Registered> {
         let sites = LEAST + provider.name.len().div_ceil(WORD);
@@ -213,7 +213,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
     }
 
     /// Stores an entry's content, the size of its name last.
-    fn write_entry(&self, entry: &Entry, provider: &Provider<'_>, count: u32) {
+    fn write_entry(&self, entry: &Entry, provider: &Registrant<'_>, count: u32) {
         let bytes = |words: usize| ((words * WORD) as u32).into();
         let mut header = ProviderHeader::new_zeroed();
         header.magic = PROVIDER_MAGIC.into();

@@ -34,7 +34,7 @@ pub(crate) const MOST: usize = 128;
 
 /// A registration of a provider, as borrowed memory.
 #[derive(Clone, Copy, Debug)]
-pub struct Provider<'a> {
+pub struct Registrant<'a> {
     /// Name of the provider.
     pub name: &'a [u8],
     /// Section of the provider's sites.
@@ -45,7 +45,7 @@ pub struct Provider<'a> {
     pub level: &'a AtomicU32,
 }
 
-impl Provider<'_> {
+impl Registrant<'_> {
     /// Borrows the memory that a registration describes; `None` if a part is missing. IRQL: any that the memory allows.
     ///
     /// # Safety
@@ -147,7 +147,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
     ///
     /// # Safety
     /// The level word stays valid until it is [unregistered](Self::unregister).
-    pub unsafe fn register(&self, registry: &mut Registry, provider: &Provider<'_>) -> Registered {
+    pub unsafe fn register(&self, registry: &mut Registry, provider: &Registrant<'_>) -> Registered {
         match self.enter(registry, provider) {
             Ok(()) => Registered::Accepted,
             Err(refused) => {
@@ -157,7 +157,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         }
     }
 
-    fn enter(&self, registry: &mut Registry, provider: &Provider<'_>) -> Result<(), Registered> {
+    fn enter(&self, registry: &mut Registry, provider: &Registrant<'_>) -> Result<(), Registered> {
         let is_name = !provider.name.is_empty()
             && provider.name.len() <= MAX_PROVIDER_NAME
             && core::str::from_utf8(provider.name).is_ok();
@@ -261,7 +261,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
     }
 
     /// Whether an entry has this provider's name and sites, byte by byte.
-    fn is_same(&self, entry: &Entry, provider: &Provider<'_>) -> bool {
+    fn is_same(&self, entry: &Entry, provider: &Registrant<'_>) -> bool {
         let name_at = entry.first + provider_word::COUNT;
         let has = |first: usize, end: usize, bytes: &[u8]| {
             let Some(words) = self.image.sites.get(first..end) else { return false };

@@ -23,7 +23,7 @@ use irqlog_recorder::{
     draft::Draft,
     layout::Layout,
     log::{Entry, Outcome},
-    sites::{Provider, Registry},
+    sites::{Registrant, Registry},
 };
 use irqlog_wire::{
     crash::{PART_HEADER_WORDS, PAUSED_BY_CRASH},
@@ -73,7 +73,7 @@ fn register(recorder: &TestRecorder<'_>, registry: &mut Registry, name: &str, co
     }
     let (base, level): (&'static AtomicU32, &'static AtomicU32) =
         (Box::leak(Box::default()), Box::leak(Box::default()));
-    let provider = Provider { name: name.as_bytes(), sites: &section, base, level };
+    let provider = Registrant { name: name.as_bytes(), sites: &section, base, level };
     // SAFETY: the words live as long as the process.
     assert_eq!(unsafe { recorder.register(registry, &provider) }, Registered::Accepted);
     places.into_iter().map(|place| base.load(Ordering::Relaxed) + place).collect()

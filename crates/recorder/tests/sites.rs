@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use common::{Driver, SMALL, TableEntry, TestRecorder, header, recorder, section, table_entries};
 use irqlog_recorder::{
     request::{Configure, ProviderLevel, Refusal},
-    sites::{Provider, Registry},
+    sites::{Registrant, Registry},
 };
 use irqlog_wire::{
     interface::{Registered, Registration},
@@ -93,7 +93,7 @@ fn what_is_no_provider_is_refused_and_counted() {
     let driver = Driver::default();
     let good = section("x");
     let mut refuse = |name: &[u8], sites: &[u8], why| {
-        let provider = Provider { name, sites, base: &driver.base, level: &driver.level };
+        let provider = Registrant { name, sites, base: &driver.base, level: &driver.level };
         // SAFETY: refused, so nobody keeps it.
         assert_eq!(unsafe { recorder.register(&mut registry, &provider) }, why);
         assert_eq!(driver.level(), 0);
@@ -222,7 +222,7 @@ fn a_registration_is_whole_or_none() {
         level: &raw const driver.level,
     };
     // SAFETY: the memory is there for the test, or null.
-    let of = |registration: &Registration| unsafe { Provider::of(registration) };
+    let of = |registration: &Registration| unsafe { Registrant::of(registration) };
     let provider = of(&whole).unwrap();
     assert_eq!((provider.name, provider.sites), (name.as_bytes(), &sites[..]));
     assert!(
@@ -232,7 +232,7 @@ fn a_registration_is_whole_or_none() {
     assert!(of(&Registration { base: std::ptr::null(), ..whole }).is_none());
     assert!(of(&Registration { level: std::ptr::null(), ..whole }).is_none());
     // SAFETY: null is allowed.
-    assert!(unsafe { Provider::of(std::ptr::null()) }.is_none());
+    assert!(unsafe { Registrant::of(std::ptr::null()) }.is_none());
     // No name is refused when it registers, and no sites are none.
     assert_eq!(of(&Registration { name: std::ptr::null(), ..whole }).unwrap().name, b"");
     assert_eq!(of(&Registration { sites: std::ptr::null(), ..whole }).unwrap().sites, b"");

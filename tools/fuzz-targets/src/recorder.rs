@@ -17,7 +17,7 @@ use irqlog_recorder::{
     log::{Entry, Outcome},
     pointers::Pointers,
     request::{self, MIN_READ_OUTPUT, Read, Request},
-    sites::{Provider, Registry},
+    sites::{Registrant, Registry},
 };
 use irqlog_ring::{
     clock::Clock,
@@ -163,7 +163,7 @@ fn registrations(recorder: &Small<'_>, input: &mut Unstructured<'_>) -> Result<(
                 let length = input.int_in_range(0..=70)?;
                 let name = input.bytes(length)?;
                 let section = section(input)?;
-                let provider = Provider { name, sites: &section, base: &bases[which], level: &levels[which] };
+                let provider = Registrant { name, sites: &section, base: &bases[which], level: &levels[which] };
                 // SAFETY: the level words outlive the registry.
                 let answer = unsafe { recorder.register(&mut registry, &provider) };
                 if answer == Registered::Accepted {

@@ -25,7 +25,7 @@ use irqlog_recorder::{
     layout::{Identity, Layout},
     log::{Entry, Outcome},
     pointers::Pointers,
-    sites::{Provider, Registry},
+    sites::{Registrant, Registry},
 };
 use irqlog_ring::{
     clock::Clock,
@@ -105,7 +105,7 @@ fn machine() -> &'static Machine {
 
 unsafe extern "system" fn register(registration: *const Registration) -> u32 {
     // SAFETY: what `connect` hands over.
-    let provider = unsafe { Provider::of(registration) }.expect("a whole registration");
+    let provider = unsafe { Registrant::of(registration) }.expect("a whole registration");
     // SAFETY: the level word is a static of the provider.
     unsafe { machine().recorder.register(&mut machine().registry.lock().unwrap(), &provider) }.0
 }

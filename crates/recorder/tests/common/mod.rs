@@ -16,7 +16,7 @@ use irqlog_recorder::{
     memory::Memory as _,
     pointers::Pointers,
     request::{MIN_READ_OUTPUT, Read},
-    sites::{Provider, Registry},
+    sites::{Registrant, Registry},
 };
 use irqlog_ring::{
     clock::Clock,
@@ -328,7 +328,7 @@ impl Driver {
         name: &str,
         sites: &[u8],
     ) -> Registered {
-        let provider = Provider { name: name.as_bytes(), sites, base: &self.base, level: &self.level };
+        let provider = Registrant { name: name.as_bytes(), sites, base: &self.base, level: &self.level };
         // SAFETY: the tests unregister, or drop the registry before the driver.
         unsafe { recorder.register(registry, &provider) }
     }

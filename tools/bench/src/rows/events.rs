@@ -13,7 +13,7 @@ use irqlog_recorder::{
     draft::Draft,
     log::{Entry, Outcome},
     request::Configure,
-    sites::{Provider, Registry},
+    sites::{Registrant, Registry},
 };
 use irqlog_wire::{
     image::Engine,
@@ -53,7 +53,7 @@ fn registry() -> &'static Mutex<Box<Registry>> {
 /// `registration` is what `irqlog_provider::connect` passes.
 unsafe extern "system" fn register(registration: *const Registration) -> u32 {
     // SAFETY: as the caller promises.
-    let provider = unsafe { Provider::of(registration) }.expect("a whole registration");
+    let provider = unsafe { Registrant::of(registration) }.expect("a whole registration");
     let mut registry = registry().lock().unwrap_or_else(PoisonError::into_inner);
     // SAFETY: the level word is a static of the provider.
     unsafe { recorder().register(&mut registry, &provider) }.0
