@@ -23,8 +23,8 @@ use irqlog_build::{
 use irqlog_imagecheck as imagecheck;
 
 use crate::{
-    outcome::{Outcome, limited, limited_in},
     rig,
+    verdict::{Verdict, limited, limited_in},
     world::World,
 };
 
@@ -136,7 +136,7 @@ fn try_tests(fault: &Fault) -> Result<Option<Seen>> {
         };
         let name = format!("{package}:{test}");
         timed(&format!("building {name} with {}", fault.name), || shell::run(&mut cargo(&["--no-run"])))?;
-        if let Outcome::Failed(said) = limited_in(&cargo(&[]), &sources)? {
+        if let Verdict::Failed(said) = limited_in(&cargo(&[]), &sources)? {
             return Ok(Some((name, essence(&said))));
         }
     }
@@ -147,7 +147,7 @@ fn try_tests(fault: &Fault) -> Result<Option<Seen>> {
 fn try_it(fault: &Fault, world: World) -> Result<Option<Seen>> {
     let image = drivers::patched(&fault.patch, world.arch())?;
     for scenario in &fault.scenarios {
-        let outcome = match scenario.as_str() {
+        let verdict = match scenario.as_str() {
             "verify-sys" => imagecheck::verify(world.arch(), &image).map(drop).into(),
             "soak" => in_rig(world, &image, &["soak", "--records", "1000000"])?,
             // Under an emulator that takes an hour.
@@ -160,7 +160,7 @@ fn try_it(fault: &Fault, world: World) -> Result<Option<Seen>> {
             "coverage" | "stress" => continue,
             name => world.run_with(&image, name)?,
         };
-        if let Outcome::Failed(said) = outcome {
+        if let Verdict::Failed(said) = verdict {
             return Ok(Some((scenario.clone(), essence(&said))));
         }
     }
@@ -180,9 +180,9 @@ fn stress(image: &Path) -> Result<Command> {
     Ok(stress)
 }
 
-fn in_rig(world: World, image: &Path, arguments: &[&str]) -> Result<Outcome> {
+fn in_rig(world: World, image: &Path, arguments: &[&str]) -> Result<Verdict> {
     if world == World::Wine {
-        return Ok(Outcome::NotHere("the rig's own"));
+        return Ok(Verdict::NotHere("the rig's own"));
     }
     let images = image.parent().context("a folder")?;
     limited(rig::command(world.arch(), images)?.args(arguments))

@@ -5,13 +5,13 @@ use std::{path::Path, time::Duration};
 use anyhow::{Result, ensure};
 use irqlog_build::shell::root;
 
-use crate::{outcome::Outcome, target::Target, wine::Wine};
+use crate::{target::Target, verdict::Verdict, wine::Wine};
 
 /// Names of the scenarios that only Wine can show.
 pub const OWN: [&str; 3] = ["service", "stop-while-open", "doctor"];
 
 /// Runs a scenario, or says why Wine cannot show it.
-pub fn run(scenario: &str) -> Outcome {
+pub fn run(scenario: &str) -> Verdict {
     match scenario {
         "start-stop" => start_stop().into(),
         "marks" => marks().into(),
@@ -20,13 +20,13 @@ pub fn run(scenario: &str) -> Outcome {
         "service" => service().into(),
         "stop-while-open" => stop_while_open().into(),
         "doctor" => doctor().into(),
-        "wait" => Outcome::NotHere("shown by cli-follow and cli-ctrl-c"),
-        "stop-pending" => Outcome::NotHere("Wine stops a driver that is open: stop-while-open"),
-        "rules" | "guards" | "disconnect-waits" | "refusal" => Outcome::NotHere("about the rig's own checks"),
-        "requests" => Outcome::NotHere("malformed requests need a client of our own; the CLI makes none"),
-        "no-memory" => Outcome::NotHere("no failures can be injected"),
-        "order" | "stopped-writer" => Outcome::NotHere("no thread can be held between two instructions"),
-        _ => Outcome::NotHere("needs interrupts, NMIs or test drivers, which Wine has not"),
+        "wait" => Verdict::NotHere("shown by cli-follow and cli-ctrl-c"),
+        "stop-pending" => Verdict::NotHere("Wine stops a driver that is open: stop-while-open"),
+        "rules" | "guards" | "disconnect-waits" | "refusal" => Verdict::NotHere("about the rig's own checks"),
+        "requests" => Verdict::NotHere("malformed requests need a client of our own; the CLI makes none"),
+        "no-memory" => Verdict::NotHere("no failures can be injected"),
+        "order" | "stopped-writer" => Verdict::NotHere("no thread can be held between two instructions"),
+        _ => Verdict::NotHere("needs interrupts, NMIs or test drivers, which Wine has not"),
     }
 }
 

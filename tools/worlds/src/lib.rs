@@ -3,7 +3,7 @@
 //! | Module | What |
 //! |---|---|
 //! | [`target`] | a running driver and the CLI on it |
-//! | [`outcome`] | result of a scenario |
+//! | [`verdict`] | result of a scenario |
 //! | [`rig`], `wine` | the two programs that run a driver |
 //! | `cli`, `in_wine` | scenarios that are not the rig's own |
 //! | [`world`] | a choice of runner and architecture |
@@ -17,9 +17,9 @@ pub mod demo;
 pub mod events;
 pub mod faults;
 mod in_wine;
-pub mod outcome;
 pub mod rig;
 pub mod scenarios;
 pub mod target;
+pub mod verdict;
 mod wine;
 pub mod world;

@@ -14,7 +14,7 @@ use irqlog_build::{
 };
 use irqlog_kit::Arch;
 
-use crate::{cli, in_wine, outcome::Outcome, rig, world::World};
+use crate::{cli, in_wine, rig, verdict::Verdict, world::World};
 
 /// Runs scenarios, all of them if `names` is empty, in `worlds`, and prints the table.
 ///
@@ -33,12 +33,12 @@ pub fn run(worlds: &[World], names: &[String]) -> Result<()> {
     for scenario in scenarios {
         for &world in worlds {
             let start = Instant::now();
-            let outcome = world.run(&scenario)?;
-            print!("{scenario:28} {:10} {outcome:7} {:7.2}s", world.name(), start.elapsed().as_secs_f64());
-            match outcome {
-                Outcome::Passed => println!(),
-                Outcome::NotHere(why) => println!("  {why}"),
-                Outcome::Failed(said) => {
+            let verdict = world.run(&scenario)?;
+            print!("{scenario:28} {:10} {verdict:7} {:7.2}s", world.name(), start.elapsed().as_secs_f64());
+            match verdict {
+                Verdict::Passed => println!(),
+                Verdict::NotHere(why) => println!("  {why}"),
+                Verdict::Failed(said) => {
                     println!("\n{said}");
                     failed.push(format!("{scenario} in {}: {}", world.name(), reason(&said)));
                 }

@@ -9,9 +9,9 @@ use irqlog_kit::Arch;
 
 use crate::{
     cli, in_wine,
-    outcome::{Outcome, limited},
     rig::{self, Serving},
     target::Target,
+    verdict::{Verdict, limited},
     wine::{self, Wine},
 };
 
@@ -100,8 +100,8 @@ impl World {
     /// Runs a scenario with the built driver.
     ///
     /// # Errors
-    /// If the scenario cannot be started. A scenario that fails is an outcome.
-    pub fn run(self, scenario: &str) -> Result<Outcome> {
+    /// If the scenario cannot be started. A scenario that fails is an verdict.
+    pub fn run(self, scenario: &str) -> Result<Verdict> {
         self.run_in(&drivers::images(self.arch()), scenario)
     }
 
@@ -109,14 +109,14 @@ impl World {
     ///
     /// # Errors
     /// As [`run`](Self::run).
-    pub fn run_with(self, image: &Path, scenario: &str) -> Result<Outcome> {
+    pub fn run_with(self, image: &Path, scenario: &str) -> Result<Verdict> {
         if self == Self::Wine {
             wine::use_driver(image)?;
         }
         self.run_in(image.parent().context("a folder")?, scenario)
     }
 
-    fn run_in(self, images: &Path, scenario: &str) -> Result<Outcome> {
+    fn run_in(self, images: &Path, scenario: &str) -> Result<Verdict> {
         if let Some(cli) = cli::ALL.iter().find(|cli| cli.name == scenario) {
             return Ok(self.through_cli(images, cli).into());
         }
@@ -136,9 +136,9 @@ impl World {
     }
 }
 
-fn run_in_rig(arch: Arch, images: &Path, scenario: &str) -> Result<Outcome> {
+fn run_in_rig(arch: Arch, images: &Path, scenario: &str) -> Result<Verdict> {
     if in_wine::OWN.contains(&scenario) {
-        return Ok(Outcome::NotHere("the rig has no service manager"));
+        return Ok(Verdict::NotHere("the rig has no service manager"));
     }
     let mut rig = rig::command(arch, images)?;
     limited(rig.args(["run", scenario]))

@@ -7,7 +7,7 @@ use irqlog_build::shell::root;
 
 /// The result of a scenario in a world.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum Verdict {
     /// Everything was as it should be.
     Passed,
     /// Something was not, and the output of the scenario.
@@ -16,13 +16,13 @@ pub enum Outcome {
     NotHere(&'static str),
 }
 
-impl From<Result<()>> for Outcome {
+impl From<Result<()>> for Verdict {
     fn from(result: Result<()>) -> Self {
         result.map_or_else(|error| Self::Failed(format!("{error:#}")), |()| Self::Passed)
     }
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for Verdict {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(match self {
             Self::Passed => "ok",
@@ -39,7 +39,7 @@ const LIMIT: Duration = Duration::from_mins(3);
 ///
 /// # Errors
 /// If it cannot be started.
-pub fn limited(command: &Command) -> Result<Outcome> {
+pub fn limited(command: &Command) -> Result<Verdict> {
     limited_in(command, &root())
 }
 
@@ -47,18 +47,18 @@ pub fn limited(command: &Command) -> Result<Outcome> {
 ///
 /// # Errors
 /// If it cannot be started.
-pub fn limited_in(command: &Command, folder: &Path) -> Result<Outcome> {
+pub fn limited_in(command: &Command, folder: &Path) -> Result<Verdict> {
     let mut limited = Command::new("timeout");
     limited.current_dir(folder);
     limited.arg(LIMIT.as_secs().to_string()).arg(command.get_program()).args(command.get_args());
     let output = limited.output().context("starting `timeout`")?;
     if output.status.success() {
-        return Ok(Outcome::Passed);
+        return Ok(Verdict::Passed);
     }
     let mut said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     // What `timeout` ends with when it had to.
     if output.status.code() == Some(124) {
         said.push_str(&format!("it did not end within {} s\n", LIMIT.as_secs()));
     }
-    Ok(Outcome::Failed(said))
+    Ok(Verdict::Failed(said))
 }
