@@ -299,7 +299,7 @@ fn quiesce() -> Result<()> {
 }
 
 /// What a storm came to.
-pub struct Outcome {
+pub struct StormTotals {
     called: u64,
     own: u64,
     written: u64,
@@ -319,7 +319,7 @@ pub struct Outcome {
     lanes_hold: bool,
 }
 
-impl Outcome {
+impl StormTotals {
     fn to_json(&self) -> serde_json::Value {
         json!({
             "called": self.called, "own": self.own, "written": self.written, "delivered": self.delivered,
@@ -343,12 +343,12 @@ impl Outcome {
     }
 }
 
-fn storm(world: &World, calls: u64) -> Result<Outcome> {
+fn storm(world: &World, calls: u64) -> Result<StormTotals> {
     storm_with(world, calls, || Ok(()))
 }
 
 /// Does something in the middle of a storm.
-fn storm_with(world: &World, calls: u64, meanwhile: impl FnOnce() -> Result<()>) -> Result<Outcome> {
+fn storm_with(world: &World, calls: u64, meanwhile: impl FnOnce() -> Result<()>) -> Result<StormTotals> {
     // Nobody gives up here: the host may take its threads away for longer than any budget.
     registry::set_parameter("irqlog", "LockBudget", Value::Number(0));
     // A small ring is lapped often.
@@ -390,7 +390,7 @@ fn storm_with(world: &World, calls: u64, meanwhile: impl FnOnce() -> Result<()>)
     let lanes_hold = seen.iter().all(Seen::holds);
     // The first reader's account is shown; both are checked.
     let first = seen.first().context("there are two readers")?;
-    Ok(Outcome {
+    Ok(StormTotals {
         called: counted.called,
         own,
         written: first.sum(|lane| lane.written),
