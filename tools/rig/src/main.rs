@@ -61,8 +61,8 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> Result<()> {
     nt::boot::boot(cli.processors.unwrap_or_else(|| cli.command.processors()));
-    let world = scenarios::World::new(&cli.images, cli.scale);
-    let result = scenarios::run(&world, &cli.command);
+    let stage = scenarios::Stage::new(&cli.images, cli.scale);
+    let result = scenarios::run(&stage, &cli.command);
     nt::machine::shut_down();
     result
 }

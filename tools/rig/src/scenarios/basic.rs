@@ -18,7 +18,7 @@ use irqlog_reader::{
 use irqlog_wire::{image::Policy, ioctl, record::Level};
 use zerocopy::IntoBytes;
 
-use super::{DEFAULT_PROCESSORS, Scenario, World, as_process, stop_last};
+use super::{DEFAULT_PROCESSORS, Scenario, Stage, as_process, stop_last};
 use crate::{
     nt::{
         heap,
@@ -129,10 +129,10 @@ pub fn texts(records: &[Record]) -> Vec<String> {
         .collect()
 }
 
-fn start_stop(world: &World) -> Result<()> {
+fn start_stop(stage: &Stage) -> Result<()> {
     as_process(|| {
         for _ in 0..3 {
-            let driver = world.start_irqlog()?;
+            let driver = stage.start_irqlog()?;
             let file = open()?;
             let records = texts(&read_all(&file)?);
             ensure!(records.first().is_some_and(|text| text.ends_with(" started")), "{records:?}");
@@ -145,9 +145,9 @@ fn start_stop(world: &World) -> Result<()> {
     })
 }
 
-fn requests(world: &World) -> Result<()> {
+fn requests(stage: &Stage) -> Result<()> {
     as_process(|| {
-        let driver = world.start_irqlog()?;
+        let driver = stage.start_irqlog()?;
         let denied = File::open(ioctl::WIN32_NAME, Requestor::User).map(drop);
         ensure!(denied == Err(STATUS_ACCESS_DENIED), "an ordinary user may open the device: {denied:?}");
         let file = open()?;
@@ -222,9 +222,9 @@ fn no_kernel_address(file: &File, driver: &crate::service::Driver) -> Result<()>
     Ok(())
 }
 
-fn marks(world: &World) -> Result<()> {
+fn marks(stage: &Stage) -> Result<()> {
     as_process(|| {
-        let driver = world.start_irqlog()?;
+        let driver = stage.start_irqlog()?;
         let (first, second) = (open()?, open()?);
         let mut session = Session::new(FileSource(&first));
         for number in 0..200 {
@@ -280,8 +280,8 @@ fn pause() {
     std::thread::sleep(std::time::Duration::from_millis(60));
 }
 
-fn wait(world: &World) -> Result<()> {
-    let driver = as_process(|| world.start_irqlog())?;
+fn wait(stage: &Stage) -> Result<()> {
+    let driver = as_process(|| stage.start_irqlog())?;
     let file = Arc::new(as_process(open)?);
     let seen = as_process(|| written(&file))?;
     let never = Arc::new(AtomicBool::new(false));
@@ -379,8 +379,8 @@ fn nobody_starves(file: &Arc<File>, seen: u64) -> Result<()> {
     Ok(())
 }
 
-fn stop_pending(world: &World) -> Result<()> {
-    let driver = as_process(|| world.start_irqlog())?;
+fn stop_pending(stage: &Stage) -> Result<()> {
+    let driver = as_process(|| stage.start_irqlog())?;
     let file = Arc::new(as_process(open)?);
     let seen = as_process(|| written(&file))?;
     let pended = waiting(Arc::clone(&file), seen, Arc::default());
@@ -394,7 +394,7 @@ fn stop_pending(world: &World) -> Result<()> {
     as_process(|| stop_last(&driver))
 }
 
-fn parameters(world: &World) -> Result<()> {
+fn parameters(stage: &Stage) -> Result<()> {
     let set = |name, value| registry::set_parameter("irqlog", name, value);
     set("RingKiB", Value::Number(64));
     set("Policy", Value::Text("keep".into()));
@@ -402,7 +402,7 @@ fn parameters(world: &World) -> Result<()> {
     set("NmiLaneKiB", Value::Text("16".into()));
     set("Level", Value::Text("x".repeat(100)));
     as_process(|| {
-        let driver = world.start_irqlog()?;
+        let driver = stage.start_irqlog()?;
         let file = open()?;
         let tables = Session::new(FileSource(&file)).info()?;
         ensure!(tables.lanes[0].data_words.get() == 64 * 1024 / 8, "RingKiB was not taken");
@@ -416,14 +416,14 @@ fn parameters(world: &World) -> Result<()> {
     })
 }
 
-fn no_memory(world: &World) -> Result<()> {
+fn no_memory(stage: &Stage) -> Result<()> {
     as_process(|| {
         // Loads the framework, whose image is not part of this.
-        stop_last(&world.start_irqlog()?)?;
+        stop_last(&stage.start_irqlog()?)?;
         let mut failures = 0;
         for count in 0.. {
             planted::fail_after(Some(count));
-            let result = world.start_irqlog();
+            let result = stage.start_irqlog();
             let was_used = planted::fail_after_was_used();
             planted::fail_after(None);
             match result {
@@ -441,9 +441,9 @@ fn no_memory(world: &World) -> Result<()> {
     })
 }
 
-fn selftest(world: &World) -> Result<()> {
+fn selftest(stage: &Stage) -> Result<()> {
     as_process(|| {
-        let driver = world.start_irqlog()?;
+        let driver = stage.start_irqlog()?;
         let file = open()?;
         let answer = Session::new(FileSource(&file)).selftest()?;
         let processors = answer.processors.get();

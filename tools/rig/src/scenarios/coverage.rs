@@ -30,7 +30,7 @@ use irqlog_wire::{
 use zerocopy::IntoBytes;
 
 use super::{
-    World, as_process,
+    Stage, as_process,
     providers::connect,
     seen::{CUT, Info, Seen, info},
     stop_last,
@@ -346,10 +346,10 @@ const TIMED: u32 = 200_000;
 ///
 /// # Errors
 /// If the driver does not start or stop.
-pub fn measure(world: &World, engine: &str) -> Result<()> {
+pub fn measure(stage: &Stage, engine: &str) -> Result<()> {
     registry::set_parameter("irqlog", "Engine", Value::Text(engine.to_owned()));
     registry::set_parameter("irqlog", "RingKiB", Value::Number(1024));
-    let driver = as_process(|| world.start_irqlog())?;
+    let driver = as_process(|| stage.start_irqlog())?;
     let caller = as_process(Caller::connect)?;
     let (instructions, time) = as_process(|| {
         let text = [b'x'; PAYLOAD];
@@ -382,7 +382,7 @@ const ROUNDS: [(&str, &str); 5] =
 ///
 /// # Errors
 /// If a record is torn or a call is unaccounted for after some interruption.
-pub fn run(world: &World, list: &Path) -> Result<()> {
+pub fn run(stage: &Stage, list: &Path) -> Result<()> {
     ensure!(machine().active() == 1, "coverage runs with --processors 1");
     registry::set_parameter("irqlog", "RingKiB", Value::Number(16));
     registry::set_parameter("irqlog", "NmiLaneKiB", Value::Number(4));
@@ -394,7 +394,7 @@ pub fn run(world: &World, list: &Path) -> Result<()> {
             registry::set_parameter("irqlog", "Engine", Value::Text(engine.to_owned()));
             registry::set_parameter("irqlog", "Lock", Value::Text(lock_name.to_owned()));
             let reached =
-                round(world, list, &mut path).with_context(|| format!("engine {engine}, lock {lock_name}"))?;
+                round(stage, list, &mut path).with_context(|| format!("engine {engine}, lock {lock_name}"))?;
             println!("engine {engine}, lock {lock_name}: {} instructions interrupted", reached.len());
             covered.extend(reached);
         }
@@ -407,9 +407,9 @@ pub fn run(world: &World, list: &Path) -> Result<()> {
 }
 
 /// One start of the driver; gives the instructions at which both came, relative to the image.
-fn round(world: &World, list: &Path, names: &mut BTreeMap<usize, String>) -> Result<BTreeSet<usize>> {
-    let irqlog = world.start_irqlog()?;
-    let testdrv = world.start_testdrv()?;
+fn round(stage: &Stage, list: &Path, names: &mut BTreeMap<usize, String>) -> Result<BTreeSet<usize>> {
+    let irqlog = stage.start_irqlog()?;
+    let testdrv = stage.start_testdrv()?;
     let counter = File::open(DEVICE_NAME, Requestor::Administrator).map_err(|status| anyhow::anyhow!("{status:#x}"))?;
     let mut caller = Caller::connect()?;
     let path = record_path(list, &irqlog.image)?;

@@ -21,7 +21,7 @@ use irqlog_wire::{
 };
 
 use super::{
-    DEFAULT_PROCESSORS, Scenario, World, as_process,
+    DEFAULT_PROCESSORS, Scenario, Stage, as_process,
     coverage::{Caller, WriteText},
 };
 use crate::{
@@ -43,43 +43,43 @@ pub const ALL: &[Scenario] = &[
         name: "crash-kernel",
         processors: DEFAULT_PROCESSORS,
         about: "a bug check with engine shared, lock kernel: every kind of dump, every room, has what was logged",
-        run: |world| crash(world, "shared", "kernel", 0, false),
+        run: |stage| crash(stage, "shared", "kernel", 0, false),
     },
     Scenario {
         name: "crash-os-queued",
         processors: DEFAULT_PROCESSORS,
         about: "the same with lock os-queued",
-        run: |world| crash(world, "shared", "os-queued", 0, false),
+        run: |stage| crash(stage, "shared", "os-queued", 0, false),
     },
     Scenario {
         name: "crash-swap",
         processors: DEFAULT_PROCESSORS,
         about: "the same with lock swap",
-        run: |world| crash(world, "shared", "swap", 0, false),
+        run: |stage| crash(stage, "shared", "swap", 0, false),
     },
     Scenario {
         name: "crash-queued",
         processors: DEFAULT_PROCESSORS,
         about: "the same with lock queued",
-        run: |world| crash(world, "shared", "queued", 0, false),
+        run: |stage| crash(stage, "shared", "queued", 0, false),
     },
     Scenario {
         name: "crash-percpu",
         processors: DEFAULT_PROCESSORS,
         about: "the same with engine percpu",
-        run: |world| crash(world, "percpu", "kernel", 0, false),
+        run: |stage| crash(stage, "percpu", "kernel", 0, false),
     },
     Scenario {
         name: "crash-one-part",
         processors: DEFAULT_PROCESSORS,
         about: "the same where the multi-part callback cannot be registered",
-        run: |world| crash(world, "shared", "kernel", irqlog_nt::KB_CALLBACK_SECONDARY_MULTI_PART_DUMP_DATA, false),
+        run: |stage| crash(stage, "shared", "kernel", irqlog_nt::KB_CALLBACK_SECONDARY_MULTI_PART_DUMP_DATA, false),
     },
     Scenario {
         name: "crash-hot-add",
         processors: DEFAULT_PROCESSORS,
         about: "the same with engine percpu and a processor that was added: its piece is in the dump",
-        run: |world| crash(world, "percpu", "kernel", 0, true),
+        run: |stage| crash(stage, "percpu", "kernel", 0, true),
     },
 ];
 
@@ -145,14 +145,14 @@ fn log(writer: usize, writers: usize, entries: [WriteText; 2]) {
     }
 }
 
-fn crash(world: &World, engine: &str, lock: &str, lacks: u32, hot_add: bool) -> Result<()> {
+fn crash(stage: &Stage, engine: &str, lock: &str, lacks: u32, hot_add: bool) -> Result<()> {
     registry::set_parameter("irqlog", "Engine", Value::Text(engine.to_owned()));
     registry::set_parameter("irqlog", "Lock", Value::Text(lock.to_owned()));
     registry::set_parameter("irqlog", "RingKiB", Value::Number(128));
     planted::LACKS_REASON.store(lacks as usize, Ordering::SeqCst);
     planted::at_between_passes(log_between);
     // Kept: nobody unloads a driver of a system that has crashed.
-    let driver = as_process(|| world.start_irqlog())?;
+    let driver = as_process(|| stage.start_irqlog())?;
     std::mem::forget(driver);
     if hot_add {
         as_process(add_processor).context("a processor that can be added")?;
@@ -171,7 +171,7 @@ fn crash(world: &World, engine: &str, lock: &str, lacks: u32, hot_add: bool) -> 
         std::thread::spawn(move || run_thread(0x3000, 1 << writer, true, |_| log(writer, writers, entries)));
     }
     run_thread(0x3000, 1, true, |thread| {
-        for number in 1..=world.scaled(CALLS).max(40) {
+        for number in 1..=stage.scaled(CALLS).max(40) {
             while number > slowest(writers) + LEAD {
                 thread.wait(std::thread::yield_now);
             }

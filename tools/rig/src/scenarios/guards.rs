@@ -8,7 +8,7 @@ use irqlog_nt::STATUS_SUCCESS;
 use irqlog_storm::{DEVICE_NAME, LEAVE, LOCK_ADDRESS, MISUSE, Misuse};
 use irqlog_wire::{bugcheck::LOCK_VIOLATION, irql::DIRQL_MIN};
 
-use super::{DEFAULT_PROCESSORS, Scenario, World, as_process, stop_last};
+use super::{DEFAULT_PROCESSORS, Scenario, Stage, as_process, stop_last};
 use crate::{
     images,
     nt::{
@@ -57,9 +57,9 @@ const VERDICTS: [(Misuse, u8, u64, u64); 4] = [
     (Misuse::Budget, 4, 1, 1),
 ];
 
-fn checked_locks(world: &World) -> Result<()> {
-    let irqlog = as_process(|| world.start_irqlog())?;
-    let testdrv = as_process(|| world.start_testdrv())?;
+fn checked_locks(stage: &Stage) -> Result<()> {
+    let irqlog = as_process(|| stage.start_irqlog())?;
+    let testdrv = as_process(|| stage.start_testdrv())?;
     let ask = |file: &File, code: u32, words: &[u64]| {
         let input: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         file.control(Control { code, internal: false, input: &input, output: 8 }, &|| false)
@@ -98,9 +98,9 @@ fn checked_locks(world: &World) -> Result<()> {
 }
 
 /// The test driver drops its reference, and an interrupt comes after irqlog.sys has gone.
-fn broken_disconnect(world: &World) -> Result<()> {
-    let irqlog = as_process(|| world.start_irqlog())?;
-    let testdrv = as_process(|| world.start_testdrv())?;
+fn broken_disconnect(stage: &Stage) -> Result<()> {
+    let irqlog = as_process(|| stage.start_irqlog())?;
+    let testdrv = as_process(|| stage.start_testdrv())?;
     let (status, said) = run_thread(0x2000, 1, true, |_| -> Result<_> {
         let file = File::open(DEVICE_NAME, Requestor::Administrator)
             .map_err(|status| anyhow::anyhow!("opening the test driver: {status:#010x}"))?;
@@ -178,7 +178,7 @@ fn touch(memory: *mut u8, offset: usize) {
     unsafe { memory.add(offset).write_volatile(1) }
 }
 
-fn guards(_: &World) -> Result<()> {
+fn guards(_: &Stage) -> Result<()> {
     as_process(|| {
         let (allocate, free) = pool()?;
         let misdeeds: [(&str, &str, Misdeed); 7] = [
@@ -252,9 +252,9 @@ struct BindInfo {
     module: usize,
 }
 
-fn refusal(world: &World) -> Result<()> {
+fn refusal(stage: &Stage) -> Result<()> {
     as_process(|| {
-        let image = load_library(&world.image("WDFLDR.sys"))?;
+        let image = load_library(&stage.image("WDFLDR.sys"))?;
         let bind = image.export("WdfVersionBind").context("WdfVersionBind")?;
         let mut table: *const usize = std::ptr::null();
         let mut info = BindInfo {

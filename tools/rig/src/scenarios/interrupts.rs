@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use irqlog_nt::{CONNECT_FULLY_SPECIFIED, IoConnectInterruptParameters, NtStatus, STATUS_SUCCESS, ServiceRoutine};
 
-use super::{DEFAULT_PROCESSORS, Scenario, World, as_process};
+use super::{DEFAULT_PROCESSORS, Scenario, Stage, as_process};
 use crate::nt::{
     exports, interrupt,
     machine::{raise, run_thread},
@@ -48,7 +48,7 @@ fn until(flag: &AtomicBool) {
     }
 }
 
-fn disconnect_waits(_: &World) -> Result<()> {
+fn disconnect_waits(_: &Stage) -> Result<()> {
     let object = as_process(connect)?;
     let interrupted = thread::spawn(|| {
         run_thread(0x3000, 0b10, true, |_| {

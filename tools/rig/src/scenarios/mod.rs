@@ -103,7 +103,7 @@ pub struct Scenario {
     /// What it shows.
     pub about: &'static str,
     /// Does it.
-    pub run: fn(&World) -> Result<()>,
+    pub run: fn(&Stage) -> Result<()>,
 }
 
 /// All of them. Each runs in a process of its own (`irqlog-rig run NAME`): a machine boots once.
@@ -127,13 +127,13 @@ fn find(name: &str) -> Result<&'static Scenario> {
         .with_context(|| format!("there is no scenario {name}; `list` names them"))
 }
 
-/// Where the images are, and how fast this is.
-pub struct World {
+/// What a scenario runs on: the images, and how long a storm is.
+pub struct Stage {
     images: PathBuf,
     scale: NonZeroU64,
 }
 
-impl World {
+impl Stage {
     /// With the images of a folder; storms are divided by `scale`.
     pub fn new(images: &Path, scale: NonZeroU64) -> Self {
         Self { images: images.to_path_buf(), scale }
@@ -161,7 +161,7 @@ impl World {
     }
 }
 
-impl World {
+impl Stage {
     /// Starts the test driver, after irqlog.sys. On a simulated thread.
     ///
     /// # Errors
@@ -192,7 +192,7 @@ pub fn stop_last(driver: &Driver) -> Result<()> {
 ///
 /// # Errors
 /// If a scenario fails.
-pub fn run(world: &World, command: &Command) -> Result<()> {
+pub fn run(stage: &Stage, command: &Command) -> Result<()> {
     match command {
         Command::Serve { socket, storm, parameter } => {
             for parameter in parameter {
@@ -200,33 +200,33 @@ pub fn run(world: &World, command: &Command) -> Result<()> {
                 let value = value.parse().map_or_else(|_| Value::Text(value.to_owned()), Value::Number);
                 registry::set_parameter("irqlog", name, value);
             }
-            serve(world, socket, *storm)
+            serve(stage, socket, *storm)
         }
-        Command::Coverage { record_path } => coverage::run(world, record_path),
-        Command::Measure { engine } => coverage::measure(world, engine),
-        Command::Soak { records, engine, lock } => storm::soak(world, *records, engine, lock),
+        Command::Coverage { record_path } => coverage::run(stage, record_path),
+        Command::Measure { engine } => coverage::measure(stage, engine),
+        Command::Soak { records, engine, lock } => storm::soak(stage, *records, engine, lock),
         Command::List => {
             for scenario in ALL.iter().copied().flatten() {
                 println!("{:28} {}", scenario.name, scenario.about);
             }
             Ok(())
         }
-        Command::Run { name } => (find(name)?.run)(world),
+        Command::Run { name } => (find(name)?.run)(stage),
     }
 }
 
 /// Serves until standard input ends, then stops the driver and looks for what it left.
-fn serve(world: &World, socket: &Path, storm: u64) -> Result<()> {
-    let driver = as_process(|| world.start_irqlog())?;
+fn serve(stage: &Stage, socket: &Path, storm: u64) -> Result<()> {
+    let driver = as_process(|| stage.start_irqlog())?;
     if storm != 0 {
-        storm::blow(world, storm)?;
+        storm::blow(stage, storm)?;
     }
     let server = Server::listen(socket)?;
     println!("serving at {}", socket.display());
     for line in std::io::stdin().lines() {
         match line?.trim() {
             "samples" => {
-                samples::run_both(world, SAMPLE_ROUNDS)?;
+                samples::run_both(stage, SAMPLE_ROUNDS)?;
                 println!("samples: done");
             }
             other => bail!("there is no command {other:?}; there is `samples`"),

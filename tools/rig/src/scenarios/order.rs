@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use irqlog_reader::{follow::Follower, session::Session};
 
 use super::{
-    DEFAULT_PROCESSORS, Scenario, World, as_process,
+    DEFAULT_PROCESSORS, Scenario, Stage, as_process,
     basic::{FileSource, read_all, texts},
     coverage::Caller,
     seen::info,
@@ -32,41 +32,41 @@ pub const ALL: &[Scenario] = &[
         name: "frozen-owner-kernel",
         processors: DEFAULT_PROCESSORS,
         about: "the owner of the lock kernel is frozen; callers at HIGH_LEVEL and NMIs go on without it",
-        run: |world| frozen_owner(world, "shared", "kernel"),
+        run: |stage| frozen_owner(stage, "shared", "kernel"),
     },
     Scenario {
         name: "frozen-owner-os-queued",
         processors: DEFAULT_PROCESSORS,
         about: "the same with the lock os-queued, which has no try",
-        run: |world| frozen_owner(world, "shared", "os-queued"),
+        run: |stage| frozen_owner(stage, "shared", "os-queued"),
     },
     Scenario {
         name: "frozen-owner-swap",
         processors: DEFAULT_PROCESSORS,
         about: "the same with the lock swap; and who waits gives up when its budget is gone",
-        run: |world| frozen_owner(world, "shared", "swap"),
+        run: |stage| frozen_owner(stage, "shared", "swap"),
     },
     Scenario {
         name: "frozen-owner-queued",
         processors: DEFAULT_PROCESSORS,
         about: "the same with the lock queued, which has no try",
-        run: |world| frozen_owner(world, "shared", "queued"),
+        run: |stage| frozen_owner(stage, "shared", "queued"),
     },
     Scenario {
         name: "frozen-owner-percpu",
         processors: DEFAULT_PROCESSORS,
         about: "a processor is frozen in its own lane; the others do not notice",
-        run: |world| frozen_owner(world, "percpu", "kernel"),
+        run: |stage| frozen_owner(stage, "percpu", "kernel"),
     },
 ];
 
 /// A processor is frozen while it holds the lock, as at a bug check. Logging from another one ends, and loses nothing
 /// silently; the image can be read meanwhile.
-fn frozen_owner(world: &World, engine: &str, name: &str) -> Result<()> {
+fn frozen_owner(stage: &Stage, engine: &str, name: &str) -> Result<()> {
     registry::set_parameter("irqlog", "Engine", Value::Text(engine.to_owned()));
     registry::set_parameter("irqlog", "Lock", Value::Text(name.to_owned()));
     registry::set_parameter("irqlog", "LockBudget", Value::Number(5000));
-    let driver = as_process(|| world.start_irqlog())?;
+    let driver = as_process(|| stage.start_irqlog())?;
     let mut crashing = as_process(Caller::connect)?;
     let mut freezing = as_process(Caller::connect)?;
     STOPPED_WRITER.store(1, Ordering::SeqCst);
@@ -110,9 +110,9 @@ fn until_stopped() {
     }
 }
 
-fn stopped_writer(world: &World) -> Result<()> {
+fn stopped_writer(stage: &Stage) -> Result<()> {
     registry::set_parameter("irqlog", "Engine", Value::Text("percpu".to_owned()));
-    let driver = as_process(|| world.start_irqlog())?;
+    let driver = as_process(|| stage.start_irqlog())?;
     let mut others = as_process(Caller::connect)?;
     let mut stopping = as_process(Caller::connect)?;
     // On processor 0, and for as long as we like.

@@ -21,14 +21,14 @@ use irqlog_reader::{
     session::{Session, Settings},
 };
 use irqlog_wire::{
-    interface::{WriteResult, Registered, Registration},
+    interface::{Registered, Registration, WriteResult},
     ioctl,
     record::Level,
     site::{SITE_MAGIC, SiteHeader},
 };
 use zerocopy::{FromZeros, IntoBytes};
 
-use super::{DEFAULT_PROCESSORS, Scenario, World, as_process, basic::FileSource, stop_last};
+use super::{DEFAULT_PROCESSORS, Scenario, Stage, as_process, basic::FileSource, stop_last};
 use crate::{
     nt::{
         io::{Control, File, Requestor},
@@ -164,9 +164,9 @@ fn close(file: File) {
     file.close();
 }
 
-fn levels(world: &World) -> Result<()> {
+fn levels(stage: &Stage) -> Result<()> {
     as_process(|| {
-        let driver = world.start_irqlog()?;
+        let driver = stage.start_irqlog()?;
         let (file, client, words) = (open()?, Client::connect()?, Arc::pin(Words::default()));
         let mut session = Session::new(FileSource(&file));
         let mut all = |level| session.configure(Settings { level: Some(level), ..Settings::default() });
@@ -193,8 +193,8 @@ fn levels(world: &World) -> Result<()> {
 }
 
 /// One driver stands in the middle of its registration, with the lock; nothing that changes the registry ends meanwhile.
-fn lock(world: &World) -> Result<()> {
-    let driver = as_process(|| world.start_irqlog())?;
+fn lock(stage: &Stage) -> Result<()> {
+    let driver = as_process(|| stage.start_irqlog())?;
     let file = as_process(open)?;
     let client = as_process(Client::connect)?;
     let [first, second] = [Arc::pin(Words::default()), Arc::pin(Words::default())];
@@ -290,12 +290,12 @@ fn check_builds(log: &mut impl Log) -> Result<Vec<usize>> {
     Ok(found)
 }
 
-fn builds(world: &World) -> Result<()> {
+fn builds(stage: &Stage) -> Result<()> {
     const BUILDS: usize = 1000;
     registry::set_parameter("irqlog", "RingKiB", Value::Number(64));
     registry::set_parameter("irqlog", "SitesKiB", Value::Number(16));
     as_process(|| {
-        let driver = world.start_irqlog()?;
+        let driver = stage.start_irqlog()?;
         let (file, client) = (open()?, Client::connect()?);
         // One reader is there all the time; another one comes anew each time.
         let mut session = Session::new(FileSource(&file));

@@ -6,7 +6,7 @@
 use anyhow::{Result, ensure};
 use irqlog_nt::{irql::HIGH_LEVEL, routines::EXPORTS};
 
-use super::{DEFAULT_PROCESSORS, Scenario, World, as_process};
+use super::{DEFAULT_PROCESSORS, Scenario, Stage, as_process};
 use crate::{
     memory::{PAGE, Region},
     nt::{exports, import::Routine, machine::current, report::EXIT_BROKEN},
@@ -46,7 +46,7 @@ fn call_in_child(routine: Routine, irql: u8) -> Result<i32> {
     Ok(if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { -libc::WTERMSIG(status) })
 }
 
-fn rules(_: &World) -> Result<()> {
+fn rules(_: &Stage) -> Result<()> {
     as_process(|| {
         let routines = exports::all();
         let missing: Vec<_> = EXPORTS

@@ -21,7 +21,7 @@ use irqlog_wire::{
     record::{Level, flags},
 };
 
-use super::{DEFAULT_PROCESSORS, Scenario, World, as_process, stop_last};
+use super::{DEFAULT_PROCESSORS, Scenario, Stage, as_process, stop_last};
 use crate::{
     nt::{
         io::{Control, File, Requestor},
@@ -56,14 +56,14 @@ impl Sample {
     }
 
     /// Starts it with its device. On a simulated thread.
-    fn start(&self, world: &World) -> Result<Driver> {
+    fn start(&self, stage: &Stage) -> Result<Driver> {
         registry::set_parameter(self.name, "Vector", Value::Number(self.vector));
         registry::set_parameter(self.name, "Irql", Value::Number(self.level().into()));
         // A framework of its own: ours knows one driver.
         if self.has_framework {
-            load_library(&world.image("WDFLDR.sys"))?;
+            load_library(&stage.image("WDFLDR.sys"))?;
         }
-        Driver::start(self.name, &world.image(&format!("{}.sys", self.name)))
+        Driver::start(self.name, &stage.image(&format!("{}.sys", self.name)))
     }
 
     /// Its device raises its line, on some processor.
@@ -122,8 +122,8 @@ fn blow(rounds: usize) {
 ///
 /// # Errors
 /// If they do not start or stop.
-pub fn run_both(world: &World, rounds: usize) -> Result<()> {
-    let drivers = [&RUST, &C].map(|sample| as_process(|| sample.start(world)));
+pub fn run_both(stage: &Stage, rounds: usize) -> Result<()> {
+    let drivers = [&RUST, &C].map(|sample| as_process(|| sample.start(stage)));
     blow(rounds);
     for driver in drivers {
         let driver = driver?;
@@ -136,19 +136,19 @@ pub fn run_both(world: &World, rounds: usize) -> Result<()> {
 }
 
 /// Drivers that find no irqlog load, run and unload all the same.
-fn without_irqlog(world: &World) -> Result<()> {
-    run_both(world, 10)?;
+fn without_irqlog(stage: &Stage) -> Result<()> {
+    run_both(stage, 10)?;
     check_nothing_is_left();
     Ok(())
 }
 
-fn samples(world: &World) -> Result<()> {
-    without_irqlog(world)?;
-    let irqlog = as_process(|| world.start_irqlog())?;
+fn samples(stage: &Stage) -> Result<()> {
+    without_irqlog(stage)?;
+    let irqlog = as_process(|| stage.start_irqlog())?;
     // Interrupts land where they land: again until every context of both has logged.
     let mut missing = BTreeSet::new();
     for _ in 0..20 {
-        run_both(world, 200)?;
+        run_both(stage, 200)?;
         let (tables, records) = read()?;
         missing = missing_contexts(&tables, &records)?;
         if missing.is_empty() {
@@ -163,18 +163,18 @@ fn samples(world: &World) -> Result<()> {
     ensure!(names == [RUST.name, C.name], "the providers are {names:?}");
     let loads = provider(&tables, &RUST)?.registrations;
     ensure!(tables.sites.providers().iter().all(|provider| provider.registered == 0), "somebody is still registered");
-    run_both(world, 1)?;
+    run_both(stage, 1)?;
     let (tables, _) = read()?;
     ensure!(
         tables.sites.providers().len() == 2 && provider(&tables, &RUST)?.registrations == loads + 1,
         "loaded again"
     );
-    levels(world)?;
+    levels(stage)?;
     as_process(|| stop_last(&irqlog))
 }
 
 /// One of them logs warnings only; the other goes on. The level is there still when the driver comes again.
-fn levels(world: &World) -> Result<()> {
+fn levels(stage: &Stage) -> Result<()> {
     as_process(|| {
         let file = File::open(ioctl::WIN32_NAME, Requestor::Administrator)
             .map_err(|status| anyhow::anyhow!("opening irqlog: {status:#010x}"))?;
@@ -186,7 +186,7 @@ fn levels(world: &World) -> Result<()> {
         close(session);
         Ok::<_, anyhow::Error>(())
     })?;
-    run_both(world, 200)?;
+    run_both(stage, 200)?;
     let (tables, records) = read()?;
     let mut counts = [[0_u32; 2]; 2];
     for record in &records {

@@ -15,7 +15,7 @@ use irqlog_reader::{
 };
 use irqlog_wire::ioctl;
 
-use super::{DEFAULT_PROCESSORS, Scenario, World, as_process, basic::FileSource, stop_last, storm::Storm};
+use super::{DEFAULT_PROCESSORS, Scenario, Stage, as_process, basic::FileSource, stop_last, storm::Storm};
 use crate::{
     nt::{
         io::{File, Requestor},
@@ -35,19 +35,19 @@ pub const ALL: &[Scenario] = &[
         name: "saves-under-load",
         processors: DEFAULT_PROCESSORS,
         about: "logs saved in a storm with a small ring: every number is a record or part of a loss that is told",
-        run: |world| saves(world, "shared", 1),
+        run: |stage| saves(stage, "shared", 1),
     },
     Scenario {
         name: "coarse-clock",
         processors: DEFAULT_PROCESSORS,
         about: "the same with a clock of 5 ms, so that most records have the tick of another: lanes keep their order",
-        run: |world| saves(world, "shared", COARSE),
+        run: |stage| saves(stage, "shared", COARSE),
     },
     Scenario {
         name: "coarse-clock-percpu",
         processors: DEFAULT_PROCESSORS,
         about: "the same with engine percpu: equal ticks in several lanes",
-        run: |world| saves(world, "percpu", COARSE),
+        run: |stage| saves(stage, "percpu", COARSE),
     },
 ];
 
@@ -63,15 +63,15 @@ struct Found {
     ties: u64,
 }
 
-fn saves(world: &World, engine: &str, grain: u64) -> Result<()> {
+fn saves(stage: &Stage, engine: &str, grain: u64) -> Result<()> {
     registry::set_parameter("irqlog", "Engine", Value::Text(engine.to_owned()));
     registry::set_parameter("irqlog", "RingKiB", Value::Number(64));
     planted::CLOCK_GRAIN.store(grain, Ordering::SeqCst);
-    let driver = as_process(|| world.start_irqlog())?;
+    let driver = as_process(|| stage.start_irqlog())?;
     let mut found = Found::default();
     // When a reader is lapped is chance: again until it was, within reason.
     for _ in 0..40 {
-        let storm = Storm::start(world, world.scaled(CALLS))?;
+        let storm = Storm::start(stage, stage.scaled(CALLS))?;
         loop {
             let is_running = storm.is_running()?;
             let image = as_process(|| {

@@ -8,7 +8,7 @@ use irqlog_rig_protocol::RequestFrame;
 use irqlog_wire::ioctl;
 use zerocopy::IntoBytes;
 
-use super::{DEFAULT_PROCESSORS, Scenario, World, as_process, stop_last};
+use super::{DEFAULT_PROCESSORS, Scenario, Stage, as_process, stop_last};
 use crate::{
     nt::io::{Control, File, Requestor},
     serve::{POLL, Server},
@@ -30,8 +30,8 @@ pub const ALL: &[Scenario] = &[
     },
 ];
 
-fn gone_clients(world: &World) -> Result<()> {
-    let driver = as_process(|| world.start_irqlog())?;
+fn gone_clients(stage: &Stage) -> Result<()> {
+    let driver = as_process(|| stage.start_irqlog())?;
     let socket = std::env::temp_dir().join(format!("irqlog-gone-{}.sock", std::process::id()));
     let server = Server::listen(&socket)?;
     for behind in [0, 1, 11, 4096] {
@@ -63,11 +63,11 @@ fn seen() -> Result<u64> {
     })
 }
 
-fn many_requests(world: &World) -> Result<()> {
+fn many_requests(stage: &Stage) -> Result<()> {
     const REQUESTS: usize = 1000;
     const SIZE: usize = 1 << 20;
     as_process(|| {
-        let driver = world.start_irqlog()?;
+        let driver = stage.start_irqlog()?;
         let file = open()?;
         let input = vec![1; SIZE];
         let before = resident()?;

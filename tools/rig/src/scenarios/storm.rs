@@ -26,7 +26,7 @@ use irqlog_wire::{
 use serde_json::json;
 
 use super::{
-    DEFAULT_PROCESSORS, Scenario, World, as_process,
+    DEFAULT_PROCESSORS, Scenario, Stage, as_process,
     seen::{Info, Seen, info, reader},
     stop_last,
 };
@@ -51,57 +51,57 @@ pub const ALL: &[Scenario] = &[
         name: "storm",
         processors: DEFAULT_PROCESSORS,
         about: "100000 calls from every context, two readers, small ring",
-        run: |world| short(world, "shared", "kernel", "overwrite"),
+        run: |stage| short(stage, "shared", "kernel", "overwrite"),
     },
     Scenario {
         name: "storm-keep",
         processors: DEFAULT_PROCESSORS,
         about: "the same with the policy that keeps the oldest",
-        run: |world| short(world, "shared", "kernel", "keep"),
+        run: |stage| short(stage, "shared", "kernel", "keep"),
     },
     Scenario {
         name: "storm-percpu",
         processors: DEFAULT_PROCESSORS,
         about: "the same with a lane for each processor and no lock",
-        run: |world| short(world, "percpu", "kernel", "overwrite"),
+        run: |stage| short(stage, "percpu", "kernel", "overwrite"),
     },
     Scenario {
         name: "hot-add-percpu",
         processors: TWO,
         about: "engine percpu: two processors come while all others log",
-        run: |world| hot_add(world, "percpu"),
+        run: |stage| hot_add(stage, "percpu"),
     },
     Scenario {
         name: "hot-add-shared",
         processors: TWO,
         about: "the same with engine shared: they bring NMI lanes",
-        run: |world| hot_add(world, "shared"),
+        run: |stage| hot_add(stage, "shared"),
     },
     Scenario {
         name: "storm-os-queued",
         processors: TWO,
         about: "the same with engine shared and the lock os-queued",
-        run: |world| short(world, "shared", "os-queued", "overwrite"),
+        run: |stage| short(stage, "shared", "os-queued", "overwrite"),
     },
     Scenario {
         name: "storm-swap",
         processors: DEFAULT_PROCESSORS,
         about: "the same with engine shared and the lock swap",
-        run: |world| short(world, "shared", "swap", "overwrite"),
+        run: |stage| short(stage, "shared", "swap", "overwrite"),
     },
     Scenario {
         name: "storm-queued",
         processors: TWO,
         about: "the same with engine shared and the lock queued",
-        run: |world| short(world, "shared", "queued", "overwrite"),
+        run: |stage| short(stage, "shared", "queued", "overwrite"),
     },
 ];
 
 /// Where processors come from while everyone logs.
-fn hot_add(world: &World, engine: &str) -> Result<()> {
+fn hot_add(stage: &Stage, engine: &str) -> Result<()> {
     registry::set_parameter("irqlog", "Engine", Value::Text(engine.to_owned()));
     let before = machine().active();
-    let result = storm_with(world, 200_000, || {
+    let result = storm_with(stage, 200_000, || {
         for _ in 0..2 {
             std::thread::sleep(Duration::from_millis(20));
             as_process(add_processor).context("a processor that can be added")?;
@@ -119,14 +119,14 @@ fn hot_add(world: &World, engine: &str) -> Result<()> {
     Ok(())
 }
 
-fn short(world: &World, engine: &str, lock: &str, policy: &str) -> Result<()> {
+fn short(stage: &Stage, engine: &str, lock: &str, policy: &str) -> Result<()> {
     registry::set_parameter("irqlog", "Lock", Value::Text(lock.to_owned()));
     registry::set_parameter("irqlog", "LockBudget", Value::Number(0));
     registry::set_parameter("irqlog", "Engine", Value::Text(engine.to_owned()));
     registry::set_parameter("irqlog", "Policy", Value::Text(policy.to_owned()));
     // Where interrupts hit is chance: again until enough have hit irqlog.sys itself, within reason.
     for _ in 0..40 {
-        let result = storm(world, 100_000)?;
+        let result = storm(stage, 100_000)?;
         result.check()?;
         ensure!(result.by_context.iter().all(|&calls| calls != 0), "a context never logged: {:?}", result.by_context);
         if result.interrupts_in_driver >= 50 && result.nmis_in_write >= 20 {
@@ -140,10 +140,10 @@ fn short(world: &World, engine: &str, lock: &str, policy: &str) -> Result<()> {
 ///
 /// # Errors
 /// If anything is unaccounted for.
-pub fn soak(world: &World, records: u64, engine: &str, lock: &str) -> Result<()> {
+pub fn soak(stage: &Stage, records: u64, engine: &str, lock: &str) -> Result<()> {
     registry::set_parameter("irqlog", "Engine", Value::Text(engine.to_owned()));
     registry::set_parameter("irqlog", "Lock", Value::Text(lock.to_owned()));
-    let result = storm(world, records)?;
+    let result = storm(stage, records)?;
     println!("calls by context: {:?}", CONTEXTS.iter().zip(result.by_context).collect::<Vec<_>>());
     println!("{}", result.to_json());
     result.check()
@@ -153,10 +153,10 @@ pub fn soak(world: &World, records: u64, engine: &str, lock: &str) -> Result<()>
 ///
 /// # Errors
 /// If it does not start or stop.
-pub fn blow(world: &World, calls: u64) -> Result<()> {
+pub fn blow(stage: &Stage, calls: u64) -> Result<()> {
     let (mut called, mut dropped) = (0, 0);
     for _ in 0..40 {
-        let counted = Storm::start(world, world.scaled(calls))?.finish()?;
+        let counted = Storm::start(stage, stage.scaled(calls))?.finish()?;
         called += counted.called;
         dropped += counted.dropped;
         // Where interrupts hit is chance: again until some NMIs have hit a write.
@@ -188,10 +188,10 @@ impl Storm {
     ///
     /// # Errors
     /// If the test driver does not start.
-    pub fn start(world: &World, calls: u64) -> Result<Self> {
+    pub fn start(stage: &Stage, calls: u64) -> Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let (driver, file) = as_process(|| -> Result<_> {
-            let driver = world.start_testdrv()?;
+            let driver = stage.start_testdrv()?;
             let file = File::open(DEVICE_NAME, Requestor::Administrator)
                 .map_err(|status| anyhow::anyhow!("opening the test driver: {status:#010x}"))?;
             let threads = machine().active() as u32 + 2;
@@ -343,18 +343,18 @@ impl StormTotals {
     }
 }
 
-fn storm(world: &World, calls: u64) -> Result<StormTotals> {
-    storm_with(world, calls, || Ok(()))
+fn storm(stage: &Stage, calls: u64) -> Result<StormTotals> {
+    storm_with(stage, calls, || Ok(()))
 }
 
 /// Does something in the middle of a storm.
-fn storm_with(world: &World, calls: u64, meanwhile: impl FnOnce() -> Result<()>) -> Result<StormTotals> {
+fn storm_with(stage: &Stage, calls: u64, meanwhile: impl FnOnce() -> Result<()>) -> Result<StormTotals> {
     // Nobody gives up here: the host may take its threads away for longer than any budget.
     registry::set_parameter("irqlog", "LockBudget", Value::Number(0));
     // A small ring is lapped often.
     registry::set_parameter("irqlog", "RingKiB", Value::Number(64));
     registry::set_parameter("irqlog", "NmiLaneKiB", Value::Number(4));
-    let irqlog = as_process(|| world.start_irqlog())?;
+    let irqlog = as_process(|| stage.start_irqlog())?;
     let own_file = as_process(|| File::open(ioctl::WIN32_NAME, Requestor::Administrator))
         .map_err(|status| anyhow::anyhow!("{status:#x}"))?;
     let done = Arc::new(AtomicBool::new(false));
@@ -366,7 +366,7 @@ fn storm_with(world: &World, calls: u64, meanwhile: impl FnOnce() -> Result<()>)
             std::thread::spawn(move || reader(pause, clears, &done))
         })
         .collect();
-    let storm = Storm::start(world, world.scaled(calls))?;
+    let storm = Storm::start(stage, stage.scaled(calls))?;
     meanwhile()?;
     let counted = storm.finish()?;
     done.store(true, Ordering::SeqCst);
