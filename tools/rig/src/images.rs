@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use crate::{mutex::lock, pe::Image};
+use crate::{mutex::lock, pe::LoadedImage};
 
 /// The most images that a process ever loads.
 const MOST: usize = 128;
@@ -21,10 +21,10 @@ static CODE: [Slot; MOST] = [const { Slot { start: AtomicUsize::new(0), end: Ato
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 /// Index of irqlog.sys in the above, plus one.
 static IRQLOG: AtomicUsize = AtomicUsize::new(0);
-static IMAGES: Mutex<Vec<Arc<Image>>> = Mutex::new(Vec::new());
+static IMAGES: Mutex<Vec<Arc<LoadedImage>>> = Mutex::new(Vec::new());
 
 /// Makes an image known. Images stay mapped until the process ends, as late signals may still look at them.
-pub fn add(image: &Arc<Image>) {
+pub fn add(image: &Arc<LoadedImage>) {
     let mut images = lock(&IMAGES);
     let index = images.len();
     assert!(index < MOST, "too many images");
@@ -38,7 +38,7 @@ pub fn add(image: &Arc<Image>) {
 }
 
 /// An image has been unloaded: nobody may touch it any more.
-pub fn retire(image: &Arc<Image>) {
+pub fn retire(image: &Arc<LoadedImage>) {
     let images = lock(&IMAGES);
     if let Some(index) = images.iter().position(|known| Arc::ptr_eq(known, image)) {
         CODE[index].end.store(0, Ordering::Release);
@@ -57,7 +57,7 @@ pub fn unloaded(address: usize) -> Option<String> {
 }
 
 /// An image by its file name.
-pub fn find(name: &str) -> Option<Arc<Image>> {
+pub fn find(name: &str) -> Option<Arc<LoadedImage>> {
     lock(&IMAGES).iter().rev().find(|image| image.name.eq_ignore_ascii_case(name)).cloned()
 }
 

@@ -12,7 +12,7 @@ use crate::{
     images,
     mutex::lock,
     nt::{bugcheck, exports, heap, io, machine::current, ps, registry, report},
-    pe::Image,
+    pe::LoadedImage,
 };
 
 /// A driver that runs.
@@ -20,7 +20,7 @@ pub struct Driver {
     service: String,
     object: *mut DriverObject,
     /// Its image.
-    pub image: Arc<Image>,
+    pub image: Arc<LoadedImage>,
     /// STOP was asked for while files were open.
     stopping: Mutex<bool>,
 }
@@ -34,8 +34,8 @@ unsafe impl Sync for Driver {}
 ///
 /// # Errors
 /// If it cannot be loaded.
-pub fn load_library(path: &Path) -> Result<Arc<Image>> {
-    let image = Image::load(path, &|_, name| exports::find(name))?;
+pub fn load_library(path: &Path) -> Result<Arc<LoadedImage>> {
+    let image = LoadedImage::load(path, &|_, name| exports::find(name))?;
     images::add(&image);
     Ok(image)
 }
@@ -58,7 +58,7 @@ impl Driver {
     /// # Errors
     /// If the image cannot be loaded, or the driver fails to start: then what it left behind is an error too.
     pub fn start(service: &str, path: &Path) -> Result<Self> {
-        let image = Image::load(path, &resolve)?;
+        let image = LoadedImage::load(path, &resolve)?;
         images::add(&image);
         // SAFETY: all-zero is a valid driver object.
         let object: &'static mut DriverObject = Box::leak(Box::new(unsafe { std::mem::zeroed() }));

@@ -20,7 +20,7 @@ use crate::{
 pub use symbols::Symbols;
 
 /// A loaded image.
-pub struct Image {
+pub struct LoadedImage {
     /// File name without folder.
     pub name: String,
     region: Region,
@@ -36,7 +36,7 @@ pub struct Image {
 /// Gives the address of an imported routine, by module and name.
 pub type Resolve<'r> = &'r dyn Fn(&str, &str) -> Option<usize>;
 
-impl Image {
+impl LoadedImage {
     /// Loads a file.
     ///
     /// # Errors

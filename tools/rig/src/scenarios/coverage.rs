@@ -46,7 +46,7 @@ use crate::{
         machine::{NMI, current, machine},
         registry::{self, Value},
     },
-    pe::Image,
+    pe::LoadedImage,
     planted::{BUSY_TRIES, CLAIMED_PROCESSOR, NMI_AFTER_CLOCK, NMI_AFTER_TRY, at_breakpoint},
 };
 
@@ -60,7 +60,7 @@ enum Coming {
 
 /// The planted breakpoint.
 struct Planted {
-    image: Arc<Image>,
+    image: Arc<LoadedImage>,
     address: usize,
     /// What it replaced.
     bytes: [u8; BREAKPOINT.len()],
@@ -322,7 +322,7 @@ impl Caller {
 }
 
 /// Names and instructions, relative to the image's start.
-fn record_path(list: &Path, image: &Image) -> Result<BTreeMap<usize, String>> {
+fn record_path(list: &Path, image: &LoadedImage) -> Result<BTreeMap<usize, String>> {
     let text = std::fs::read_to_string(list)
         .with_context(|| format!("reading {}; `cargo xtask verify-sys` writes it", list.display()))?;
     let json: serde_json::Value = serde_json::from_str(&text).context("the record path")?;
