@@ -36,7 +36,7 @@ impl Section {
 
 /// The parts of a PE file that rules are about.
 #[derive(Debug)]
-pub struct Image {
+pub struct LinkedImage {
     imports: Vec<(String, String)>,
     /// Its sections.
     pub sections: Vec<Section>,
@@ -47,7 +47,7 @@ pub struct Image {
     pub base: u64,
 }
 
-impl Image {
+impl LinkedImage {
     /// Reads a file.
     ///
     /// # Errors
@@ -204,7 +204,7 @@ mod tests {
         shell::{output, root},
     };
 
-    use super::{Image, is_absolute};
+    use super::{LinkedImage, is_absolute};
 
     /// Links an image whose one import, from ntoskrnl.exe, is this line of a module definition.
     fn image_that_imports(test: &str, export: &str) -> PathBuf {
@@ -226,9 +226,9 @@ mod tests {
 
     #[test]
     fn an_import_by_ordinal_is_refused() {
-        let by_name = Image::read(&image_that_imports("name", "DbgPrint")).unwrap();
+        let by_name = LinkedImage::read(&image_that_imports("name", "DbgPrint")).unwrap();
         assert_eq!(by_name.imports, [("ntoskrnl.exe".to_owned(), "DbgPrint".to_owned())]);
-        let error = Image::read(&image_that_imports("ordinal", "DbgPrint @42 NONAME")).unwrap_err();
+        let error = LinkedImage::read(&image_that_imports("ordinal", "DbgPrint @42 NONAME")).unwrap_err();
         assert!(format!("{error:#}").contains("it imports from ntoskrnl.exe by ordinal"), "{error:#}");
     }
 

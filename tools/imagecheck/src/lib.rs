@@ -45,7 +45,7 @@ pub fn run(archs: &[Arch]) -> Result<()> {
 /// # Errors
 /// As [`run`].
 pub fn verify(arch: Arch, path: &Path) -> Result<String> {
-    let image = image::Image::read(path)?;
+    let image = image::LinkedImage::read(path)?;
     let code = code::Code::read(arch, path)?;
     let mut broken = image.check(arch, Export::is_for_driver);
     broken.extend(code.check(arch));
@@ -75,7 +75,7 @@ pub fn verify(arch: Arch, path: &Path) -> Result<String> {
 /// well-formed.
 fn verify_sample(arch: Arch, name: &str) -> Result<String> {
     let path = drivers::image(arch, name);
-    let image = image::Image::read(&path)?;
+    let image = image::LinkedImage::read(&path)?;
     let mut broken = image.check(arch, |row| !row.name.starts_with("ExAllocate") && !row.name.starts_with("ExFree"));
     broken.extend(code::Code::read(arch, &path)?.check(arch));
     let sites = image.sites().map_err(|error| broken.push(format!("{error:#}"))).unwrap_or_default();

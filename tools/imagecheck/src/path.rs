@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     code::{Code, Flow, Function, is_panic},
-    image::Image,
+    image::LinkedImage,
 };
 
 /// A path: where it begins, and what holds for it.
@@ -97,7 +97,7 @@ impl CallGraph {
     }
 
     /// The broken rules, one message each.
-    pub fn check(&self, image: &Image) -> Vec<String> {
+    pub fn check(&self, image: &LinkedImage) -> Vec<String> {
         let mut broken: Vec<String> =
             self.missing.iter().map(|root| format!("the root {root} is not in the image, or inlined")).collect();
         for (start, found) in &self.functions {
