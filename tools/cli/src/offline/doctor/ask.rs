@@ -32,7 +32,7 @@ use windows_sys::{
     },
 };
 
-use super::facts::{Device, Facts, Image, Service};
+use super::facts::{Device, Facts, Service, SignedFile};
 use crate::source;
 
 /// Everything.
@@ -174,9 +174,9 @@ fn in_win32(path: PathBuf) -> PathBuf {
     }
 }
 
-fn image(path: &std::path::Path) -> Image {
+fn image(path: &std::path::Path) -> SignedFile {
     let exists = path.is_file();
-    Image {
+    SignedFile {
         path: path.display().to_string(),
         exists,
         trust: exists.then(|| trust(path)),

@@ -15,7 +15,7 @@ pub struct Facts {
     /// Whether Secure Boot is on; missing on machines without UEFI.
     pub secure_boot: Option<bool>,
     /// The image: the service's, or irqlog.sys beside this program.
-    pub image: Option<Image>,
+    pub image: Option<SignedFile>,
     /// The service; missing if it is not installed.
     pub service: Option<Service>,
     /// What the device said.
@@ -27,7 +27,7 @@ pub struct Facts {
 /// An image and who signed it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Image {
+pub struct SignedFile {
     /// Where it is.
     pub path: String,
     /// Whether it is there.

@@ -1,6 +1,6 @@
 //! What follows from the facts.
 
-use super::facts::{Device, Facts, Image};
+use super::facts::{Device, Facts, SignedFile};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +119,7 @@ fn windows(facts: &Facts, findings: &mut Vec<Finding>) {
     }
 }
 
-fn signature(facts: &Facts, image: &Image, findings: &mut Vec<Finding>) {
+fn signature(facts: &Facts, image: &SignedFile, findings: &mut Vec<Finding>) {
     if !image.exists {
         findings.push(problem(
             format!("the driver is not there: {}", image.path),
@@ -289,7 +289,7 @@ mod tests {
         assert!(serde_json::from_str::<Facts>(r#"{ "bild": 1 }"#).is_err());
     }
 
-    fn image(facts: &mut Facts) -> &mut Image {
+    fn image(facts: &mut Facts) -> &mut SignedFile {
         facts.image.as_mut().expect("an image")
     }
 
