@@ -32,7 +32,7 @@ use windows_sys::{
     },
 };
 
-use super::facts::{Device, Facts, Service, SignedFile};
+use super::facts::{DeviceState, Facts, Service, SignedFile};
 use crate::source;
 
 /// Everything.
@@ -275,11 +275,11 @@ fn publisher_is_trusted(path: &std::path::Path) -> Option<bool> {
 }
 
 /// Opens the device and asks what runs.
-fn device() -> Device {
+fn device() -> DeviceState {
     match source::open_driver(None).and_then(|mut session: Session<_>| session.info()) {
-        Ok(tables) => Device::Answers(tables.version()),
-        Err(SessionError::NotRunning(_)) => Device::Absent,
-        Err(SessionError::AccessDenied) => Device::Denied,
-        Err(error) => Device::Strange(error.to_string()),
+        Ok(tables) => DeviceState::Answers(tables.version()),
+        Err(SessionError::NotRunning(_)) => DeviceState::Absent,
+        Err(SessionError::AccessDenied) => DeviceState::Denied,
+        Err(error) => DeviceState::Strange(error.to_string()),
     }
 }

@@ -19,7 +19,7 @@ pub struct Facts {
     /// The service; missing if it is not installed.
     pub service: Option<Service>,
     /// What the device said.
-    pub device: Option<Device>,
+    pub device: Option<DeviceState>,
     /// The version of irqlog.exe.
     pub cli_version: String,
 }
@@ -51,7 +51,7 @@ pub struct Service {
 /// What opening the device and INFO came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Device {
+pub enum DeviceState {
     /// It answers; the driver's version.
     Answers(String),
     /// It is not there.

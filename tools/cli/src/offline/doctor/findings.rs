@@ -1,6 +1,6 @@
 //! What follows from the facts.
 
-use super::facts::{Device, Facts, SignedFile};
+use super::facts::{DeviceState, Facts, SignedFile};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,26 +192,26 @@ fn service(facts: &Facts, findings: &mut Vec<Finding>) {
 fn device(facts: &Facts, findings: &mut Vec<Finding>) {
     let is_running = facts.service.as_ref().is_some_and(|service| service.state == "running");
     match &facts.device {
-        Some(Device::Answers(version)) if *version == facts.cli_version => {
+        Some(DeviceState::Answers(version)) if *version == facts.cli_version => {
             findings.push(good(format!("it answers: version {version}, as this program")));
         }
-        Some(Device::Answers(version)) => {
+        Some(DeviceState::Answers(version)) => {
             let what =
                 format!("the driver is version {version}, this program {}: replace the older one", facts.cli_version);
             findings.push(note(what, &["irqlog service stop", INSTALL_PACKAGE]));
         }
-        Some(Device::Denied) => {
+        Some(DeviceState::Denied) => {
             let what = "the log may not be opened: only administrators may";
             findings.push(problem(what, &["powershell -Command \"Start-Process cmd -Verb RunAs\""]));
         }
-        Some(Device::Strange(why)) => {
+        Some(DeviceState::Strange(why)) => {
             findings.push(problem(format!("it answers what this program cannot read: {why}"), &[]));
         }
-        Some(Device::Absent) if is_running => {
+        Some(DeviceState::Absent) if is_running => {
             let what = "the service runs, but its device is not there: is the service of that name another driver's?";
             findings.push(problem(what, &["sc qc irqlog"]));
         }
-        Some(Device::Absent) | None => {}
+        Some(DeviceState::Absent) | None => {}
     }
 }
 
@@ -262,9 +262,9 @@ mod tests {
             (|facts| stopped(facts, INVALID_IMAGE_HASH), "577", "testsigning"),
             (|facts| stopped(facts, DRIVER_BLOCKED), "1275", "ms-settings"),
             (|facts| stopped(facts, 31), "ended with 31", "service start"),
-            (|facts| facts.device = Some(Device::Denied), "only administrators", "RunAs"),
-            (|facts| facts.device = Some(Device::Answers("0.2.0".to_owned())), "version 0.2.0", "pnputil"),
-            (|facts| facts.device = Some(Device::Absent), "another driver's", "sc qc"),
+            (|facts| facts.device = Some(DeviceState::Denied), "only administrators", "RunAs"),
+            (|facts| facts.device = Some(DeviceState::Answers("0.2.0".to_owned())), "version 0.2.0", "pnputil"),
+            (|facts| facts.device = Some(DeviceState::Absent), "another driver's", "sc qc"),
         ];
         for (change, what, mend) in cases {
             let found = problems(change);
@@ -296,6 +296,6 @@ mod tests {
     fn stopped(facts: &mut Facts, exit_code: u32) {
         let service = facts.service.as_mut().expect("a service");
         (service.state, service.exit_code) = ("stopped".to_owned(), exit_code);
-        facts.device = Some(Device::Absent);
+        facts.device = Some(DeviceState::Absent);
     }
 }
