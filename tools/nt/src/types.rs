@@ -9,7 +9,7 @@
 
 use core::{
     ffi::c_void,
-    sync::atomic::{AtomicPtr, AtomicU8},
+    sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize},
 };
 
 pub use crate::NtStatus;
@@ -61,7 +61,6 @@ pub type WorkQueueType = u32;
 pub type ClientId = c_void;
 pub type IoDisconnectInterruptParameters = c_void;
 pub type IoWorkitem = c_void;
-pub type KlockQueueHandle = c_void;
 pub type ObjectHandleInformation = c_void;
 pub type ObjectType = c_void;
 
@@ -397,6 +396,18 @@ pub struct GroupAffinity {
     pub Reserved: [u16; 3],
 }
 
+/// KLOCK_QUEUE_HANDLE: the place of a waiter, or of the owner, in the queue of an in-stack queued spin lock. The
+/// processors before and behind it in the queue write to it too.
+#[derive(Debug)]
+#[repr(C)]
+pub struct KlockQueueHandle {
+    /// `LockQueue.Next`: the handle behind it, or 0.
+    pub Next: AtomicUsize,
+    /// `LockQueue.Lock`: the lock; its spare bits are the kernel's.
+    pub Lock: AtomicUsize,
+    pub OldIrql: u8,
+}
+
 const _: () = {
     use core::mem::offset_of;
     assert!(size_of::<Irp>() == 0xd0);
@@ -408,6 +419,7 @@ const _: () = {
     assert!(size_of::<DeviceObject>() == 0x150 && offset_of!(DeviceObject, DeviceExtension) == 0x40);
     assert!(size_of::<FileObject>() == 0xd8);
     assert!(size_of::<Mdl>() == 0x30 && offset_of!(Mdl, MappedSystemVa) == 0x18);
+    assert!(size_of::<KlockQueueHandle>() == 0x18 && offset_of!(KlockQueueHandle, OldIrql) == 0x10);
     assert!(size_of::<Kdpc>() == 0x40 && size_of::<Kevent>() == 0x18 && size_of::<Ktimer>() == 0x40);
 };
 

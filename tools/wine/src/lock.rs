@@ -4,7 +4,10 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use irqlog_nt::irql::{DISPATCH_LEVEL, IPI_LEVEL};
+use irqlog_nt::{
+    KlockQueueHandle,
+    irql::{DISPATCH_LEVEL, IPI_LEVEL},
+};
 
 use crate::{
     host, ipi,
@@ -32,14 +35,6 @@ fn acquire(word: &AtomicUsize) {
 
 fn release(word: &AtomicUsize) {
     word.store(0, Ordering::Release);
-}
-
-/// KLOCK_QUEUE_HANDLE.
-#[repr(C)]
-struct QueueHandle {
-    next: usize,
-    lock: *mut usize,
-    old_irql: u8,
 }
 
 routines! {
@@ -71,16 +66,16 @@ routines! {
         lower(old);
     }
 
-    fn KeAcquireInStackQueuedSpinLockAtDpcLevel(lock: *mut usize, handle: *mut QueueHandle) {
+    fn KeAcquireInStackQueuedSpinLockAtDpcLevel(lock: *mut usize, handle: *mut KlockQueueHandle) {
         // SAFETY: a driver gives the address of its lock.
         acquire(unsafe { word(lock) });
         // SAFETY: the handle is the acquirer's own, and lives until the release.
-        unsafe { (*handle).lock = lock };
+        unsafe { &(*handle).Lock }.store(lock as usize, Ordering::Relaxed);
     }
 
-    fn KeReleaseInStackQueuedSpinLockFromDpcLevel(handle: *mut QueueHandle) {
+    fn KeReleaseInStackQueuedSpinLockFromDpcLevel(handle: *mut KlockQueueHandle) {
         // SAFETY: the handle is the owner's, filled by the acquisition.
-        let lock = unsafe { (*handle).lock };
+        let lock = unsafe { &(*handle).Lock }.load(Ordering::Relaxed) as *mut usize;
         // SAFETY: the acquisition stored the address of the driver's lock.
         release(unsafe { word(lock) });
     }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use irqlog_nt::irql::DISPATCH_LEVEL;
+use irqlog_nt::{KlockQueueHandle, irql::DISPATCH_LEVEL};
 
 use super::{
     import::routines,
@@ -39,16 +39,7 @@ fn release(lock: &AtomicUsize) {
     lock.store(0, Ordering::Release);
 }
 
-/// KLOCK_QUEUE_HANDLE: `Next`, `Lock`, `OldIrql`. What the kernel keeps in its spare bits is its own business, and so is
-/// what we keep there.
-#[repr(C)]
-struct QueueHandle {
-    next: AtomicUsize,
-    lock: AtomicUsize,
-    _old_irql: u8,
-}
-
-/// In `lock`: its turn has not come.
+/// In `Lock` of a handle, whose spare bits are the kernel's: its turn has not come.
 const WAITS: usize = 1;
 
 routines! {
@@ -79,39 +70,39 @@ routines! {
         release(unsafe { word(lock) });
     }
 
-    fn KeAcquireInStackQueuedSpinLockAtDpcLevel(lock: *mut usize, handle: *mut QueueHandle) {
+    fn KeAcquireInStackQueuedSpinLockAtDpcLevel(lock: *mut usize, handle: *mut KlockQueueHandle) {
         // SAFETY: a KSPIN_LOCK of the driver's.
         let tail = unsafe { word(lock) };
         // SAFETY: the driver's handle, which is its place in the queue until it releases.
         let own = unsafe { &*handle };
-        own.next.store(0, Ordering::Relaxed);
-        own.lock.store(lock as usize | WAITS, Ordering::Relaxed);
+        own.Next.store(0, Ordering::Relaxed);
+        own.Lock.store(lock as usize | WAITS, Ordering::Relaxed);
         let before = tail.swap(handle as usize, Ordering::AcqRel);
         if before != 0 {
             // SAFETY: the handle of the one before, who waits for us to be linked before he goes.
-            unsafe { &*(before as *const QueueHandle) }.next.store(handle as usize, Ordering::Release);
-            spin_until("a queued spin lock", || own.lock.load(Ordering::Acquire) & WAITS == 0);
+            unsafe { &*(before as *const KlockQueueHandle) }.Next.store(handle as usize, Ordering::Release);
+            spin_until("a queued spin lock", || own.Lock.load(Ordering::Acquire) & WAITS == 0);
         }
-        own.lock.store(lock as usize, Ordering::Relaxed);
+        own.Lock.store(lock as usize, Ordering::Relaxed);
     }
 
-    fn KeReleaseInStackQueuedSpinLockFromDpcLevel(handle: *mut QueueHandle) {
+    fn KeReleaseInStackQueuedSpinLockFromDpcLevel(handle: *mut KlockQueueHandle) {
         // SAFETY: the handle of the acquisition.
         let own = unsafe { &*handle };
-        let lock = own.lock.load(Ordering::Relaxed);
+        let lock = own.Lock.load(Ordering::Relaxed);
         if lock == 0 || lock & WAITS != 0 {
             report::broken("a queued spin lock was released by a handle that does not hold one");
         }
-        own.lock.store(0, Ordering::Relaxed);
+        own.Lock.store(0, Ordering::Relaxed);
         // SAFETY: the lock that the handle was queued for.
         let tail = unsafe { word(lock as *mut usize) };
         if tail.compare_exchange(handle as usize, 0, Ordering::Release, Ordering::Relaxed).is_ok() {
             return;
         }
-        spin_until("the next one in the queue of a spin lock", || own.next.load(Ordering::Acquire) != 0);
+        spin_until("the next one in the queue of a spin lock", || own.Next.load(Ordering::Acquire) != 0);
         // SAFETY: his handle, until he has the lock and releases it.
-        let next = unsafe { &*(own.next.load(Ordering::Acquire) as *const QueueHandle) };
-        next.lock.store(lock, Ordering::Release);
+        let next = unsafe { &*(own.Next.load(Ordering::Acquire) as *const KlockQueueHandle) };
+        next.Lock.store(lock, Ordering::Release);
     }
 
     fn KeAcquireSpinLockRaiseToDpc(lock: *mut usize) -> u8 {
