@@ -13,7 +13,7 @@ use irqlog_nt::{
 };
 
 use crate::{
-    file::File,
+    file::WdfFile,
     globals::{self, text, unicode_string},
     lock::{Guarded, Locked},
     nt,
@@ -41,17 +41,17 @@ pub struct DeviceInit {
 }
 
 /// WDFDEVICE.
-pub struct Device {
+pub struct WdfDevice {
     wdm: NonNull<DeviceObject>,
     name: Vec<u16>,
     link: Guarded<Vec<u16>>,
     pub files: Option<FileConfig>,
     pub requests: Option<Attributes>,
     pub default_queue: Guarded<Option<Reference>>,
-    open: Guarded<Vec<Handle<File>>>,
+    open: Guarded<Vec<Handle<WdfFile>>>,
 }
 
-impl Body for Device {
+impl Body for WdfDevice {
     const KIND: Kind = Kind::Device;
 
     /// The link and the WDM device go with the object.
@@ -67,19 +67,19 @@ impl Body for Device {
     }
 }
 
-impl Device {
+impl WdfDevice {
     /// A file was opened.
-    pub fn add_file(&self, file: Handle<File>) {
+    pub fn add_file(&self, file: Handle<WdfFile>) {
         self.open.get(&mut Locked::new()).push(file);
     }
 
     /// The open file of a WDM file object.
-    pub fn file(&self, wdm: *mut FileObject) -> Option<Handle<File>> {
+    pub fn file(&self, wdm: *mut FileObject) -> Option<Handle<WdfFile>> {
         self.open.get(&mut Locked::new()).iter().find(|file| file.wdm == wdm).cloned()
     }
 
     /// A file is closed: it is no longer found.
-    pub fn remove_file(&self, wdm: *mut FileObject) -> Option<Handle<File>> {
+    pub fn remove_file(&self, wdm: *mut FileObject) -> Option<Handle<WdfFile>> {
         let mut locked = Locked::new();
         let open = self.open.get(&mut locked);
         let index = open.iter().position(|file| file.wdm == wdm)?;
@@ -154,7 +154,7 @@ pub unsafe extern "system" fn device_create(
     let Some(wdm) = NonNull::new(wdm).filter(|_| status >= 0) else { return status };
     // It is there: seen above. The driver's pointer becomes null.
     let Some(parts) = init.take() else { return STATUS_INVALID_DEVICE_REQUEST };
-    let device = Device {
+    let device = WdfDevice {
         wdm,
         name: parts.name,
         link: Guarded::new(Vec::new()),
@@ -176,7 +176,7 @@ pub unsafe extern "system" fn device_create(
 ///
 /// # Safety
 /// The kernel gave the device to a dispatch routine of ours.
-pub unsafe fn of_wdm(wdm: *mut DeviceObject) -> Handle<Device> {
+pub unsafe fn of_wdm(wdm: *mut DeviceObject) -> Handle<WdfDevice> {
     // SAFETY: the device lives while a request of it is dispatched.
     let extension = unsafe { (*wdm).DeviceExtension };
     // SAFETY: `device_create` stored the handle there before requests could come. Its object lives until it is disposed
@@ -190,7 +190,7 @@ pub unsafe extern "system" fn device_create_symbolic_link(
     device: RawHandle,
     link: &UnicodeString,
 ) -> NtStatus {
-    let device = device.of::<Device>();
+    let device = device.of::<WdfDevice>();
     let mut name = unicode_string(&device.name);
     // SAFETY: two counted strings that live during the call, and are only read.
     let status = unsafe { nt::IoCreateSymbolicLink((&raw const *link).cast_mut(), &raw mut name) };
@@ -201,7 +201,7 @@ pub unsafe extern "system" fn device_create_symbolic_link(
 }
 
 pub unsafe extern "system" fn control_finish_initializing(_: *const c_void, device: RawHandle) {
-    let device = device.of::<Device>();
+    let device = device.of::<WdfDevice>();
     // SAFETY: the WDM device lives as long as its object is not disposed of. The driver calls this once, before the
     // first request, so nothing else changes the flags.
     unsafe { (*device.wdm.as_ptr()).Flags &= !DO_DEVICE_INITIALIZING };

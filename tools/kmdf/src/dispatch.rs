@@ -8,8 +8,8 @@ use irqlog_nt::{
 };
 
 use crate::{
-    device::{self, Device},
-    file::File,
+    device::{self, WdfDevice},
+    file::WdfFile,
     irp::PendingIrp,
     object::{self, Callback, Handle},
     queue,
@@ -23,7 +23,9 @@ pub unsafe extern "system" fn dispatch(wdm: *mut DeviceObject, irp: *mut Irp) ->
     let device = unsafe { device::of_wdm(wdm) };
     let file = irp.file();
     match irp.parameters().major {
-        IRP_MJ_CREATE => device.add_file(object::create(File { wdm: file }, Some(device.clone().into_object()), None)),
+        IRP_MJ_CREATE => {
+            device.add_file(object::create(WdfFile { wdm: file }, Some(device.clone().into_object()), None));
+        }
         IRP_MJ_CLEANUP => call(device.files.and_then(|files| files.cleanup), device.file(file).as_ref()),
         IRP_MJ_CLOSE => close(&device, file),
         _ => return present(&device, irp),
@@ -32,7 +34,7 @@ pub unsafe extern "system" fn dispatch(wdm: *mut DeviceObject, irp: *mut Irp) ->
     STATUS_SUCCESS
 }
 
-fn close(device: &Handle<Device>, wdm: *mut FileObject) {
+fn close(device: &Handle<WdfDevice>, wdm: *mut FileObject) {
     call(device.files.and_then(|files| files.close), device.file(wdm).as_ref());
     if let Some(file) = device.remove_file(wdm) {
         object::delete(&file.into_object());
@@ -40,14 +42,14 @@ fn close(device: &Handle<Device>, wdm: *mut FileObject) {
 }
 
 /// Calls back for a file.
-fn call(callback: Option<Callback>, file: Option<&Handle<File>>) {
+fn call(callback: Option<Callback>, file: Option<&Handle<WdfFile>>) {
     if let (Some(callback), Some(file)) = (callback, file) {
         // SAFETY: EvtFileCleanup or EvtFileClose as the driver gave it; `file` keeps the object alive.
         unsafe { callback(file.raw()) };
     }
 }
 
-fn present(device: &Handle<Device>, irp: PendingIrp) -> NtStatus {
+fn present(device: &Handle<WdfDevice>, irp: PendingIrp) -> NtStatus {
     // Ours are required: FileObjectClass is neither WdfFileObjectNotRequired nor WdfFileObjectCanBeOptional, and the
     // framework refuses a request without one (WDF_FILEOBJECT_CLASS, wdfdevice.h). One that
     // IoBuildDeviceIoControlRequest made has none until its sender says which.

@@ -25,9 +25,9 @@ pub struct DriverConfig {
 }
 
 /// WDFDRIVER: all that is known of it is in [`globals`].
-struct Driver;
+struct WdfDriver;
 
-impl Body for Driver {
+impl Body for WdfDriver {
     const KIND: Kind = Kind::Driver;
 }
 
@@ -39,7 +39,7 @@ pub unsafe extern "system" fn driver_create(
     config: &DriverConfig,
     out: Option<&mut MaybeUninit<RawHandle>>,
 ) -> NtStatus {
-    let driver = object::create(Driver, None, attributes).into_object();
+    let driver = object::create(WdfDriver, None, attributes).into_object();
     let raw = driver.raw();
     for major in [IRP_MJ_CREATE, IRP_MJ_CLOSE, IRP_MJ_CLEANUP, IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL] {
         wdm.MajorFunction[usize::from(major)] = Some(dispatch);

@@ -5,11 +5,11 @@ use irqlog_nt::FileObject;
 use crate::object::{Body, Kind};
 
 /// An open file. The driver asked for no FsContext, so it is found by the WDM object's address.
-pub struct File {
+pub struct WdfFile {
     /// The WDM object: an address to compare, never followed.
     pub wdm: *mut FileObject,
 }
 
-impl Body for File {
+impl Body for WdfFile {
     const KIND: Kind = Kind::File;
 }

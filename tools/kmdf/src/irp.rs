@@ -13,7 +13,7 @@ use crate::{nt, object::RawHandle};
 /// A WDM cancel routine.
 pub type Cancel = unsafe extern "system" fn(*mut DeviceObject, *mut Irp);
 
-/// An IRP that is ours until it is completed, which happens once: [`Request`](crate::request::Request) sees to that.
+/// An IRP that is ours until it is completed, which happens once: [`WdfRequest`](crate::request::WdfRequest) sees to that.
 ///
 /// The kernel writes `Cancel`, `CancelIrql` and `CancelRoutine` of it meanwhile, so no reference to the whole IRP is
 /// ever made: each field is reached by itself.

@@ -13,12 +13,12 @@ use irqlog_nt::{
 };
 
 use crate::{
-    device::Device,
-    file::File,
+    device::WdfDevice,
+    file::WdfFile,
     irp::{PendingIrp, cancelled_request},
     lock::{Guarded, Locked},
     object::{self, Attributes, Body, Handle, Kind, RawHandle, Reference},
-    request::{self, Request},
+    request::{self, WdfRequest},
 };
 
 type DeviceControl = unsafe extern "system" fn(RawHandle, RawHandle, usize, usize, u32);
@@ -48,14 +48,14 @@ pub struct QueueConfig {
 }
 
 /// WDFQUEUE.
-pub struct Queue {
+pub struct WdfQueue {
     on_device_control: Option<DeviceControl>,
     on_internal_device_control: Option<DeviceControl>,
     on_canceled: Option<Canceled>,
-    held: Guarded<Vec<Handle<Request>>>,
+    held: Guarded<Vec<Handle<WdfRequest>>>,
 }
 
-impl Body for Queue {
+impl Body for WdfQueue {
     const KIND: Kind = Kind::Queue;
 }
 
@@ -69,8 +69,8 @@ pub unsafe extern "system" fn io_queue_create(
     if config.dispatch != PARALLEL && config.dispatch != MANUAL {
         return STATUS_INVALID_PARAMETER;
     }
-    let device = device.of::<Device>();
-    let queue = Queue {
+    let device = device.of::<WdfDevice>();
+    let queue = WdfQueue {
         on_device_control: config.on_device_control,
         on_internal_device_control: config.on_internal_device_control,
         on_canceled: config.on_canceled,
@@ -88,14 +88,14 @@ pub unsafe extern "system" fn io_queue_create(
 }
 
 /// Makes a request of an IRP and hands it to the driver.
-pub fn present(device: &Device, file: Handle<File>, irp: PendingIrp) {
-    let queue = device.default_queue.get(&mut Locked::new()).clone().map(Reference::typed::<Queue>);
+pub fn present(device: &WdfDevice, file: Handle<WdfFile>, irp: PendingIrp) {
+    let queue = device.default_queue.get(&mut Locked::new()).clone().map(Reference::typed::<WdfQueue>);
     let parameters = irp.parameters();
     let callback = queue.as_ref().and_then(|queue| match parameters.major {
         IRP_MJ_INTERNAL_DEVICE_CONTROL => queue.on_internal_device_control,
         _ => queue.on_device_control,
     });
-    let request = object::create(Request::new(irp, file), None, device.requests.as_ref());
+    let request = object::create(WdfRequest::new(irp, file), None, device.requests.as_ref());
     match (callback, queue) {
         (Some(callback), Some(queue)) => {
             let (output, input) = (parameters.output_length, parameters.input_length);
@@ -112,7 +112,7 @@ pub unsafe extern "system" fn request_forward_to_io_queue(
     request: RawHandle,
     queue: RawHandle,
 ) -> NtStatus {
-    let (request, queue) = (request.of::<Request>(), queue.of::<Queue>());
+    let (request, queue) = (request.of::<WdfRequest>(), queue.of::<WdfQueue>());
     let mut locked = Locked::new();
     queue.held.get(&mut locked).push(request.clone());
     *request.queue.get(&mut locked) = Some(queue.clone().into_object());
@@ -127,10 +127,10 @@ pub unsafe extern "system" fn request_forward_to_io_queue(
 }
 
 /// What a queue kept of a request, to be dropped without the lock.
-type Held = (Option<Handle<Request>>, Option<Reference>);
+type Held = (Option<Handle<WdfRequest>>, Option<Reference>);
 
 /// Takes a request out of the list whose end is already the caller's.
-fn let_go(queue: &Queue, request: &Handle<Request>) -> Held {
+fn let_go(queue: &WdfQueue, request: &Handle<WdfRequest>) -> Held {
     let mut locked = Locked::new();
     let held = queue.held.get(&mut locked);
     let own = held.iter().position(|held| held.raw() == request.raw()).map(|index| held.remove(index));
@@ -139,9 +139,9 @@ fn let_go(queue: &Queue, request: &Handle<Request>) -> Held {
 
 unsafe extern "system" fn cancel(_: *mut DeviceObject, irp: *mut Irp) {
     // SAFETY: the kernel calls this routine, which `arm` set, with the IRP; nothing was done before.
-    let request = unsafe { cancelled_request(irp) }.of::<Request>();
+    let request = unsafe { cancelled_request(irp) }.of::<WdfRequest>();
     let queue = request.queue.get(&mut Locked::new()).clone();
-    let Some(queue) = queue.map(Reference::typed::<Queue>) else {
+    let Some(queue) = queue.map(Reference::typed::<WdfQueue>) else {
         return request::complete(request, STATUS_CANCELLED, 0);
     };
     let _held = let_go(&queue, &request);
@@ -153,8 +153,8 @@ unsafe extern "system" fn cancel(_: *mut DeviceObject, irp: *mut Irp) {
 }
 
 /// Takes the first held request that `is_wanted` and that nobody is cancelling.
-fn take(queue: RawHandle, is_wanted: impl Fn(&Handle<Request>) -> bool) -> Option<Handle<Request>> {
-    let queue = queue.of::<Queue>();
+fn take(queue: RawHandle, is_wanted: impl Fn(&Handle<WdfRequest>) -> bool) -> Option<Handle<WdfRequest>> {
+    let queue = queue.of::<WdfQueue>();
     let mut locked = Locked::new();
     let held = queue.held.get(&mut locked);
     let index = held.iter().position(|request| is_wanted(request) && request.irp.disarm())?;
@@ -205,7 +205,7 @@ pub unsafe extern "system" fn io_queue_find_request(
     _parameters: *mut c_void,
     out: &mut MaybeUninit<RawHandle>,
 ) -> NtStatus {
-    let queue = queue.of::<Queue>();
+    let queue = queue.of::<WdfQueue>();
     let mut locked = Locked::new();
     let held = queue.held.get(&mut locked);
     let start = if after.is_null() {

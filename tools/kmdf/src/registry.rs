@@ -14,11 +14,11 @@ use crate::{
 };
 
 /// WDFKEY.
-pub struct Key {
+pub struct WdfKey {
     handle: *mut c_void,
 }
 
-impl Body for Key {
+impl Body for WdfKey {
     const KIND: Kind = Kind::Key;
 
     fn dispose(&self) {
@@ -51,12 +51,12 @@ pub unsafe extern "system" fn driver_open_parameters_registry_key(
     if status < 0 {
         return status;
     }
-    out.write(object::create(Key { handle }, Some(driver.open()), attributes).raw());
+    out.write(object::create(WdfKey { handle }, Some(driver.open()), attributes).raw());
     STATUS_SUCCESS
 }
 
 pub unsafe extern "system" fn registry_close(_: *const c_void, key: RawHandle) {
-    object::delete(&key.of::<Key>().into_object());
+    object::delete(&key.of::<WdfKey>().into_object());
 }
 
 /// Header and at most 256 bytes of data.
@@ -67,7 +67,7 @@ struct Value {
 }
 
 fn query(key: RawHandle, name: &UnicodeString) -> Result<Value, NtStatus> {
-    let key = key.of::<Key>();
+    let key = key.of::<WdfKey>();
     let header = KeyValuePartialInformation { TitleIndex: 0, Type: 0, DataLength: 0 };
     let mut value = Value { header, data: [0; 256] };
     let mut needed = 0;

@@ -12,7 +12,7 @@ use irqlog_nt::{
 };
 
 use crate::{
-    file::File,
+    file::WdfFile,
     irp::PendingIrp,
     lock::Guarded,
     object::{self, Body, Handle, Kind, RawHandle, Reference},
@@ -20,26 +20,26 @@ use crate::{
 };
 
 /// WDFREQUEST.
-pub struct Request {
+pub struct WdfRequest {
     pub irp: PendingIrp,
-    pub file: Handle<File>,
+    pub file: Handle<WdfFile>,
     /// The manual queue that holds it.
     pub queue: Guarded<Option<Reference>>,
     completed: AtomicBool,
 }
 
-impl Body for Request {
+impl Body for WdfRequest {
     const KIND: Kind = Kind::Request;
 }
 
-impl Request {
-    pub const fn new(irp: PendingIrp, file: Handle<File>) -> Self {
+impl WdfRequest {
+    pub const fn new(irp: PendingIrp, file: Handle<WdfFile>) -> Self {
         Self { irp, file, queue: Guarded::new(None), completed: AtomicBool::new(false) }
     }
 }
 
 /// Completes the IRP and deletes the request. IRQL: <= DISPATCH_LEVEL.
-pub fn complete(request: Handle<Request>, status: NtStatus, information: usize) {
+pub fn complete(request: Handle<WdfRequest>, status: NtStatus, information: usize) {
     if request.completed.swap(true, Ordering::AcqRel) {
         stop::violation(REQUEST_COMPLETED_TWICE, c"request was completed twice", request.raw().as_ptr());
     }
@@ -48,7 +48,7 @@ pub fn complete(request: Handle<Request>, status: NtStatus, information: usize) 
 }
 
 pub unsafe extern "system" fn request_complete(_: *const c_void, request: RawHandle, status: NtStatus) {
-    let request = request.of::<Request>();
+    let request = request.of::<WdfRequest>();
     let information = request.irp.information();
     complete(request, status, information);
 }
@@ -63,11 +63,11 @@ pub unsafe extern "system" fn request_complete_with_information(
 }
 
 pub unsafe extern "system" fn request_get_file_object(_: *const c_void, request: RawHandle) -> RawHandle {
-    request.of::<Request>().file.raw()
+    request.of::<WdfRequest>().file.raw()
 }
 
 pub unsafe extern "system" fn request_get_requestor_mode(_: *const c_void, request: RawHandle) -> i8 {
-    request.of::<Request>().irp.requestor_mode()
+    request.of::<WdfRequest>().irp.requestor_mode()
 }
 
 fn give(
@@ -98,7 +98,7 @@ pub unsafe extern "system" fn request_retrieve_input_buffer(
     out: &mut MaybeUninit<*mut c_void>,
     out_length: Option<&mut MaybeUninit<usize>>,
 ) -> NtStatus {
-    let request = request.of::<Request>();
+    let request = request.of::<WdfRequest>();
     let parameters = request.irp.parameters();
     match method(parameters.code) {
         METHOD_BUFFERED | METHOD_IN_DIRECT | METHOD_OUT_DIRECT => {
@@ -115,7 +115,7 @@ pub unsafe extern "system" fn request_retrieve_output_buffer(
     out: &mut MaybeUninit<*mut c_void>,
     out_length: Option<&mut MaybeUninit<usize>>,
 ) -> NtStatus {
-    let request = request.of::<Request>();
+    let request = request.of::<WdfRequest>();
     let parameters = request.irp.parameters();
     let buffer = match method(parameters.code) {
         METHOD_BUFFERED => request.irp.system_buffer(),

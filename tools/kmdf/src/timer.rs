@@ -21,14 +21,14 @@ pub struct TimerConfig {
 }
 
 /// WDFTIMER. The kernel's objects lie in it: the body of an object does not move.
-pub struct Timer {
+pub struct WdfTimer {
     ktimer: UnsafeCell<MaybeUninit<Ktimer>>,
     dpc: UnsafeCell<MaybeUninit<Kdpc>>,
     callback: Callback,
     period: i32,
 }
 
-impl Body for Timer {
+impl Body for WdfTimer {
     const KIND: Kind = Kind::Timer;
 
     /// Stops it for good: afterwards the kernel knows neither the timer nor the DPC.
@@ -38,7 +38,7 @@ impl Body for Timer {
     }
 }
 
-impl Timer {
+impl WdfTimer {
     const fn ktimer(&self) -> *mut Ktimer {
         self.ktimer.get().cast()
     }
@@ -70,7 +70,7 @@ pub unsafe extern "system" fn timer_create(
     if attributes.parent.is_null() || config.automatic_serialization != 0 {
         return STATUS_INVALID_PARAMETER;
     }
-    let timer = Timer {
+    let timer = WdfTimer {
         ktimer: UnsafeCell::new(MaybeUninit::zeroed()),
         dpc: UnsafeCell::new(MaybeUninit::zeroed()),
         callback,
@@ -88,19 +88,19 @@ pub unsafe extern "system" fn timer_create(
 unsafe extern "system" fn fired(_: *mut Kdpc, context: *mut c_void, _: *mut c_void, _: *mut c_void) {
     // SAFETY: what `timer_create` gave. The object lives: `dispose` cancels the timer and flushes DPCs before it can be
     // freed.
-    let timer = unsafe { RawHandle::from_ptr(context) }.of::<Timer>();
+    let timer = unsafe { RawHandle::from_ptr(context) }.of::<WdfTimer>();
     // SAFETY: EvtTimerFunc as the driver gave it; `timer` keeps the object alive.
     unsafe { (timer.callback)(timer.raw()) };
 }
 
 pub unsafe extern "system" fn timer_start(_: *const c_void, timer: RawHandle, due: i64) -> u8 {
-    let timer = timer.of::<Timer>();
+    let timer = timer.of::<WdfTimer>();
     // SAFETY: both were initialised by `timer_create` and stay where they are; the kernel's lock guards what is in them.
     unsafe { nt::KeSetTimerEx(timer.ktimer(), due, timer.period, timer.dpc.get().cast()) }
 }
 
 pub unsafe extern "system" fn timer_stop(_: *const c_void, timer: RawHandle, wait: u8) -> u8 {
-    let timer = timer.of::<Timer>();
+    let timer = timer.of::<WdfTimer>();
     let was_queued = timer.cancel();
     if wait != 0 {
         flush();

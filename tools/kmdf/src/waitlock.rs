@@ -13,9 +13,9 @@ use crate::{
 const SYNCHRONIZATION: u32 = 1;
 
 /// WDFWAITLOCK. The event lies in it: the body of an object does not move.
-pub struct WaitLock(UnsafeCell<MaybeUninit<Kevent>>);
+pub struct WdfWaitLock(UnsafeCell<MaybeUninit<Kevent>>);
 
-impl Body for WaitLock {
+impl Body for WdfWaitLock {
     const KIND: Kind = Kind::WaitLock;
 }
 
@@ -26,7 +26,7 @@ pub unsafe extern "system" fn wait_lock_create(
 ) -> NtStatus {
     // A lock whose attributes name no parent belongs to the driver.
     let driver = globals::bound().map(|bound| bound.object);
-    let lock = object::create(WaitLock(UnsafeCell::new(MaybeUninit::zeroed())), driver, attributes);
+    let lock = object::create(WdfWaitLock(UnsafeCell::new(MaybeUninit::zeroed())), driver, attributes);
     // SAFETY: memory for a KEVENT that stays where it is until the object is freed; the driver has no handle yet.
     unsafe { nt::KeInitializeEvent(lock.0.get().cast(), SYNCHRONIZATION, 1) };
     out.write(lock.raw());
@@ -38,14 +38,14 @@ pub unsafe extern "system" fn wait_lock_acquire(_: *const c_void, lock: RawHandl
     if !timeout.is_null() {
         return STATUS_INVALID_PARAMETER;
     }
-    let lock = lock.of::<WaitLock>();
+    let lock = lock.of::<WdfWaitLock>();
     // SAFETY: `wait_lock_create` initialised it, and `lock` keeps it alive during the wait. A wait without timeout is for
     // IRQL <= APC_LEVEL, and so is WdfWaitLockAcquire.
     unsafe { nt::KeWaitForSingleObject(lock.0.get().cast(), 0, 0, 0, null_mut()) }
 }
 
 pub unsafe extern "system" fn wait_lock_release(_: *const c_void, lock: RawHandle) {
-    let lock = lock.of::<WaitLock>();
+    let lock = lock.of::<WdfWaitLock>();
     // SAFETY: `wait_lock_create` initialised it, and `lock` keeps it alive; Wait is FALSE.
     unsafe { nt::KeSetEvent(lock.0.get().cast(), 0, 0) };
 }
