@@ -14,7 +14,7 @@ use irqlog_nt::{DeferredRoutine, Kdpc, Ktimer, NtStatus, ProcessorNumber, STATUS
 
 use crate::{
     host, ipi,
-    processor::{self, COUNT, Thread},
+    processor::{self, COUNT, ThreadState},
     routines,
 };
 
@@ -48,7 +48,7 @@ unsafe fn insert(dpc: *mut Kdpc, first: *mut c_void, second: *mut c_void) -> boo
         }
         // `Number` is the target plus one; 0 is the current processor.
         let target = usize::from(entry.Number).checked_sub(1).unwrap_or_else(|| {
-            let thread = Thread::current();
+            let thread = ThreadState::current();
             thread.processor().unwrap_or_default()
         });
         entry.DpcData = dpc.cast();

@@ -10,7 +10,7 @@ use irqlog_nt::irql::IPI_LEVEL;
 
 use crate::{
     dpc, host,
-    processor::{COUNT, Thread, lower, raise},
+    processor::{COUNT, ThreadState, lower, raise},
     routines,
 };
 
@@ -43,7 +43,7 @@ pub fn is_pending(index: usize) -> bool {
 
 /// Runs the call that is pending for the processor that the calling thread holds, if there is one.
 pub fn serve() {
-    let mut thread = Thread::current();
+    let mut thread = ThreadState::current();
     let Some(index) = thread.processor() else { return };
     // Acquire: what the caller wrote before it set the bit.
     if is_pending(index) && PENDING.fetch_and(!(1 << index), Ordering::Acquire) & 1 << index != 0 {
@@ -70,7 +70,7 @@ routines! {
         WORKER.store(worker as usize, Ordering::Relaxed);
         ARGUMENT.store(argument, Ordering::Relaxed);
         REMAINING.store(COUNT - 1, Ordering::Relaxed);
-        let own = Thread::current().processor().map_or(0, |index| 1_u32 << index);
+        let own = ThreadState::current().processor().map_or(0, |index| 1_u32 << index);
         PENDING.store(!own & ((1 << COUNT) - 1), Ordering::Release);
         // SAFETY: this call has set the worker, on this thread.
         let result = unsafe { call() };

@@ -11,7 +11,7 @@ use irqlog_nt::{
 
 use crate::{
     host, ipi,
-    processor::{Thread, lower, raise},
+    processor::{ThreadState, lower, raise},
     routines,
 };
 
@@ -26,7 +26,7 @@ unsafe fn word<'w>(lock: *mut usize) -> &'w AtomicUsize {
 
 fn acquire(word: &AtomicUsize) {
     while word.swap(1, Ordering::Acquire) != 0 {
-        if Thread::current().irql < IPI_LEVEL {
+        if ThreadState::current().irql < IPI_LEVEL {
             ipi::serve();
         }
         host::give_way();

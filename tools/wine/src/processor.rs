@@ -25,7 +25,7 @@ static HELD: [AtomicBool; COUNT] = [const { AtomicBool::new(false) }; COUNT];
 
 /// What is known of a thread.
 #[derive(Clone, Copy)]
-pub struct Thread {
+pub struct ThreadState {
     pub irql: u8,
     /// The processor that it holds, plus one.
     held: u8,
@@ -47,7 +47,7 @@ fn slot() -> u32 {
     SLOT.compare_exchange(u32::MAX, mine, Ordering::AcqRel, Ordering::Acquire).map_or_else(|first| first, |_| mine)
 }
 
-impl Thread {
+impl ThreadState {
     pub fn current() -> Self {
         // SAFETY: the slot was allocated; a thread that stored nothing gets 0.
         let word = unsafe { host::TlsGetValue(slot()) };
@@ -96,7 +96,7 @@ impl Thread {
 
 /// Ends the run if a routine may not be called at the current IRQL.
 pub fn check(row: &'static Export) {
-    let irql = Thread::current().irql;
+    let irql = ThreadState::current().irql;
     if !row.rule.allows(irql) {
         let mut name = [0_u8; 64];
         for (to, from) in name.iter_mut().zip(row.name.bytes().take(63)) {
@@ -119,7 +119,7 @@ pub fn broken(what: &CStr, irql: usize, rule: usize) -> ! {
 
 /// Raises the calling thread, and gives the level before.
 pub fn raise(new: u8) -> u8 {
-    let mut thread = Thread::current();
+    let mut thread = ThreadState::current();
     let old = thread.irql;
     if new < old || new > HIGH_LEVEL {
         broken(c"KfRaiseIrql to a level below", usize::from(old), usize::from(new));
@@ -135,7 +135,7 @@ pub fn raise(new: u8) -> u8 {
 /// Lowers the calling thread. A call of KeIpiGenericCall that waits for its processor is served as soon as the level lets
 /// it in.
 pub fn lower(new: u8) {
-    let mut thread = Thread::current();
+    let mut thread = ThreadState::current();
     let old = thread.irql;
     if new > old {
         broken(c"KeLowerIrql to a level above", usize::from(old), usize::from(new));
@@ -152,7 +152,7 @@ pub fn lower(new: u8) {
 
 /// Runs `work` at DISPATCH_LEVEL on that processor; the calling thread is the processor's own.
 pub fn on(index: usize, work: impl FnOnce()) {
-    let mut thread = Thread::current();
+    let mut thread = ThreadState::current();
     thread.affinity = 1 << index;
     thread.last = index as u8;
     thread.store();
@@ -168,7 +168,7 @@ const fn number(index: usize) -> ProcessorNumber {
 
 routines! {
     fn KeGetCurrentIrql() -> u8 {
-        Thread::current().irql
+        ThreadState::current().irql
     }
 
     fn KfRaiseIrql(new: u8) -> u8 {
@@ -181,7 +181,7 @@ routines! {
 
     /// The one that is held; below DISPATCH_LEVEL the last one, from which the thread may go away at any time.
     fn KeGetCurrentProcessorNumberEx(out: *mut ProcessorNumber) -> u32 {
-        let index = usize::from(Thread::current().last);
+        let index = usize::from(ThreadState::current().last);
         if !out.is_null() {
             // SAFETY: a driver gives the place for the number.
             unsafe { *out = number(index) };
@@ -207,7 +207,7 @@ routines! {
     }
 
     fn KeSetSystemGroupAffinityThread(affinity: *const GroupAffinity, previous: *mut GroupAffinity) {
-        let mut thread = Thread::current();
+        let mut thread = ThreadState::current();
         if !previous.is_null() {
             // SAFETY: a driver gives the place for what was before.
             unsafe { *previous = GroupAffinity { Mask: usize::from(thread.affinity), Group: 0, Reserved: [0; 3] } };
@@ -222,7 +222,7 @@ routines! {
     }
 
     fn KeRevertToUserGroupAffinityThread(previous: *const GroupAffinity) {
-        let mut thread = Thread::current();
+        let mut thread = ThreadState::current();
         // SAFETY: a driver gives what KeSetSystemGroupAffinityThread filled.
         thread.affinity = unsafe { (*previous).Mask } as u8;
         thread.store();
