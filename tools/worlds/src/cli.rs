@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::{rig::Serving, target::Target};
 
 /// A scenario that needs a CLI on a running driver.
-pub struct Scenario {
+pub struct CliScenario {
     /// Name on the command line and in the table.
     pub name: &'static str,
     /// Runs the scenario; an error says what is not as it should be.
@@ -20,13 +20,13 @@ pub struct Scenario {
 }
 
 /// All scenarios through the CLI, in the order of the table.
-pub const ALL: [Scenario; 6] = [
-    Scenario { name: "cli-commands", run: commands },
-    Scenario { name: "cli-follow", run: follow },
-    Scenario { name: "cli-several", run: several },
-    Scenario { name: "cli-ctrl-c", run: ctrl_c },
-    Scenario { name: "cli-long-path", run: long_path },
-    Scenario { name: "cli-same", run: same },
+pub const ALL: [CliScenario; 6] = [
+    CliScenario { name: "cli-commands", run: commands },
+    CliScenario { name: "cli-follow", run: follow },
+    CliScenario { name: "cli-several", run: several },
+    CliScenario { name: "cli-ctrl-c", run: ctrl_c },
+    CliScenario { name: "cli-long-path", run: long_path },
+    CliScenario { name: "cli-same", run: same },
 ];
 
 /// Every command, and what comes out of it.

@@ -126,7 +126,7 @@ impl World {
         }
     }
 
-    fn through_cli(self, images: &Path, scenario: &cli::Scenario) -> Result<()> {
+    fn through_cli(self, images: &Path, scenario: &cli::CliScenario) -> Result<()> {
         let target: Box<dyn Target> = match self {
             Self::RigX64 | Self::RigArm64 => Box::new(Serving::start_with(self.arch(), images, 0)?),
             Self::Wine => Box::new(Wine::start(&[])?),
