@@ -33,7 +33,7 @@ pub struct Seen {
     texts: Vec<Vec<u64>>,
     /// Pieces by tag and offset.
     pieces: HashSet<(u32, u32)>,
-    lanes: BTreeMap<u32, Lane>,
+    lanes: BTreeMap<u32, LaneTally>,
     /// Records that are not what their writer wrote.
     pub torn: u64,
     /// Records that came before.
@@ -47,7 +47,7 @@ pub struct Seen {
 
 /// What became of a lane's records.
 #[derive(Clone, Copy, Default)]
-pub struct Lane {
+pub struct LaneTally {
     from: Option<(u64, RawCursor)>,
     /// Read.
     pub delivered: u64,
@@ -177,7 +177,7 @@ impl Seen {
     }
 
     /// A field, over all lanes that were read.
-    pub fn sum(&self, field: impl Fn(&Lane) -> u64) -> u64 {
+    pub fn sum(&self, field: impl Fn(&LaneTally) -> u64) -> u64 {
         self.lanes.values().map(field).sum()
     }
 }
