@@ -13,14 +13,14 @@ use crate::mutex::lock;
 
 /// A value of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
+pub enum RegistryValue {
     /// REG_DWORD.
     Number(u32),
     /// REG_SZ.
     Text(String),
 }
 
-impl Value {
+impl RegistryValue {
     fn bytes(&self) -> (u32, Vec<u8>) {
         match self {
             Self::Number(number) => (REG_DWORD, number.to_le_bytes().to_vec()),
@@ -30,7 +30,7 @@ impl Value {
 }
 
 /// The values of a key, by name.
-type Values = BTreeMap<String, Value>;
+type Values = BTreeMap<String, RegistryValue>;
 
 #[derive(Default)]
 struct Registry {
@@ -47,7 +47,7 @@ pub fn service_key(service: &str) -> String {
 }
 
 /// Sets a parameter of a service.
-pub fn set_parameter(service: &str, name: &str, value: Value) {
+pub fn set_parameter(service: &str, name: &str, value: RegistryValue) {
     let key = format!(r"{}\Parameters", service_key(service)).to_lowercase();
     lock(&REGISTRY).keys.entry(key).or_default().insert(name.to_lowercase(), value);
 }

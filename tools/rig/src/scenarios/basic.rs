@@ -24,7 +24,7 @@ use crate::{
         heap,
         io::{Answer, Control, File, Requestor},
         registry,
-        registry::Value,
+        registry::RegistryValue,
     },
     planted,
 };
@@ -396,11 +396,11 @@ fn stop_pending(stage: &Stage) -> Result<()> {
 
 fn parameters(stage: &Stage) -> Result<()> {
     let set = |name, value| registry::set_parameter("irqlog", name, value);
-    set("RingKiB", Value::Number(64));
-    set("Policy", Value::Text("keep".into()));
-    set("Lock", Value::Text("turnstile".into()));
-    set("NmiLaneKiB", Value::Text("16".into()));
-    set("Level", Value::Text("x".repeat(100)));
+    set("RingKiB", RegistryValue::Number(64));
+    set("Policy", RegistryValue::Text("keep".into()));
+    set("Lock", RegistryValue::Text("turnstile".into()));
+    set("NmiLaneKiB", RegistryValue::Text("16".into()));
+    set("Level", RegistryValue::Text("x".repeat(100)));
     as_process(|| {
         let driver = stage.start_irqlog()?;
         let file = open()?;

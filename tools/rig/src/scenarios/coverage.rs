@@ -44,7 +44,7 @@ use crate::{
         interrupt::deliver,
         io::{Control, File, Requestor},
         machine::{NMI, current, machine},
-        registry::{self, Value},
+        registry::{self, RegistryValue},
     },
     pe::LoadedImage,
     planted::{BUSY_TRIES, CLAIMED_PROCESSOR, NMI_AFTER_CLOCK, NMI_AFTER_TRY, at_breakpoint},
@@ -347,8 +347,8 @@ const TIMED: u32 = 200_000;
 /// # Errors
 /// If the driver does not start or stop.
 pub fn measure(stage: &Stage, engine: &str) -> Result<()> {
-    registry::set_parameter("irqlog", "Engine", Value::Text(engine.to_owned()));
-    registry::set_parameter("irqlog", "RingKiB", Value::Number(1024));
+    registry::set_parameter("irqlog", "Engine", RegistryValue::Text(engine.to_owned()));
+    registry::set_parameter("irqlog", "RingKiB", RegistryValue::Number(1024));
     let driver = as_process(|| stage.start_irqlog())?;
     let caller = as_process(Caller::connect)?;
     let (instructions, time) = as_process(|| {
@@ -384,15 +384,15 @@ const ROUNDS: [(&str, &str); 5] =
 /// If a record is torn or a call is unaccounted for after some interruption.
 pub fn run(stage: &Stage, list: &Path) -> Result<()> {
     ensure!(machine().active() == 1, "coverage runs with --processors 1");
-    registry::set_parameter("irqlog", "RingKiB", Value::Number(16));
-    registry::set_parameter("irqlog", "NmiLaneKiB", Value::Number(4));
-    registry::set_parameter("irqlog", "LockBudget", Value::Number(0));
+    registry::set_parameter("irqlog", "RingKiB", RegistryValue::Number(16));
+    registry::set_parameter("irqlog", "NmiLaneKiB", RegistryValue::Number(4));
+    registry::set_parameter("irqlog", "LockBudget", RegistryValue::Number(0));
     as_process(|| {
         let mut covered = BTreeSet::new();
         let mut path = BTreeMap::new();
         for (engine, lock_name) in ROUNDS {
-            registry::set_parameter("irqlog", "Engine", Value::Text(engine.to_owned()));
-            registry::set_parameter("irqlog", "Lock", Value::Text(lock_name.to_owned()));
+            registry::set_parameter("irqlog", "Engine", RegistryValue::Text(engine.to_owned()));
+            registry::set_parameter("irqlog", "Lock", RegistryValue::Text(lock_name.to_owned()));
             let reached =
                 round(stage, list, &mut path).with_context(|| format!("engine {engine}, lock {lock_name}"))?;
             println!("engine {engine}, lock {lock_name}: {} instructions interrupted", reached.len());

@@ -32,7 +32,7 @@ use crate::{
         heap,
         interrupt::deliver,
         machine::{current, machine, run_thread},
-        registry::{self, Value},
+        registry::{self, RegistryValue},
     },
     planted,
 };
@@ -146,9 +146,9 @@ fn log(writer: usize, writers: usize, entries: [WriteText; 2]) {
 }
 
 fn crash(stage: &Stage, engine: &str, lock: &str, lacks: u32, hot_add: bool) -> Result<()> {
-    registry::set_parameter("irqlog", "Engine", Value::Text(engine.to_owned()));
-    registry::set_parameter("irqlog", "Lock", Value::Text(lock.to_owned()));
-    registry::set_parameter("irqlog", "RingKiB", Value::Number(128));
+    registry::set_parameter("irqlog", "Engine", RegistryValue::Text(engine.to_owned()));
+    registry::set_parameter("irqlog", "Lock", RegistryValue::Text(lock.to_owned()));
+    registry::set_parameter("irqlog", "RingKiB", RegistryValue::Number(128));
     planted::LACKS_REASON.store(lacks as usize, Ordering::SeqCst);
     planted::at_between_passes(log_between);
     // Kept: nobody unloads a driver of a system that has crashed.

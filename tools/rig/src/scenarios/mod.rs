@@ -25,7 +25,7 @@ use clap::Subcommand;
 use crate::{
     nt::{
         machine::run_thread,
-        registry::{self, Value},
+        registry::{self, RegistryValue},
     },
     serve::{POLL, Server},
     service::{Driver, check_nothing_is_left, load_library},
@@ -197,7 +197,7 @@ pub fn run(stage: &Stage, command: &Command) -> Result<()> {
         Command::Serve { socket, storm, parameter } => {
             for parameter in parameter {
                 let (name, value) = parameter.split_once('=').context("a parameter is NAME=VALUE")?;
-                let value = value.parse().map_or_else(|_| Value::Text(value.to_owned()), Value::Number);
+                let value = value.parse().map_or_else(|_| RegistryValue::Text(value.to_owned()), RegistryValue::Number);
                 registry::set_parameter("irqlog", name, value);
             }
             serve(stage, socket, *storm)

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     nt::{
         machine::run_thread,
-        registry::{self, Value},
+        registry::{self, RegistryValue},
     },
     planted::{HAS_STOPPED, STOPPED_WRITER},
 };
@@ -63,9 +63,9 @@ pub const ALL: &[Scenario] = &[
 /// A processor is frozen while it holds the lock, as at a bug check. Logging from another one ends, and loses nothing
 /// silently; the image can be read meanwhile.
 fn frozen_owner(stage: &Stage, engine: &str, name: &str) -> Result<()> {
-    registry::set_parameter("irqlog", "Engine", Value::Text(engine.to_owned()));
-    registry::set_parameter("irqlog", "Lock", Value::Text(name.to_owned()));
-    registry::set_parameter("irqlog", "LockBudget", Value::Number(5000));
+    registry::set_parameter("irqlog", "Engine", RegistryValue::Text(engine.to_owned()));
+    registry::set_parameter("irqlog", "Lock", RegistryValue::Text(name.to_owned()));
+    registry::set_parameter("irqlog", "LockBudget", RegistryValue::Number(5000));
     let driver = as_process(|| stage.start_irqlog())?;
     let mut crashing = as_process(Caller::connect)?;
     let mut freezing = as_process(Caller::connect)?;
@@ -111,7 +111,7 @@ fn until_stopped() {
 }
 
 fn stopped_writer(stage: &Stage) -> Result<()> {
-    registry::set_parameter("irqlog", "Engine", Value::Text("percpu".to_owned()));
+    registry::set_parameter("irqlog", "Engine", RegistryValue::Text("percpu".to_owned()));
     let driver = as_process(|| stage.start_irqlog())?;
     let mut others = as_process(Caller::connect)?;
     let mut stopping = as_process(Caller::connect)?;

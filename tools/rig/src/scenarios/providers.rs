@@ -32,7 +32,7 @@ use super::{DEFAULT_PROCESSORS, Scenario, Stage, as_process, basic::FileSource, 
 use crate::{
     nt::{
         io::{Control, File, Requestor},
-        registry::{self, Value},
+        registry::{self, RegistryValue},
     },
     planted,
 };
@@ -292,8 +292,8 @@ fn check_builds(log: &mut impl Log) -> Result<Vec<usize>> {
 
 fn builds(stage: &Stage) -> Result<()> {
     const BUILDS: usize = 1000;
-    registry::set_parameter("irqlog", "RingKiB", Value::Number(64));
-    registry::set_parameter("irqlog", "SitesKiB", Value::Number(16));
+    registry::set_parameter("irqlog", "RingKiB", RegistryValue::Number(64));
+    registry::set_parameter("irqlog", "SitesKiB", RegistryValue::Number(16));
     as_process(|| {
         let driver = stage.start_irqlog()?;
         let (file, client) = (open()?, Client::connect()?);

@@ -26,7 +26,7 @@ use crate::{
     nt::{
         io::{Control, File, Requestor},
         machine::{NMI, current, machine, raise},
-        registry::{self, Value},
+        registry::{self, RegistryValue},
     },
     service::{Driver, check_nothing_is_left, load_library},
 };
@@ -57,8 +57,8 @@ impl Sample {
 
     /// Starts it with its device. On a simulated thread.
     fn start(&self, stage: &Stage) -> Result<Driver> {
-        registry::set_parameter(self.name, "Vector", Value::Number(self.vector));
-        registry::set_parameter(self.name, "Irql", Value::Number(self.level().into()));
+        registry::set_parameter(self.name, "Vector", RegistryValue::Number(self.vector));
+        registry::set_parameter(self.name, "Irql", RegistryValue::Number(self.level().into()));
         // A framework of its own: ours knows one driver.
         if self.has_framework {
             load_library(&stage.image("WDFLDR.sys"))?;

@@ -19,7 +19,7 @@ use super::{DEFAULT_PROCESSORS, Scenario, Stage, as_process, basic::FileSource, 
 use crate::{
     nt::{
         io::{File, Requestor},
-        registry::{self, Value},
+        registry::{self, RegistryValue},
     },
     planted,
 };
@@ -64,8 +64,8 @@ struct Found {
 }
 
 fn saves(stage: &Stage, engine: &str, grain: u64) -> Result<()> {
-    registry::set_parameter("irqlog", "Engine", Value::Text(engine.to_owned()));
-    registry::set_parameter("irqlog", "RingKiB", Value::Number(64));
+    registry::set_parameter("irqlog", "Engine", RegistryValue::Text(engine.to_owned()));
+    registry::set_parameter("irqlog", "RingKiB", RegistryValue::Number(64));
     planted::CLOCK_GRAIN.store(grain, Ordering::SeqCst);
     let driver = as_process(|| stage.start_irqlog())?;
     let mut found = Found::default();

@@ -36,7 +36,7 @@ use crate::{
         boot::add_processor,
         io::{Control, File, Requestor},
         machine::{NMI, PREEMPT, machine, raise},
-        registry::{self, Value},
+        registry::{self, RegistryValue},
     },
     service::Driver,
 };
@@ -99,7 +99,7 @@ pub const ALL: &[Scenario] = &[
 
 /// Where processors come from while everyone logs.
 fn hot_add(stage: &Stage, engine: &str) -> Result<()> {
-    registry::set_parameter("irqlog", "Engine", Value::Text(engine.to_owned()));
+    registry::set_parameter("irqlog", "Engine", RegistryValue::Text(engine.to_owned()));
     let before = machine().active();
     let result = storm_with(stage, 200_000, || {
         for _ in 0..2 {
@@ -120,10 +120,10 @@ fn hot_add(stage: &Stage, engine: &str) -> Result<()> {
 }
 
 fn short(stage: &Stage, engine: &str, lock: &str, policy: &str) -> Result<()> {
-    registry::set_parameter("irqlog", "Lock", Value::Text(lock.to_owned()));
-    registry::set_parameter("irqlog", "LockBudget", Value::Number(0));
-    registry::set_parameter("irqlog", "Engine", Value::Text(engine.to_owned()));
-    registry::set_parameter("irqlog", "Policy", Value::Text(policy.to_owned()));
+    registry::set_parameter("irqlog", "Lock", RegistryValue::Text(lock.to_owned()));
+    registry::set_parameter("irqlog", "LockBudget", RegistryValue::Number(0));
+    registry::set_parameter("irqlog", "Engine", RegistryValue::Text(engine.to_owned()));
+    registry::set_parameter("irqlog", "Policy", RegistryValue::Text(policy.to_owned()));
     // Where interrupts hit is chance: again until enough have hit irqlog.sys itself, within reason.
     for _ in 0..40 {
         let result = storm(stage, 100_000)?;
@@ -141,8 +141,8 @@ fn short(stage: &Stage, engine: &str, lock: &str, policy: &str) -> Result<()> {
 /// # Errors
 /// If anything is unaccounted for.
 pub fn soak(stage: &Stage, records: u64, engine: &str, lock: &str) -> Result<()> {
-    registry::set_parameter("irqlog", "Engine", Value::Text(engine.to_owned()));
-    registry::set_parameter("irqlog", "Lock", Value::Text(lock.to_owned()));
+    registry::set_parameter("irqlog", "Engine", RegistryValue::Text(engine.to_owned()));
+    registry::set_parameter("irqlog", "Lock", RegistryValue::Text(lock.to_owned()));
     let result = storm(stage, records)?;
     println!("calls by context: {:?}", CONTEXTS.iter().zip(result.by_context).collect::<Vec<_>>());
     println!("{}", result.to_json());
@@ -350,10 +350,10 @@ fn storm(stage: &Stage, calls: u64) -> Result<StormTotals> {
 /// Does something in the middle of a storm.
 fn storm_with(stage: &Stage, calls: u64, meanwhile: impl FnOnce() -> Result<()>) -> Result<StormTotals> {
     // Nobody gives up here: the host may take its threads away for longer than any budget.
-    registry::set_parameter("irqlog", "LockBudget", Value::Number(0));
+    registry::set_parameter("irqlog", "LockBudget", RegistryValue::Number(0));
     // A small ring is lapped often.
-    registry::set_parameter("irqlog", "RingKiB", Value::Number(64));
-    registry::set_parameter("irqlog", "NmiLaneKiB", Value::Number(4));
+    registry::set_parameter("irqlog", "RingKiB", RegistryValue::Number(64));
+    registry::set_parameter("irqlog", "NmiLaneKiB", RegistryValue::Number(4));
     let irqlog = as_process(|| stage.start_irqlog())?;
     let own_file = as_process(|| File::open(ioctl::WIN32_NAME, Requestor::Administrator))
         .map_err(|status| anyhow::anyhow!("{status:#x}"))?;
