@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 
 /// One line of a section.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct InfEntry {
     /// The text before the equals sign; `None` if there is no sign.
     pub key: Option<String>,
     /// The values behind the equals sign, split at commas, without quotes.
@@ -16,18 +16,18 @@ pub struct Entry {
 
 /// A section. Sections of the same name are joined into one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Section {
+pub struct InfSection {
     /// Its name.
     pub name: String,
     /// Line on which the first section of this name begins, from 1.
     pub line: usize,
     /// Its lines.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<InfEntry>,
 }
 
-impl Section {
+impl InfSection {
     /// The entries of a key.
-    pub fn all<'s>(&'s self, key: &'s str) -> impl Iterator<Item = &'s Entry> {
+    pub fn all<'s>(&'s self, key: &'s str) -> impl Iterator<Item = &'s InfEntry> {
         self.entries.iter().filter(move |entry| entry.key.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(key)))
     }
 
@@ -41,14 +41,14 @@ impl Section {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inf {
     /// Its sections, in their order.
-    pub sections: Vec<Section>,
+    pub sections: Vec<InfSection>,
     /// Lines before the first section, and lines that cannot be parsed.
     pub stray: Vec<usize>,
 }
 
 impl Inf {
     /// A section by name.
-    pub fn section(&self, name: &str) -> Option<&Section> {
+    pub fn section(&self, name: &str) -> Option<&InfSection> {
         self.sections.iter().find(|section| section.name.eq_ignore_ascii_case(name))
     }
 }
@@ -90,7 +90,7 @@ pub fn parse(text: &str) -> Inf {
             };
             let known = inf.sections.iter().position(|section| section.name.eq_ignore_ascii_case(name.trim()));
             current = Some(known.unwrap_or_else(|| {
-                inf.sections.push(Section { name: name.trim().to_owned(), line: index + 1, entries: Vec::new() });
+                inf.sections.push(InfSection { name: name.trim().to_owned(), line: index + 1, entries: Vec::new() });
                 inf.sections.len() - 1
             }));
         } else if let Some(section) = current {
@@ -112,7 +112,7 @@ fn without_comment(line: &str) -> &str {
     line[..end.unwrap_or(line.len())].trim_end()
 }
 
-fn entry(line: &str, number: usize) -> Entry {
+fn entry(line: &str, number: usize) -> InfEntry {
     let mut is_quoted = false;
     let equals = line.find(|character| {
         is_quoted ^= character == '"';
@@ -122,7 +122,7 @@ fn entry(line: &str, number: usize) -> Entry {
         Some(at) => (Some(line[..at].trim().to_owned()), &line[at + 1..]),
         None => (None, line),
     };
-    Entry { key, values: fields(rest), line: number }
+    InfEntry { key, values: fields(rest), line: number }
 }
 
 /// Splits a value at its commas; two quotes within quotes stand for one.

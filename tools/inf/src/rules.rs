@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use super::parse::{Entry, Inf, Section};
+use super::parse::{Inf, InfEntry, InfSection};
 
 /// A rule that is broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl Check<'_> {
     }
 
     /// A section that something names.
-    fn named(&mut self, name: &str, by: &str, line: usize) -> Option<Section> {
+    fn named(&mut self, name: &str, by: &str, line: usize) -> Option<InfSection> {
         self.used.insert(name.to_lowercase());
         let section = self.inf.section(name).cloned();
         if section.is_none() {
@@ -156,7 +156,7 @@ impl Check<'_> {
         }
     }
 
-    fn services(&mut self, services: &Section) {
+    fn services(&mut self, services: &InfSection) {
         if services.all("AddService").next().is_none() {
             self.say("service", services.line, "no AddService: the driver would not be a service");
         }
@@ -180,7 +180,7 @@ impl Check<'_> {
         }
     }
 
-    fn service(&mut self, service: &Section) {
+    fn service(&mut self, service: &InfSection) {
         for (key, allowed) in [
             ("ServiceType", &["1"][..]),
             ("StartType", &["0", "1", "2", "3", "4"]),
@@ -218,7 +218,7 @@ impl Check<'_> {
         }
     }
 
-    fn service_value(&mut self, entry: &Entry) {
+    fn service_value(&mut self, entry: &InfEntry) {
         let place = |index: usize| entry.values.get(index).map_or("", String::as_str).to_lowercase();
         let is_below = place(1) == "parameters" || place(1).starts_with(r"parameters\");
         if place(0) != "hkr" {
