@@ -50,14 +50,14 @@ pub(crate) struct Parts<'m, M: Memory + ?Sized> {
     memory: &'m M,
     pub header: &'m [M::Word; header_word::COUNT],
     pub processors: &'m [[M::Word; processor_word::COUNT]],
-    pub main: Group<'m, M::Word>,
-    pub nmi: Group<'m, M::Word>,
+    pub main: LaneGroup<'m, M::Word>,
+    pub nmi: LaneGroup<'m, M::Word>,
     pub sites: &'m [M::Word],
     layout: Layout,
 }
 
 /// Lanes of the same size, one behind the other: the main lanes, or the NMI lanes.
-pub(crate) struct Group<'m, W> {
+pub(crate) struct LaneGroup<'m, W> {
     /// The controls, one for each lane that can ever exist.
     controls: &'m [[W; lane_word::COUNT]],
     /// The data of the lanes that have data from the start: `with_data << bits` words.
@@ -67,7 +67,7 @@ pub(crate) struct Group<'m, W> {
     bits: u32,
 }
 
-impl<'m, W: Word> Group<'m, W> {
+impl<'m, W: Word> LaneGroup<'m, W> {
     /// Makes the group whose first lanes have this data, 2 to the power of `bits` words each.
     fn new(controls: &'m [[W; lane_word::COUNT]], data: &'m [W], bits: u32) -> Option<Self> {
         let with_data = data.len().checked_shr(bits)?;
@@ -105,8 +105,8 @@ impl<'m, M: Memory + ?Sized> Parts<'m, M> {
             memory,
             header,
             processors: processors.as_chunks().0,
-            main: Group::new(main.as_chunks().0, main_data, layout.main_bits())?,
-            nmi: Group::new(nmi.as_chunks().0, nmi_data, layout.nmi_bits())?,
+            main: LaneGroup::new(main.as_chunks().0, main_data, layout.main_bits())?,
+            nmi: LaneGroup::new(nmi.as_chunks().0, nmi_data, layout.nmi_bits())?,
             sites,
             layout: *layout,
         })
