@@ -320,8 +320,8 @@ impl Call {
                     {
                         #[cfg_attr(unix, unsafe(link_section = "irqlog_sites"))]
                         #[cfg_attr(not(unix), unsafe(link_section = ".irqs$m"))]
-                        static #site: #krate::private::Site<{ #krate::private::site_size(#parts) }> =
-                            #krate::private::Site::new(#level, #count, #krate::private::line!(), #parts);
+                        static #site: #krate::private::SiteBytes<{ #krate::private::site_size(#parts) }> =
+                            #krate::private::SiteBytes::new(#level, #count, #krate::private::line!(), #parts);
                         &#site
                     },
                     const { #level },
@@ -392,7 +392,7 @@ mod tests {
     fn the_site_has_a_name_that_the_level_does_not_have() {
         let call: Call = syn::parse_str("facade; { IRQLOG_SITE + IRQLOG_SITE_ }; \"text\"").unwrap();
         let code = call.expand().unwrap().to_string();
-        assert!(code.contains("static IRQLOG_SITE__ : facade :: private :: Site"), "{code}");
+        assert!(code.contains("static IRQLOG_SITE__ : facade :: private :: SiteBytes"), "{code}");
     }
 
     #[test]

@@ -105,7 +105,7 @@ pub mod private {
     pub use crate::{
         argument::{count, debug, display, exponent, pointer, radix},
         log,
-        site::{Site, site_size, source_path},
+        site::{SiteBytes, site_size, source_path},
     };
 }
 
@@ -132,7 +132,7 @@ pub fn is_enabled(level: Level) -> bool {
 #[doc(hidden)]
 #[inline(always)]
 pub fn log<const N: usize, const SIZE: usize, A: argument::Arguments>(
-    site: &'static site::Site<SIZE>,
+    site: &'static site::SiteBytes<SIZE>,
     level: Level,
     arguments: A,
     never_waits: bool,

@@ -8,7 +8,7 @@ use irqlog_wire::{
 /// The bytes of a site, as they lie in the section.
 #[derive(Debug)]
 #[repr(C, align(8))]
-pub struct Site<const SIZE: usize>([u8; SIZE]);
+pub struct SiteBytes<const SIZE: usize>([u8; SIZE]);
 
 /// The size in bytes of a site with these parts: format, names, module, file.
 #[must_use]
@@ -22,7 +22,7 @@ pub const fn site_size(parts: [&str; 4]) -> usize {
     size.next_multiple_of(8)
 }
 
-impl<const SIZE: usize> Site<SIZE> {
+impl<const SIZE: usize> SiteBytes<SIZE> {
     /// Makes a site of these parts: format, names, module, file.
     ///
     /// # Panics
