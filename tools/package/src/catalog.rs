@@ -20,7 +20,7 @@
 //! catalog.add_file("irqlog.inf", b"[Version]");
 //! let unsigned = catalog.to_der(1_767_225_600)?;
 //! # assert!(!unsigned.is_empty());
-//! # Ok::<(), irqlog_package::catalog::Error>(())
+//! # Ok::<(), irqlog_package::catalog::CatalogError>(())
 //! ```
 
 use std::{collections::BTreeMap, time::Duration};
@@ -73,7 +73,7 @@ const OS_VERSION: &str = "2:10.0";
 
 /// Why a catalog cannot be made or read.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum CatalogError {
     /// A file that is to be listed as an image is none.
     #[error("{0} is no 64-bit PE image")]
     NoImage(String),
@@ -140,8 +140,8 @@ impl Catalog {
     ///
     /// # Errors
     /// If it is no 64-bit PE image.
-    pub fn add_image(&mut self, name: &str, bytes: &[u8]) -> Result<(), Error> {
-        let no_image = || Error::NoImage(name.to_owned());
+    pub fn add_image(&mut self, name: &str, bytes: &[u8]) -> Result<(), CatalogError> {
+        let no_image = || CatalogError::NoImage(name.to_owned());
         let image = PeFile64::parse(bytes).map_err(|_| no_image())?;
         let (mut sha1, mut sha256) = (Sha1::new(), Sha256::new());
         authenticode::authenticode_digest(&image, &mut sha1).map_err(|_| no_image())?;
@@ -164,7 +164,7 @@ impl Catalog {
     ///
     /// # Errors
     /// A date beyond 2049, or a name that UCS-2 does not have.
-    pub fn to_der(&self, date: u64) -> Result<Vec<u8>, Error> {
+    pub fn to_der(&self, date: u64) -> Result<Vec<u8>, CatalogError> {
         let mut subjects = BTreeMap::new();
         for member in &self.members {
             subjects.insert(member.sha1.to_vec(), member.subject(&member.sha1, None)?);
@@ -207,9 +207,9 @@ impl Catalog {
 ///
 /// # Errors
 /// If it is no 64-bit PE image.
-pub fn without_signature(mut image: Vec<u8>) -> Result<Vec<u8>, Error> {
+pub fn without_signature(mut image: Vec<u8>) -> Result<Vec<u8>, CatalogError> {
     let (checksum, directory, signature) = {
-        let no_image = || Error::NoImage("the file".to_owned());
+        let no_image = || CatalogError::NoImage("the file".to_owned());
         let file = PeFile64::parse(&*image).map_err(|_| no_image())?;
         let offsets = file.offsets().map_err(|_| no_image())?;
         let signature = file.certificate_table_range().map_err(|_| no_image())?;
@@ -228,7 +228,7 @@ pub fn without_signature(mut image: Vec<u8>) -> Result<Vec<u8>, Error> {
 ///
 /// # Errors
 /// If it is no catalog.
-pub fn list(catalog: &[u8]) -> Result<Vec<u8>, Error> {
+pub fn list(catalog: &[u8]) -> Result<Vec<u8>, CatalogError> {
     let message: SignedData = ContentInfo::from_der(catalog)?.content.decode_as()?;
     Ok(message.encap_content_info.econtent.to_der()?)
 }
