@@ -30,7 +30,7 @@ use self::{
     layout::{VERSION, copy, crlf, files, folder, write},
     signing::Signer,
 };
-pub use self::{signing::Arguments, twice::run as twice};
+pub use self::{signing::SigningArguments, twice::run as twice};
 
 /// Files that each package gets unchanged.
 const COPIED: [&str; 5] = ["inf/install.cmd", "inf/uninstall.cmd", "inf/README.txt", "LICENSE-MIT", "LICENSE-APACHE"];
@@ -39,7 +39,7 @@ const COPIED: [&str; 5] = ["inf/install.cmd", "inf/uninstall.cmd", "inf/README.t
 ///
 /// # Errors
 /// A tool that fails, or a file that a tool refuses.
-pub fn run(archs: &[Arch], signing: &Arguments) -> Result<()> {
+pub fn run(archs: &[Arch], signing: &SigningArguments) -> Result<()> {
     let signer = Signer::prepare(signing)?;
     drivers::packaged(archs)?;
     for &arch in archs {
@@ -59,7 +59,7 @@ pub fn run(archs: &[Arch], signing: &Arguments) -> Result<()> {
 /// # Errors
 /// As [`run`], or a flipped byte that no tool notices.
 pub fn check() -> Result<()> {
-    let signing = Arguments::default();
+    let signing = SigningArguments::default();
     run(&Arch::ALL, &signing)?;
     let authorities = Signer::prepare(&signing)?.authorities()?;
     Arch::ALL.into_iter().try_for_each(|arch| verify::flips(&folder(arch), &authorities))

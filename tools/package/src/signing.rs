@@ -19,7 +19,7 @@ use irqlog_build::{
 
 /// The certificate to sign with; a test certificate if none is named.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub struct Arguments {
+pub struct SigningArguments {
     /// Sign with the key and certificate in this PKCS#12 file
     #[arg(long, value_name = "FILE", conflicts_with = "pkcs11_module")]
     pkcs12: Option<PathBuf>,
@@ -67,7 +67,7 @@ impl Signer {
     ///
     /// # Errors
     /// If it cannot be read or made, or the tools cannot be installed.
-    pub fn prepare(arguments: &Arguments) -> Result<Self> {
+    pub fn prepare(arguments: &SigningArguments) -> Result<Self> {
         host::signing_tools()?;
         let key = match (&arguments.pkcs12, &arguments.pkcs11_module, &arguments.pkcs11_key) {
             (Some(file), ..) => Key::Pkcs12(file.clone()),
