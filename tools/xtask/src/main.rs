@@ -96,7 +96,7 @@ enum Command {
         #[arg(long)]
         twice: bool,
         #[command(flatten)]
-        signing: package::Arguments,
+        signing: package::SigningArguments,
     },
     /// Look at the built images: imports, header, sections, and what the record path can reach
     VerifySys {
