@@ -56,7 +56,7 @@ pub enum Value<'a> {
 
 /// An argument with its kind.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Argument<'a> {
+pub struct DecodedArgument<'a> {
     /// Its kind.
     pub kind: ArgumentKind,
     /// Its value.
@@ -73,7 +73,7 @@ pub struct EventView<'a> {
     /// The site, if it is in the table.
     pub site: Option<Site<'a>>,
     /// Its arguments.
-    pub arguments: Vec<Argument<'a>>,
+    pub arguments: Vec<DecodedArgument<'a>>,
 }
 
 impl<'a> EventView<'a> {
@@ -122,7 +122,7 @@ impl<'a> EventView<'a> {
 
 /// The arguments of an event's payload, as far as they are there.
 #[must_use]
-pub fn arguments(payload: &[u8]) -> Vec<Argument<'_>> {
+pub fn arguments(payload: &[u8]) -> Vec<DecodedArgument<'_>> {
     let count = payload.first().map_or(0, |&count| usize::from(count & !(NEEDS_DRIVER as u8)));
     let kinds = payload.get(1..=count).unwrap_or_default();
     let mut rest = payload.get(head_words(count) * WORD..).unwrap_or_default();
@@ -136,7 +136,7 @@ pub fn arguments(payload: &[u8]) -> Vec<Argument<'_>> {
 }
 
 /// The argument at the start of `bytes`, and what is behind it.
-fn take(kind: ArgumentKind, bytes: &[u8]) -> Option<(Argument<'_>, &[u8])> {
+fn take(kind: ArgumentKind, bytes: &[u8]) -> Option<(DecodedArgument<'_>, &[u8])> {
     let (word, behind) = bytes.split_first_chunk().map(|(word, behind)| (u64::from_le_bytes(*word), behind))?;
     if kind.is_string() {
         let (kept, had) = (word as u32 as usize, (word >> 32) as u32);
@@ -152,7 +152,7 @@ fn take(kind: ArgumentKind, bytes: &[u8]) -> Option<(Argument<'_>, &[u8])> {
             }
             _ => Value::Text(String::from_utf8_lossy(string)),
         };
-        return Some((Argument { kind, value, cut: had.saturating_sub(kept as u32) }, behind));
+        return Some((DecodedArgument { kind, value, cut: had.saturating_sub(kept as u32) }, behind));
     }
     let (number, behind) = if kind.words() == 2 {
         let (number, behind) = bytes.split_first_chunk()?;
@@ -180,18 +180,18 @@ fn take(kind: ArgumentKind, bytes: &[u8]) -> Option<(Argument<'_>, &[u8])> {
         ArgumentKind::Guid => Value::Guid(number.to_le_bytes()),
         _ => Value::Unknown(word),
     };
-    Some((Argument { kind, value, cut: 0 }, behind))
+    Some((DecodedArgument { kind, value, cut: 0 }, behind))
 }
 
 /// The text of an event: what `format!` would have given, as far as [`MAX_TEXT`]. A hole without its argument is `{?}`; a
 /// format that is wrong is shown as it is, with the arguments behind it.
 #[must_use]
-pub fn text(format: &str, names: &str, arguments: &[Argument<'_>]) -> String {
+pub fn text(format: &str, names: &str, arguments: &[DecodedArgument<'_>]) -> String {
     shown(format, names, arguments).0
 }
 
 /// The same, and whether a part of it was left out.
-fn shown(format: &str, names: &str, arguments: &[Argument<'_>]) -> (String, bool) {
+fn shown(format: &str, names: &str, arguments: &[DecodedArgument<'_>]) -> (String, bool) {
     let names = names.split(',').take(arguments.len()).collect();
     let mut given = Given { names, arguments, next: 0 };
     let mut text = String::with_capacity(format.len().min(MAX_TEXT) + 8 * arguments.len());
@@ -234,13 +234,13 @@ fn shown(format: &str, names: &str, arguments: &[Argument<'_>]) -> (String, bool
 /// The arguments that a format is given.
 struct Given<'a> {
     names: Vec<&'a str>,
-    arguments: &'a [Argument<'a>],
+    arguments: &'a [DecodedArgument<'a>],
     /// The one that the next hole takes that says nothing.
     next: usize,
 }
 
 impl<'a> Given<'a> {
-    fn find(&mut self, which: Which<'_>) -> Option<&'a Argument<'a>> {
+    fn find(&mut self, which: Which<'_>) -> Option<&'a DecodedArgument<'a>> {
         let index = match which {
             Which::Next => {
                 self.next += 1;

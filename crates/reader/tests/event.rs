@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use irqlog_reader::{
-    event::{Argument, EventView, MAX_TEXT, Value, arguments, text},
+    event::{DecodedArgument, EventView, MAX_TEXT, Value, arguments, text},
     image::Tables,
     record::Record,
     sites::SiteTable,
@@ -26,7 +26,7 @@ fn payload(kinds: &[ArgumentKind], words: &[u64]) -> Vec<u8> {
 }
 
 /// The only argument of a kind with these words.
-fn one(kind: ArgumentKind, words: &[u64]) -> Argument<'static> {
+fn one(kind: ArgumentKind, words: &[u64]) -> DecodedArgument<'static> {
     let bytes = Vec::leak(payload(&[kind], words));
     let mut all = arguments(bytes);
     assert_eq!(all.len(), 1, "{kind:?}");

@@ -2,7 +2,7 @@
 
 use clap::Parser as _;
 use irqlog_reader::{
-    event::{self, Argument},
+    event::{self, DecodedArgument},
     untrusted::{Untrusted, is_deceptive},
 };
 use irqlog_wire::format::{Piece, pieces};
@@ -23,7 +23,7 @@ pub fn format(bytes: &[u8]) {
         assert!(!matches!(piece, Ok(Piece::Literal(""))), "a piece of nothing");
     }
     assert!(count <= text.len(), "{count} pieces of {} bytes", text.len());
-    let arguments: [Argument<'_>; 0] = [];
+    let arguments: [DecodedArgument<'_>; 0] = [];
     shown(&Untrusted::new(event::text(&text, "", &arguments)).to_string());
 }
 

@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::{Hex, Named};
 use crate::{
-    event::{self, Argument, EventView, Value},
+    event::{self, DecodedArgument, EventView, Value},
     image::Tables,
     log::Loss,
     record::{Content, Record},
@@ -153,7 +153,7 @@ pub struct ShownPlace<'a> {
 pub struct ShownArgument<'a> {
     /// The name; empty for an argument without one.
     name: &'a str,
-    argument: Argument<'a>,
+    argument: DecodedArgument<'a>,
 }
 
 /// Records that are missing, as they are shown.
@@ -263,7 +263,7 @@ impl Serialize for Start<'_> {
 
 impl Serialize for ShownArgument<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Argument { kind, value, cut } = &self.argument;
+        let DecodedArgument { kind, value, cut } = &self.argument;
         let mut map = serializer.serialize_map(None)?;
         if !self.name.is_empty() {
             map.serialize_entry("name", &Start(self.name.as_bytes()))?;
