@@ -17,7 +17,7 @@ use crate::{
     globals::{self, text, unicode_string},
     lock::{Guarded, Locked},
     nt,
-    object::{self, Attributes, Body, Callback, Handle, Kind, RawHandle, Reference},
+    object::{self, Attributes, Body, Callback, Handle, ObjectKind, RawHandle, Reference},
 };
 
 /// The fields of WDF_FILEOBJECT_CONFIG.
@@ -52,7 +52,7 @@ pub struct WdfDevice {
 }
 
 impl Body for WdfDevice {
-    const KIND: Kind = Kind::Device;
+    const KIND: ObjectKind = ObjectKind::Device;
 
     /// The link and the WDM device go with the object.
     fn dispose(&self) {

@@ -10,7 +10,7 @@ use irqlog_nt::{
 use crate::{
     dispatch::dispatch,
     globals::{self, Bound, set_registry_path},
-    object::{self, Attributes, Body, Callback, Kind, RawHandle},
+    object::{self, Attributes, Body, Callback, ObjectKind, RawHandle},
     stop::{self, DEVICE_LEFT},
 };
 
@@ -28,7 +28,7 @@ pub struct DriverConfig {
 struct WdfDriver;
 
 impl Body for WdfDriver {
-    const KIND: Kind = Kind::Driver;
+    const KIND: ObjectKind = ObjectKind::Driver;
 }
 
 pub unsafe extern "system" fn driver_create(

@@ -2,7 +2,7 @@
 
 use irqlog_nt::FileObject;
 
-use crate::object::{Body, Kind};
+use crate::object::{Body, ObjectKind};
 
 /// An open file. The driver asked for no FsContext, so it is found by the WDM object's address.
 pub struct WdfFile {
@@ -11,5 +11,5 @@ pub struct WdfFile {
 }
 
 impl Body for WdfFile {
-    const KIND: Kind = Kind::File;
+    const KIND: ObjectKind = ObjectKind::File;
 }

@@ -33,7 +33,7 @@ const DYING: i32 = 1 << 30;
 
 /// The types of objects.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ObjectKind {
     Driver,
     Device,
     File,
@@ -47,7 +47,7 @@ pub enum Kind {
 /// What an object is besides its header.
 pub trait Body: Sized + 'static {
     /// The type that a handle of it is checked for.
-    const KIND: Kind;
+    const KIND: ObjectKind;
 
     /// The object is deleted: gives back what the kernel knows of it. The body stays until the last reference goes.
     fn dispose(&self) {}
@@ -94,7 +94,7 @@ struct Links {
 
 /// What the header knows of its body's type.
 struct Type {
-    kind: Kind,
+    kind: ObjectKind,
     dispose: fn(&Reference),
     /// Frees the whole object.
     ///

@@ -17,7 +17,7 @@ use crate::{
     file::WdfFile,
     irp::{PendingIrp, cancelled_request},
     lock::{Guarded, Locked},
-    object::{self, Attributes, Body, Handle, Kind, RawHandle, Reference},
+    object::{self, Attributes, Body, Handle, ObjectKind, RawHandle, Reference},
     request::{self, WdfRequest},
 };
 
@@ -56,7 +56,7 @@ pub struct WdfQueue {
 }
 
 impl Body for WdfQueue {
-    const KIND: Kind = Kind::Queue;
+    const KIND: ObjectKind = ObjectKind::Queue;
 }
 
 pub unsafe extern "system" fn io_queue_create(

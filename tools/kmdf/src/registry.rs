@@ -10,7 +10,7 @@ use irqlog_nt::{
 use crate::{
     globals::{registry_path, unicode_string},
     nt,
-    object::{self, Attributes, Body, Kind, RawHandle},
+    object::{self, Attributes, Body, ObjectKind, RawHandle},
 };
 
 /// WDFKEY.
@@ -19,7 +19,7 @@ pub struct WdfKey {
 }
 
 impl Body for WdfKey {
-    const KIND: Kind = Kind::Key;
+    const KIND: ObjectKind = ObjectKind::Key;
 
     fn dispose(&self) {
         // SAFETY: ZwOpenKey gave the handle, and the object is disposed of once.

@@ -15,7 +15,7 @@ use crate::{
     file::WdfFile,
     irp::PendingIrp,
     lock::Guarded,
-    object::{self, Body, Handle, Kind, RawHandle, Reference},
+    object::{self, Body, Handle, ObjectKind, RawHandle, Reference},
     stop::{self, REQUEST_COMPLETED_TWICE},
 };
 
@@ -29,7 +29,7 @@ pub struct WdfRequest {
 }
 
 impl Body for WdfRequest {
-    const KIND: Kind = Kind::Request;
+    const KIND: ObjectKind = ObjectKind::Request;
 }
 
 impl WdfRequest {

@@ -6,7 +6,7 @@ use irqlog_nt::{Kdpc, Ktimer, NtStatus, STATUS_INVALID_PARAMETER, STATUS_SUCCESS
 
 use crate::{
     nt,
-    object::{self, Attributes, Body, Callback, Kind, RawHandle},
+    object::{self, Attributes, Body, Callback, ObjectKind, RawHandle},
 };
 
 /// The fields of WDF_TIMER_CONFIG.
@@ -29,7 +29,7 @@ pub struct WdfTimer {
 }
 
 impl Body for WdfTimer {
-    const KIND: Kind = Kind::Timer;
+    const KIND: ObjectKind = ObjectKind::Timer;
 
     /// Stops it for good: afterwards the kernel knows neither the timer nor the DPC.
     fn dispose(&self) {

@@ -6,7 +6,7 @@ use irqlog_nt::{Kevent, NtStatus, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
 
 use crate::{
     globals, nt,
-    object::{self, Attributes, Body, Kind, RawHandle},
+    object::{self, Attributes, Body, ObjectKind, RawHandle},
 };
 
 /// SynchronizationEvent (wdm.h, EVENT_TYPE): it lets one waiter through.
@@ -16,7 +16,7 @@ const SYNCHRONIZATION: u32 = 1;
 pub struct WdfWaitLock(UnsafeCell<MaybeUninit<Kevent>>);
 
 impl Body for WdfWaitLock {
-    const KIND: Kind = Kind::WaitLock;
+    const KIND: ObjectKind = ObjectKind::WaitLock;
 }
 
 pub unsafe extern "system" fn wait_lock_create(
