@@ -25,6 +25,8 @@ fn call_in_child(routine: Routine, irql: u8) -> Result<i32> {
     let (first, second) = (Region::reserve(PAGE)?, Region::reserve(PAGE)?);
     // Pages start at multiples of 256, so as an IRQL they are 0; raising wants 15.
     let first_argument = if routine.row.name == "KfRaiseIrql" { usize::from(HIGH_LEVEL) } else { first.start() };
+    // Here it is the size of what the first one points at.
+    let second_argument = if routine.row.name == "KeInitializeTriageDumpDataArray" { PAGE } else { second.start() };
     // SAFETY: the child has this thread alone; it calls one routine and ends without returning.
     let child = unsafe { libc::fork() };
     ensure!(child >= 0, "fork: {}", std::io::Error::last_os_error());
@@ -36,7 +38,7 @@ fn call_in_child(routine: Routine, irql: u8) -> Result<i32> {
             thread.processor().irql.store(irql, std::sync::atomic::Ordering::SeqCst);
             let function: extern "efiapi" fn(usize, usize, usize, usize) -> usize =
                 std::mem::transmute(routine.address);
-            function(first_argument, second.start(), 0, 0);
+            function(first_argument, second_argument, 0, 0);
             libc::_exit(0);
         }
     }
