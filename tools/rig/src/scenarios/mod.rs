@@ -139,6 +139,11 @@ impl Stage {
         Self { images: images.to_path_buf(), scale }
     }
 
+    /// The rig runs under an emulator, which is slower by the scale of the storms.
+    pub const fn is_emulated(&self) -> bool {
+        self.scale.get() > 1
+    }
+
     /// How many calls a storm of `calls` makes here.
     pub const fn scaled(&self, calls: u64) -> u64 {
         calls.div_ceil(self.scale.get())
