@@ -59,7 +59,11 @@ fn parse() -> clap::error::Result<Cli> {
 }
 
 fn run(cli: &Cli) -> Result<Exit> {
-    let (rig, form) = (cli.rig.as_deref(), cli.form());
+    #[cfg(unix)]
+    let rig = cli.rig.as_deref();
+    #[cfg(not(unix))]
+    let rig = None;
+    let form = cli.form();
     match &cli.command {
         Command::Query(query) => query::run(query, rig, form),
         Command::Control(control) => control::run(control, rig, form),

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use irqlog_kit::Arch;
 use object::{
     LittleEndian as LE, pe,
@@ -25,10 +25,14 @@ const MODULES: [&str; 9] = [
 ];
 const PREFIXES: [&str; 2] = ["api-ms-win-core-", "api-ms-win-crt-"];
 
+/// Texts of `--rig`: its help, and the error of a rig that does not answer. The rig is for tests, and off Windows.
+const OF_THE_RIG: [&str; 2] = ["rig's socket", "no rig answers"];
+
 /// Checks an irqlog.exe, and prints the modules that it imports from.
 ///
 /// # Errors
-/// If it is for another machine, no console program, or imports from a module that a Windows 10 may lack.
+/// If it is for another machine, no console program, imports from a module that a Windows 10 may lack, or has the option
+/// `--rig`.
 pub fn check(arch: Arch, path: &Path) -> Result<()> {
     let data = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
     let file = PeFile64::parse(&*data).with_context(|| format!("{} is no PE image", path.display()))?;
@@ -51,6 +55,9 @@ pub fn check(arch: Arch, path: &Path) -> Result<()> {
     for module in &modules {
         let is_known = MODULES.contains(&module.as_str()) || PREFIXES.iter().any(|prefix| module.starts_with(prefix));
         ensure!(is_known, "{} imports from {module}, which a Windows may lack", path.display());
+    }
+    if let Some(text) = OF_THE_RIG.iter().find(|text| data.windows(text.len()).any(|bytes| bytes == text.as_bytes())) {
+        bail!("{} has the option --rig, which is for tests: it contains {text:?}", path.display());
     }
     let modules: Vec<_> = modules.iter().map(String::as_str).collect();
     println!("{}: imports from {}", path.display(), modules.join(", "));

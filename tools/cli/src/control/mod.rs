@@ -3,8 +3,6 @@
 mod follow;
 mod selftest;
 
-use std::path::Path;
-
 use anyhow::{Result, ensure};
 use irqlog_reader::session::{Session, Settings, Source};
 use irqlog_wire::{ioctl::MAX_MARK, record::Level};
@@ -17,7 +15,7 @@ use crate::{
 };
 
 /// Runs the command.
-pub fn run(command: &Control, rig: Option<&Path>, form: Form) -> Result<Exit> {
+pub fn run(command: &Control, rig: Option<&source::Rig>, form: Form) -> Result<Exit> {
     let mut session = source::open_driver(rig)?;
     match command {
         Control::Follow { filter, count } => return follow::run(&mut session, filter, *count, form),

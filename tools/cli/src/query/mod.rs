@@ -6,8 +6,6 @@ mod providers;
 mod read;
 mod save;
 
-use std::path::Path;
-
 use anyhow::Result;
 use irqlog_reader::{
     log::Log,
@@ -22,7 +20,7 @@ use crate::{
 };
 
 /// Runs the command, and says on standard error what of the log could not be read.
-pub fn run(query: &Query, rig: Option<&Path>, form: Form) -> Result<Exit> {
+pub fn run(query: &Query, rig: Option<&source::Rig>, form: Form) -> Result<Exit> {
     let mut log = source::open_log(query.file(), rig)?;
     let done = match query {
         Query::Info { .. } => Printer::new(form).show(&Info(ShownRecorder::new(log.tables()))),

@@ -35,6 +35,14 @@ use self::ctrl_c as system;
 #[cfg(windows)]
 use self::live as system;
 
+/// Where a rig is: its socket.
+#[cfg(unix)]
+pub type Rig = Path;
+
+/// There is no rig on Windows.
+#[cfg(not(unix))]
+pub type Rig = std::convert::Infallible;
+
 /// A log that is open, and the file in which it lies.
 pub struct OpenLog {
     log: Box<dyn Log>,
@@ -46,7 +54,7 @@ pub struct OpenLog {
 ///
 /// # Errors
 /// If it cannot be opened.
-pub fn open_log(file: Option<&Path>, rig: Option<&Path>) -> Result<OpenLog> {
+pub fn open_log(file: Option<&Path>, rig: Option<&Rig>) -> Result<OpenLog> {
     match file {
         None => Ok(OpenLog { log: Box::new(LiveLog::open(open_driver(rig)?)?), file: None }),
         Some(file) => {
@@ -116,22 +124,22 @@ pub fn report_faults(name: &str, faults: &[Fault]) -> Exit {
 ///
 /// # Errors
 /// If it is not there or may not be opened.
-pub fn open_driver(rig: Option<&Path>) -> Result<Session<Box<dyn Source>>, SessionError> {
+pub fn open_driver(rig: Option<&Rig>) -> Result<Session<Box<dyn Source>>, SessionError> {
     match rig {
-        Some(socket) => open_rig(socket),
+        Some(rig) => open_rig(rig),
         None => open_live(),
     }
     .map(Session::new)
 }
 
 #[cfg(unix)]
-fn open_rig(socket: &Path) -> Result<Box<dyn Source>, SessionError> {
+fn open_rig(socket: &Rig) -> Result<Box<dyn Source>, SessionError> {
     Ok(Box::new(rig::RigSource::connect(socket)?))
 }
 
 #[cfg(not(unix))]
-fn open_rig(_: &Path) -> Result<Box<dyn Source>, SessionError> {
-    Err(SessionError::NotRunning("the rig runs on Linux; leave --rig out to read this machine's driver".to_owned()))
+const fn open_rig(rig: &Rig) -> Result<Box<dyn Source>, SessionError> {
+    match *rig {}
 }
 
 /// From now on Ctrl-C ends the request that is under way, and every later one, with [`SessionError::Cancelled`]. A second
