@@ -17,6 +17,7 @@ mod bench;
 mod irql_comments;
 mod markdown;
 mod mutants;
+mod names;
 mod nightly;
 mod soak;
 mod test;
