@@ -9,8 +9,10 @@ use anyhow::{Context, Result, bail};
 use irqlog_build::shell::{output, root};
 
 /// Names that are declared more than once, and why they may be.
-const TWINS: [(&str, &str); 1] =
-    [("Command", "the subcommands of two programs, irqlog and the rig, under the name that clap's documentation uses")];
+const TWINS: [(&str, &str); 2] = [
+    ("Command", "the subcommands of two programs, irqlog and the rig, under the name that clap's documentation uses"),
+    ("Rig", "one declaration for each system that irqlog runs on"),
+];
 
 /// Names that two parts of the repository took at the same time. Each is to be renamed and taken off; none is added.
 const OWED: [&str; 26] = [
