@@ -1,4 +1,4 @@
-//! `irqlog-stress`: rounds of stress until so many records are written; one JSON object as the last line.
+//! `irqlog-stress`: rounds of stress until the asked number of records is written; its last line is one JSON object.
 
 use std::{
     process::ExitCode,

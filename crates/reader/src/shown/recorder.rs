@@ -58,7 +58,7 @@ pub struct ShownLane {
     pub written: u64,
     /// Writers that found the lock taken.
     pub contended: u64,
-    /// Longest time that one of those writers waited, in ticks.
+    /// Longest time that one writer waited for the lock, in ticks.
     pub longest_wait_ticks: u64,
     /// Longest time that the lock was held, in ticks, of the sampled records.
     pub longest_hold_ticks_sampled: u64,

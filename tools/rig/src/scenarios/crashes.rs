@@ -1,7 +1,7 @@
 //! The system crashes while everybody logs: what is in the dumps is what was logged.
 //!
 //! Writers are pinned to a processor each, and note in memory of the rig which of their records has been written. One of
-//! them calls KeBugCheckEx; the others are frozen wherever they are. From that one moment a child process is forked for
+//! them calls KeBugCheckEx; the other processors are frozen at any instruction. From that moment a child is forked for
 //! each kind of dump and each room that Windows may allow; it calls the callbacks, writes the dump, reads it back with
 //! `crates/dump`, and compares it with the notes, which neither the driver nor the reader knows.
 
