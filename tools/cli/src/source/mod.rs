@@ -125,21 +125,21 @@ pub fn report_faults(name: &str, faults: &[Fault]) -> Exit {
 /// # Errors
 /// If it is not there or may not be opened.
 pub fn open_driver(rig: Option<&Rig>) -> Result<Session<Box<dyn Source>>, SessionError> {
-    match rig {
-        Some(rig) => open_rig(rig),
-        None => open_live(),
-    }
-    .map(Session::new)
+    open_source(rig).map(Session::new)
 }
 
 #[cfg(unix)]
-fn open_rig(socket: &Rig) -> Result<Box<dyn Source>, SessionError> {
-    Ok(Box::new(rig::RigSource::connect(socket)?))
+fn open_source(rig: Option<&Rig>) -> Result<Box<dyn Source>, SessionError> {
+    match rig {
+        Some(socket) => Ok(Box::new(rig::RigSource::connect(socket)?)),
+        None => open_live(),
+    }
 }
 
+/// No caller can name a rig here.
 #[cfg(not(unix))]
-const fn open_rig(rig: &Rig) -> Result<Box<dyn Source>, SessionError> {
-    match *rig {}
+fn open_source(_: Option<&Rig>) -> Result<Box<dyn Source>, SessionError> {
+    open_live()
 }
 
 /// From now on Ctrl-C ends the request that is under way, and every later one, with [`SessionError::Cancelled`]. A second
