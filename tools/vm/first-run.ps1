@@ -5,13 +5,17 @@ Tries irqlog on a Windows test machine, and writes one report.
 .DESCRIPTION
 Goes through what docs/windows.md lists as not yet seen on Windows: signatures and catalog, the INF, the modules that
 irqlog.sys imports from, installation, every command, every engine and lock, stopping with readers open, the sample
-drivers, and removal. A step that fails is written down, and the next one begins. The report is on the disk after each
-step, so a machine that crashes leaves what was seen until then.
+drivers. A step that fails is written down, and the next one begins. The report is on the disk after each step, so a
+machine that crashes leaves what was seen until then.
+
+Run it as often as you like. It puts back the service parameters that it changes, and leaves irqlog installed unless you
+ask for the removal.
 
 Run it in an elevated PowerShell, on a machine that may crash:
 
     powershell -ExecutionPolicy Bypass -File first-run.ps1
     powershell -ExecutionPolicy Bypass -File first-run.ps1 -Verifier    # then restart, and run it again without
+    powershell -ExecutionPolicy Bypass -File first-run.ps1 -Uninstall   # removes irqlog at the end
 
 The report can be attached to an issue. It names the version of Windows, the processor, and certificates; it has no
 other names of the machine or of people in it but those in paths.
@@ -25,15 +29,16 @@ The file to write.
 .PARAMETER Verifier
 Turns Driver Verifier on for irqlog.sys with its standard settings, and does nothing else.
 
-.PARAMETER Keep
-Leaves irqlog installed.
+.PARAMETER Uninstall
+Tries uninstall.cmd at the end. Without it the script asks if it was this run that installed irqlog, and an irqlog that
+was there before stays.
 #>
 [CmdletBinding()]
 param(
     [string] $Package = (Split-Path -Parent $PSScriptRoot),
     [string] $Report = (Join-Path (Get-Location) ('irqlog-first-run-{0:yyyyMMdd-HHmmss}.md' -f (Get-Date))),
     [switch] $Verifier,
-    [switch] $Keep
+    [switch] $Uninstall
 )
 
 $ErrorActionPreference = 'Continue'
@@ -48,8 +53,9 @@ function Write-Report([string[]] $Lines) {
     [IO.File]::AppendAllLines($Report, $Lines, (New-Object Text.UTF8Encoding $false))
 }
 
-# Runs a block, and writes down what it prints and whether it worked: it did if the last program exited with 0 and nothing
-# was thrown. With -Anyway it is to be read by a person, whatever it says. No closures: they would not see our functions.
+# Runs a block, and writes down what it prints and whether it worked. It did if nothing was thrown and the last program
+# exited with 0; and each step that is about what a program says checks that with Expect. With -Anyway it
+# is to be read by a person, whatever it says. No closures: they would not see our functions.
 function Step([string] $Name, [scriptblock] $Block, [switch] $Anyway) {
     Write-Host "==> $Name"
     $fence = '```'
@@ -75,6 +81,27 @@ function Step([string] $Name, [scriptblock] $Block, [switch] $Anyway) {
     }
 }
 
+# Runs irqlog, and gives what it prints; throws unless it ends with the exit code that is expected.
+function Invoke-Irqlog([string[]] $Arguments, [int] $ExitCode = 0) {
+    $said = (& $Irqlog @Arguments 2>&1 | Out-String -Width 400).TrimEnd()
+    if ($LASTEXITCODE -ne $ExitCode) { throw "irqlog $Arguments ended with $LASTEXITCODE, and not with ${ExitCode}:`n$said" }
+    $global:LASTEXITCODE = 0
+    $said
+}
+
+# Passes a text on, and throws unless it has each of these.
+function Expect([string] $Text, [string[]] $Parts) {
+    foreach ($part in $Parts) {
+        if (-not $Text.Contains($part)) { throw "'$part' is not in:`n$Text" }
+    }
+    $Text
+}
+
+# A parameter of the service; nothing if it is not set.
+function Read-Parameter([string] $Name) {
+    (Get-ItemProperty -Path $Parameters -ErrorAction SilentlyContinue).$Name
+}
+
 function Wait-State([string] $State, [int] $Seconds = 30) {
     for ($i = 0; $i -lt $Seconds * 10; $i++) {
         if ((Get-Service irqlog).Status -eq $State) { return }
@@ -83,9 +110,14 @@ function Wait-State([string] $State, [int] $Seconds = 30) {
     throw "irqlog is $((Get-Service irqlog).Status) after $Seconds seconds, and not $State"
 }
 
+# Sets a parameter of the service, or takes it away if the value is nothing. The key is never made anew: that would empty it.
 function Set-Parameter([string] $Name, $Value) {
-    New-Item -Force -Path $Parameters | Out-Null
-    Set-ItemProperty -Path $Parameters -Name $Name -Value $Value
+    if (-not (Test-Path $Parameters)) { New-Item -Path $Parameters | Out-Null }
+    if ($null -eq $Value) {
+        Remove-ItemProperty -Path $Parameters -Name $Name -ErrorAction SilentlyContinue
+    } else {
+        Set-ItemProperty -Path $Parameters -Name $Name -Value $Value
+    }
 }
 
 $principal = New-Object Security.Principal.WindowsPrincipal ([Security.Principal.WindowsIdentity]::GetCurrent())
@@ -176,7 +208,9 @@ Step -Anyway 'Exports of the modules that irqlog.sys imports from' {
     }
 }
 
-# Installing.
+# Installing. What was set before is put back at the end.
+$WasInstalled = [bool] (Get-Service irqlog -ErrorAction SilentlyContinue)
+$Before = @{ Engine = Read-Parameter Engine; Lock = Read-Parameter Lock }
 Step 'install.cmd' { cmd /c install.cmd }
 Step -Anyway 'Signatures, with the certificate trusted' { Get-AuthenticodeSignature irqlog.sys, irqlog.exe, irqlog.cat | Format-List Path, Status, StatusMessage }
 Step -Anyway 'The service' { sc.exe qc irqlog; sc.exe query irqlog; Get-ItemProperty $Parameters }
@@ -186,16 +220,35 @@ Step 'What the doctor says, after' { & $Irqlog doctor }
 Step -Anyway 'What the doctor is told, after' { & $Irqlog doctor --facts }
 
 # The commands.
-Step 'info' { & $Irqlog info }
-Step 'selftest' { & $Irqlog selftest }
-Step 'mark, with letters of every kind' { & $Irqlog mark "gr$([char]0xFC)n $([char]::ConvertFromUtf32(0x1F980))"; & $Irqlog read --last 1 }
-Step 'read' { & $Irqlog read --last 20 }
-Step 'read, as JSON' { & $Irqlog read --last 5 --json }
-Step 'save beyond 260 characters' {
+Step 'info' { Expect (Invoke-Irqlog 'info') 'engine', 'lane  kind', 'nmi' }
+Step 'selftest' { Expect (Invoke-Irqlog 'selftest') 'selftest: every record arrived' }
+Step 'selftest, paused: it says so, and ends with 4' {
+    Invoke-Irqlog 'configure', '--pause'
+    try { Expect (Invoke-Irqlog 'selftest' -ExitCode 4) 'writing is paused' } finally { Invoke-Irqlog 'configure', '--resume' }
+}
+Step 'mark, with letters of every kind' {
+    $text = "gr$([char]0xFC)n $([char]::ConvertFromUtf32(0x1F980)) $([guid]::NewGuid())"
+    Invoke-Irqlog 'mark', $text
+    Expect (Invoke-Irqlog 'read', '--grep', ([regex]::Escape($text))) $text, '[user]'
+}
+Step 'read' { Expect (Invoke-Irqlog 'read', '--last', '200', '--irql', 'HIGH') 'selftest: HIGH_LEVEL' }
+Step 'read, as JSON' {
+    $objects = @((Invoke-Irqlog 'read', '--last', '5', '--json') -split "`n" | ForEach-Object { ConvertFrom-Json $_ } | Where-Object { $null -ne $_.seq })
+    if ($objects.Count -ne 5) { throw "$($objects.Count) records, and not 5" }
+    $objects | Select-Object seconds, cpu, irql_name, level, text
+}
+Step 'save beyond 260 characters, and not onto a file that is there' {
     $folder = Join-Path $env:TEMP ((1..12 | ForEach-Object { 'twenty-letters-each-' }) -join '\')
     New-Item -ItemType Directory -Force -Path "\\?\$folder" | Out-Null
-    & $Irqlog save (Join-Path $folder 'records.irqlog')
-    if ($LASTEXITCODE -eq 0) { & $Irqlog decode (Join-Path $folder 'records.irqlog') --last 1 }
+    $file = Join-Path $folder "records-$([guid]::NewGuid()).irqlog"
+    try {
+        Invoke-Irqlog 'mark', 'the last one before the save'
+        Invoke-Irqlog 'save', $file
+        Expect (Invoke-Irqlog 'decode', $file, '--grep', 'before the save', '--last', '1') 'the last one before the save'
+        Expect (Invoke-Irqlog 'save', $file -ExitCode 1) 'the file exists'
+    } finally {
+        Remove-Item -LiteralPath "\\?\$file" -ErrorAction SilentlyContinue
+    }
 }
 
 # A reader that is killed while it waits, and a stop while one is open.
@@ -212,11 +265,13 @@ Step 'stop while a reader is open: pending, then stopped' {
     $reader = Start-Process -PassThru -WindowStyle Hidden -FilePath $Irqlog -ArgumentList 'follow'
     Start-Sleep -Seconds 2
     sc.exe stop irqlog
-    "with a reader: $((Get-Service irqlog).Status)"
+    $state = (Get-Service irqlog).Status
+    "with a reader: $state"
     Stop-Process -Id $reader.Id -Force -ErrorAction SilentlyContinue
     Wait-State Stopped
     sc.exe start irqlog
     Wait-State Running
+    if ($state -ne 'StopPending') { throw "with a reader open the service was $state, and not StopPending" }
 }
 
 # Every engine and lock.
@@ -225,15 +280,22 @@ foreach ($case in @(@('shared', 'kernel'), @('shared', 'os-queued'), @('shared',
     Step "engine $engine, lock $lock" {
         Set-Parameter Engine $engine
         Set-Parameter Lock $lock
-        & $Irqlog service stop
-        & $Irqlog service start
-        & $Irqlog info
-        & $Irqlog selftest
+        Invoke-Irqlog 'service', 'stop'
+        Invoke-Irqlog 'service', 'start'
+        # percpu has no lock, whatever the parameter says.
+        $shown = if ($engine -eq 'percpu') { 'none' } else { $lock }
+        Expect (Invoke-Irqlog 'info') "engine $engine, lock $shown"
+        Expect (Invoke-Irqlog 'selftest') 'selftest: every record arrived'
     }
 }
-Set-Parameter Engine 'shared'
-Set-Parameter Lock 'kernel'
-Step 'back to the defaults' { & $Irqlog service stop; & $Irqlog service start }
+Step 'Engine and Lock as they were before' {
+    foreach ($name in $Before.Keys) { Set-Parameter $name $Before[$name] }
+    Invoke-Irqlog 'service', 'stop'
+    Invoke-Irqlog 'service', 'start'
+    foreach ($name in $Before.Keys) {
+        if ((Read-Parameter $name) -ne $Before[$name]) { throw "$name is $(Read-Parameter $name), and was $($Before[$name])" }
+    }
+}
 
 # Drivers that log through it.
 foreach ($name in 'sample_rust', 'sample_c') {
@@ -243,18 +305,32 @@ foreach ($name in 'sample_rust', 'sample_c') {
         continue
     }
     Step "$name connects and logs" {
+        # Left over from a run that was ended.
+        if (Get-Service $name -ErrorAction SilentlyContinue) { sc.exe stop $name; sc.exe delete $name }
         sc.exe create $name type= kernel binPath= $image
-        sc.exe start $name
-        Start-Sleep -Seconds 2
-        & $Irqlog providers --sites
-        & $Irqlog configure --provider $name --level warn
-        sc.exe stop $name
-        sc.exe delete $name
-        & $Irqlog read --provider $name --last 20
+        if ($LASTEXITCODE -ne 0) { throw "sc create ended with $LASTEXITCODE" }
+        try {
+            sc.exe start $name
+            if ($LASTEXITCODE -ne 0) { throw "sc start ended with $LASTEXITCODE" }
+            Start-Sleep -Seconds 2
+            Expect (Invoke-Irqlog 'providers', '--sites') $name
+            Expect (Invoke-Irqlog 'read', '--provider', $name, '--last', '20') "${name}: "
+            Invoke-Irqlog 'configure', '--provider', $name, '--level', 'warn'
+            Expect (Invoke-Irqlog 'providers') "$name", 'warn'
+            Invoke-Irqlog 'configure', '--provider', $name, '--level', 'trace'
+        } finally {
+            sc.exe stop $name
+            sc.exe delete $name
+        }
+        # Its records stay readable without it.
+        Expect (Invoke-Irqlog 'read', '--provider', $name, '--last', '20') "${name}: "
     }
 }
 
-if (-not $Keep) {
+if (-not $Uninstall -and -not $WasInstalled -and [Environment]::UserInteractive) {
+    $Uninstall = (Read-Host 'This run installed irqlog. Try uninstall.cmd too, which removes it? [y/N]') -match '^[yY]'
+}
+if ($Uninstall) {
     Step 'uninstall.cmd' { cmd /c uninstall.cmd }
     Step 'nothing is left' {
         if (Get-Service irqlog -ErrorAction SilentlyContinue) { throw 'the service is still there' }
