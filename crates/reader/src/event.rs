@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use irqlog_wire::{
     event::{ArgumentKind, MAX_ARGUMENTS, NEEDS_DRIVER, head_words},
     format::{Count, Piece, Style, Which, pieces},
-    record::WORD,
+    record::{WORD, flags},
     site::Site,
 };
 
@@ -40,8 +40,10 @@ pub enum Value<'a> {
     F32(f32),
     /// An f64.
     F64(f64),
-    /// An address, or the hash of one.
+    /// An address.
     Pointer(u64),
+    /// The keyed hash of an address: equal addresses of one start of the driver have equal hashes.
+    HashedPointer(u64),
     /// NTSTATUS.
     Status(u32),
     /// A GUID as it lies in memory.
@@ -52,6 +54,17 @@ pub enum Value<'a> {
     Bytes(&'a [u8]),
     /// A word of a kind that this version does not know.
     Unknown(u64),
+}
+
+impl Value<'_> {
+    /// A pointer becomes the hash that it is. Null is never hashed, so it stays an address.
+    fn note_hash(&mut self) {
+        if let Self::Pointer(word) = *self
+            && word != 0
+        {
+            *self = Self::HashedPointer(word);
+        }
+    }
 }
 
 /// An argument with its kind.
@@ -81,18 +94,22 @@ impl<'a> EventView<'a> {
     #[must_use]
     pub fn of(tables: &'a Tables, record: &'a Record) -> Option<Self> {
         match record.content() {
-            Content::Event(payload) => Some(Self::new(tables, record.header.site.get(), payload)),
+            Content::Event(payload) => Some(Self::new(tables, record.header.site.get(), payload, record)),
             _ => None,
         }
     }
 
-    /// The event with that site and payload.
+    /// The event with that site and payload, whose pointers are what the flags of the record say.
     #[must_use]
-    pub fn new(tables: &'a Tables, site: u32, payload: &'a [u8]) -> Self {
+    pub fn new(tables: &'a Tables, site: u32, payload: &'a [u8], record: &Record) -> Self {
         let found = tables.sites.find(site);
         let provider =
             found.and_then(|(index, _)| tables.sites.providers().get(index)).map(|provider| provider.name.borrowed());
-        Self { provider, site: found.map(|(_, site)| site), arguments: arguments(payload) }
+        let mut arguments = arguments(payload);
+        if record.has(flags::POINTERS_HASHED) {
+            arguments.iter_mut().for_each(|argument| argument.value.note_hash());
+        }
+        Self { provider, site: found.map(|(_, site)| site), arguments }
     }
 
     /// Its text; that of an event whose site is not known is its arguments.
@@ -120,7 +137,8 @@ impl<'a> EventView<'a> {
     }
 }
 
-/// The arguments of an event's payload, as far as they are there.
+/// The arguments of an event's payload, as far as they are there. Whether a pointer is an address or a hash only the
+/// record says, so here it is an address: see [`EventView::new`].
 #[must_use]
 pub fn arguments(payload: &[u8]) -> Vec<DecodedArgument<'_>> {
     let count = payload.first().map_or(0, |&count| usize::from(count & !(NEEDS_DRIVER as u8)));
@@ -276,6 +294,7 @@ fn value(text: &mut String, value: &Value<'_>, spec: &Spec) {
         Value::F32(number) => render::f32(text, *number, spec),
         Value::F64(number) => render::f64(text, *number, spec),
         Value::Pointer(address) => render::pointer(text, *address, spec),
+        Value::HashedPointer(hash) => render::hashed_pointer(text, *hash, spec),
         Value::Status(status) => match (spec.style, status::name(*status)) {
             (Style::LowerHex | Style::UpperHex | Style::Octal | Style::Binary, _) => {
                 render::unsigned(text, (*status).into(), spec);

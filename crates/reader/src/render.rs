@@ -126,6 +126,11 @@ pub(crate) fn pointer(text: &mut String, address: u64, spec: &Spec) {
     );
 }
 
+/// Renders the hash of an address: `#` and all of its hexadecimal digits, so that nobody takes it for an address.
+pub(crate) fn hashed_pointer(text: &mut String, hash: u64, spec: &Spec) {
+    pad(text, &format!("#{hash:016x}"), spec, Align::Right);
+}
+
 /// Renders a text, aligned to the left by default; the precision is the largest number of characters.
 pub(crate) fn text(out: &mut String, value: &str, spec: &Spec) {
     let end = spec.precision.and_then(|most| value.char_indices().nth(most)).map_or(value.len(), |(at, _)| at);

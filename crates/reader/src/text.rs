@@ -29,7 +29,7 @@ impl Show for ShownRecord<'_> {
     fn text<W: Write + ?Sized>(&self, out: &mut W) -> Result<()> {
         let Self { seconds, cpu, irql_name, level, .. } = self;
         let paint = style(Level(level.number as u8));
-        let lane = if self.nmi { "nmi" } else { "   " };
+        let lane = if self.is_nmi() { "nmi" } else { "   " };
         write!(out, "{seconds:13.7}  cpu {cpu:<3} {irql_name:8} {lane}  {paint}{level:5}{paint:#}  ")?;
         match self.thread {
             Some(thread) => write!(out, "{:6x}  ", thread.thread)?,

@@ -6,12 +6,13 @@ use irqlog_reader::{
     event::{DecodedArgument, EventView, MAX_TEXT, Value, arguments, text},
     image::Tables,
     record::Record,
+    shown::record::ShownRecord,
     sites::SiteTable,
 };
 use irqlog_wire::{
     event::{ArgumentKind, MAX_ARGUMENTS, NEEDS_DRIVER, string_word},
     image::ImageHeader,
-    record::{HEADER_SIZE, Kind, RecordHeader, WORD},
+    record::{HEADER_SIZE, Kind, RecordHeader, WORD, flags},
     site::{PROVIDER_MAGIC, ProviderHeader, SITE_MAGIC, SiteHeader},
 };
 use zerocopy::{FromZeros, IntoBytes};
@@ -150,6 +151,26 @@ fn an_event_has_the_text_of_its_site_and_the_names_of_its_arguments() {
     assert_eq!(view.names().collect::<Vec<_>>(), ["", "", ""]);
     record.header.kind = Kind::Text.0;
     assert!(EventView::of(&tables, &record).is_none());
+}
+
+#[test]
+#[expect(clippy::literal_string_with_formatting_args, reason = "they are formats of sites")]
+fn the_hash_of_a_pointer_does_not_look_like_an_address() {
+    let payload = payload(&[ArgumentKind::Pointer, ArgumentKind::Pointer], &[0xbeef, 0]);
+    let (tables, mut record) = event("at {:p}, {:>20p}|{0:#p}", ",", &payload);
+    let mut shown = |bits| {
+        record.header.flags.set(bits);
+        let shown = serde_json::to_value(ShownRecord::new(&tables, &record)).unwrap();
+        let arguments: Vec<_> =
+            shown["arguments"].as_array().unwrap().iter().map(|all| all["hashed"].clone()).collect();
+        assert_eq!(shown["arguments"][0]["value"], "0xbeef", "JSON keeps the number");
+        (shown["text"].as_str().unwrap().to_owned(), arguments[0] == true, arguments[1] == true)
+    };
+    let address = "at 0xbeef,                  0x0|0x000000000000beef".to_owned();
+    assert_eq!(shown(flags::POINTERS_RAW), (address, false, false));
+    // Null is never hashed.
+    let hash = "at #000000000000beef,                  0x0|#000000000000beef".to_owned();
+    assert_eq!(shown(flags::POINTERS_HASHED), (hash, true, false));
 }
 
 #[test]

@@ -205,7 +205,7 @@ pub struct Filter {
     #[arg(long, value_name = "N", value_delimiter = ',')]
     pub cpu: Vec<u16>,
     /// Only records of these IRQLs: a number, a name (PASSIVE, APC, DISPATCH, CLOCK, IPI, HIGH), DIRQL for 3 to 12, or
-    /// NMI
+    /// NMI for those that show `nmi`, whatever their IRQL
     #[arg(long, value_name = "IRQL", value_delimiter = ',', value_parser = irql_filter)]
     pub irql: Vec<IrqlFilter>,
     /// Only records from this time on, in seconds after the driver's start; records before the start have negative
@@ -247,7 +247,7 @@ fn place(text: &str) -> Result<Place, String> {
 pub enum IrqlFilter {
     /// IRQLs from the first to the second, both included.
     Levels(u8, u8),
-    /// Records in an NMI lane.
+    /// Records in an NMI lane, and those of calls through the entry that never waits.
     Nmi,
 }
 

@@ -6,7 +6,7 @@ use irqlog_reader::{
     event::EventView, image::Tables, log::Item, record::Record, shown::record::ShownRecord, sites::SiteTable, text,
     untrusted::Untrusted,
 };
-use irqlog_wire::site::Site;
+use irqlog_wire::{record::flags, site::Site};
 
 use crate::{
     args::{Filter, IrqlFilter, Place},
@@ -89,7 +89,7 @@ pub fn passes_item(filter: &Filter, tables: &Tables, item: &Item) -> bool {
 /// Whether a record is wanted, but for `--last`.
 fn passes(filter: &Filter, tables: &Tables, record: &Record) -> bool {
     let header = &record.header;
-    let nmi = tables.is_nmi(record.lane);
+    let nmi = tables.is_nmi(record.lane) || record.has(flags::NEVER_WAITS);
     filter.level.is_none_or(|level| header.level <= level.0)
         && (filter.cpu.is_empty() || filter.cpu.contains(&header.processor.get()))
         && (filter.irql.is_empty()

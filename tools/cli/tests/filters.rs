@@ -6,7 +6,8 @@ mod common;
 
 use std::path::PathBuf;
 
-use common::{Site, file, irqlog, payload, with_site};
+use common::{Site, file, irqlog, payload, record, tables, with_records, with_site};
+use irqlog_wire::record::{Kind, flags};
 
 /// An image with one event of the provider `usbhub`, and what it says.
 fn image() -> PathBuf {
@@ -53,6 +54,27 @@ fn a_time_is_a_number_of_seconds() {
         assert!(code == Some(2) && said.contains(words), "{since}: {code:?} {said}");
     }
     assert_eq!(decode(&["--since", "-1.5"]).0, Some(0));
+}
+
+/// An NMI callback sees the IRQL of the code that was interrupted, and its records look like a thread's but for one flag.
+#[test]
+fn a_record_by_the_entry_that_never_waits_is_shown_and_found_as_one_of_an_nmi() {
+    let mut nmi = record(Kind::Text, 1, 0, b"machine check");
+    nmi.header.flags.set(flags::NO_THREAD | flags::NEVER_WAITS);
+    let image = with_records(&tables(), vec![record(Kind::Text, 0, 0, b"a thread"), nmi]);
+    let image = file("filters-nmi.irqlog", &image);
+    let image = image.to_str().unwrap();
+    let shown = |arguments: &[&str]| {
+        let output = irqlog([&["decode", image], arguments].concat());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let all = shown(&[]);
+    let columns: Vec<_> = all.lines().map(|line| line.split_whitespace().skip(3).take(2).collect::<Vec<_>>()).collect();
+    assert_eq!(columns, [["PASSIVE", "info"], ["PASSIVE", "nmi"]], "{all}");
+    let found = shown(&["--irql", "NMI"]);
+    assert!(found.lines().count() == 1 && found.contains("machine check"), "{found}");
+    assert!(shown(&["--irql", "NMI", "--json"]).contains(r#""nmi":false"#), "JSON says in which lane it lies");
+    assert!(shown(&["--irql", "NMI", "--json"]).contains(r#""never_waits":true"#));
 }
 
 #[test]

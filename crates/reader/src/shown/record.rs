@@ -58,7 +58,7 @@ pub struct ShownRecord<'a> {
     /// irqlog.sys wrote it itself.
     #[serde(skip_serializing_if = "is_unset")]
     pub own: bool,
-    /// The caller asked not to wait for a lock.
+    /// The call came through the entry that never waits, which is for NMI and machine-check callbacks.
     #[serde(skip_serializing_if = "is_unset")]
     pub never_waits: bool,
     /// Pointers among its arguments are hashes.
@@ -199,13 +199,23 @@ impl<'a> ShownRecord<'a> {
     }
 }
 
+impl ShownRecord<'_> {
+    /// Whether the record is one of an NMI or machine check, as far as the record tells: it lies in an NMI lane, or its
+    /// call came through the entry that never waits.
+    ///
+    /// The IRQL does not tell: in an NMI callback it may be that of the code that was interrupted.
+    pub const fn is_nmi(&self) -> bool {
+        self.nmi || self.never_waits
+    }
+}
+
 fn content<'a>(tables: &'a Tables, record: &'a Record) -> ShownContent<'a> {
     match record.content() {
         Content::Text(text) => ShownContent::Text { text },
         Content::Blob { header, bytes } => ShownContent::Blob { blob: blob(&header, bytes) },
         Content::Event(payload) => {
             let site = tables.sites.first_equal(record.header.site.get());
-            ShownContent::Event(ShownEvent::new(site, EventView::new(tables, site, payload)))
+            ShownContent::Event(ShownEvent::new(site, EventView::new(tables, site, payload, record)))
         }
         Content::Unknown(bytes) => ShownContent::Unknown { bytes: Hex(bytes) },
     }
@@ -273,6 +283,9 @@ impl Serialize for ShownArgument<'_> {
         if let Some(exact) = exact(value) {
             map.serialize_entry("value_exact", &exact)?;
         }
+        if matches!(value, Value::HashedPointer(_)) {
+            map.serialize_entry("hashed", &true)?;
+        }
         if *cut != 0 {
             map.serialize_entry("cut", cut)?;
         }
@@ -300,7 +313,9 @@ impl Serialize for Plain<'_> {
             // JSON has no NaN and no infinities: they become null.
             Value::F32(float) => serializer.serialize_f64((*float).into()),
             Value::F64(float) => serializer.serialize_f64(*float),
-            Value::Pointer(address) => serializer.collect_str(&format_args!("{address:#x}")),
+            Value::Pointer(address) | Value::HashedPointer(address) => {
+                serializer.collect_str(&format_args!("{address:#x}"))
+            }
             Value::Status(status) => {
                 Status { status: format!("{status:#010x}"), name: status::name(*status) }.serialize(serializer)
             }
