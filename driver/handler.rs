@@ -41,14 +41,14 @@ pub fn handle(request: WDFREQUEST, code: u32, internal: bool, input: usize, outp
         Request::Configure(configure) => {
             // Both sides of a pause are worth a record, so it is made while writing is on.
             if configure.paused == Some(true) {
-                recorder.log_own(Level::Info, b"configured: paused");
+                recorder.note_settings(&configure);
             }
             recorder.configure(&configure);
             if configure.level.is_some() {
                 providers.pass_levels_on(recorder);
             }
             if configure.paused != Some(true) {
-                recorder.log_own(Level::Info, b"configured");
+                recorder.note_settings(&configure);
             }
             answered(0)
         }
@@ -71,7 +71,6 @@ pub fn handle(request: WDFREQUEST, code: u32, internal: bool, input: usize, outp
         }
         Request::ProviderLevel(change) => {
             providers.set_level(recorder, &change)?;
-            recorder.log_own(Level::Info, b"configured: the level of a provider");
             answered(0)
         }
         Request::Connect => {

@@ -84,12 +84,17 @@ impl Providers {
         self.locked(|_| recorder.sites(offset, output)).map_err(status::of)
     }
 
-    /// Changes the level of a provider. IRQL: PASSIVE_LEVEL.
+    /// Changes the level of a provider, and writes a record that says so. IRQL: PASSIVE_LEVEL.
     ///
     /// # Errors
     /// STATUS_INVALID_PARAMETER if there is no such provider.
     pub fn set_level(&self, recorder: &DriverRecorder, request: &ProviderLevel) -> Result<(), NTSTATUS> {
-        self.locked(|registry| recorder.set_provider_level(registry, request)).map_err(status::of)
+        let set = |registry: &mut Registry| {
+            recorder.set_provider_level(registry, request)?;
+            recorder.note_provider_level(registry, request);
+            Ok(())
+        };
+        self.locked(set).map_err(status::of)
     }
 
     /// Writes the level word of every registered driver, after the recorder's own level has changed. IRQL:

@@ -9,7 +9,7 @@ use irqlog_wire::{
 };
 
 use crate::{
-    log::{Fault, Item, Loss},
+    log::{Fault, Item, Loss, LossCause},
     merge::{Head, Merge},
     record::Record,
     session::{BATCH, Session, SessionError, Source},
@@ -67,7 +67,7 @@ impl Place {
         let start = self.from.map_or(first_seq, |(_, cursor)| cursor.seq.get());
         // What was cleared comes before what was overwritten: a floor only hides what is older.
         let mut expected = start.wrapping_add(header.cleared.get());
-        self.note(lane, first_seq, expected, header.lost.get());
+        self.note(lane, first_seq, expected, header.lost.get(), LossCause::Overwritten);
         expected = expected.wrapping_add(header.lost.get());
         self.account.lost = self.account.lost.saturating_add(header.lost.get());
         let damaged = u64::from(header.damaged.get()).min(self.left(first_seq, expected));
@@ -83,7 +83,7 @@ impl Place {
             let gap = seq.wrapping_sub(expected);
             if gap.cast_signed() > 0 {
                 // Damaged ones, which the driver leaves out.
-                self.note(lane, first_seq, expected, gap);
+                self.note(lane, first_seq, expected, gap, LossCause::Damaged);
                 self.account.lost = self.account.lost.saturating_add(gap);
             }
             expected = seq.wrapping_add(1);
@@ -95,7 +95,7 @@ impl Place {
         }
         let gap = header.next.seq.get().wrapping_sub(expected);
         if gap.cast_signed() > 0 && !self.is_beyond(first_seq, expected) {
-            self.note(lane, first_seq, expected, gap);
+            self.note(lane, first_seq, expected, gap, LossCause::Damaged);
             self.account.lost = self.account.lost.saturating_add(gap);
         }
         self.is_dry |= self.is_beyond(first_seq, header.next.seq.get());
@@ -118,10 +118,10 @@ impl Place {
     }
 
     /// Notes records that are missing, as far as they belong to what is read.
-    fn note(&mut self, lane: u32, lane_start: u64, first_seq: u64, count: u64) {
+    fn note(&mut self, lane: u32, lane_start: u64, first_seq: u64, count: u64, cause: LossCause) {
         let count = count.min(self.left(lane_start, first_seq));
         if count != 0 {
-            self.missing.push(Loss { lane, first_seq, count, from_tick: self.last_tick, to_tick: None });
+            self.missing.push(Loss { lane, first_seq, count, from_tick: self.last_tick, to_tick: None, cause });
         }
     }
 }

@@ -10,6 +10,7 @@
 //! | [`follow`] | the log of a running recorder, as it grows |
 //! | [`session`] | a running recorder, through anything that answers control requests ([`session::Source`]) |
 //! | [`save`] | a log written as an image while it is read |
+//! | [`checksum`] | the checksums of a saved log: which bytes were changed since |
 //! | [`image`] | the tables of an image |
 //! | [`sites`] | the site table: what is known of an event's call |
 //! | [`event`] | an event's arguments, and its text by the format of its site |
@@ -20,6 +21,7 @@
 //!
 //! Input is never trusted: sizes are checked before they are used, and damage in one place does not hide the rest.
 
+pub mod checksum;
 pub mod event;
 pub mod follow;
 pub mod image;

@@ -11,10 +11,24 @@ use crate::{
     session::SessionError,
 };
 
+/// Why records are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LossCause {
+    /// Newer records took their place, as they do in every ring that is full: nothing is wrong.
+    Overwritten,
+    /// They were not in the log when it was saved, though records around them were: overwritten during the save, or
+    /// damaged before it.
+    NotSaved,
+    /// The bytes where they lie are no records.
+    Damaged,
+    /// The file ends before them.
+    CutOff,
+}
+
 /// Records of one lane that this reader does not have, told at the place in the log where they would have been.
 ///
-/// They were overwritten before they could be read, or lie in a part of a file that is missing. Their number is exact: it
-/// comes from the sequence numbers around them.
+/// Their number is exact: it comes from the sequence numbers around them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Loss {
     /// Index of the lane.
@@ -27,6 +41,8 @@ pub struct Loss {
     pub from_tick: Option<u64>,
     /// Tick of the lane's first record behind them; `None` if there is none yet.
     pub to_tick: Option<u64>,
+    /// Why they are missing.
+    pub cause: LossCause,
 }
 
 /// What a log consists of.
@@ -79,6 +95,24 @@ pub enum Fault {
         /// Number of damaged records.
         count: u64,
     },
+    /// Bytes of the file are not those that were saved.
+    #[error(
+        "bytes {from} to {to} are not those that were saved, as their checksum says: {parts}. What is shown of them may be \
+         wrong"
+    )]
+    Changed {
+        /// First byte.
+        from: u64,
+        /// Last byte.
+        to: u64,
+        /// What lies there.
+        parts: String,
+    },
+    /// The checksums are not there, or are damaged.
+    #[error(
+        "the checksums at the end of the file are missing or damaged, so nothing says whether the rest was changed"
+    )]
+    NoChecksums,
     /// Two lanes claim the same bytes.
     #[error(
         "lane {lane} is left out: the file says that it lies where lane {shown} lies, so one of the two is damaged. \

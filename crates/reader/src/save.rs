@@ -4,19 +4,21 @@
 //! behind the tables, as large as its control says that its records are. A region that is too small is moved to the end
 //! of the file, with twice the room. When all is written, the regions close up, and the tables come last, because only
 //! then the log knows them (see [`LiveLog`](crate::live::LiveLog)). Memory holds the tables and one buffer for each
-//! lane, never the log.
+//! lane, never the log. At last the file is read once for its [checksums](crate::checksum).
 
 use std::io::{Cursor, Read, Result as IoResult, Seek, SeekFrom, Write};
 
 use irqlog_wire::{
+    VERSION,
     image::{ImageHeader, LaneControl, ProcessorControl, build_flags},
     record::{HEADER_SIZE, WORD},
 };
 use zerocopy::IntoBytes;
 
 use crate::{
+    checksum,
     image::Tables,
-    log::{Item, Log, LogError},
+    log::{Item, Log, LogError, LossCause},
     record::Record,
 };
 
@@ -37,8 +39,10 @@ pub struct Saved {
     pub bytes: u64,
     /// Number of records in the image.
     pub records: u64,
-    /// Number of records that are missing in it, because they were overwritten before they could be read.
-    pub lost: u64,
+    /// Number of records that were overwritten before they could be read.
+    pub overwritten: u64,
+    /// Number of records that are missing in it for another reason: the log that is saved is damaged, or cut off.
+    pub unreadable: u64,
 }
 
 /// Why a log was not saved.
@@ -72,7 +76,13 @@ pub fn save(
                 progress(writer.push(record.lane as usize, &record)?);
                 saved.records += 1;
             }
-            Item::Loss(loss) => saved.lost = saved.lost.saturating_add(loss.count),
+            Item::Loss(loss) => {
+                let sum = match loss.cause {
+                    LossCause::Overwritten => &mut saved.overwritten,
+                    LossCause::NotSaved | LossCause::Damaged | LossCause::CutOff => &mut saved.unreadable,
+                };
+                *sum = sum.saturating_add(loss.count);
+            }
         }
     }
     saved.bytes = writer.finish(log.tables())?;
@@ -234,17 +244,18 @@ impl<W: Read + Write + Seek> ImageWriter<W> {
         let sites = tables.sites.bytes();
         self.out.seek(SeekFrom::Start(end))?;
         self.out.write_all(sites)?;
-        let total = end + sites.len() as u64;
+        let checksums = end + sites.len() as u64;
         self.out.seek(SeekFrom::Start(0))?;
-        self.out.write_all(header(tables, end, total).as_bytes())?;
+        self.out.write_all(header(tables, end, checksums).as_bytes())?;
         for processor in &tables.processors {
             self.out.write_all(processor.as_bytes())?;
         }
         for (lane, region) in tables.lanes.iter().zip(&self.regions) {
             self.out.write_all(control(lane, region).as_bytes())?;
         }
+        checksum::write(&mut self.out, checksums)?;
         self.out.flush()?;
-        Ok(total)
+        Ok(checksums + checksum::table_size(checksums))
     }
 
     /// Moves each region to the end of the one before it, with the least room that its records need; gives the end of
@@ -278,9 +289,13 @@ const fn lanes_offset(tables: &Tables) -> usize {
     size_of::<ImageHeader>() + tables.processors.len() * size_of::<ProcessorControl>()
 }
 
-/// The header of an image with these tables. Everything that they say beyond geometry stays.
-fn header(tables: &Tables, sites_offset: u64, total: u64) -> ImageHeader {
+/// The header of an image with these tables. Everything that they say beyond geometry stays. The format becomes this
+/// version's, whichever the tables are of: the checksums are new.
+fn header(tables: &Tables, sites_offset: u64, checksums: u64) -> ImageHeader {
     let mut header = tables.header;
+    (header.major, header.minor) = (VERSION.major.into(), VERSION.minor.into());
+    header.checksums_offset.set(checksums);
+    header.checksum_block.set(checksum::BLOCK);
     header.build_flags.set(header.build_flags.get() | build_flags::SAVED);
     header.header_size.set(size_of::<ImageHeader>() as u32);
     header.processors_offset.set(size_of::<ImageHeader>() as u32);
@@ -289,7 +304,7 @@ fn header(tables: &Tables, sites_offset: u64, total: u64) -> ImageHeader {
     header.lane_size.set(size_of::<LaneControl>() as u32);
     header.sites_offset.set(sites_offset);
     header.sites_size.set(tables.sites.bytes().len() as u64);
-    header.total_size.set(total);
+    header.total_size.set(checksums + checksum::table_size(checksums));
     header
 }
 

@@ -14,8 +14,9 @@ use irqlog_wire::{
 };
 
 use crate::{
+    checksum::{self, Integrity},
     image::Tables,
-    log::{Fault, Item, Log, LogError, Loss},
+    log::{Fault, Item, Log, LogError, Loss, LossCause},
     merge::{Head, Merge},
     record::{Damage, RecordView, view},
 };
@@ -80,6 +81,8 @@ struct LaneReader {
     /// The next one that is expected, from `first_seq` on: lower ones were shown, or cleared.
     expected: u64,
     last_tick: Option<u64>,
+    /// Why what was written behind the last record is missing.
+    ended_by: LossCause,
 }
 
 impl LaneReader {
@@ -104,6 +107,7 @@ impl LaneReader {
             cleared,
             expected: cleared,
             last_tick: None,
+            ended_by: LossCause::NotSaved,
         }
     }
 
@@ -171,6 +175,8 @@ impl LaneReader {
                 count: ahead.cast_unsigned(),
                 from_tick: self.last_tick,
                 to_tick: Some(tick),
+                // Before the oldest record a ring has overwritten them; a gap between records is of the save.
+                cause: if self.last_tick.is_none() { LossCause::Overwritten } else { LossCause::NotSaved },
             });
             if ahead >= 0 {
                 self.expected = seq.wrapping_add(1);
@@ -191,6 +197,7 @@ impl LaneReader {
             count,
             from_tick: self.last_tick,
             to_tick: None,
+            cause: self.ended_by,
         })
     }
 }
@@ -269,6 +276,49 @@ impl<R: Read + Seek> SavedLog<R> {
         Ok(Self { bytes, tables, is_cut_off, lanes, wanting, merge: Merge::default(), ready: VecDeque::new(), faults })
     }
 
+    /// Compares the file with its checksums; what is wrong is in [`Log::faults`] then. It reads the whole file once.
+    ///
+    /// `progress` is told the bytes that were read since its last call.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn verify(&mut self, progress: impl FnMut(u64)) -> Result<Integrity, LogError> {
+        let found = checksum::verify(&mut self.bytes.source, self.bytes.length, &self.tables.header, progress)?;
+        match &found {
+            Integrity::NoChecksums => {}
+            // That a part is missing is said already.
+            Integrity::NoTable if self.is_cut_off => {}
+            Integrity::NoTable => self.faults.push(Fault::NoChecksums),
+            Integrity::Checked(changed) => {
+                let faults = changed.iter().map(|&(from, to)| Fault::Changed { from, to, parts: self.parts(from, to) });
+                let faults: Vec<_> = faults.collect();
+                self.faults.extend(faults);
+            }
+        }
+        Ok(found)
+    }
+
+    /// What lies in a range of bytes, in words.
+    fn parts(&self, from: u64, to: u64) -> String {
+        let header = &self.tables.header;
+        let overlaps = |start: u64, size: u64| size != 0 && start <= to && start.saturating_add(size) > from;
+        let lanes_end = u64::from(header.lanes_offset.get())
+            + u64::from(header.lane_size.get()) * u64::from(header.lane_count.get());
+        let mut parts = Vec::new();
+        if overlaps(0, lanes_end) {
+            parts.push("the header and its tables".to_owned());
+        }
+        for (index, lane) in self.tables.present() {
+            if overlaps(lane.data_offset.get(), lane.data_words.get().saturating_mul(WORD as u64)) {
+                parts.push(format!("lane {index}"));
+            }
+        }
+        if overlaps(header.sites_offset.get(), header.sites_size.get()) {
+            parts.push("the site table".to_owned());
+        }
+        parts.join(", ")
+    }
+
     /// Shows every record to `sink`, lane by lane and where it lies, without a copy and without order: the fastest way
     /// through a log.
     ///
@@ -306,8 +356,12 @@ impl<R: Read + Seek> SavedLog<R> {
         };
         match ended {
             // That the file is cut off is said already, and the losses say what is missing.
-            LaneError::Damage(_) if lane.is_cut && self.is_cut_off => Ok(()),
+            LaneError::Damage(_) if lane.is_cut && self.is_cut_off => {
+                lane.ended_by = LossCause::CutOff;
+                Ok(())
+            }
             LaneError::Damage(damage) => {
+                lane.ended_by = LossCause::Damaged;
                 self.faults.push(damage.into());
                 Ok(())
             }

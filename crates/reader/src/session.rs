@@ -115,6 +115,8 @@ pub struct Settings {
     pub policy: Option<Policy>,
     /// Whether writing is paused.
     pub paused: Option<bool>,
+    /// Pointers are written as they are from now on, until the driver stops.
+    pub raw_pointers: bool,
 }
 
 /// The requests of the control device.
@@ -319,6 +321,7 @@ impl<S: Source> Session<S> {
         if let Some(paused) = settings.paused {
             request.paused = u32::from(paused).into();
         }
+        request.raw_pointers = u32::from(settings.raw_pointers).into();
         self.source.control("CONFIGURE", ioctl::CONFIGURE, request.as_bytes(), 0).map(drop)
     }
 

@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use irqlog_wire::record::Level;
 
 use crate::{
-    log::Loss,
+    log::{Loss, LossCause},
     shown::{
         Hex, Show,
         record::{ShownContent, ShownLoss, ShownRecord},
@@ -87,15 +87,28 @@ fn write_message(out: &mut impl Write, record: &ShownRecord<'_>) -> Result<()> {
     Ok(())
 }
 
-/// `--- lane 3: 13 records are missing, number 100 to 112, between 0.0014520 and 0.0019001 ---`
+/// `--- lane 3: 13 records were overwritten, number 100 to 112, between 0.0014520 and 0.0019001 ---`
 impl Show for ShownLoss {
     fn text<W: Write + ?Sized>(&self, out: &mut W) -> Result<()> {
         let Loss { lane, first_seq, count, .. } = self.loss;
         let last = first_seq.wrapping_add(count.wrapping_sub(1));
         write!(out, "--- lane {lane}: ")?;
-        match count {
-            1 => write!(out, "1 record is missing, number {first_seq}")?,
-            _ => write!(out, "{count} records are missing, number {first_seq} to {last}")?,
+        let what = match (self.loss.cause, self.from) {
+            // The normal state of a ring that is full.
+            (LossCause::Overwritten, None) => ["older record is overwritten", "older records are overwritten"],
+            (LossCause::Overwritten, Some(_)) => {
+                ["record was overwritten before it could be read", "records were overwritten before they could be read"]
+            }
+            (LossCause::NotSaved, _) => ["record was not saved", "records were not saved"],
+            (LossCause::Damaged, _) => ["record is DAMAGED", "records are DAMAGED"],
+            (LossCause::CutOff, _) => {
+                ["record is behind the end of the file", "records are behind the end of the file"]
+            }
+        };
+        let what = what[usize::from(count != 1)];
+        write!(out, "{count} {what}, number {first_seq}")?;
+        if count != 1 {
+            write!(out, " to {last}")?;
         }
         match (self.from, self.to) {
             (Some(from), Some(to)) => write!(out, ", between {from:.7} and {to:.7}")?,

@@ -8,7 +8,7 @@ use std::io::Cursor;
 
 use irqlog_reader::{
     image::{ImageError, Tables},
-    log::{Fault, Item, Log, LogError, Loss},
+    log::{Fault, Item, Log, LogError, Loss, LossCause},
     record::{Record, parse_all},
     save::build,
     saved::SavedLog,
@@ -64,7 +64,14 @@ fn memory_itself_is_an_image() {
     let to_tick = lanes[0].first().map(|record| record.header.tick.get());
     assert_eq!(
         losses,
-        [Loss { lane: 0, first_seq: first_seq(&tables), count: 500 - there as u64, from_tick: None, to_tick }]
+        [Loss {
+            lane: 0,
+            first_seq: first_seq(&tables),
+            count: 500 - there as u64,
+            from_tick: None,
+            to_tick,
+            cause: LossCause::Overwritten
+        }]
     );
     assert_eq!(faults, []);
 }
@@ -82,7 +89,7 @@ fn an_image_shows_what_was_written_behind_its_last_record() {
     let again = read(&build(&tables, &lanes)).unwrap();
     let from_tick = lanes[0].last().map(|record| record.header.tick.get());
     let first_seq = first_seq(&tables).wrapping_add(500 - 7);
-    let tail = Loss { lane: 0, first_seq, count: 7, from_tick, to_tick: None };
+    let tail = Loss { lane: 0, first_seq, count: 7, from_tick, to_tick: None, cause: LossCause::NotSaved };
     assert_eq!(again.losses, [losses[0], tail]);
     assert_eq!((again.lanes[0].len(), again.faults), (there - 7, vec![]));
 }

@@ -3,6 +3,8 @@
 //! READ writes into memory that the user can change meanwhile (METHOD_OUT_DIRECT maps the caller's own pages). So it
 //! never reads that memory: every record is copied to the kernel stack, checked there, and stored from there.
 
+use core::sync::atomic::Ordering;
+
 use irqlog_ring::{
     lane::{Copied, Cursor, Lane},
     lock::RawLock,
@@ -10,7 +12,7 @@ use irqlog_ring::{
 };
 use irqlog_wire::{
     VERSION,
-    image::{DropReason, header_word},
+    image::{DropReason, build_flags, header_word},
     ioctl::{BatchHeader, RawCursor, batch_flags},
     record::{RecordHeader, WORD, flags},
 };
@@ -98,6 +100,12 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         }
         if let Some(paused) = configure.paused {
             self.image.header[header_word::PAUSED].store(u64::from(paused));
+        }
+        if configure.raw_pointers {
+            self.raw_pointers.store(true, Ordering::Relaxed);
+            // For INFO. No other bit of the word ever changes, so a load and a store are enough.
+            let word = &self.image.header[header_word::BUILD_FLAGS];
+            word.store(word.load() | u64::from(build_flags::RAW_POINTERS));
         }
     }
 

@@ -13,6 +13,7 @@
 //! | [`log`] | the record path: raise, choose a lane, stamp, publish, lower |
 //! | [`request`] | the control device's requests, parsed before anything is done |
 //! | [`answer`] | the answers to those requests |
+//! | [`notes`] | the texts of the records about changed settings |
 //! | [`crash`] | the log at a bug check: the header, the own record, the parts of the secondary data |
 //! | [`waiting`] | pended WAITs: their limits, their timer |
 //!
@@ -30,6 +31,7 @@ mod event;
 pub mod layout;
 pub mod log;
 pub mod memory;
+mod notes;
 pub mod pointers;
 pub mod request;
 mod room;

@@ -44,6 +44,8 @@
 //!
 //! It does not allocate, format or panic, and calls Windows only through [`Platform`](crate::Platform) and the lock.
 
+use core::sync::atomic::AtomicBool;
+
 use irqlog_ring::{
     lane::NewRecord,
     lock::{Attempt, Held, Raised, RawLock},
@@ -103,6 +105,8 @@ pub struct Recorder<'m, M: Memory + ?Sized, P, L> {
     lock: L,
     pub(crate) start_id: u64,
     pointers: Pointers,
+    /// CONFIGURE has said that pointers are written as they are.
+    pub(crate) raw_pointers: AtomicBool,
 }
 
 impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
@@ -117,7 +121,15 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
         pointers: Pointers,
     ) -> Option<Self> {
         let image = Parts::new(memory, layout)?;
-        Some(Self { image, engine: layout.engine(), platform, lock, start_id, pointers })
+        Some(Self {
+            image,
+            engine: layout.engine(),
+            platform,
+            lock,
+            start_id,
+            pointers,
+            raw_pointers: AtomicBool::new(false),
+        })
     }
 
     /// Writes one record. IRQL: any; the module's table says which callers may wait for the lock.
@@ -138,7 +150,7 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
             return self.drop_here(DropReason::Paused);
         }
         let mut room = Room::new();
-        let Some(mut record) = room.encode(draft, self.origin(entry), &self.pointers) else {
+        let Some(mut record) = room.encode(draft, self.origin(entry), self.pointers.unless(&self.raw_pointers)) else {
             return self.drop_here(DropReason::TooLarge);
         };
         let raised = Raised::new(&self.platform);

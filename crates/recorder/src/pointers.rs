@@ -4,18 +4,27 @@
 //! a key that is new at each start of the driver: equal pointers stay equal, and nobody without the key finds the
 //! address.
 
-use core::hash::Hasher;
+use core::{
+    hash::Hasher,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 /// The way in which pointers are written into the log.
 #[derive(Clone, Copy, Debug)]
 pub enum Pointers {
-    /// Unchanged: the service parameter `RawPointers` is 1.
+    /// Unchanged: the service parameter `RawPointers` is 1, or CONFIGURE asked for it.
     Raw,
     /// Hashed under this key. Null stays null.
     Hashed([u64; 2]),
 }
 
 impl Pointers {
+    /// These, or raw ones if the switch is on. One look at the switch decides for a whole event: its flags say which.
+    #[inline]
+    pub(crate) fn unless(&self, raw: &AtomicBool) -> &Self {
+        if raw.load(Ordering::Relaxed) { &Self::Raw } else { self }
+    }
+
     /// What is written for an address. IRQL: any.
     #[must_use]
     #[expect(

@@ -122,6 +122,8 @@ pub struct Configure {
     pub policy: Option<Policy>,
     /// Whether writing is paused.
     pub paused: Option<bool>,
+    /// From now on, until the driver stops, pointers in events are written as they are.
+    pub raw_pointers: bool,
 }
 
 /// The smallest output that READ takes, in bytes: a record of any size fits, so every call makes progress.
@@ -205,8 +207,8 @@ fn read(request: &ReadRequest) -> Result<Request<'static>, Refusal> {
 fn configure(request: &ConfigureRequest) -> Result<Request<'static>, Refusal> {
     let field = |value: u32| (value != ConfigureRequest::KEEP).then_some(value);
     let known = |ok: bool| if ok { Ok(()) } else { Err(Refusal::InvalidParameter) };
-    known(request.reserved.get() == 0)?;
-    let mut configure = Configure::default();
+    known(request.raw_pointers.get() <= 1)?;
+    let mut configure = Configure { raw_pointers: request.raw_pointers.get() == 1, ..Configure::default() };
     if let Some(level) = field(request.level.get()) {
         let level = Level(u8::try_from(level).map_err(|_| Refusal::InvalidParameter)?);
         known(level.name().is_some())?;

@@ -136,6 +136,12 @@ impl Registry {
         self.entries.iter().position(|entry| entry.is_there() && is_it(entry))
     }
 
+    /// The entry of a provider, by the id of the first word of its sites.
+    pub(crate) fn provider(&self, first_site: u64) -> Option<&Entry> {
+        let is_it = |entry: &Entry| entry.id != NO_ID && u64::from(entry.id) == first_site;
+        self.find(is_it).and_then(|index| self.entries.get(index))
+    }
+
     pub(crate) fn running(&self) -> impl Iterator<Item = &Live> {
         self.live.iter().filter(|live| !live.level.is_null())
     }
@@ -210,9 +216,8 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
     /// # Errors
     /// [`Refusal::InvalidParameter`] if there is no such provider, or not any more.
     pub fn set_provider_level(&self, registry: &Registry, request: &ProviderLevel) -> Result<(), Refusal> {
-        let is_it = |entry: &Entry| entry.id != NO_ID && u64::from(entry.id) == request.first_site;
-        let entry = registry.find(|entry| is_it(entry) && request.start_id == self.start_id);
-        let entry = entry.and_then(|index| registry.entries.get(index)).ok_or(Refusal::InvalidParameter)?;
+        let entry = registry.provider(request.first_site).filter(|_| request.start_id == self.start_id);
+        let entry = entry.ok_or(Refusal::InvalidParameter)?;
         self.entry_word(entry, provider_word::LEVEL, |word| word.store(request.level.0.into()));
         self.pass_levels_on(registry);
         Ok(())

@@ -7,10 +7,11 @@ use irqlog_recorder::{
     draft::Draft,
     log::{Entry, Outcome},
     pointers::Pointers,
+    request::Configure,
 };
 use irqlog_wire::{
     event::{ArgumentKind, MAX_ARGUMENTS, MAX_EVENT_WORDS, head_word, head_words, string_word},
-    image::DropReason,
+    image::{DropReason, build_flags},
     record::{Kind, Level, RecordHeader, flags},
 };
 use proptest::prelude::*;
@@ -139,6 +140,26 @@ fn pointers_are_hashed_and_null_is_not() {
     // SipHash-2-4 of the reference implementation's key and its input of eight bytes (vectors.h of the authors).
     let reference = u64::from_le_bytes([0x62, 0x24, 0x93, 0x9a, 0x79, 0xf5, 0xf5, 0x93]);
     assert_eq!(common::POINTERS.written(0x0706_0504_0302_0100), reference);
+}
+
+#[test]
+fn configure_lets_addresses_through_and_the_header_says_so() {
+    let (recorder, memory, _) = recorder(&SMALL, 1, 1);
+    let words = call(&[Argument::Number(ArgumentKind::Pointer, vec![0xffff_8000_1234_5678])]);
+    write(recorder, &words);
+    assert_eq!(header(memory).build_flags.get() & build_flags::RAW_POINTERS, 0);
+    recorder.configure(&Configure { raw_pointers: true, ..Configure::default() });
+    write(recorder, &words);
+    // No other setting of a later request takes it back.
+    recorder.configure(&Configure { level: Some(Level::Warn), ..Configure::default() });
+    write(recorder, &words);
+    assert_ne!(header(memory).build_flags.get() & build_flags::RAW_POINTERS, 0);
+    let (records, _) = read_all(recorder, 0, header(memory).start_id.get());
+    let seen: Vec<_> = records
+        .iter()
+        .map(|(header, payload)| (header.flags.get(), payload[8..16] == 0xffff_8000_1234_5678_u64.to_le_bytes()))
+        .collect();
+    assert_eq!(seen, [(flags::POINTERS_HASHED, false), (flags::POINTERS_RAW, true), (flags::POINTERS_RAW, true)]);
 }
 
 #[test]

@@ -70,22 +70,23 @@ fn outputs_have_room() {
 
 #[test]
 fn values_are_limited() {
-    let configure = |level: u32, policy: u32, paused: u32, reserved: u32| {
-        let input: Vec<u8> = [level, policy, paused, reserved].iter().flat_map(|field| field.to_le_bytes()).collect();
+    let configure = |level: u32, policy: u32, paused: u32, raw: u32| {
+        let input: Vec<u8> = [level, policy, paused, raw].iter().flat_map(|field| field.to_le_bytes()).collect();
         parse(ioctl::CONFIGURE, false, &input, 0).map(|_| ())
     };
     let keep = u32::MAX;
     assert_eq!(configure(keep, keep, keep, 0), Ok(()));
     assert_eq!(configure(5, 1, 1, 0), Ok(()));
-    for (level, policy, paused, reserved) in [
+    assert_eq!(configure(keep, keep, keep, 1), Ok(()));
+    for (level, policy, paused, raw) in [
         (0, keep, keep, 0),
         (6, keep, keep, 0),
         (256 + 3, keep, keep, 0),
         (keep, 2, keep, 0),
         (keep, keep, 2, 0),
-        (keep, keep, keep, 1),
+        (keep, keep, keep, 2),
     ] {
-        assert_eq!(configure(level, policy, paused, reserved), Err(Refusal::InvalidParameter));
+        assert_eq!(configure(level, policy, paused, raw), Err(Refusal::InvalidParameter));
     }
     let level = |level: u32, reserved: u32| {
         let words = [7_u64.to_le_bytes(), 9_u64.to_le_bytes()].concat();

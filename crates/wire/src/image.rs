@@ -108,15 +108,20 @@ pub struct ImageHeader {
     /// Number of times that entries of the site table gave their room to another one; with `sites_size` it tells whether a
     /// copy of the table is still like the table. Since 1.2.
     pub sites_replaced: U64,
+    /// Offset of the table of checksums at the end of a saved file, which is the number of bytes that they cover; zero if
+    /// there is none. Since 1.3.
+    pub checksums_offset: U64,
+    /// Bytes of the blocks that a checksum covers.
+    pub checksum_block: U64,
     /// Zero.
-    pub reserved1: [U64; 25],
+    pub reserved1: [U64; 23],
 }
 
 /// Bits of [`ImageHeader::build_flags`].
 pub mod build_flags {
     /// Built with the cargo feature `checked`.
     pub const CHECKED: u32 = 1 << 0;
-    /// Pointer arguments are stored raw, not hashed.
+    /// Pointer arguments are stored raw, not hashed: since the start, or since CONFIGURE said so. It only rises.
     pub const RAW_POINTERS: u32 = 1 << 1;
     /// The image is not the driver's memory but a copy that a reader made.
     pub const SAVED: u32 = 1 << 2;
@@ -203,7 +208,7 @@ word_indexes! {
         TOTAL_SIZE = total_size, SITES_OFFSET = sites_offset, SITES_SIZE = sites_size, LEVEL = level, POLICY = policy, PAUSED = paused,
         OWN_CALLS = own_calls, BLOBS = blobs, DROPS = drops, REFUSED_PROVIDERS = refused_providers,
         CRASHED = crashed, CRASH_CODE = crash_code, CRASH_PARAMETERS = crash_parameters, CRASH_PROCESSOR = crash_processor,
-        CRASH_TICK = crash_tick,
+        CRASH_TICK = crash_tick, BUILD_FLAGS = build_flags,
         SITES_REPLACED = sites_replaced,
     }
 }

@@ -181,7 +181,7 @@ pub struct ProviderLevelRequest {
     pub reserved: U32,
 }
 
-/// Input of [`CONFIGURE`]; a field that equals [`KEEP`](Self::KEEP) leaves its setting unchanged.
+/// Input of [`CONFIGURE`]; one of the first three fields that equals [`KEEP`](Self::KEEP) leaves its setting unchanged.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct ConfigureRequest {
@@ -191,8 +191,9 @@ pub struct ConfigureRequest {
     pub policy: U32,
     /// 1 pauses writing, 0 resumes it.
     pub paused: U32,
-    /// Zero.
-    pub reserved: U32,
+    /// 1 lets pointers in events be written as they are from now on, until the driver stops; 0 changes nothing. Drivers
+    /// before format 1.3 refuse a 1.
+    pub raw_pointers: U32,
 }
 
 impl ConfigureRequest {
@@ -202,7 +203,7 @@ impl ConfigureRequest {
     /// A request that changes nothing.
     pub const fn nothing() -> Self {
         let keep = U32::new(Self::KEEP);
-        Self { level: keep, policy: keep, paused: keep, reserved: U32::ZERO }
+        Self { level: keep, policy: keep, paused: keep, raw_pointers: U32::ZERO }
     }
 }
 

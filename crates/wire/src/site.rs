@@ -99,11 +99,13 @@ const _: () = {
     assert!(size_of::<ProviderHeader>() == 64);
 };
 
-/// Word indexes into [`ProviderHeader`] of the fields that change.
+/// Word indexes into [`ProviderHeader`] of the fields that change, and of the name's size.
 pub mod provider_word {
     use super::ProviderHeader;
     use crate::record::WORD;
 
+    /// Word of [`ProviderHeader::name_size`], which is its lower half; it does not change.
+    pub const NAME_SIZE: usize = core::mem::offset_of!(ProviderHeader, name_size) / WORD;
     /// Word of [`ProviderHeader::level`].
     pub const LEVEL: usize = core::mem::offset_of!(ProviderHeader, level) / WORD;
     /// Word of [`ProviderHeader::registered`].

@@ -127,7 +127,7 @@ pub enum Control {
         #[arg(long, value_parser = level)]
         level: Option<Level>,
         /// Set the level of this provider only
-        #[arg(long, value_name = "NAME", requires = "level", conflicts_with_all = ["policy", "pause", "resume"])]
+        #[arg(long, value_name = "NAME", requires = "level", conflicts_with_all = ["policy", "pause", "resume", "raw_pointers"])]
         provider: Option<String>,
         /// What happens when a lane is full
         #[arg(long, value_parser = policy)]
@@ -138,6 +138,9 @@ pub enum Control {
         /// Write records again after --pause
         #[arg(long)]
         resume: bool,
+        /// Write pointers in events as addresses, until the driver stops; a record in the log says so
+        #[arg(long)]
+        raw_pointers: bool,
     },
     /// Let the driver log at every IRQL on every processor, and show how many records arrived
     Selftest,

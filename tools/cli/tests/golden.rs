@@ -128,7 +128,9 @@ fn a_saved_log_can_be_saved_again() {
         assert_eq!(irqlog(&["save", "--file", &old, &new]).status.code(), Some(code));
         let [before, after] = [&old, &new].map(|file| irqlog(&["decode", file, "--json"]));
         assert!(!after.stdout.is_empty());
-        assert_eq!(String::from_utf8_lossy(&before.stdout), String::from_utf8_lossy(&after.stdout));
+        // What was behind the end of the old file was not saved into the new one.
+        let expected = String::from_utf8_lossy(&before.stdout).replace("\"cut-off\"", "\"not-saved\"");
+        assert!(expected == String::from_utf8_lossy(&after.stdout), "{old} shows something else than {new}");
         assert_eq!((before.status.code(), after.status.code()), (Some(code), Some(0)));
     }
 }

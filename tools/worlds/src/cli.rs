@@ -82,6 +82,12 @@ fn commands(serving: &dyn Target) -> Result<()> {
     refused(&["mark", "unheard", "--level", "error"], "the mark was not written: writing is paused")?;
     expect(&["configure", "--resume"], &[])?;
     expect(&["stats"], &["paused"])?;
+    expect(&["configure", "--level", "trace"], &[])?;
+    expect(&["read", "--last", "1"], &["configured: level trace"])?;
+    expect(&["info"], &["pointers hashed"])?;
+    expect(&["configure", "--raw-pointers"], &[])?;
+    expect(&["info"], &["pointers raw"])?;
+    expect(&["read", "--last", "1"], &["configured: pointers are written as addresses until the driver stops"])?;
     let saved = root().join("target/xtask/end-to-end.irqlog");
     fs::create_dir_all(saved.parent().context("a folder")?)?;
     let _ = fs::remove_file(&saved);

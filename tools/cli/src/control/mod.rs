@@ -28,12 +28,12 @@ pub fn run(command: &Control, rig: Option<&source::Rig>, form: Form) -> Result<E
         Control::Configure { provider: Some(provider), level: Some(level), .. } => {
             set_level(&mut session, provider, *level)?;
         }
-        Control::Configure { level, policy, pause, resume, .. } => {
+        Control::Configure { level, policy, pause, resume, raw_pointers, .. } => {
             let paused = if *pause { Some(true) } else { resume.then_some(false) };
-            let settings = Settings { level: *level, policy: *policy, paused };
+            let settings = Settings { level: *level, policy: *policy, paused, raw_pointers: *raw_pointers };
             ensure!(
-                level.is_some() || policy.is_some() || paused.is_some(),
-                "say what to change: --level, --policy, --pause or --resume"
+                level.is_some() || policy.is_some() || paused.is_some() || *raw_pointers,
+                "say what to change: --level, --policy, --pause, --resume or --raw-pointers"
             );
             session.configure(settings)?;
         }

@@ -9,7 +9,7 @@ mod save;
 use anyhow::Result;
 use irqlog_reader::{
     log::Log,
-    shown::recorder::{Info, ShownRecorder, Stats},
+    shown::recorder::{Info, Stats},
 };
 
 use crate::{
@@ -23,8 +23,8 @@ use crate::{
 pub fn run(query: &Query, rig: Option<&source::Rig>, form: Form) -> Result<Exit> {
     let mut log = source::open_log(query.file(), rig)?;
     let done = match query {
-        Query::Info { .. } => Printer::new(form).show(&Info(ShownRecorder::new(log.tables()))),
-        Query::Stats { .. } => Printer::new(form).show(&Stats(ShownRecorder::new(log.tables()))),
+        Query::Info { .. } => Printer::new(form).show(&Info::new(log.tables(), log.shown_file())),
+        Query::Stats { .. } => Printer::new(form).show(&Stats::new(log.tables(), log.shown_file())),
         Query::Read { filter, .. } | Query::Decode { filter, .. } => read::run(&mut log, filter, form),
         Query::Providers { sites, .. } => providers::run(&mut log, *sites, form),
         Query::Save { target, .. } => save::run(&mut log, target),

@@ -22,12 +22,17 @@ pub fn run(log: &mut impl Log, file: &Path) -> Result<()> {
         save::save(log, out, |bytes| progress.advance(bytes)).map(|saved| (saved, saved.bytes))
     });
     progress.end();
-    let Saved { bytes, records, lost } = saved.map_err(|error| match error {
+    let Saved { bytes, records, overwritten, unreadable } = saved.map_err(|error| match error {
         SaveError::Log(error) => Error::new(error),
         SaveError::Write(error) => Error::new(error).context(format!("writing {}", file.display())),
     })?;
-    let missing =
-        if lost == 0 { String::new() } else { format!(", {lost} were overwritten before they could be saved") };
-    output::say(&format!("{records} records in {bytes} bytes{missing}"));
+    let mut said = format!("{records} records in {bytes} bytes");
+    if overwritten != 0 {
+        said.push_str(&format!("; {overwritten} older ones were overwritten in the ring before the save"));
+    }
+    if unreadable != 0 {
+        said.push_str(&format!("; {unreadable} are missing because what was saved is damaged, or cut off"));
+    }
+    output::say(&said);
     Ok(())
 }

@@ -21,14 +21,20 @@ use std::{
 
 use anyhow::{Context, Error, Result};
 use irqlog_reader::{
+    checksum::Integrity,
     image::Tables,
     live::LiveLog,
     log::{Fault, Item, Log, LogError},
     saved::SavedLog,
     session::{Session, SessionError, Source},
+    shown::recorder::{FileKind, ShownChecksums, ShownFile},
 };
+use irqlog_wire::image::build_flags;
 
-use crate::{exit::Exit, output};
+use crate::{
+    exit::Exit,
+    output::{self, Progress},
+};
 
 #[cfg(unix)]
 use self::ctrl_c as system;
@@ -46,8 +52,8 @@ pub type Rig = std::convert::Infallible;
 /// A log that is open, and the file in which it lies.
 pub struct OpenLog {
     log: Box<dyn Log>,
-    /// Name of the file; `None` for the running driver's log.
-    file: Option<String>,
+    /// Name of the file, and what it is; `None` for the running driver's log.
+    file: Option<(String, ShownFile)>,
 }
 
 /// Opens the log in `file`, or else that of the running driver. The rig takes the place of a driver, not of a file.
@@ -59,39 +65,70 @@ pub fn open_log(file: Option<&Path>, rig: Option<&Rig>) -> Result<OpenLog> {
         None => Ok(OpenLog { log: Box::new(LiveLog::open(open_driver(rig)?)?), file: None }),
         Some(file) => {
             let name = file.display().to_string();
-            Ok(OpenLog { log: open_file(file, &name)?, file: Some(name) })
+            let (log, shown) = open_file(file, &name)?;
+            Ok(OpenLog { log, file: Some((name, shown)) })
         }
     }
 }
 
 /// Opens the log in a file, whatever kind of file it is.
-fn open_file(file: &Path, name: &str) -> Result<Box<dyn Log>> {
+fn open_file(file: &Path, name: &str) -> Result<(Box<dyn Log>, ShownFile)> {
     let open = || {
         let mut file = File::open(file)?;
         let mut start = Vec::new();
         file.by_ref().take(8).read_to_end(&mut start)?;
         file.rewind()?;
-        Ok::<_, LogError>((file, start))
+        let bytes = file.metadata()?.len();
+        Ok::<_, LogError>((file, start, bytes))
     };
-    let (file, start) = open().with_context(|| name.to_owned())?;
+    let (file, start, bytes) = open().with_context(|| name.to_owned())?;
     if irqlog_dump::is_dump(&start) {
-        return Ok(Box::new(dump::open(&file, name)?));
+        let log = Box::new(dump::open(&file, name)?);
+        let missing_bytes = missing_bytes(&*log);
+        let checksums = ShownChecksums::None;
+        return Ok((log, ShownFile { kind: FileKind::CrashDump, bytes, missing_bytes, checksums }));
     }
-    Ok(Box::new(SavedLog::open(file).with_context(|| name.to_owned())?))
+    let mut log = Box::new(SavedLog::open(file).with_context(|| name.to_owned())?);
+    let progress = Progress::new(bytes);
+    let found = log.verify(|bytes| progress.advance(bytes));
+    progress.end();
+    let checksums = match found.with_context(|| name.to_owned())? {
+        Integrity::NoChecksums => ShownChecksums::None,
+        Integrity::NoTable => ShownChecksums::Unreadable,
+        Integrity::Checked(changed) if changed.is_empty() => ShownChecksums::Right,
+        Integrity::Checked(_) => ShownChecksums::Wrong,
+    };
+    let is_saved = log.tables().header.build_flags.get() & build_flags::SAVED != 0;
+    let kind = if is_saved { FileKind::Saved } else { FileKind::Memory };
+    let missing_bytes = missing_bytes(&*log);
+    Ok((log, ShownFile { kind, bytes, missing_bytes, checksums }))
+}
+
+/// Bytes that the log needs and that are not there.
+fn missing_bytes(log: &impl Log) -> Option<u64> {
+    log.faults().iter().find_map(|fault| match fault {
+        Fault::CutOff { length, total, .. } => Some(total - length),
+        _ => None,
+    })
 }
 
 impl OpenLog {
     /// An error with the name of the file, if the log is the one that could not be read.
     pub fn name_in(&self, error: Error) -> Error {
         match &self.file {
-            Some(name) if error.is::<LogError>() => error.context(name.clone()),
+            Some((name, _)) if error.is::<LogError>() => error.context(name.clone()),
             _ => error,
         }
     }
 
+    /// What the file is; `None` for the running driver's log.
+    pub fn shown_file(&self) -> Option<ShownFile> {
+        self.file.as_ref().map(|(_, shown)| shown.clone())
+    }
+
     /// Says on standard error what could not be read so far, if there is any.
     pub fn report_faults(&self) -> Exit {
-        report_faults(self.file.as_deref().unwrap_or(DRIVER), self.log.faults())
+        report_faults(self.file.as_ref().map_or(DRIVER, |(name, _)| name), self.log.faults())
     }
 }
 
