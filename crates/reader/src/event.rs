@@ -107,7 +107,9 @@ impl<'a> EventView<'a> {
             found.and_then(|(index, _)| tables.sites.providers().get(index)).map(|provider| provider.name.borrowed());
         let mut arguments = arguments(payload);
         if record.has(flags::POINTERS_HASHED) {
-            arguments.iter_mut().for_each(|argument| argument.value.note_hash());
+            for argument in &mut arguments {
+                argument.value.note_hash();
+            }
         }
         Self { provider, site: found.map(|(_, site)| site), arguments }
     }
