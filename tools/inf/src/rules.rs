@@ -38,6 +38,9 @@ const RESERVED_CLASSES: [(&str, &str); 9] = [
     ("Unknown", "{4d36e97e-e325-11ce-bfc1-08002be10318}"),
 ];
 
+/// The version of KMDF that the driver is built for (docs/adr/0002-kmdf-1.31.md).
+const KMDF_VERSION: &str = "1.31";
+
 /// The architectures that a package is made for.
 const INSTALL: [&str; 2] = ["DefaultInstall.NTamd64", "DefaultInstall.NTarm64"];
 
@@ -121,14 +124,14 @@ impl Check<'_> {
                     "a driver without a device has no [Manufacturer]: [DefaultInstall] makes it a primitive driver",
                 )
             } else if name.starts_with("defaultuninstall") {
-                // pnputil removes what [DefaultInstall] did.
-                ("1423", "a primitive driver has no [DefaultUninstall]: what was installed is removed without it")
-            } else if rest.is_some_and(|rest| rest.is_empty() || rest == ".services") {
-                ("1420", "the section needs the architecture in its name: .NTamd64 or .NTarm64")
-            } else if rest.is_some_and(|rest| rest == ".nt" || rest.starts_with(".nt.")) {
-                ("1421", "the decoration .NT without an architecture: .NTamd64 or .NTarm64 it has to be")
+                // pnputil removes what [DefaultInstall] did, and asks for the section only with LegacyUninstall=1.
+                ("1422", "a primitive driver has no [DefaultUninstall]: what was installed is removed without it")
+            } else if rest.is_some_and(str::is_empty) {
+                ("1423", "a primitive driver's [DefaultInstall] has an architecture: .NTamd64 or .NTarm64")
+            } else if rest.is_some_and(|rest| rest == ".nt" || is_about(rest) || rest.starts_with(".nt.")) {
+                ("1421", "the section lacks its architecture: .NTamd64 or .NTarm64")
             } else if rest.is_some_and(|rest| !is_for_an_architecture(rest)) {
-                ("1422", "the decoration is for no architecture that this driver is built for")
+                ("architecture", "the decoration is for no architecture that this driver is built for")
             } else {
                 continue;
             };
@@ -154,6 +157,38 @@ impl Check<'_> {
         if let Some(services) = self.named(&format!("{name}.Services"), &format!("[{name}]"), install.line) {
             self.services(&services);
         }
+        if let Some(framework) = self.named(&format!("{name}.Wdf"), &format!("[{name}]"), install.line) {
+            self.framework(&framework);
+        }
+    }
+
+    /// What an INF that installs a KMDF driver "must contain" (Microsoft Learn, "Specifying WDF directives in INF
+    /// files").
+    fn framework(&mut self, framework: &InfSection) {
+        let Some(entry) = framework.all("KmdfService").next().cloned() else {
+            self.say("framework", framework.line, "KmdfService = SERVICE, SECTION is missing");
+            return;
+        };
+        let installed: BTreeSet<_> = INSTALL
+            .iter()
+            .filter_map(|name| self.inf.section(&format!("{name}.Services")))
+            .flat_map(|services| services.all("AddService"))
+            .filter_map(|entry| Some(entry.values.first()?.to_lowercase()))
+            .collect();
+        let service = entry.values.first().map_or("", String::as_str);
+        if !installed.contains(&service.to_lowercase()) {
+            self.say("framework", entry.line, format!("KmdfService is about {service:?}, which no AddService installs"));
+        }
+        let Some(section) = entry.values.get(1).cloned() else {
+            self.say("framework", entry.line, "KmdfService names no section");
+            return;
+        };
+        if let Some(version) = self.named(&section, "KmdfService", entry.line)
+            && version.value("KmdfLibraryVersion") != Some(KMDF_VERSION)
+        {
+            let why = format!("KmdfLibraryVersion is not {KMDF_VERSION}, which the driver binds to");
+            self.say("framework", version.line, why);
+        }
     }
 
     fn services(&mut self, services: &InfSection) {
@@ -168,6 +203,10 @@ impl Check<'_> {
                     entry.line,
                     "SPSVCINST_ASSOCSERVICE (0x2): there is no device to associate it with",
                 );
+            }
+            if flags & 0x10 == 0 {
+                let why = "SPSVCINST_NOCLOBBER_STARTTYPE (0x10) is missing: an update would reset the start type";
+                self.say("service", entry.line, why);
             }
             match entry.values.get(2) {
                 Some(name) => {
@@ -331,6 +370,11 @@ impl Check<'_> {
     }
 }
 
+/// A section beside [DefaultInstall], without a decoration.
+fn is_about(rest: &str) -> bool {
+    [".services", ".wdf"].contains(&rest)
+}
+
 /// `.ntamd64` or `.ntarm64`, and what may follow.
 fn is_for_an_architecture(decoration: &str) -> bool {
     [".ntamd64", ".ntarm64"]
@@ -370,7 +414,7 @@ mod tests {
     /// Each change of our INF breaks just the rule that it is for.
     #[test]
     fn each_rule_is_broken_by_an_inf_of_its_own() {
-        let changes: [(&str, &str, &str); 31] = [
+        let changes: [(&str, &str, &str); 38] = [
             ("syntax", "[Version]\n", "stray = 1\n[Version]\n"),
             ("version", "\"$WINDOWS NT$\"", "\"$WINDOWS 95$\""),
             ("version", "CatalogFile = irqlog.cat\n", ""),
@@ -386,16 +430,27 @@ mod tests {
             ("1323", "HKR, Parameters, Engine", "HKR,, Engine"),
             ("1323", "HKR, Parameters, Engine", "HKLM, Parameters, Engine"),
             ("1323", "[Files]", "[DefaultInstall.NTamd64]\nAddReg = Parameters\n[Files]"),
-            ("1420", "[Files]", "[DefaultInstall]\nCopyFiles = Files\n[Files]"),
-            ("1420", "[Files]", "[DefaultInstall.Services]\n[Files]"),
+            ("1423", "[Files]", "[DefaultInstall]\nCopyFiles = Files\n[Files]"),
+            ("1421", "[Files]", "[DefaultInstall.Services]\n[Files]"),
+            ("1421", "[Files]", "[DefaultInstall.Wdf]\n[Files]"),
             ("1421", "[Files]", "[DefaultInstall.NT]\nCopyFiles = Files\n[Files]"),
-            ("1422", "[Files]", "[DefaultInstall.NTx86]\nCopyFiles = Files\n[Files]"),
-            ("1422", "[Files]", "[DefaultInstall.NTamd64x]\nCopyFiles = Files\n[Files]"),
-            ("1423", "[Files]", "[DefaultUninstall.NTamd64]\n[Files]"),
+            ("architecture", "[Files]", "[DefaultInstall.NTx86]\nCopyFiles = Files\n[Files]"),
+            ("architecture", "[Files]", "[DefaultInstall.NTamd64x]\nCopyFiles = Files\n[Files]"),
+            ("1422", "[Files]", "[DefaultUninstall.NTamd64]\n[Files]"),
+            ("framework", "KmdfService = irqlog, Framework", "X = irqlog, Framework"),
+            ("framework", "KmdfService = irqlog, Framework", "KmdfService = other, Framework"),
+            ("framework", "KmdfService = irqlog, Framework", "KmdfService = irqlog"),
+            ("missing section", "KmdfService = irqlog, Framework", "KmdfService = irqlog, Nobody"),
+            ("framework", "KmdfLibraryVersion = 1.31", "KmdfLibraryVersion = 1.33"),
             (
                 "service",
+                "AddService = irqlog, 0x00000810, Service\n\n[DefaultInstall.NTarm64.Services]",
+                "AddService = irqlog, 0x00000812, Service\n\n[DefaultInstall.NTarm64.Services]",
+            ),
+            (
+                "service",
+                "AddService = irqlog, 0x00000810, Service\n\n[DefaultInstall.NTarm64.Services]",
                 "AddService = irqlog, 0x00000800, Service\n\n[DefaultInstall.NTarm64.Services]",
-                "AddService = irqlog, 0x00000802, Service\n\n[DefaultInstall.NTarm64.Services]",
             ),
             ("service", "ServiceType   = 1\n", "ServiceType = 16\n"),
             ("service", "StartType     = 1\n", "StartType = 7\n"),
