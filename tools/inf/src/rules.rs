@@ -177,7 +177,11 @@ impl Check<'_> {
             .collect();
         let service = entry.values.first().map_or("", String::as_str);
         if !installed.contains(&service.to_lowercase()) {
-            self.say("framework", entry.line, format!("KmdfService is about {service:?}, which no AddService installs"));
+            self.say(
+                "framework",
+                entry.line,
+                format!("KmdfService is about {service:?}, which no AddService installs"),
+            );
         }
         let Some(section) = entry.values.get(1).cloned() else {
             self.say("framework", entry.line, "KmdfService names no section");

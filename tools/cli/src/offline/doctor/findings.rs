@@ -101,22 +101,27 @@ fn windows(facts: &Facts, findings: &mut Vec<Finding>) {
     }
     let Some(options) = facts.code_integrity else { return };
     let has = |bit| options & bit != 0;
-    if has(code_integrity::ENABLED) && !has(code_integrity::TESTSIGN) {
+    if !has(code_integrity::ENABLED) || has(code_integrity::TESTSIGN) {
+        findings.push(good("test-signed drivers may load"));
+    } else if is_running(facts) {
+        findings.push(good("test signing is off, and the driver runs: Windows accepts its signature as it is"));
+    } else {
         let what = "test signing is off: a driver with a test certificate does not load";
         // The two exclude each other (Microsoft Learn, "The TESTSIGNING boot configuration option").
-        if facts.secure_boot == Some(true) {
-            let what =
-                format!("{what}, and Secure Boot, which is on, keeps it off: switch it off in the firmware first");
-            findings.push(problem(what, &["bcdedit /set testsigning on", "shutdown /r /t 0"]));
+        let what = if facts.secure_boot == Some(true) {
+            format!("{what}, and Secure Boot, which is on, keeps it off: switch it off in the firmware first")
         } else {
-            findings.push(problem(what, &["bcdedit /set testsigning on", "shutdown /r /t 0"]));
-        }
-    } else {
-        findings.push(good("test-signed drivers may load"));
+            what.to_owned()
+        };
+        findings.push(problem(what, &["bcdedit /set testsigning on", "shutdown /r /t 0"]));
     }
     if has(code_integrity::HVCI) {
         findings.push(note("memory integrity (HVCI) is on: it refuses drivers with pages that are writable and executable, which irqlog.sys has not; this has not been tried yet", &[]));
     }
+}
+
+fn is_running(facts: &Facts) -> bool {
+    facts.service.as_ref().is_some_and(|service| service.state == "running")
 }
 
 fn signature(facts: &Facts, image: &SignedFile, findings: &mut Vec<Finding>) {
@@ -182,15 +187,15 @@ fn service(facts: &Facts, findings: &mut Vec<Finding>) {
             }
         },
         "stop pending" => {
-            let what = "the driver waits to be stopped: somebody has it open, another irqlog or a driver that logs";
-            findings.push(problem(what, &["irqlog service start"]));
+            // It can be neither opened nor started before the last handle is closed, so nobody can ask it for names.
+            let what = "the driver waits to be stopped until the last handle to it closes: end the other irqlog programs, and stop the drivers that log";
+            findings.push(problem(what, &["tasklist /fi \"imagename eq irqlog.exe\"", "sc stop DRIVER"]));
         }
         other => findings.push(note(format!("the driver is {other}"), &[])),
     }
 }
 
 fn device(facts: &Facts, findings: &mut Vec<Finding>) {
-    let is_running = facts.service.as_ref().is_some_and(|service| service.state == "running");
     match &facts.device {
         Some(DeviceState::Answers(version)) if *version == facts.cli_version => {
             findings.push(good(format!("it answers: version {version}, as this program")));
@@ -207,7 +212,7 @@ fn device(facts: &Facts, findings: &mut Vec<Finding>) {
         Some(DeviceState::Strange(why)) => {
             findings.push(problem(format!("it answers what this program cannot read: {why}"), &[]));
         }
-        Some(DeviceState::Absent) if is_running => {
+        Some(DeviceState::Absent) if is_running(facts) => {
             let what = "the service runs, but its device is not there: is the service of that name another driver's?";
             findings.push(problem(what, &["sc qc irqlog"]));
         }
@@ -245,11 +250,9 @@ mod tests {
     #[test]
     fn everything_that_can_be_missing_is_said_with_what_mends_it() {
         type Change = fn(&mut Facts);
-        let cases: [(Change, &str, &str); 19] = [
+        let cases: [(Change, &str, &str); 18] = [
             (|facts| facts.build = Some(18363), "needs 19041", ""),
             (|facts| facts.is_elevated = Some(false), "not elevated", "RunAs"),
-            (|facts| facts.code_integrity = Some(1), "test signing is off", "bcdedit"),
-            (|facts| (facts.code_integrity, facts.secure_boot) = (Some(1), Some(true)), "Secure Boot", "bcdedit"),
             (|facts| facts.code_integrity = Some(0x403), "memory integrity", ""),
             (|facts| image(facts).exists = false, "not there", "--image"),
             (|facts| image(facts).trust = Some(trust::NO_SIGNATURE), "is not signed", "pnputil"),
@@ -262,6 +265,7 @@ mod tests {
             (|facts| stopped(facts, INVALID_IMAGE_HASH), "577", "testsigning"),
             (|facts| stopped(facts, DRIVER_BLOCKED), "1275", "ms-settings"),
             (|facts| stopped(facts, 31), "ended with 31", "service start"),
+            (|facts| stopping(facts), "until the last handle", "tasklist"),
             (|facts| facts.device = Some(DeviceState::Denied), "only administrators", "RunAs"),
             (|facts| facts.device = Some(DeviceState::Answers("0.2.0".to_owned())), "version 0.2.0", "pnputil"),
             (|facts| facts.device = Some(DeviceState::Absent), "another driver's", "sc qc"),
@@ -275,6 +279,23 @@ mod tests {
                 "{mend:?}: {finding:?}"
             );
         }
+    }
+
+    /// A driver that Microsoft has signed needs no test signing, and one that runs has a signature that is accepted.
+    #[test]
+    fn test_signing_is_asked_for_only_if_the_driver_does_not_run() {
+        assert_eq!(problems(|facts| facts.code_integrity = Some(1)), []);
+        let found = problems(|facts| {
+            facts.code_integrity = Some(1);
+            stopped(facts, INVALID_IMAGE_HASH);
+        });
+        assert!(found[0].what.contains("test signing is off") && !found[0].what.contains("Secure Boot"), "{found:?}");
+        let found = problems(|facts| {
+            (facts.code_integrity, facts.secure_boot) = (Some(1), Some(true));
+            (facts.service, facts.device) = (None, None);
+        });
+        assert!(found[0].what.contains("test signing is off") && found[0].what.contains("Secure Boot"), "{found:?}");
+        assert!(found[0].mend.iter().any(|command| command.contains("bcdedit")), "{found:?}");
     }
 
     #[test]
@@ -291,6 +312,11 @@ mod tests {
 
     fn image(facts: &mut Facts) -> &mut SignedFile {
         facts.image.as_mut().expect("an image")
+    }
+
+    fn stopping(facts: &mut Facts) {
+        "stop pending".clone_into(&mut facts.service.as_mut().expect("a service").state);
+        facts.device = Some(DeviceState::Absent);
     }
 
     fn stopped(facts: &mut Facts, exit_code: u32) {
