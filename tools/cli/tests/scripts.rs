@@ -74,6 +74,7 @@ fn scripts_call_what_there_is() {
     for (script, call, at_least) in [
         ("tools/vm/first-run.ps1", "& $Irqlog ", 25),
         ("inf/install.cmd", "irqlog ", 4),
+        ("inf/uninstall.cmd", "irqlog ", 1),
         ("inf/README.txt", "irqlog ", 3),
     ] {
         let text = fs::read_to_string(root.join(script)).unwrap();
