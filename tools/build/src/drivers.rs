@@ -316,7 +316,7 @@ impl Setup {
             // After `--`, or an absolute path would be read as an option.
             run(compile.arg("--").arg("samples/c/sample_c.c"))?;
             let mut link = Command::new(&self.wrappers.linker);
-            link.args(["-flavor", "link", "/DRIVER", "/NODEFAULTLIB", "/SUBSYSTEM:NATIVE", "/ENTRY:DriverEntry"]);
+            link.args(["-flavor", "link", "/DRIVER", "/NODEFAULTLIB", "/SUBSYSTEM:NATIVE,10.00", "/ENTRY:DriverEntry"]);
             link.args([
                 "/RELEASE",
                 "/DYNAMICBASE",

@@ -34,6 +34,9 @@ impl Section {
     }
 }
 
+/// The subsystem's version in the optional header: what the WDK's projects ask for on every architecture.
+const SUBSYSTEM_VERSION: (u16, u16) = (10, 0);
+
 /// The parts of a PE file that rules are about.
 #[derive(Debug)]
 pub struct LinkedImage {
@@ -41,6 +44,7 @@ pub struct LinkedImage {
     /// Its sections.
     pub sections: Vec<Section>,
     subsystem: u16,
+    subsystem_version: (u16, u16),
     characteristics: u16,
     checksum: (u32, u32),
     /// Preferred base address.
@@ -72,6 +76,7 @@ impl LinkedImage {
             imports: imports(&file)?,
             sections,
             subsystem: optional.subsystem(),
+            subsystem_version: (optional.major_subsystem_version.get(LE), optional.minor_subsystem_version.get(LE)),
             characteristics: optional.dll_characteristics(),
             checksum: (optional.check_sum(), checksum(&data, file.dos_header().nt_headers_offset() as usize)),
             base: optional.image_base(),
@@ -97,6 +102,10 @@ impl LinkedImage {
         }
         if self.subsystem != pe::IMAGE_SUBSYSTEM_NATIVE {
             broken.push(format!("subsystem {} is not NATIVE", self.subsystem));
+        }
+        if self.subsystem_version != SUBSYSTEM_VERSION {
+            let ((major, minor), (least, of)) = (self.subsystem_version, SUBSYSTEM_VERSION);
+            broken.push(format!("the subsystem's version is {major}.{minor:02}, not {least}.{of:02}"));
         }
         for (flag, name) in [
             (pe::IMAGE_DLLCHARACTERISTICS_NX_COMPAT, "NX_COMPAT"),
