@@ -13,6 +13,7 @@ use irqlog_nt::{
 };
 
 use crate::{
+    check,
     file::WdfFile,
     globals::{self, text, unicode_string},
     lock::{Guarded, Locked},
@@ -37,6 +38,7 @@ pub struct DeviceInit {
     sddl: Vec<u16>,
     name: Vec<u16>,
     files: Option<FileConfig>,
+    of_files: Option<Attributes>,
     requests: Option<Attributes>,
 }
 
@@ -46,6 +48,7 @@ pub struct WdfDevice {
     name: Vec<u16>,
     link: Guarded<Vec<u16>>,
     pub files: Option<FileConfig>,
+    pub of_files: Option<Attributes>,
     pub requests: Option<Attributes>,
     pub default_queue: Guarded<Option<Reference>>,
     open: Guarded<Vec<Handle<WdfFile>>>,
@@ -68,6 +71,12 @@ impl Body for WdfDevice {
 }
 
 impl WdfDevice {
+    /// Whether requests cannot come yet: WdfControlFinishInitializing was not called.
+    pub const fn is_initializing(&self) -> bool {
+        // SAFETY: the WDM device lives as long as its object is not disposed of; only this driver's calls change the flag.
+        unsafe { (*self.wdm.as_ptr()).Flags & DO_DEVICE_INITIALIZING != 0 }
+    }
+
     /// A file was opened.
     pub fn add_file(&self, file: Handle<WdfFile>) {
         self.open.get(&mut Locked::new()).push(file);
@@ -92,7 +101,11 @@ pub unsafe extern "system" fn control_device_init_allocate(
     _: RawHandle,
     sddl: Option<&UnicodeString>,
 ) -> Box<DeviceInit> {
-    Box::new(DeviceInit { sddl: text(sddl), name: Vec::new(), files: None, requests: None })
+    check::passive();
+    if let Some(sddl) = sddl {
+        check::string(sddl);
+    }
+    Box::new(DeviceInit { sddl: text(sddl), name: Vec::new(), files: None, of_files: None, requests: None })
 }
 
 pub unsafe extern "system" fn device_init_free(_: *const c_void, init: Box<DeviceInit>) {
@@ -104,6 +117,10 @@ pub unsafe extern "system" fn device_init_assign_name(
     init: &mut DeviceInit,
     name: Option<&UnicodeString>,
 ) -> NtStatus {
+    check::passive();
+    if let Some(name) = name {
+        check::string(name);
+    }
     init.name = text(name);
     STATUS_SUCCESS
 }
@@ -112,9 +129,12 @@ pub unsafe extern "system" fn device_init_set_file_object_config(
     _: *const c_void,
     init: &mut DeviceInit,
     config: &FileConfig,
-    _: *const Attributes,
+    attributes: Option<&Attributes>,
 ) {
+    check::size::<FileConfig>(config.size);
+    check::attributes(attributes, check::LEVEL_AND_SCOPE);
     init.files = Some(*config);
+    init.of_files = attributes.copied();
 }
 
 pub unsafe extern "system" fn device_init_set_request_attributes(
@@ -122,6 +142,7 @@ pub unsafe extern "system" fn device_init_set_request_attributes(
     init: &mut DeviceInit,
     attributes: &Attributes,
 ) {
+    check::attributes(Some(attributes), check::OF_REQUESTS);
     init.requests = Some(*attributes);
 }
 
@@ -133,6 +154,8 @@ pub unsafe extern "system" fn device_create(
 ) -> NtStatus {
     const FILE_DEVICE_UNKNOWN: u32 = 0x22;
     const FILE_DEVICE_SECURE_OPEN: u32 = 0x100;
+    check::passive();
+    check::attributes(attributes, check::OF_QUEUES);
     let (Some(driver), Some(parts)) = (globals::bound(), init.as_ref()) else { return STATUS_INVALID_DEVICE_REQUEST };
     let (mut name, sddl) = (unicode_string(&parts.name), unicode_string(&parts.sddl));
     let mut wdm: *mut DeviceObject = null_mut();
@@ -159,6 +182,7 @@ pub unsafe extern "system" fn device_create(
         name: parts.name,
         link: Guarded::new(Vec::new()),
         files: parts.files,
+        of_files: parts.of_files,
         requests: parts.requests,
         default_queue: Guarded::new(None),
         open: Guarded::new(Vec::new()),
@@ -190,6 +214,8 @@ pub unsafe extern "system" fn device_create_symbolic_link(
     device: RawHandle,
     link: &UnicodeString,
 ) -> NtStatus {
+    check::passive();
+    check::string(link);
     let device = device.of::<WdfDevice>();
     let mut name = unicode_string(&device.name);
     // SAFETY: two counted strings that live during the call, and are only read.

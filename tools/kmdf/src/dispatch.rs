@@ -24,7 +24,8 @@ pub unsafe extern "system" fn dispatch(wdm: *mut DeviceObject, irp: *mut Irp) ->
     let file = irp.file();
     match irp.parameters().major {
         IRP_MJ_CREATE => {
-            device.add_file(object::create(WdfFile { wdm: file }, Some(device.clone().into_object()), None));
+            let parent = Some(device.clone().into_object());
+            device.add_file(object::create(WdfFile { wdm: file }, parent, device.of_files.as_ref()));
         }
         IRP_MJ_CLEANUP => call(device.files.and_then(|files| files.cleanup), device.file(file).as_ref()),
         IRP_MJ_CLOSE => close(&device, file),
@@ -50,9 +51,9 @@ fn call(callback: Option<Callback>, file: Option<&Handle<WdfFile>>) {
 }
 
 fn present(device: &Handle<WdfDevice>, irp: PendingIrp) -> NtStatus {
-    // Ours are required: FileObjectClass is neither WdfFileObjectNotRequired nor WdfFileObjectCanBeOptional, and the
-    // framework refuses a request without one (WDF_FILEOBJECT_CLASS, wdfdevice.h). One that
-    // IoBuildDeviceIoControlRequest made has none until its sender says which.
+    // Stricter than the real framework, which presents a request without a file object (fxpkgio.cpp, DispatchStep1 and
+    // DispatchStep2): irqlog.sys knows by it who lets go. One that IoBuildDeviceIoControlRequest made has none until its
+    // sender says which.
     let file = if irp.file().is_null() { None } else { device.file(irp.file()) };
     let Some(file) = file else {
         irp.complete(STATUS_INVALID_DEVICE_REQUEST, 0);

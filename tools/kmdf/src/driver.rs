@@ -5,9 +5,11 @@ use core::{ffi::c_void, mem::MaybeUninit};
 use irqlog_nt::{
     DriverObject, IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL,
     NtStatus, STATUS_SUCCESS, UnicodeString,
+    framework::{DRIVER_FLAGS, NO_DEVICE_ADD, ONE_DRIVER},
 };
 
 use crate::{
+    check,
     dispatch::dispatch,
     globals::{self, Bound, set_registry_path},
     object::{self, Attributes, Body, Callback, ObjectKind, RawHandle},
@@ -34,11 +36,21 @@ impl Body for WdfDriver {
 pub unsafe extern "system" fn driver_create(
     _: *const c_void,
     wdm: &mut DriverObject,
-    _: *const UnicodeString,
+    registry_path: &UnicodeString,
     attributes: Option<&Attributes>,
     config: &DriverConfig,
     out: Option<&mut MaybeUninit<RawHandle>>,
 ) -> NtStatus {
+    /// WDF_DRIVER_INIT_FLAGS.
+    const NON_PNP: u32 = 1;
+    const KNOWN_FLAGS: u32 = 7;
+    check::size::<DriverConfig>(config.size);
+    check::require(config.flags & !KNOWN_FLAGS == 0, &DRIVER_FLAGS);
+    check::passive();
+    check::string(registry_path);
+    check::require(globals::bound().is_none(), &ONE_DRIVER);
+    check::require(config.flags & NON_PNP == 0 || config.device_add.is_null(), &NO_DEVICE_ADD);
+    check::attributes(attributes, check::LEVEL_AND_SCOPE);
     let driver = object::create(WdfDriver, None, attributes).into_object();
     let raw = driver.raw();
     for major in [IRP_MJ_CREATE, IRP_MJ_CLOSE, IRP_MJ_CLEANUP, IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL] {

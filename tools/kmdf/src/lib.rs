@@ -6,7 +6,7 @@
 //! | Module | What |
 //! |---|---|
 //! | [`nt`] | the kernel routines it imports, declared here |
-//! | [`stop`] | bug checks |
+//! | [`stop`], [`check`] | bug checks; the framework's rules |
 //! | [`lock`] | the one spin lock, and what it guards |
 //! | [`object`] | handles, references, parents, contexts |
 //! | [`globals`] | the driver that is bound |
@@ -28,6 +28,7 @@
 
 extern crate alloc;
 
+mod check;
 mod device;
 mod dispatch;
 mod driver;

@@ -73,9 +73,9 @@ pub struct Attributes {
 /// The fields of WDF_OBJECT_CONTEXT_TYPE_INFO.
 #[repr(C)]
 pub struct ContextType {
-    size: u32,
-    name: *const c_char,
-    context_size: usize,
+    pub size: u32,
+    pub name: *const c_char,
+    pub context_size: usize,
     unique: *const Self,
     get_unique: *const c_void,
 }

@@ -10,15 +10,21 @@ use core::{ffi::c_void, mem::MaybeUninit};
 use irqlog_nt::{
     DeviceObject, IRP_MJ_INTERNAL_DEVICE_CONTROL, Irp, NtStatus, STATUS_CANCELLED, STATUS_INVALID_DEVICE_REQUEST,
     STATUS_INVALID_PARAMETER, STATUS_NO_MORE_ENTRIES, STATUS_NOT_FOUND, STATUS_SUCCESS,
+    framework::{
+        DEFAULT_QUEUE_BEFORE, FIND_IN_MANUAL, MANUAL_QUEUE, ONE_DEFAULT_QUEUE, PASSIVE_QUEUE, QUEUE_CALLBACK,
+        QUEUE_HANDLE,
+    },
 };
 
 use crate::{
+    check,
     device::WdfDevice,
     file::WdfFile,
     irp::{PendingIrp, cancelled_request},
     lock::{Guarded, Locked},
+    nt,
     object::{self, Attributes, Body, Handle, ObjectKind, RawHandle, Reference},
-    request::{self, WdfRequest},
+    request::{self, Slot, WdfRequest},
 };
 
 type DeviceControl = unsafe extern "system" fn(RawHandle, RawHandle, usize, usize, u32);
@@ -47,8 +53,25 @@ pub struct QueueConfig {
     driver: *mut c_void,
 }
 
+impl QueueConfig {
+    /// Whether it has a callback for I/O.
+    const fn calls(&self) -> bool {
+        !self.on_default.is_null()
+            || !self.on_read.is_null()
+            || !self.on_write.is_null()
+            || self.on_device_control.is_some()
+            || self.on_internal_device_control.is_some()
+    }
+}
+
 /// WDFQUEUE.
 pub struct WdfQueue {
+    is_manual: bool,
+    /// Its callbacks are for PASSIVE_LEVEL: WdfExecutionLevelPassive.
+    is_passive: bool,
+    /// How many requests the driver gets at once, and how many it has; the others wait in `held`.
+    most: u32,
+    presented: Guarded<u32>,
     on_device_control: Option<DeviceControl>,
     on_internal_device_control: Option<DeviceControl>,
     on_canceled: Option<Canceled>,
@@ -66,11 +89,27 @@ pub unsafe extern "system" fn io_queue_create(
     attributes: Option<&Attributes>,
     out: Option<&mut MaybeUninit<RawHandle>>,
 ) -> NtStatus {
+    const PASSIVE: i32 = 2;
+    check::attributes(attributes, check::OF_QUEUES);
+    check::size::<QueueConfig>(config.size);
+    check::require(config.default != 0 || out.is_some(), &QUEUE_HANDLE);
+    // The real one has a sequential queue too.
     if config.dispatch != PARALLEL && config.dispatch != MANUAL {
         return STATUS_INVALID_PARAMETER;
     }
+    let is_manual = config.dispatch == MANUAL;
+    check::require(!is_manual || (!config.calls() && config.presented == 0), &MANUAL_QUEUE);
+    check::require(is_manual || config.calls(), &QUEUE_CALLBACK);
     let device = device.of::<WdfDevice>();
+    if config.default != 0 {
+        check::require(device.is_initializing(), &DEFAULT_QUEUE_BEFORE);
+        check::require(device.default_queue.get(&mut Locked::new()).is_none(), &ONE_DEFAULT_QUEUE);
+    }
     let queue = WdfQueue {
+        is_manual,
+        is_passive: attributes.is_some_and(|attributes| attributes.execution_level == PASSIVE),
+        most: config.presented,
+        presented: Guarded::new(0),
         on_device_control: config.on_device_control,
         on_internal_device_control: config.on_internal_device_control,
         on_canceled: config.on_canceled,
@@ -81,29 +120,58 @@ pub unsafe extern "system" fn io_queue_create(
         out.write(queue.raw());
     }
     if config.default != 0 {
-        let before = device.default_queue.get(&mut Locked::new()).replace(queue);
-        drop(before);
+        *device.default_queue.get(&mut Locked::new()) = Some(queue);
     }
     STATUS_SUCCESS
 }
 
-/// Makes a request of an IRP and hands it to the driver.
+/// Makes a request of an IRP and hands it to the driver, at once or when it has completed an earlier one.
 pub fn present(device: &WdfDevice, file: Handle<WdfFile>, irp: PendingIrp) {
     let queue = device.default_queue.get(&mut Locked::new()).clone().map(Reference::typed::<WdfQueue>);
-    let parameters = irp.parameters();
-    let callback = queue.as_ref().and_then(|queue| match parameters.major {
+    let request = object::create(WdfRequest::new(irp, file), None, device.requests.as_ref());
+    let Some(queue) = queue else { return request::complete(request, STATUS_INVALID_DEVICE_REQUEST, 0) };
+    let mut locked = Locked::new();
+    let presented = queue.presented.get(&mut locked);
+    if *presented < queue.most {
+        *presented += 1;
+        drop(locked);
+        return deliver(&queue, request);
+    }
+    drop(locked);
+    hold(&queue, request);
+}
+
+/// Calls the driver for a request that was counted as presented.
+fn deliver(queue: &Handle<WdfQueue>, request: Handle<WdfRequest>) {
+    let parameters = request.irp.parameters();
+    let callback = match parameters.major {
         IRP_MJ_INTERNAL_DEVICE_CONTROL => queue.on_internal_device_control,
         _ => queue.on_device_control,
-    });
-    let request = object::create(WdfRequest::new(irp, file), None, device.requests.as_ref());
-    match (callback, queue) {
-        (Some(callback), Some(queue)) => {
-            let (output, input) = (parameters.output_length, parameters.input_length);
-            // SAFETY: EvtIoDeviceControl or EvtIoInternalDeviceControl as the driver gave it; `queue` and `request` keep
-            // the objects alive.
-            unsafe { callback(queue.raw(), request.raw(), output, input, parameters.code) };
-        }
-        _ => request::complete(request, STATUS_INVALID_DEVICE_REQUEST, 0),
+    };
+    *request.slot.get(&mut Locked::new()) = Some(Slot { queue: queue.clone().into_object(), free: present_next });
+    let Some(callback) = callback else { return request::complete(request, STATUS_INVALID_DEVICE_REQUEST, 0) };
+    if queue.is_passive {
+        // SAFETY: it takes nothing, at any IRQL.
+        check::require(unsafe { nt::KeGetCurrentIrql() } == 0, &PASSIVE_QUEUE);
+    }
+    let (output, input) = (parameters.output_length, parameters.input_length);
+    // SAFETY: EvtIoDeviceControl or EvtIoInternalDeviceControl as the driver gave it; `queue` and `request` keep the
+    // objects alive.
+    unsafe { callback(queue.raw(), request.raw(), output, input, parameters.code) };
+}
+
+/// A presented request has left the driver: the next one that waits takes its place.
+fn present_next(queue: Reference) {
+    let queue = queue.typed::<WdfQueue>();
+    let mut locked = Locked::new();
+    *queue.presented.get(&mut locked) -= 1;
+    drop(locked);
+    if queue.is_manual {
+        return;
+    }
+    if let Some(next) = take(queue.raw(), |_| true) {
+        *queue.presented.get(&mut Locked::new()) += 1;
+        deliver(&queue, next);
     }
 }
 
@@ -113,6 +181,16 @@ pub unsafe extern "system" fn request_forward_to_io_queue(
     queue: RawHandle,
 ) -> NtStatus {
     let (request, queue) = (request.of::<WdfRequest>(), queue.of::<WdfQueue>());
+    let slot = request.slot.get(&mut Locked::new()).take();
+    hold(&queue, request);
+    if let Some(slot) = slot {
+        (slot.free)(slot.queue);
+    }
+    STATUS_SUCCESS
+}
+
+/// Keeps a request until it is taken out, presented, or cancelled.
+fn hold(queue: &Handle<WdfQueue>, request: Handle<WdfRequest>) {
     let mut locked = Locked::new();
     queue.held.get(&mut locked).push(request.clone());
     *request.queue.get(&mut locked) = Some(queue.clone().into_object());
@@ -120,10 +198,9 @@ pub unsafe extern "system" fn request_forward_to_io_queue(
     drop(locked);
     if is_cancelled {
         // Cancelled before the routine was there, and we got it back: the end is ours.
-        let _held = let_go(&queue, &request);
+        let _held = let_go(queue, &request);
         request::complete(request, STATUS_CANCELLED, 0);
     }
-    STATUS_SUCCESS
 }
 
 /// What a queue kept of a request, to be dropped without the lock.
@@ -194,6 +271,7 @@ pub unsafe extern "system" fn io_queue_retrieve_found_request(
     found: RawHandle,
     out: &mut MaybeUninit<RawHandle>,
 ) -> NtStatus {
+    check::require(queue.of::<WdfQueue>().is_manual, &FIND_IN_MANUAL);
     give(take(queue, |request| request.raw() == found).map(|request| request.raw()), STATUS_NOT_FOUND, out)
 }
 
@@ -206,6 +284,7 @@ pub unsafe extern "system" fn io_queue_find_request(
     out: &mut MaybeUninit<RawHandle>,
 ) -> NtStatus {
     let queue = queue.of::<WdfQueue>();
+    check::require(queue.is_manual, &FIND_IN_MANUAL);
     let mut locked = Locked::new();
     let held = queue.held.get(&mut locked);
     let start = if after.is_null() {

@@ -4,10 +4,11 @@ use core::{ffi::c_void, mem::MaybeUninit, ptr::null_mut};
 
 use irqlog_nt::{
     KEY_VALUE_PARTIAL_INFORMATION, KeyValuePartialInformation, NtStatus, OBJ_KERNEL, ObjectAttributes, REG_DWORD,
-    REG_SZ, STATUS_BUFFER_OVERFLOW, STATUS_OBJECT_TYPE_MISMATCH, STATUS_SUCCESS, UnicodeString,
+    REG_SZ, STATUS_BUFFER_OVERFLOW, STATUS_OBJECT_TYPE_MISMATCH, STATUS_SUCCESS, UnicodeString, framework::VALUE_ROOM,
 };
 
 use crate::{
+    check,
     globals::{registry_path, unicode_string},
     nt,
     object::{self, Attributes, Body, ObjectKind, RawHandle},
@@ -34,6 +35,8 @@ pub unsafe extern "system" fn driver_open_parameters_registry_key(
     attributes: Option<&Attributes>,
     out: &mut MaybeUninit<RawHandle>,
 ) -> NtStatus {
+    check::passive();
+    check::attributes(attributes, check::PLAIN);
     let mut path = registry_path();
     path.extend("\\Parameters".encode_utf16());
     let mut name = unicode_string(&path);
@@ -67,6 +70,8 @@ struct Value {
 }
 
 fn query(key: RawHandle, name: &UnicodeString) -> Result<Value, NtStatus> {
+    check::passive();
+    check::string(name);
     let key = key.of::<WdfKey>();
     let header = KeyValuePartialInformation { TitleIndex: 0, Type: 0, DataLength: 0 };
     let mut value = Value { header, data: [0; 256] };
@@ -110,24 +115,28 @@ pub unsafe extern "system" fn registry_query_unicode_string(
     out_length: Option<&mut MaybeUninit<u16>>,
     out: Option<&mut UnicodeString>,
 ) -> NtStatus {
+    if let Some(out) = &out {
+        check::string(out);
+        check::require(out.MaximumLength != 0, &VALUE_ROOM);
+    }
     let value = match query(key, name) {
         Ok(value) if value.header.Type == REG_SZ => value,
         Ok(_) => return STATUS_OBJECT_TYPE_MISMATCH,
         Err(status) => return status,
     };
-    // The value is stored with its terminating zero; a counted string has none.
+    // The value is stored with its terminating zero, which has to fit although it is not counted.
     let stored = (value.header.DataLength as usize).min(value.data.len()) & !1;
-    let text = stored.saturating_sub(2);
     if let Some(out_length) = out_length {
         out_length.write(stored as u16);
     }
     let Some(out) = out else { return STATUS_SUCCESS };
-    if text > usize::from(out.MaximumLength) {
+    if stored > usize::from(out.MaximumLength) {
         return STATUS_BUFFER_OVERFLOW;
     }
-    // SAFETY: the buffer of the driver's string has MaximumLength bytes, and `text` is no more than that, nor than what
+    // SAFETY: the buffer of the driver's string has MaximumLength bytes, and `stored` is no more than that, nor than what
     // `data` has; `data` is our own, so the two do not overlap.
-    unsafe { core::ptr::copy_nonoverlapping(value.data.as_ptr(), out.Buffer.cast::<u8>(), text) };
-    out.Length = text as u16;
+    unsafe { core::ptr::copy_nonoverlapping(value.data.as_ptr(), out.Buffer.cast::<u8>(), stored) };
+    let is_terminated = value.data.get(..stored).is_some_and(|text| text.ends_with(&[0, 0]));
+    out.Length = (if is_terminated { stored - 2 } else { stored }) as u16;
     STATUS_SUCCESS
 }

@@ -7,17 +7,25 @@ use core::{
 };
 
 use irqlog_nt::{
-    METHOD_BUFFERED, METHOD_IN_DIRECT, METHOD_OUT_DIRECT, NtStatus, STATUS_BUFFER_TOO_SMALL,
-    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_REQUEST, STATUS_SUCCESS, method,
+    IRP_MJ_DEVICE_CONTROL, METHOD_BUFFERED, METHOD_IN_DIRECT, METHOD_OUT_DIRECT, NtStatus, STATUS_BUFFER_TOO_SMALL,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_REQUEST, STATUS_SUCCESS, framework::INFORMATION, method,
 };
 
 use crate::{
+    check,
     file::WdfFile,
     irp::PendingIrp,
-    lock::Guarded,
+    lock::{Guarded, Locked},
     object::{self, Body, Handle, ObjectKind, RawHandle, Reference},
     stop::{self, REQUEST_COMPLETED_TWICE},
 };
+
+/// The place among the requests that a queue has presented.
+pub struct Slot {
+    pub queue: Reference,
+    /// Gives the place back, without the lock.
+    pub free: fn(Reference),
+}
 
 /// WDFREQUEST.
 pub struct WdfRequest {
@@ -25,6 +33,7 @@ pub struct WdfRequest {
     pub file: Handle<WdfFile>,
     /// The manual queue that holds it.
     pub queue: Guarded<Option<Reference>>,
+    pub slot: Guarded<Option<Slot>>,
     completed: AtomicBool,
 }
 
@@ -34,17 +43,30 @@ impl Body for WdfRequest {
 
 impl WdfRequest {
     pub const fn new(irp: PendingIrp, file: Handle<WdfFile>) -> Self {
-        Self { irp, file, queue: Guarded::new(None), completed: AtomicBool::new(false) }
+        Self { irp, file, queue: Guarded::new(None), slot: Guarded::new(None), completed: AtomicBool::new(false) }
     }
 }
+
+/// KPROCESSOR_MODE of a request that a program made.
+const USER_MODE: i8 = 1;
 
 /// Completes the IRP and deletes the request. IRQL: <= DISPATCH_LEVEL.
 pub fn complete(request: Handle<WdfRequest>, status: NtStatus, information: usize) {
     if request.completed.swap(true, Ordering::AcqRel) {
         stop::violation(REQUEST_COMPLETED_TWICE, c"request was completed twice", request.raw().as_ptr());
     }
+    let parameters = request.irp.parameters();
+    let is_checked = parameters.major == IRP_MJ_DEVICE_CONTROL
+        && request.irp.requestor_mode() == USER_MODE
+        && parameters.output_length > 0
+        && status >= 0;
+    check::require(!is_checked || information <= parameters.output_length, &INFORMATION);
+    let slot = request.slot.get(&mut Locked::new()).take();
     request.irp.complete(status, information);
     object::delete(&request.into_object());
+    if let Some(slot) = slot {
+        (slot.free)(slot.queue);
+    }
 }
 
 pub unsafe extern "system" fn request_complete(_: *const c_void, request: RawHandle, status: NtStatus) {

@@ -2,6 +2,8 @@
 
 use core::ffi::{CStr, c_void};
 
+use irqlog_nt::framework::FrameworkRule;
+
 use crate::nt;
 
 /// WDF_VIOLATION (bugcodes.h).
@@ -18,6 +20,24 @@ pub fn violation(reason: usize, what: &CStr, object: *const c_void) -> ! {
     // SAFETY: the format takes a string and a pointer; `what` ends with a zero and lives during the call.
     unsafe { nt::DbgPrint(c"WDFLDR (test framework): %s: %p\n".as_ptr(), what.as_ptr(), object) };
     bug_check(WDF_VIOLATION, reason, object as usize)
+}
+
+/// First parameter of WDF_VIOLATION for a broken rule. Ours: the real framework has a status or a break instead.
+const BROKEN_RULE: usize = 0x1000;
+
+/// Ends the run: the driver broke a rule, which is named with its source. Any IRQL.
+pub fn broken(rule: &FrameworkRule) -> ! {
+    let FrameworkRule { name, text, source } = *rule;
+    // SAFETY: the format takes three strings; each ends with a zero and lives during the call.
+    unsafe {
+        nt::DbgPrint(
+            c"WDFLDR (test framework): rule %s is broken: %s (%s)\n".as_ptr(),
+            name.as_ptr(),
+            text.as_ptr(),
+            source.as_ptr(),
+        )
+    };
+    bug_check(WDF_VIOLATION, BROKEN_RULE, core::ptr::from_ref(rule) as usize)
 }
 
 /// Ends the run: the driver called the function at `index`, which this framework does not have. Any IRQL.

@@ -7,10 +7,13 @@ use core::{
     sync::atomic::{AtomicPtr, Ordering},
 };
 
-use irqlog_nt::{DriverObject, NtStatus, STATUS_INVALID_PARAMETER, STATUS_SUCCESS, UnicodeString};
+use irqlog_nt::{
+    DriverObject, NtStatus, STATUS_INVALID_PARAMETER, STATUS_SUCCESS, UnicodeString,
+    framework::{BINDING, RELEASED},
+};
 
 use crate::{
-    device,
+    check, device,
     driver::{self, delete_driver},
     globals::{Globals, globals, set_registry_path, text},
     object, queue, registry, request, stop, timer, waitlock,
@@ -40,7 +43,7 @@ pub struct BindInfo {
     minor: u32,
     build: u32,
     function_count: u32,
-    function_table: NonNull<*const Table>,
+    function_table: Option<NonNull<*const Table>>,
     module: *mut c_void,
 }
 
@@ -95,18 +98,17 @@ pub unsafe extern "system" fn WdfVersionBind(
     bind: &BindInfo,
     globals_out: &mut MaybeUninit<*const Globals>,
 ) -> NtStatus {
-    let is_ours = bind.size as usize == size_of::<BindInfo>()
-        && bind.major == 1
-        && bind.minor <= 31
-        && bind.function_count as usize <= generated::ENTRIES;
+    let is_ours = bind.size as usize == size_of::<BindInfo>() && bind.major == 1 && bind.minor <= 31;
     if !is_ours {
         return STATUS_INVALID_PARAMETER;
     }
+    check::require(RELEASED.contains(&(bind.minor, bind.function_count)), &BINDING);
+    let Some(function_table) = bind.function_table else { stop::broken(&BINDING) };
     fill();
     set_registry_path(text(registry_path));
     // SAFETY: the bind structure's size and version are ours, so the field is the address of the driver's own variable
     // for the table, which nothing else uses before this function has returned.
-    unsafe { bind.function_table.write(&raw const generated::TABLE) };
+    unsafe { function_table.write(&raw const generated::TABLE) };
     globals_out.write(globals());
     STATUS_SUCCESS
 }

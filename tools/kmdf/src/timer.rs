@@ -1,11 +1,16 @@
 //! Timers: a KTIMER with a DPC.
 
-use core::{cell::UnsafeCell, ffi::c_void, mem::MaybeUninit};
+use core::{
+    cell::UnsafeCell,
+    ffi::c_void,
+    mem::MaybeUninit,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use irqlog_nt::{Kdpc, Ktimer, NtStatus, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
 
 use crate::{
-    nt,
+    check, nt,
     object::{self, Attributes, Body, Callback, ObjectKind, RawHandle},
 };
 
@@ -26,6 +31,8 @@ pub struct WdfTimer {
     dpc: UnsafeCell<MaybeUninit<Kdpc>>,
     callback: Callback,
     period: i32,
+    /// Stops that wait; a start is ignored meanwhile (shared/core/fxtimer.cpp, FxTimer::Start).
+    stops: AtomicU32,
 }
 
 impl Body for WdfTimer {
@@ -63,11 +70,13 @@ pub unsafe extern "system" fn timer_create(
     attributes: Option<&Attributes>,
     out: &mut MaybeUninit<RawHandle>,
 ) -> NtStatus {
+    check::attributes(attributes, check::OF_TIMERS);
+    check::size::<TimerConfig>(config.size);
     let (Some(callback), Some(attributes)) = (config.callback, attributes) else {
         return STATUS_INVALID_PARAMETER;
     };
-    // A timer needs a parent, and serialising its callback with others is not implemented.
-    if attributes.parent.is_null() || config.automatic_serialization != 0 {
+    // Serialising its callback with others is not implemented.
+    if config.automatic_serialization != 0 {
         return STATUS_INVALID_PARAMETER;
     }
     let timer = WdfTimer {
@@ -75,6 +84,7 @@ pub unsafe extern "system" fn timer_create(
         dpc: UnsafeCell::new(MaybeUninit::zeroed()),
         callback,
         period: config.period as i32,
+        stops: AtomicU32::new(0),
     };
     let timer = object::create(timer, None, Some(attributes));
     // SAFETY: memory for a KTIMER that stays where it is until the object is freed; the driver has no handle yet.
@@ -95,17 +105,24 @@ unsafe extern "system" fn fired(_: *mut Kdpc, context: *mut c_void, _: *mut c_vo
 
 pub unsafe extern "system" fn timer_start(_: *const c_void, timer: RawHandle, due: i64) -> u8 {
     let timer = timer.of::<WdfTimer>();
+    if timer.stops.load(Ordering::Acquire) != 0 {
+        return 0;
+    }
     // SAFETY: both were initialised by `timer_create` and stay where they are; the kernel's lock guards what is in them.
     unsafe { nt::KeSetTimerEx(timer.ktimer(), due, timer.period, timer.dpc.get().cast()) }
 }
 
 pub unsafe extern "system" fn timer_stop(_: *const c_void, timer: RawHandle, wait: u8) -> u8 {
     let timer = timer.of::<WdfTimer>();
-    let was_queued = timer.cancel();
-    if wait != 0 {
-        flush();
-        // The callback may have started it again meanwhile.
-        timer.cancel();
+    if wait == 0 {
+        return timer.cancel();
     }
+    check::passive();
+    timer.stops.fetch_add(1, Ordering::AcqRel);
+    let was_queued = timer.cancel();
+    flush();
+    // The callback may have looked at the count before, and have started it again.
+    timer.cancel();
+    timer.stops.fetch_sub(1, Ordering::AcqRel);
     was_queued
 }

@@ -5,7 +5,7 @@ use core::{cell::UnsafeCell, ffi::c_void, mem::MaybeUninit, ptr::null_mut};
 use irqlog_nt::{Kevent, NtStatus, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
 
 use crate::{
-    globals, nt,
+    check, globals, nt,
     object::{self, Attributes, Body, ObjectKind, RawHandle},
 };
 
@@ -24,6 +24,7 @@ pub unsafe extern "system" fn wait_lock_create(
     attributes: Option<&Attributes>,
     out: &mut MaybeUninit<RawHandle>,
 ) -> NtStatus {
+    check::attributes(attributes, check::PLAIN);
     // A lock whose attributes name no parent belongs to the driver.
     let driver = globals::bound().map(|bound| bound.object);
     let lock = object::create(WdfWaitLock(UnsafeCell::new(MaybeUninit::zeroed())), driver, attributes);
@@ -38,6 +39,7 @@ pub unsafe extern "system" fn wait_lock_acquire(_: *const c_void, lock: RawHandl
     if !timeout.is_null() {
         return STATUS_INVALID_PARAMETER;
     }
+    check::passive();
     let lock = lock.of::<WdfWaitLock>();
     // SAFETY: `wait_lock_create` initialised it, and `lock` keeps it alive during the wait. A wait without timeout is for
     // IRQL <= APC_LEVEL, and so is WdfWaitLockAcquire.

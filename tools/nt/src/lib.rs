@@ -6,6 +6,7 @@
 //! | [`status`] | the NTSTATUS values in use |
 //! | [`irql`] | interrupt request levels, and rules over them |
 //! | [`routines`] | the kernel routines that anything here calls or provides, one row each |
+//! | [`framework`] | the rules of KMDF that a driver keeps |
 //!
 //! # To add a routine
 //!
@@ -23,6 +24,7 @@
 
 #![no_std]
 
+pub mod framework;
 pub mod irql;
 pub mod routines;
 pub mod status;

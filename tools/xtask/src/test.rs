@@ -50,6 +50,7 @@ const STEPS: &[Step] = &[
     Step { name: "windows-cli", slow: true, run: windows_cli },
     Step { name: "packages", slow: true, run: package::check },
     Step { name: "rig-images", slow: false, run: || rig::prepare(NATIVE) },
+    Step { name: "kmdf-rules", slow: false, run: kmdf_rules },
     Step { name: "scenarios-rig-x64", slow: false, run: || scenarios_in(World::RigX64) },
     Step { name: "scenarios-rig-arm64", slow: true, run: || scenarios_in(World::RigArm64) },
     Step { name: "record-path-coverage", slow: false, run: coverage },
@@ -72,6 +73,11 @@ fn scenarios_in(world: World) -> Result<()> {
 /// irqlog.exe as it is packaged, for both architectures, and what it imports.
 fn windows_cli() -> Result<()> {
     Arch::ALL.into_iter().try_for_each(|arch| imagecheck::windows_cli(arch, &drivers::windows_cli(arch)?))
+}
+
+/// The rules of KMDF, each with its source and what breaks it: the scenario of that name, with what it prints.
+fn kmdf_rules() -> Result<()> {
+    run(rig::command(NATIVE, &drivers::images(NATIVE))?.args(["run", "kmdf-rules"]))
 }
 
 /// The checked driver, in the scenarios in which its locks are used as they should be.

@@ -10,14 +10,13 @@ use irqlog_wire::{bugcheck::LOCK_VIOLATION, irql::DIRQL_MIN};
 
 use super::{DEFAULT_PROCESSORS, Scenario, Stage, as_process, stop_last};
 use crate::{
-    images,
     nt::{
         exports, interrupt,
         io::{Control, File, Requestor},
         machine::{raise, run_thread},
         report::EXIT_BROKEN,
     },
-    service::{check_nothing_is_left, load_library},
+    service::check_nothing_is_left,
 };
 
 /// The scenarios of this module.
@@ -39,12 +38,6 @@ pub const ALL: &[Scenario] = &[
         processors: DEFAULT_PROCESSORS,
         about: "a driver that lets irqlog go while its interrupts still log ends in a bug check that says so",
         run: broken_disconnect,
-    },
-    Scenario {
-        name: "refusal",
-        processors: DEFAULT_PROCESSORS,
-        about: "a KMDF function that is not implemented is refused by name",
-        run: refusal,
     },
 ];
 
@@ -126,7 +119,10 @@ fn broken_disconnect(stage: &Stage) -> Result<()> {
 }
 
 /// Runs `misdeed` in a child; its exit status and what it said.
-fn in_child(misdeed: impl FnOnce()) -> Result<(i32, String)> {
+///
+/// # Errors
+/// If there can be no child.
+pub fn in_child(misdeed: impl FnOnce()) -> Result<(i32, String)> {
     let mut said = std::fs::File::options()
         .read(true)
         .write(true)
@@ -237,53 +233,6 @@ fn guards(_: &Stage) -> Result<()> {
             ensure!(status == EXIT_BROKEN, "{what}: exit status {status}");
             ensure!(said.contains(words), "{what}: the report does not say {words:?}:\n{said}");
         }
-        Ok(())
-    })
-}
-
-/// The bind structure of KMDF's loader (`testdata/kmdf-abi.json`).
-#[repr(C)]
-struct BindInfo {
-    size: u32,
-    component: usize,
-    version: [u32; 3],
-    function_count: u32,
-    function_table: *mut *const usize,
-    module: usize,
-}
-
-fn refusal(stage: &Stage) -> Result<()> {
-    as_process(|| {
-        let image = load_library(&stage.image("WDFLDR.sys"))?;
-        let bind = image.export("WdfVersionBind").context("WdfVersionBind")?;
-        let mut table: *const usize = std::ptr::null();
-        let mut info = BindInfo {
-            size: size_of::<BindInfo>() as u32,
-            component: 0,
-            version: [1, 31, 0],
-            function_count: 458,
-            function_table: &raw mut table,
-            module: 0,
-        };
-        let mut globals = 0_usize;
-        // SAFETY: the routine has this signature; the pointers are to our stack.
-        let status = unsafe {
-            let bind: extern "efiapi" fn(usize, usize, *mut BindInfo, *mut usize) -> i32 = std::mem::transmute(bind);
-            bind(0, 0, &raw mut info, &raw mut globals)
-        };
-        ensure!(status == 0 && !table.is_null(), "WdfVersionBind: {status:#x}");
-        // SAFETY: the table has 458 entries; index 0 is WdfChildListCreate.
-        let first = unsafe { *table };
-        ensure!(images::is_code(first), "the table's first entry is no code");
-        let (status, said) = in_child(|| {
-            // SAFETY: a function of the table, called as a driver would.
-            unsafe {
-                let function: extern "efiapi" fn(usize) = std::mem::transmute(first);
-                function(globals);
-            }
-        })?;
-        ensure!(status == EXIT_BROKEN, "exit status {status}");
-        ensure!(said.contains("WdfChildListCreate is not implemented") && said.contains("bug check 0x10d"), "{said}");
         Ok(())
     })
 }

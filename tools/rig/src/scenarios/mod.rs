@@ -3,6 +3,7 @@
 mod basic;
 mod coverage;
 mod crashes;
+mod framework;
 mod guards;
 mod interrupts;
 mod order;
@@ -110,6 +111,7 @@ pub struct Scenario {
 pub const ALL: &[&[Scenario]] = &[
     rules::ALL,
     guards::ALL,
+    framework::ALL,
     interrupts::ALL,
     basic::ALL,
     order::ALL,
