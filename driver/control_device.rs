@@ -93,24 +93,21 @@ fn free_init(init: PWDFDEVICE_INIT) {
     }
 }
 
-/// Sets the file-object callbacks and the context of requests. IRQL: PASSIVE_LEVEL.
+/// Sets the file-object callbacks, and the contexts of files and requests. IRQL: PASSIVE_LEVEL.
 fn prepare(init: PWDFDEVICE_INIT) {
     let mut files = WDF_FILEOBJECT_CONFIG {
         Size: size_field::<WDF_FILEOBJECT_CONFIG>(),
         EvtFileCleanup: Some(wait::file_cleanup),
         AutoForwardCleanupClose: WdfUseDefault,
-        // We keep nothing in a file object.
+        // What we keep of a file is in its context.
         FileObjectClass: WdfFileObjectWdfCannotUseFsContexts,
         ..WDF_FILEOBJECT_CONFIG::default()
     };
-    // SAFETY: `init` is ours, the structure is initialised with its size. PASSIVE_LEVEL.
+    let mut of_files = attributes();
+    of_files.ContextTypeInfo = wait::file_context_type();
+    // SAFETY: `init` is ours, both structures are initialised with their sizes and the type is static. PASSIVE_LEVEL.
     unsafe {
-        call_unsafe_wdf_function_binding!(
-            WdfDeviceInitSetFileObjectConfig,
-            init,
-            &raw mut files,
-            WDF_NO_OBJECT_ATTRIBUTES
-        );
+        call_unsafe_wdf_function_binding!(WdfDeviceInitSetFileObjectConfig, init, &raw mut files, &raw mut of_files);
     };
     let mut requests = attributes();
     requests.ContextTypeInfo = wait::context_type();

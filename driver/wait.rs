@@ -9,13 +9,18 @@
 //! left.
 //!
 //! *There is a limit*, for each handle and in all: a handler counts its request under a lock that only handlers of WAIT
-//! acquire, so between look and addition the count can only fall. A request that is cancelled leaves by itself.
+//! and cleanup acquire, so between look and addition the count can only fall. A request that is cancelled leaves by
+//! itself.
+//!
+//! *A closed handle has no request left:* cleanup marks the file under the same lock before it takes the requests out,
+//! and a handler that finds the mark refuses. Without it a request that races the last CloseHandle could be queued
+//! behind the cleanup, and would keep the file, and with it the driver's unload, until a record comes.
 //!
 //! *Every request ends once:* only code that has taken a request out of the queue completes it, and taking out is
 //! atomic in the framework. That code is the timer's callback, the cleanup of the handle, or the framework itself when
 //! the request is cancelled.
 
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use irqlog_recorder::{
     request::Refusal,
@@ -46,7 +51,7 @@ static QUEUE: AtomicPtr<core::ffi::c_void> = AtomicPtr::new(core::ptr::null_mut(
 static TIMER: AtomicPtr<core::ffi::c_void> = AtomicPtr::new(core::ptr::null_mut());
 /// Whether the timer runs.
 static STATE: TimerState = TimerState::new();
-/// Held while a request is counted and pended.
+/// Held while a request is counted and pended, and while a file is marked as closed.
 static ADMISSION: AtomicPtr<core::ffi::c_void> = AtomicPtr::new(core::ptr::null_mut());
 
 /// What every request carries: the count that its caller has seen, and its handle.
@@ -71,9 +76,23 @@ static CONTEXT_TYPE: ContextType = ContextType(WDF_OBJECT_CONTEXT_TYPE_INFO {
     EvtDriverGetUniqueContextType: None,
 });
 
+/// What every file carries: whether its last handle is closed.
+static FILE_CONTEXT_TYPE: ContextType = ContextType(WDF_OBJECT_CONTEXT_TYPE_INFO {
+    Size: size_field::<WDF_OBJECT_CONTEXT_TYPE_INFO>(),
+    ContextName: c"irqlog file".as_ptr().cast(),
+    ContextSize: size_of::<AtomicBool>() as u64,
+    UniqueType: &raw const FILE_CONTEXT_TYPE.0,
+    EvtDriverGetUniqueContextType: None,
+});
+
 /// The type of the requests' context. IRQL: any.
 pub const fn context_type() -> PCWDF_OBJECT_CONTEXT_TYPE_INFO {
     &raw const CONTEXT_TYPE.0
+}
+
+/// The type of the files' context. IRQL: any.
+pub const fn file_context_type() -> PCWDF_OBJECT_CONTEXT_TYPE_INFO {
+    &raw const FILE_CONTEXT_TYPE.0
 }
 
 /// Creates queue and timer. IRQL: PASSIVE_LEVEL.
@@ -136,8 +155,8 @@ fn start_timer() {
 /// IRQL: PASSIVE_LEVEL.
 ///
 /// # Errors
-/// STATUS_QUOTA_EXCEEDED if as many as may be are pended already, or what the framework says when it does not take the
-/// request; it is the caller's still.
+/// STATUS_QUOTA_EXCEEDED if as many as may be are pended already, STATUS_CANCELLED if the handle is closed, or what the
+/// framework says when it does not take the request; it is the caller's still.
 pub fn wait(recorder: &DriverRecorder, request: WDFREQUEST, seen: u64) -> Result<(), NTSTATUS> {
     if recorder.written() != seen {
         answer(recorder, request);
@@ -150,6 +169,9 @@ pub fn wait(recorder: &DriverRecorder, request: WDFREQUEST, seen: u64) -> Result
     let queue: WDFQUEUE = QUEUE.load(Ordering::Acquire).cast();
     {
         let _admission = Admission::lock();
+        if closed(file).is_some_and(|closed| closed.load(Ordering::Relaxed)) {
+            return Err(STATUS_CANCELLED);
+        }
         pended(queue, file)?.admit().map_err(status::of)?;
         // SAFETY: the request is ours and the queue exists as long as requests come.
         check(unsafe { call_unsafe_wdf_function_binding!(WdfRequestForwardToIoQueue, request, queue) })?;
@@ -183,6 +205,19 @@ fn pended(queue: WDFQUEUE, file: WDFFILEOBJECT) -> Result<Pended, NTSTATUS> {
         }
     }
     Err(status::of(Refusal::TooManyWaits))
+}
+
+/// The mark of a file, which cleanup sets; `None` without a file. IRQL: any.
+fn closed<'f>(file: WDFFILEOBJECT) -> Option<&'f AtomicBool> {
+    if file.is_null() {
+        return None;
+    }
+    // SAFETY: every file of the device has this context (`WdfDeviceInitSetFileObjectConfig`), and lives while a request
+    // of it, or its cleanup, is handled.
+    let context =
+        unsafe { call_unsafe_wdf_function_binding!(WdfObjectGetTypedContextWorker, file.cast(), file_context_type()) };
+    // SAFETY: zeroed memory of that type, or null, which is only ever borrowed shared.
+    unsafe { context.cast::<AtomicBool>().as_ref() }
 }
 
 /// The lock of those who pend a request, held. Dropping it gives it back.
@@ -313,6 +348,13 @@ fn dereference(found: WDFREQUEST) {
 
 /// Ends the WAIT requests of a handle that is closed. IRQL: PASSIVE_LEVEL.
 pub unsafe extern "C" fn file_cleanup(file: WDFFILEOBJECT) {
+    {
+        // From here on no handler adds a request of this file.
+        let _admission = Admission::lock();
+        if let Some(closed) = closed(file) {
+            closed.store(true, Ordering::Relaxed);
+        }
+    }
     let queue: WDFQUEUE = QUEUE.load(Ordering::Acquire).cast();
     loop {
         let mut request: WDFREQUEST = core::ptr::null_mut();

@@ -312,6 +312,16 @@ fn wait(stage: &Stage) -> Result<()> {
     pause();
     as_process(|| file.cleanup());
     ensure!(pended.join().expect("joined").status == STATUS_CANCELLED, "WAIT did not end at cleanup");
+    let late = waiting(Arc::clone(&file), seen + 1, Arc::default());
+    for _ in 0..50 {
+        pause();
+        if late.is_finished() {
+            break;
+        }
+    }
+    ensure!(late.is_finished(), "a WAIT that comes after the cleanup of its handle is pended");
+    let answer = late.join().expect("joined");
+    ensure!(answer.status == STATUS_CANCELLED, "a WAIT that comes after the cleanup of its handle: {answer:?}");
     as_process(|| Arc::into_inner(file).context("still in use").map(File::close))?;
     as_process(|| stop_last(&driver))
 }
