@@ -76,6 +76,44 @@ pub enum Query {
         #[arg(value_name = "NEW_FILE")]
         target: PathBuf,
     },
+    /// Write the log in the format of another tool: Perfetto, Chrome's tracing, spreadsheets, and others
+    Export {
+        /// The format
+        #[arg(long, value_name = "FORMAT")]
+        to: ExportFormat,
+        /// The file to write; it must not exist. `-` is standard output
+        out: PathBuf,
+        /// Files that `save` wrote, or crash dumps, as one merged trace; without one, the running driver's log
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        filter: Filter,
+    },
+}
+
+/// A format of `export`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// One JSON object a line, as `read --json`, with the time of day
+    Jsonl,
+    /// A table, for spreadsheets and data frames
+    Csv,
+    /// JSON of Chrome's tracing
+    Chrome,
+    /// Perfetto: ui.perfetto.dev, trace_processor
+    Perfetto,
+}
+
+impl ExportFormat {
+    /// The name on the command line.
+    pub fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    /// Whether the format is bytes and no text.
+    pub const fn is_binary(self) -> bool {
+        matches!(self, Self::Perfetto)
+    }
 }
 
 impl Query {
@@ -88,6 +126,7 @@ impl Query {
             | Self::Providers { origin, .. }
             | Self::Save { origin, .. } => origin.file.as_deref(),
             Self::Decode { file, .. } => Some(file),
+            Self::Export { .. } => None,
         }
     }
 }
@@ -227,6 +266,17 @@ pub struct Filter {
     /// Only the last N records
     #[arg(long, value_name = "N")]
     pub last: Option<usize>,
+}
+
+impl Filter {
+    /// Whether it may leave records out.
+    pub const fn is_set(&self) -> bool {
+        let Self { level, cpu, irql, since, provider, grep, site, last } = self;
+        let lists_are_empty = cpu.is_empty() && irql.is_empty() && provider.is_empty();
+        let is_open =
+            level.is_none() && since.is_none() && grep.is_none() && site.is_none() && last.is_none() && lists_are_empty;
+        !is_open
+    }
 }
 
 /// The value of `--site`.

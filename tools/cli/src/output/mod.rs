@@ -1,12 +1,12 @@
 //! How things are shown: as text for a person, or as JSON for a program.
 
-mod json;
 mod pipe;
 mod progress;
 
 use std::io::Write;
 
 use anyhow::Result;
+use irqlog_export::json;
 use irqlog_reader::{
     image::Tables,
     log::Item,
@@ -18,7 +18,7 @@ use irqlog_reader::{
 };
 use serde_json::Value;
 
-pub use json::escaped as escaped_json;
+pub use irqlog_export::json::escaped as escaped_json;
 pub use pipe::when_reader_has_gone;
 pub use progress::Progress;
 

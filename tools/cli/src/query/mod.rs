@@ -2,6 +2,7 @@
 //!
 //! [`source::open_log`] opens the log, so that no command here knows where it lies.
 
+mod export;
 mod providers;
 mod read;
 mod save;
@@ -21,8 +22,12 @@ use crate::{
 
 /// Runs the command, and says on standard error what of the log could not be read.
 pub fn run(query: &Query, rig: Option<&source::Rig>, form: Form) -> Result<Exit> {
+    if let Query::Export { to, out, files, filter } = query {
+        return export::run(*to, out, files, filter, rig);
+    }
     let mut log = source::open_log(query.file(), rig)?;
     let done = match query {
+        Query::Export { .. } => Ok(()),
         Query::Info { .. } => Printer::new(form).show(&Info::new(log.tables(), log.shown_file())),
         Query::Stats { .. } => Printer::new(form).show(&Stats::new(log.tables(), log.shown_file())),
         Query::Read { filter, .. } | Query::Decode { filter, .. } => read::run(&mut log, filter, form),

@@ -1,0 +1,153 @@
+//! `export`: logs in the format of another tool.
+
+use std::{
+    fs::File,
+    io::{self, BufWriter, IsTerminal, Seek, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Error, Result};
+use irqlog_export::{
+    balance::LaneBalance,
+    chrome::Chrome,
+    csv::Csv,
+    jsonl::JsonLines,
+    perfetto::Perfetto,
+    run::{ExportError, ExportFilter, NamedLog, export},
+    sink::{ExportSummary, Sink, balance_message},
+};
+use irqlog_reader::{log::Log, save};
+
+use crate::{
+    args::{ExportFormat, Filter},
+    exit::{Exit, Usage},
+    filter::{check_names, passes_item},
+    new_file,
+    output::{self, Progress},
+    source::{self, OpenLog},
+};
+
+/// The name that stands for standard output.
+const STANDARD_OUTPUT: &str = "-";
+
+/// Writes the logs in these files, or the running driver's, in a format into a new file.
+pub fn run(
+    to: ExportFormat,
+    out: &Path,
+    files: &[PathBuf],
+    filter: &Filter,
+    rig: Option<&source::Rig>,
+) -> Result<Exit> {
+    let is_standard = out.as_os_str() == STANDARD_OUTPUT;
+    if is_standard && to.is_binary() && io::stdout().is_terminal() {
+        let format = to.name();
+        return Err(Usage(format!("{format} is no text for a terminal; name a file, or send it into a pipe")).into());
+    }
+    if !is_standard {
+        new_file::check(out).with_context(|| format!("creating {}", out.display()))?;
+    }
+    let mut logs = open(files, rig)?;
+    for log in &logs {
+        check_names(filter, log.log.tables())?;
+    }
+    let bytes = logs.iter().fold(0_u64, |sum, log| sum.saturating_add(save::promised(log.log.tables())));
+    let progress = Progress::new(bytes);
+    let written = if is_standard {
+        into_stream(to, io::stdout().lock(), &mut logs, filter, &progress)
+    } else {
+        into_file(to, out, &mut logs, filter, &progress)
+    };
+    progress.end();
+    let summary = written.map_err(|error| match error {
+        ExportError::Log { name, error } => Error::new(error).context(name),
+        ExportError::Write(error) => Error::new(error).context(format!("writing {}", out.display())),
+    })?;
+    let mut exit = Exit::Done;
+    for log in &logs {
+        if log.log.report_faults() == Exit::Found {
+            exit = Exit::Found;
+        }
+    }
+    Ok(if report(&logs, &summary) { exit } else { Exit::Found })
+}
+
+fn open(files: &[PathBuf], rig: Option<&source::Rig>) -> Result<Vec<NamedLog<OpenLog>>> {
+    if files.is_empty() {
+        return Ok(vec![NamedLog { name: source::DRIVER.to_owned(), log: source::open_log(None, rig)? }]);
+    }
+    let named = |file: &PathBuf| {
+        Ok(NamedLog { name: file.display().to_string(), log: source::open_log(Some(file.as_path()), rig)? })
+    };
+    files.iter().map(named).collect()
+}
+
+fn into_file(
+    to: ExportFormat,
+    out: &Path,
+    logs: &mut [NamedLog<OpenLog>],
+    filter: &Filter,
+    progress: &Progress,
+) -> Result<ExportSummary, ExportError> {
+    new_file::create(out, |file: &mut File| {
+        let summary = into_stream(to, &mut *file, logs, filter, progress)?;
+        Ok((summary, file.stream_position()?))
+    })
+}
+
+fn into_stream(
+    to: ExportFormat,
+    out: impl Write,
+    logs: &mut [NamedLog<OpenLog>],
+    filter: &Filter,
+    progress: &Progress,
+) -> Result<ExportSummary, ExportError> {
+    let mut out = BufWriter::new(out);
+    let mut sink: Box<dyn Sink + '_> = match to {
+        ExportFormat::Jsonl => Box::new(JsonLines::new(&mut out)),
+        ExportFormat::Csv => Box::new(Csv::new(&mut out)),
+        ExportFormat::Chrome => Box::new(Chrome::new(&mut out)),
+        ExportFormat::Perfetto => Box::new(Perfetto::new(&mut out)),
+    };
+    let summary = into_sink(&mut *sink, logs, filter, progress)?;
+    drop(sink);
+    out.flush()?;
+    Ok(summary)
+}
+
+fn into_sink(
+    sink: &mut dyn Sink,
+    logs: &mut [NamedLog<OpenLog>],
+    filter: &Filter,
+    progress: &Progress,
+) -> Result<ExportSummary, ExportError> {
+    let selection = ExportFilter {
+        passes: &mut |tables, item| passes_item(filter, tables, item),
+        last: filter.last,
+        is_filtered: filter.is_set(),
+    };
+    export(logs, selection, sink, |bytes| progress.advance(bytes))
+}
+
+/// Says what is in the export, and whether every record that was written is accounted for.
+fn report(logs: &[NamedLog<OpenLog>], summary: &ExportSummary) -> bool {
+    let ExportSummary { exported, left_out, lost, is_filtered, balances } = summary;
+    let filtered = if *is_filtered { format!("; filtered: {left_out} records were left out") } else { String::new() };
+    output::say(&format!("{exported} records, {lost} lost{filtered}"));
+    let mut holds = true;
+    for (log, lanes) in logs.iter().zip(balances) {
+        for lane in lanes.iter().filter(|lane| !lane.holds()) {
+            holds = false;
+            output::say(&format!("irqlog: {}: {}: {}", log.name, balance_message(lane), imbalance(lane)));
+        }
+    }
+    holds
+}
+
+/// Why the numbers of a lane do not add up.
+fn imbalance(lane: &LaneBalance) -> String {
+    let known = lane.delivered.saturating_add(lane.lost).saturating_add(lane.cleared);
+    match lane.written.checked_sub(known) {
+        Some(missing) => format!("nothing is known of {missing}, because a part of the log cannot be read"),
+        None => format!("{} too many, because the log is damaged or repeats numbers", known - lane.written),
+    }
+}
