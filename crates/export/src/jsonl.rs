@@ -1,6 +1,7 @@
 //! JSON lines: the objects of `irqlog read --json`, each with its time of day and the start of the driver.
 //!
-//! The first line is about the logs, the last one about the export. `docs/json.md` describes the objects.
+//! The first line is about the logs, the last one about the export. Each has a time of day too: lnav takes a file for one
+//! of its format by the first line. `docs/json.md` describes the objects.
 
 use std::io::{Result, Write};
 
@@ -24,15 +25,20 @@ use crate::{
 #[derive(Debug)]
 pub struct JsonLines<W> {
     out: W,
+    /// The time of day of the last line.
+    utc: Value,
 }
 
 impl<W: Write> JsonLines<W> {
     /// Into a stream.
     pub const fn new(out: W) -> Self {
-        Self { out }
+        Self { out, utc: Value::Null }
     }
 
     fn line(&mut self, object: Value) -> Result<()> {
+        if let Some(utc) = object.get("utc") {
+            self.utc = utc.clone();
+        }
         writeln!(self.out, "{}", json::line(object))
     }
 }
@@ -77,7 +83,8 @@ pub(crate) fn end(logs: &[Provenance<'_>], summary: &ExportSummary) -> Result<Va
 
 impl<W: Write> Sink for JsonLines<W> {
     fn begin(&mut self, logs: &[Provenance<'_>]) -> Result<()> {
-        let object = json!({ "logs": self::logs(logs)? });
+        let utc = logs.first().and_then(|log| log.clock().utc(log.clock().tick_base()));
+        let object = json!({ "utc": utc, "logs": self::logs(logs)? });
         self.line(object)
     }
 
@@ -92,7 +99,7 @@ impl<W: Write> Sink for JsonLines<W> {
     }
 
     fn end(&mut self, logs: &[Provenance<'_>], summary: &ExportSummary) -> Result<()> {
-        let object = json!({ "end": self::end(logs, summary)? });
+        let object = json!({ "utc": self.utc, "end": self::end(logs, summary)? });
         self.line(object)?;
         self.out.flush()
     }

@@ -11,6 +11,8 @@
 //! | [`csv`] | a table for spreadsheets |
 //! | [`chrome`] | the JSON format of Chrome's tracing |
 //! | [`perfetto`] | Perfetto's own format |
+//! | [`ctf`] | the Common Trace Format |
+//! | [`journal`] | the Journal Export Format of systemd |
 //!
 //! Nothing here opens a file: a sink writes into what it is given. Nothing is invented: what is between two records is in
 //! no export. `docs/exports.md` shows how each is opened in its tool.
@@ -20,6 +22,8 @@
 pub mod balance;
 pub mod chrome;
 pub mod csv;
+pub mod ctf;
+pub mod journal;
 pub mod json;
 pub mod jsonl;
 pub mod perfetto;

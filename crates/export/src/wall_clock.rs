@@ -50,6 +50,13 @@ impl WallClock {
         self.base.map_or(0, |base| base - self.since_counter_zero(self.tick_base))
     }
 
+    /// Ticks from 1970 to the zero of the performance counter, rounded down; 0 if the image has no system time.
+    #[must_use]
+    pub fn counter_zero_in_ticks(&self) -> i128 {
+        let base = |base: i128| (base * i128::from(self.tick_frequency)).div_euclid(SECOND);
+        self.base.map_or(0, |nanoseconds| base(nanoseconds) - i128::from(self.tick_base))
+    }
+
     /// Nanoseconds from 1970 to a tick; from the zero of the performance counter if the image has no system time.
     #[must_use]
     pub fn nanoseconds(&self, tick: u64) -> i128 {

@@ -8,7 +8,10 @@ use std::{
 use anyhow::{Context, Result, bail};
 use irqlog_kit::{Arch, Tools};
 
-use crate::shell::{output, root, run, step};
+use crate::{
+    shell::{output, root, run, step},
+    stamp::Stamp,
+};
 
 /// The LLVM that the kit and bindgen use: Debian 12's newest, which understands ARM64 bindings.
 const LLVM: u32 = 19;
@@ -165,20 +168,39 @@ pub const ZIG_VERSION: &str = "0.17.1";
 /// # Errors
 /// If they are missing and cannot be fetched.
 pub fn zigbuild() -> Result<Zigbuild> {
-    let folder = root().join("target/tools").join(ZIGBUILD.join("-").replace("==", "-"));
-    let tools = Zigbuild { bin: folder.join("bin"), zig: folder.join("ziglang/zig") };
-    if tools.zig.exists() && tools.bin.join("cargo-zigbuild").exists() {
-        return Ok(tools);
-    }
-    let has_pip = Command::new("python3").args(["-m", "pip", "--version"]).output();
-    if !has_pip.is_ok_and(|output| output.status.success()) {
-        apt_install(&["python3", "python3-pip"])?;
-    }
-    step(&format!("fetching {} from PyPI", ZIGBUILD.join(" and ")));
-    let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--upgrade", "--root-user-action=ignore", "--target"]);
-    run(pip.arg(&folder).args(ZIGBUILD))?;
-    Ok(tools)
+    let folder = python_packages(&ZIGBUILD)?;
+    Ok(Zigbuild { bin: folder.join("bin"), zig: folder.join("ziglang/zig") })
+}
+
+/// Packages of PyPI in a folder of their own, fetched if they are missing.
+///
+/// Each is pinned, `NAME==VERSION`, and what it depends on is named too: nothing else is fetched. Python finds them there
+/// with `PYTHONPATH`.
+///
+/// # Errors
+/// If they are missing and cannot be fetched.
+pub fn python_packages(pinned: &[&str]) -> Result<PathBuf> {
+    let folder = root().join("target/tools").join(pinned.join("-").replace("==", "-"));
+    Stamp::new(folder.join("fetched")).value(pinned).unless_current(|| {
+        let has_pip = Command::new("python3").args(["-m", "pip", "--version"]).output();
+        if !has_pip.is_ok_and(|output| output.status.success()) {
+            apt_install(&["python3", "python3-pip"])?;
+        }
+        step(&format!("fetching {} from PyPI", pinned.join(", ")));
+        let mut pip = Command::new("python3");
+        pip.args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--upgrade",
+            "--root-user-action=ignore",
+            "--target",
+        ]);
+        run(pip.arg(&folder).args(pinned))
+    })?;
+    Ok(folder)
 }
 
 /// The architecture that this machine runs without an emulator.
@@ -256,7 +278,8 @@ pub fn pkcs11_engine() -> Result<()> {
     apt_install(&["libengine-pkcs11-openssl"])
 }
 
-fn is_program(name: &str) -> bool {
+/// Whether a program of that name is on the path.
+pub fn is_program(name: &str) -> bool {
     std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(name).is_file()))
 }
 

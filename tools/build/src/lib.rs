@@ -5,6 +5,7 @@
 //! | [`shell`] | runs other programs, and announces steps |
 //! | [`stamp`] | files that say what a result was made from |
 //! | [`host`] | tools that this machine must have, and their installation |
+//! | [`readers`] | programs of others that read what irqlog exports |
 //! | [`nightly`] | the nightly that sanitizers, Miri and the fuzzer need |
 //! | `vendor` | the driver's crates, as a machine without Windows needs them |
 //! | [`reproducible`] | makes a build independent of the folder it is made in |
@@ -15,6 +16,7 @@
 pub mod drivers;
 pub mod host;
 pub mod nightly;
+pub mod readers;
 pub mod reproducible;
 pub mod shell;
 pub mod stamp;

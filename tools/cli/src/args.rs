@@ -81,7 +81,7 @@ pub enum Query {
         /// The format
         #[arg(long, value_name = "FORMAT")]
         to: ExportFormat,
-        /// The file to write; it must not exist. `-` is standard output
+        /// The file to write, for ctf the folder; it must not exist. `-` is standard output
         out: PathBuf,
         /// Files that `save` wrote, or crash dumps, as one merged trace; without one, the running driver's log
         #[arg(value_name = "FILE")]
@@ -102,6 +102,10 @@ pub enum ExportFormat {
     Chrome,
     /// Perfetto: ui.perfetto.dev, trace_processor
     Perfetto,
+    /// Journal Export Format: systemd-journal-remote, journalctl
+    Journal,
+    /// Common Trace Format 1.8, a folder: babeltrace2, Trace Compass
+    Ctf,
 }
 
 impl ExportFormat {
@@ -112,7 +116,7 @@ impl ExportFormat {
 
     /// Whether the format is bytes and no text.
     pub const fn is_binary(self) -> bool {
-        matches!(self, Self::Perfetto)
+        matches!(self, Self::Perfetto | Self::Journal)
     }
 }
 

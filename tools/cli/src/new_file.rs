@@ -46,6 +46,52 @@ pub fn create<T, E: From<Error>>(
     Ok(done)
 }
 
+/// Creates a folder with the files that `write` puts into it.
+///
+/// # Errors
+/// As [`create`]. No folder is left then.
+pub fn create_folder<T, E: From<Error>>(
+    target: &Path,
+    write: impl FnOnce(&Path) -> std::result::Result<T, E>,
+) -> std::result::Result<T, E> {
+    check(target)?;
+    let temporary = TemporaryFolder::create(folder_of(target))?;
+    let done = write(&temporary.0)?;
+    for file in fs::read_dir(&temporary.0)? {
+        File::options().write(true).open(file?.path())?.sync_all()?;
+    }
+    sync_folder(&temporary.0);
+    // Nobody else makes a folder of that name by accident: an empty one would be replaced.
+    check(target)?;
+    fs::rename(&temporary.0, target)?;
+    sync_folder(folder_of(target));
+    Ok(done)
+}
+
+/// A folder under a name of its own; gone with its files when this is dropped.
+struct TemporaryFolder(PathBuf);
+
+impl TemporaryFolder {
+    fn create(folder: &Path) -> Result<Self> {
+        for number in 0..1000 {
+            let path = folder.join(format!(".irqlog-{}-{number}.tmp", std::process::id()));
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(Self(path)),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::new(ErrorKind::AlreadyExists, "no temporary name is free in the folder"))
+    }
+}
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        // After a rename nothing is there.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
 fn taken() -> Error {
     Error::new(ErrorKind::AlreadyExists, "the file exists, and a saved log is not replaced; name another")
 }

@@ -5,6 +5,7 @@
 //! A patch begins with a line that says what it does, and one with the tests to try, cheapest first:
 //!
 //! - `PACKAGE:TEST`, such as `irqlog-recorder:clear`: an integration test of a package, on this machine and in no world;
+//! - `exports`: the exports of `irqlog` built with the defect, read back by readers that are not ours, in no world;
 //! - `verify-sys`, which only looks at the image;
 //! - a scenario of the list;
 //! - `soak`, a long storm, `coverage`, an NMI at every instruction, and `stress`, ring and recorder as libraries.
@@ -23,7 +24,7 @@ use irqlog_build::{
 use irqlog_imagecheck as imagecheck;
 
 use crate::{
-    rig,
+    exports, rig,
     verdict::{Verdict, limited, limited_in},
     world::World,
 };
@@ -33,6 +34,8 @@ struct Fault {
     about: String,
     /// Package and integration test, of those that need no driver.
     tests: Vec<(String, String)>,
+    /// The exports may see it.
+    has_exports: bool,
     /// What runs the driver, or looks at it.
     scenarios: Vec<String>,
     patch: PathBuf,
@@ -47,15 +50,16 @@ impl Fault {
             .next()
             .and_then(|line| line.strip_prefix("Scenarios: "))
             .with_context(|| format!("the second line of {} names no scenarios", patch.display()))?;
-        let (mut tests, mut of_worlds) = (Vec::new(), Vec::new());
+        let (mut tests, mut of_worlds, mut has_exports) = (Vec::new(), Vec::new(), false);
         for scenario in scenarios.split_whitespace() {
             match scenario.split_once(':') {
                 Some((package, test)) => tests.push((package.to_owned(), test.to_owned())),
+                None if scenario == "exports" => has_exports = true,
                 None => of_worlds.push(scenario.to_owned()),
             }
         }
         let name = patch.file_stem().context("a patch has a name")?.to_string_lossy().into_owned();
-        Ok(Self { name, about, tests, scenarios: of_worlds, patch })
+        Ok(Self { name, about, tests, has_exports, scenarios: of_worlds, patch })
     }
 }
 
@@ -95,6 +99,9 @@ pub fn run(worlds: &[World], names: &[String]) -> Result<()> {
         };
         if !fault.tests.is_empty() {
             show("tests", try_tests(fault)?);
+        }
+        if fault.has_exports {
+            show("exports", try_exports(fault)?);
         }
         for &world in worlds.iter().filter(|_| !fault.scenarios.is_empty()) {
             show(world.name(), try_it(fault, world)?);
@@ -141,6 +148,31 @@ fn try_tests(fault: &Fault) -> Result<Option<Seen>> {
         }
     }
     Ok(None)
+}
+
+/// What a reader of the exports said of a fault; `None` if none noticed it.
+///
+/// # Errors
+/// If the program cannot be built.
+fn try_exports(fault: &Fault) -> Result<Option<Seen>> {
+    let sources = drivers::patched_sources(&fault.patch, "tests")?;
+    let target = root().join("target/planted/build");
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(&sources).args(["build", "--quiet", "--locked", "--package", "irqlog-cli", "--target-dir"]);
+    timed(&format!("building irqlog with {}", fault.name), || shell::run(cargo.arg(&target)))?;
+    Ok(match exports::check(&target.join("debug/irqlog")).into() {
+        Verdict::Failed(said) => Some(("exports".to_owned(), difference(&said))),
+        _ => None,
+    })
+}
+
+/// The line of a reader's output that says what was different.
+fn difference(said: &str) -> String {
+    let line = said.lines().find(|line| line.contains(", read by ") || line.contains("Error: "));
+    line.map_or_else(
+        || essence(said),
+        |line| line.trim().rsplit('/').next().unwrap_or(line).chars().take(120).collect(),
+    )
 }
 
 /// The scenario that noticed a fault, and what it said; `None` if no scenario did.
@@ -225,7 +257,7 @@ mod tests {
     fn every_fault_says_what_it_does_and_who_may_see_it() {
         let faults = all().expect("testdata/faults");
         assert!(faults.len() >= 10);
-        let has_tests = |fault: &Fault| !fault.scenarios.is_empty() || !fault.tests.is_empty();
+        let has_tests = |fault: &Fault| !fault.scenarios.is_empty() || !fault.tests.is_empty() || fault.has_exports;
         assert!(faults.iter().all(|fault| fault.about.ends_with('.') && has_tests(fault)));
         let mut tests = faults.iter().flat_map(|fault| &fault.tests);
         let is_there = |package: &str, test: &str| {

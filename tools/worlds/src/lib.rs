@@ -8,6 +8,7 @@
 //! | `cli`, `in_wine` | scenarios that are not the rig's own |
 //! | [`world`] | a choice of runner and architecture |
 //! | [`scenarios`], [`faults`] | every scenario, or every planted fault, in every world |
+//! | [`exports`] | a storm's log in each format, read back by readers that are not ours |
 //! | [`demo`], [`events`] | two longer runs in the rig |
 //!
 //! A module uses those above it and no other.
@@ -15,6 +16,7 @@
 mod cli;
 pub mod demo;
 pub mod events;
+pub mod exports;
 pub mod faults;
 mod in_wine;
 pub mod rig;

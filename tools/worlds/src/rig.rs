@@ -108,9 +108,18 @@ impl Serving {
     /// # Errors
     /// If it does not come up.
     pub fn start_with(arch: Arch, images: &Path, storm: u64) -> Result<Self> {
+        Self::start_as(arch, images, storm, &[])
+    }
+
+    /// Starts a rig as [`start_with`](Self::start_with) does, with parameters of the service, each as `NAME=VALUE`.
+    ///
+    /// # Errors
+    /// If it does not come up.
+    pub fn start_as(arch: Arch, images: &Path, storm: u64, parameters: &[&str]) -> Result<Self> {
         let socket = std::env::temp_dir().join(format!("irqlog-{}.sock", std::process::id()));
         let mut rig = command(arch, images)?;
         rig.arg("serve").arg("--socket").arg(&socket).args(["--storm", &storm.to_string()]);
+        rig.args(parameters.iter().flat_map(|parameter| ["--parameter", parameter]));
         let mut child = rig.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("starting the rig")?;
         let mut said = Vec::new();
         let mut out = BufReader::new(child.stdout.take().context("its output")?);

@@ -15,7 +15,7 @@ use irqlog_imagecheck as imagecheck;
 use irqlog_inf as inf;
 use irqlog_kit::Arch;
 use irqlog_package as package;
-use irqlog_worlds::{events, faults, rig, scenarios, world::World};
+use irqlog_worlds::{events, exports, faults, rig, scenarios, world::World};
 
 use crate::{irql_comments, markdown, names};
 
@@ -56,6 +56,7 @@ const STEPS: &[Step] = &[
     Step { name: "record-path-coverage", slow: false, run: coverage },
     Step { name: "checked-driver", slow: true, run: checked_driver },
     Step { name: "events-end-to-end", slow: false, run: events::run },
+    Step { name: "exports", slow: true, run: exports::run },
     Step { name: "scenarios-wine", slow: true, run: || scenarios_in(World::Wine) },
 ];
 

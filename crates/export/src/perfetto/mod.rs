@@ -67,12 +67,14 @@ enum Track {
     Losses,
     Lane(u32),
     Cpu(u16),
-    /// Of a processor. 16 is its NMI lane.
+    /// Of a processor: an IRQL, or [`NMI`], or [`UNKNOWN`].
     Level(u16, u8),
 }
 
 /// What stands for the NMI lane among the levels.
 const NMI: u8 = irql::HIGH_LEVEL + 1;
+/// What stands for the numbers that are no IRQL, which only a damaged record has.
+const UNKNOWN: u8 = NMI + 1;
 
 impl Track {
     const fn id(self, log: usize) -> u64 {
@@ -149,6 +151,9 @@ impl<W: Write> Perfetto<W> {
                 let rank = i32::from(NMI) - i32::from(level);
                 self.describe(log, Track::Level(cpu, level), Some(processor), rank, name.to_owned())?;
             }
+            if level == UNKNOWN {
+                self.describe(log, track, Some(processor), UNKNOWN.into(), irql::name(level).to_owned())?;
+            }
         }
         Ok(track.id(log.number))
     }
@@ -196,7 +201,11 @@ impl<W: Write> Perfetto<W> {
 
     /// The event of a record, with its payload as annotations.
     fn event(&mut self, log: &Provenance<'_>, record: &Record, shown: &ShownRecord<'_>) -> Result<TrackEvent> {
-        let level = if shown.nmi { NMI } else { shown.irql.min(irql::HIGH_LEVEL) };
+        let level = match shown.irql {
+            _ if shown.nmi => NMI,
+            level if level <= irql::HIGH_LEVEL => level,
+            _ => UNKNOWN,
+        };
         let track_uuid = Some(self.track(log, shown.cpu, level)?);
         let mut event = TrackEvent { r#type: Some(event_type::INSTANT), track_uuid, ..TrackEvent::default() };
         let fields = self.fields(log, shown);
@@ -250,10 +259,13 @@ impl<W: Write> Perfetto<W> {
         }
         let mut entries = Vec::with_capacity(view.arguments.len());
         let mut types = String::new();
+        let mut names = Vec::with_capacity(view.arguments.len());
         for (number, (argument, name)) in view.arguments.iter().zip(view.names()).enumerate() {
-            let own_name = number.to_string();
-            let name = if name.is_empty() { own_name.as_str() } else { name };
-            entries.push(self.annotation(&without_nul(name), value(argument)));
+            let name = if name.is_empty() { number.to_string() } else { without_nul(name) };
+            let name = name.replace(['.', '[', ']'], "_");
+            let name = distinct(&name, &names);
+            entries.push(self.annotation(&name, value(argument)));
+            names.push(name);
             types.push_str(if number == 0 { "" } else { "," });
             types.push_str(argument.kind.name().map_or_else(|| argument.kind.0.to_string(), str::to_owned).as_str());
         }
@@ -278,6 +290,19 @@ impl<W: Write> Perfetto<W> {
 /// A string without NUL, at which trace_processor's answers would end.
 fn without_nul(text: &str) -> String {
     text.replace('\0', "\\0")
+}
+
+/// A name that no other argument has. Of two with the same name trace_processor keeps one, and it reads a dot or a bracket
+/// as a path, which is why the caller has replaced them.
+fn distinct(name: &str, others: &[String]) -> String {
+    let mut own = name.to_owned();
+    for number in 2.. {
+        if !others.contains(&own) {
+            break;
+        }
+        own = format!("{name}_{number}");
+    }
+    own
 }
 
 /// The value of an argument in the type of annotation that is nearest to its own.

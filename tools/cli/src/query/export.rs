@@ -11,6 +11,8 @@ use irqlog_export::{
     balance::LaneBalance,
     chrome::Chrome,
     csv::Csv,
+    ctf::{Ctf, ExportFolder},
+    journal::Journal,
     jsonl::JsonLines,
     perfetto::Perfetto,
     run::{ExportError, ExportFilter, NamedLog, export},
@@ -39,6 +41,9 @@ pub fn run(
     rig: Option<&source::Rig>,
 ) -> Result<Exit> {
     let is_standard = out.as_os_str() == STANDARD_OUTPUT;
+    if is_standard && to == ExportFormat::Ctf {
+        return Err(Usage("ctf is a folder, which standard output cannot be; name a new one".to_owned()).into());
+    }
     if is_standard && to.is_binary() && io::stdout().is_terminal() {
         let format = to.name();
         return Err(Usage(format!("{format} is no text for a terminal; name a file, or send it into a pipe")).into());
@@ -52,7 +57,9 @@ pub fn run(
     }
     let bytes = logs.iter().fold(0_u64, |sum, log| sum.saturating_add(save::promised(log.log.tables())));
     let progress = Progress::new(bytes);
-    let written = if is_standard {
+    let written = if to == ExportFormat::Ctf {
+        into_folder(out, &mut logs, filter, &progress)
+    } else if is_standard {
         into_stream(to, io::stdout().lock(), &mut logs, filter, &progress)
     } else {
         into_file(to, out, &mut logs, filter, &progress)
@@ -94,6 +101,25 @@ fn into_file(
     })
 }
 
+fn into_folder(
+    out: &Path,
+    logs: &mut [NamedLog<OpenLog>],
+    filter: &Filter,
+    progress: &Progress,
+) -> Result<ExportSummary, ExportError> {
+    new_file::create_folder(out, |folder| into_sink(&mut Ctf::new(Folder(folder)), logs, filter, progress))
+}
+
+/// The files of an export that is a folder.
+struct Folder<'p>(&'p Path);
+
+impl ExportFolder for Folder<'_> {
+    // Opened each time: a log may have more lanes than a process has files.
+    fn append(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        File::options().create(true).append(true).open(self.0.join(name))?.write_all(bytes)
+    }
+}
+
 fn into_stream(
     to: ExportFormat,
     out: impl Write,
@@ -107,6 +133,8 @@ fn into_stream(
         ExportFormat::Csv => Box::new(Csv::new(&mut out)),
         ExportFormat::Chrome => Box::new(Chrome::new(&mut out)),
         ExportFormat::Perfetto => Box::new(Perfetto::new(&mut out)),
+        ExportFormat::Journal => Box::new(Journal::new(&mut out)),
+        ExportFormat::Ctf => return Err(io::Error::from(io::ErrorKind::IsADirectory).into()),
     };
     let summary = into_sink(&mut *sink, logs, filter, progress)?;
     drop(sink);

@@ -1,0 +1,33 @@
+"""Chrome's JSON, read by Python's json and by Perfetto's trace_processor."""
+
+import json
+
+from expected import main, same, same_losses, without
+from trace_processor import query
+
+NMI = 16
+
+
+def check(path, expected):
+    with open(path, encoding="utf-8") as file:
+        trace = json.load(file)
+    events = trace["traceEvents"]
+    instants = [event for event in events if event["ph"] == "i"]
+    slices = [event for event in events if event["ph"] == "X"]
+    same("events", {event["ph"] for event in events} <= {"i", "X", "M"}, True)
+    same("records", len(instants), len(expected.records))
+    for event, record in zip(instants, expected.records):
+        number = f"lane {record['lane']}, number {record['seq']}"
+        same(number, without(event["args"], "utc", "start"), without(record, "utc", "start"))
+        same(f"{number}: process", event["pid"], 2 + record["cpu"])
+        same(f"{number}: thread", event["tid"], NMI if record["nmi"] else record["irql"])
+    losses = [event["args"]["loss"] for event in slices]
+    same_losses("chrome", losses, expected.losses, ("lane", "first_seq", "count", "from_tick", "to_tick"))
+    for event in slices:
+        same("thread of a loss", event["tid"], event["args"]["loss"]["lane"])
+    (counts,) = query(path, "SELECT sum(category != 'loss') AS records, sum(category = 'loss') AS losses FROM slice")
+    found = [[counts[0]["records"] or 0, counts[0]["losses"] or 0]]
+    same("trace_processor", found, [[len(expected.records), len(expected.losses)]])
+
+
+main("json and trace_processor", check)
