@@ -98,7 +98,7 @@ impl<W: Write> Sink for Chrome<W> {
         let shown = ShownRecord::new(log.tables, record);
         let process = log.number as u64 * PROCESSES + 2 + u64::from(shown.cpu);
         self.processor(log, process, shown.cpu)?;
-        let thread = if shown.nmi { NMI } else { shown.irql.into() };
+        let thread = if shown.is_nmi() { NMI } else { shown.irql.into() };
         let category = match &shown.content {
             ShownContent::Event(event) => event.provider.map_or("event", |provider| provider.into_raw()),
             _ => shown.kind.name.unwrap_or("unknown"),

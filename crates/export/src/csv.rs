@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::{
     json,
-    sink::{ExportSummary, Provenance, Sink, balance_message, escaped, loss_message},
+    sink::{ExportSummary, Provenance, Sink, balance_message, cause, escaped, loss_message},
 };
 
 /// The columns.
@@ -150,6 +150,7 @@ impl<W: Write> Sink for Csv<W> {
             ("to_tick", tick(loss.to_tick)),
             ("kind", "loss".to_owned()),
             ("count", loss.count.to_string()),
+            ("marks", cause(loss).to_owned()),
             ("text", loss_message(log, loss)),
         ])
     }

@@ -107,7 +107,7 @@ impl<W: Write> Sink for Journal<W> {
         for (name, number) in numbers {
             self.field(name, &number.to_string())?;
         }
-        self.field("IRQLOG_IRQL_NAME", if shown.nmi { "NMI" } else { shown.irql_name })?;
+        self.field("IRQLOG_IRQL_NAME", if shown.is_nmi() { "NMI" } else { shown.irql_name })?;
         if let Some(thread) = shown.thread {
             self.field("TID", &thread.thread.to_string())?;
             self.field("IRQLOG_PROCESS", &thread.process.to_string())?;

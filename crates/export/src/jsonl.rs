@@ -10,7 +10,7 @@ use irqlog_reader::{
     record::Record,
     shown::{
         record::{ShownLoss, ShownRecord},
-        recorder::ShownRecorder,
+        recorder::Info,
     },
 };
 use serde::Serialize;
@@ -59,7 +59,7 @@ pub(crate) fn logs(logs: &[Provenance<'_>]) -> Result<Value> {
     let log = |log: &Provenance<'_>| {
         let clock = log.clock();
         let base = clock.tick_base();
-        let recorder = serde_json::to_value(ShownRecorder::new(log.tables))?;
+        let recorder = serde_json::to_value(Info::new(log.tables, None))?;
         Ok(json!({
             "name": log.name, "start": log.start(), "utc": clock.utc(base), "tick_base": base, "recorder": recorder,
         }))

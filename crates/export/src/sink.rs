@@ -2,7 +2,13 @@
 
 use std::io::Result;
 
-use irqlog_reader::{image::Tables, log::Loss, record::Record, shown::record::ShownLoss, untrusted::Untrusted};
+use irqlog_reader::{
+    image::Tables,
+    log::{Loss, LossCause},
+    record::Record,
+    shown::record::ShownLoss,
+    untrusted::Untrusted,
+};
 use irqlog_wire::irql;
 
 use crate::{balance::LaneBalance, wall_clock::WallClock};
@@ -84,6 +90,17 @@ pub fn loss_message(log: &Provenance<'_>, loss: Loss) -> String {
     // Writing to a Vec cannot fail.
     let _ = ShownLoss::new(log.tables, loss).text(&mut line);
     String::from_utf8_lossy(&line).trim().trim_matches('-').trim().to_owned()
+}
+
+/// The name of a loss's cause, as `read --json` has it.
+#[must_use]
+pub const fn cause(loss: Loss) -> &'static str {
+    match loss.cause {
+        LossCause::Overwritten => "overwritten",
+        LossCause::NotSaved => "not-saved",
+        LossCause::Damaged => "damaged",
+        LossCause::CutOff => "cut-off",
+    }
 }
 
 /// What a balance says in one line.

@@ -2,7 +2,7 @@
 
 import json
 
-from expected import main, same, same_losses, without
+from expected import is_nmi, main, same, same_losses, without
 from trace_processor import query
 
 NMI = 16
@@ -20,9 +20,9 @@ def check(path, expected):
         number = f"lane {record['lane']}, number {record['seq']}"
         same(number, without(event["args"], "utc", "start"), without(record, "utc", "start"))
         same(f"{number}: process", event["pid"], 2 + record["cpu"])
-        same(f"{number}: thread", event["tid"], NMI if record["nmi"] else record["irql"])
+        same(f"{number}: thread", event["tid"], NMI if is_nmi(record) else record["irql"])
     losses = [event["args"]["loss"] for event in slices]
-    same_losses("chrome", losses, expected.losses, ("lane", "first_seq", "count", "from_tick", "to_tick"))
+    same_losses("chrome", losses, expected.losses, ("lane", "first_seq", "count", "cause", "from_tick", "to_tick"))
     for event in slices:
         same("thread of a loss", event["tid"], event["args"]["loss"]["lane"])
     (counts,) = query(path, "SELECT sum(category != 'loss') AS records, sum(category = 'loss') AS losses FROM slice")

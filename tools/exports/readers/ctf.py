@@ -6,9 +6,9 @@ import urllib.parse
 import bt2
 from expected import float_of, is_same_float, main, names, same, same_losses, types
 
-KEYWORD_FIELDS = ("_length", "_had")
 FLAGS = {"truncated": 2, "never_waits": 4, "own": 8, "user": 16, "pointers_hashed": 32, "pointers_raw": 64}
 NO_THREAD = 1
+CAUSES = ["none", "overwritten", "not-saved", "damaged", "cut-off"]
 LEVELS = ["error", "warn", "info", "debug", "trace"]
 
 
@@ -108,18 +108,23 @@ def check_event(number, event, record):
         same(f"{number}: bytes", bytes_of(payload["bytes"]).hex(), record["bytes"])
 
 
+def cause(field):
+    """The name of why records are missing."""
+    return CAUSES[int(field)]
+
+
 def check(path, expected):
     seen, losses, lanes = set(), [], {}
     for message in bt2.TraceCollectionMessageIterator(path):
         if type(message) is bt2._PacketBeginningMessageConst:
             context = message.packet.context_field
-            lanes[message.packet.stream.id] = (int(context["lane"]), int(context["next_seq"]))
+            lanes[message.packet.stream.id] = (int(context["lane"]), int(context["next_seq"]), cause(context["loss_cause"]))
         elif type(message) is bt2._DiscardedEventsMessageConst:
             same("a loss is counted", message.count is not None, True)
             losses.append((message.stream.id, message.count))
         elif type(message) is bt2._EventMessageConst:
             event = message.event
-            lane, _ = lanes[event.stream.id]
+            lane, *_ = lanes[event.stream.id]
             number = (lane, int(event.common_context_field["seq"]))
             same(f"{number}: twice", number in seen, False)
             seen.add(number)
@@ -130,10 +135,10 @@ def check(path, expected):
                 same(f"{number}: clock", message.default_clock_snapshot.value >= expected.by_number[number]["tick"], True)
         elif type(message) is bt2._PacketEndMessageConst:
             # A loss is told with the packet that follows it, whose context says where it ended.
-            lane, next_seq = lanes[message.packet.stream.id]
+            lane, next_seq, why = lanes[message.packet.stream.id]
             for place, loss in enumerate(losses):
                 if isinstance(loss, tuple) and loss[0] == message.packet.stream.id:
-                    losses[place] = {"lane": lane, "first_seq": (next_seq - loss[1]) % 2**64, "count": loss[1]}
+                    losses[place] = {"lane": lane, "first_seq": (next_seq - loss[1]) % 2**64, "count": loss[1], "cause": why}
     same("records", len(seen), len(expected.records))
     same_losses("ctf", losses, expected.losses)
 

@@ -31,13 +31,18 @@ def same(what, found, expected):
         raise SystemExit(f"{what}:\n  found    {found!r}\n  expected {expected!r}")
 
 
-def same_losses(what, found, expected, keys=("lane", "first_seq", "count")):
+def same_losses(what, found, expected, keys=("lane", "first_seq", "count", "cause")):
     """Fails unless the losses are the same, in whatever order."""
 
     def key(loss):
         return tuple(-1 if loss[name] is None else loss[name] for name in keys)
 
     same(f"{what}: losses", sorted(map(key, found)), sorted(map(key, expected)))
+
+
+def is_nmi(record):
+    """Whether a record is shown as one of an NMI."""
+    return record["nmi"] or record.get("never_waits", False)
 
 
 def types(record):

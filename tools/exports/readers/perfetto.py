@@ -2,7 +2,7 @@
 
 import re
 
-from expected import float_of, main, names, same, same_losses, types
+from expected import float_of, is_nmi, main, names, same, same_losses, types
 from trace_processor import query
 
 EVENTS = "SELECT s.id, s.ts, s.dur, s.name, s.category, s.arg_set_id, t.name AS track, p.name AS parent FROM slice s JOIN track t ON s.track_id = t.id LEFT JOIN track p ON t.parent_id = p.id ORDER BY s.id"
@@ -63,7 +63,7 @@ def check_record(event, fields, record):
     found = {key.removeprefix("debug.record."): value(row) for key, row in fields if key.startswith("debug.record.")}
     for name in ["lane", "seq", "tick", "level", "kind", "cpu", "irql", "thread", "process", *MARKS]:
         same(f"{number}: {name}", found.get(name), record.get(name))
-    same(f"{number}: track", event["track"], "NMI" if record["nmi"] else record["irql_name"])
+    same(f"{number}: track", event["track"], "NMI" if is_nmi(record) else record["irql_name"])
     same(f"{number}: processor", event["parent"], f"cpu {record['cpu']}")
     if "blob" in record:
         blob = {key.removeprefix("debug."): value(row) for key, row in fields if not key.startswith("debug.record.")}
@@ -108,7 +108,7 @@ def check(path, expected):
             raise SystemExit(f"{number} is no record of the log")
         check_record(event, fields, expected.by_number[number])
     same("records", len(seen), len(expected.records))
-    same_losses("perfetto", losses, expected.losses, ("lane", "first_seq", "count", "from_tick", "to_tick"))
+    same_losses("perfetto", losses, expected.losses, ("lane", "first_seq", "count", "cause", "from_tick", "to_tick"))
     same("log packets", len(log), len(expected.items))
     priorities = sorted(5 if "loss" in item else PRIORITIES.get(item["level"], 2) for item in expected.items)
     same("priorities in the log", sorted(row["prio"] for row in log), priorities)

@@ -45,10 +45,10 @@ def check(path, expected):
         if "loss" in item:
             same("kind", row["kind"], "loss")
             tick = {name: int(row[column]) if row[column] else None for name, column in [("from_tick", "tick"), ("to_tick", "to_tick")]}
-            losses.append({"lane": int(row["lane"]), "first_seq": int(row["seq"]), "count": int(row["count"]), **tick})
+            losses.append({"lane": int(row["lane"]), "first_seq": int(row["seq"]), "count": int(row["count"]), "cause": row["marks"], **tick})
         else:
             check_row(row, item)
-    same_losses("csv", losses, expected.losses, ("lane", "first_seq", "count", "from_tick", "to_tick"))
+    same_losses("csv", losses, expected.losses, ("lane", "first_seq", "count", "cause", "from_tick", "to_tick"))
     for row in balances:
         lane = json.loads(row["content"])
         same("balance", lane["written"], lane["delivered"] + lane["lost"] + lane["cleared"])

@@ -20,6 +20,7 @@ typealias integer { size = 16; align = 16; signed = false; } := uint16_t;
 typealias integer { size = 16; align = 16; signed = false; base = hexadecimal; } := flags_t;
 typealias integer { size = 32; align = 32; signed = false; } := uint32_t;
 typealias integer { size = 64; align = 64; signed = false; } := uint64_t;
+typealias enum : uint64_t { none, overwritten, \"not-saved\", damaged, \"cut-off\" } := loss_cause_t;
 trace {
     major = 1;
     minor = 8;
@@ -85,7 +86,7 @@ stream {{
     }};
     packet.context := struct {{
         uint64_t lane; tick_{number}_t timestamp_begin; tick_{number}_t timestamp_end; uint64_t content_size;
-        uint64_t packet_size; uint64_t packet_seq_num; uint64_t events_discarded; uint64_t next_seq;
+        uint64_t packet_size; uint64_t packet_seq_num; uint64_t events_discarded; uint64_t next_seq; loss_cause_t loss_cause;
     }};
 }};
 "

@@ -46,7 +46,7 @@ pub trait ExportFolder {
 /// First four bytes of a packet.
 const MAGIC: u32 = 0xc1fc_1fc1;
 /// Bytes of a packet's header and context.
-const PACKET_START: usize = 72;
+const PACKET_START: usize = 80;
 /// A packet ends when it is longer than this, in bytes.
 const PACKET: usize = 64 << 10;
 /// Bytes in a unit of a packet's sizes.
@@ -139,6 +139,8 @@ struct Stream {
     newest: u64,
     /// Number of the next record that is expected.
     next_seq: u64,
+    /// Why records were missing right before the packet that is open: 0 if none were.
+    cause: u64,
 }
 
 impl<F: ExportFolder> Ctf<F> {
@@ -166,6 +168,7 @@ impl<F: ExportFolder> Ctf<F> {
             stream.packets,
             stream.discarded,
             stream.next_seq,
+            std::mem::take(&mut stream.cause),
         ];
         start.extend(context.iter().flat_map(|number| number.to_le_bytes()));
         stream.packet[..start.len()].copy_from_slice(&start);
@@ -212,7 +215,7 @@ fn event_class(log: &Provenance<'_>, record: &Record, id: u32, arguments: &[Raw<
         }
         Content::Event(payload) => {
             let site = record.header.site.get();
-            let view = EventView::new(log.tables, site, payload);
+            let view = EventView::new(log.tables, site, payload, record);
             let kinds: Vec<_> = arguments.iter().map(|argument| argument.kind).collect();
             let (name, uri) = metadata::name_and_uri(log.tables.sites.first_equal(site), &view, &kinds);
             let fields = arguments.iter().zip(view.names());
@@ -325,6 +328,7 @@ impl<F: ExportFolder> Sink for Ctf<F> {
         }
         if let Some(stream) = self.lanes.get_mut(&(log.number, loss.lane)) {
             stream.discarded = stream.discarded.saturating_add(loss.count);
+            stream.cause = loss.cause as u64 + 1;
             stream.next_seq = loss.first_seq.wrapping_add(loss.count);
             stream.newest = stream.newest.max(loss.to_tick.unwrap_or(stream.newest));
         }

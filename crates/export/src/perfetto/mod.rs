@@ -37,7 +37,7 @@ use self::{
 };
 use crate::{
     jsonl,
-    sink::{ExportSummary, Provenance, Sink, balance_message, escaped, irqls, loss_message},
+    sink::{ExportSummary, Provenance, Sink, balance_message, cause, escaped, irqls, loss_message},
     timeline::Timeline,
 };
 
@@ -202,7 +202,7 @@ impl<W: Write> Perfetto<W> {
     /// The event of a record, with its payload as annotations.
     fn event(&mut self, log: &Provenance<'_>, record: &Record, shown: &ShownRecord<'_>) -> Result<TrackEvent> {
         let level = match shown.irql {
-            _ if shown.nmi => NMI,
+            _ if shown.is_nmi() => NMI,
             level if level <= irql::HIGH_LEVEL => level,
             _ => UNKNOWN,
         };
@@ -211,7 +211,7 @@ impl<W: Write> Perfetto<W> {
         let fields = self.fields(log, shown);
         let category = match record.content() {
             Content::Event(payload) => {
-                let view = EventView::new(log.tables, record.header.site.get(), payload);
+                let view = EventView::new(log.tables, record.header.site.get(), payload, record);
                 self.event_parts(&mut event, &view);
                 view.provider.map_or_else(|| "event".to_owned(), |provider| without_nul(provider.raw()))
             }
@@ -320,7 +320,7 @@ fn value(argument: &DecodedArgument<'_>) -> AnnotationValue {
         Value::F64(number) if !number.is_finite() => Text(number.to_string()),
         Value::F32(number) => Double((*number).into()),
         Value::F64(number) => Double(*number),
-        Value::Pointer(address) => Pointer(*address),
+        Value::Pointer(address) | Value::HashedPointer(address) => Pointer(*address),
         Value::Status(status) => Text(match status::name(*status) {
             Some(name) => format!("{status:#010x} {name}"),
             None => format!("{status:#010x}"),
@@ -391,6 +391,7 @@ impl<W: Write> Sink for Perfetto<W> {
             self.annotation("lane", Uint(loss.lane.into())),
             self.annotation("first_seq", Uint(loss.first_seq)),
             self.annotation("count", Uint(loss.count)),
+            self.annotation("cause", Text(cause(loss).to_owned())),
         ];
         for (name, tick) in [("from_tick", loss.from_tick), ("to_tick", loss.to_tick)] {
             annotations.extend(tick.map(|tick| self.annotation(name, Uint(tick))));
@@ -400,7 +401,7 @@ impl<W: Write> Sink for Perfetto<W> {
         let begin = TrackEvent {
             r#type: Some(event_type::SLICE_BEGIN),
             track_uuid,
-            name: Some(format!("{} lost", loss.count)),
+            name: Some(format!("{} {}", loss.count, cause(loss))),
             category_iids: vec![self.interned.category("loss")],
             debug_annotations: vec![self.dictionary("loss", annotations)],
             ..TrackEvent::default()
