@@ -22,7 +22,7 @@ pub mod text;
 
 /// A function that takes any bytes.
 #[derive(Clone, Copy, Debug)]
-pub struct Target {
+pub struct FuzzTarget {
     /// Its name: that of its program in `fuzz/fuzz_targets`.
     pub name: &'static str,
     /// The function.
@@ -32,17 +32,17 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 8] = [
-    Target {
+pub const TARGETS: [FuzzTarget; 8] = [
+    FuzzTarget {
         name: "image",
         run: image::bytes,
         folders: &["testdata/fuzz/image", "testdata/images", "testdata/regressions"],
     },
-    Target { name: "image_parts", run: image::parts, folders: &["testdata/fuzz/image_parts"] },
-    Target { name: "session", run: session::answers, folders: &["testdata/fuzz/session"] },
-    Target { name: "request", run: recorder::request, folders: &["testdata/fuzz/request"] },
-    Target { name: "registration", run: recorder::registration, folders: &["testdata/fuzz/registration"] },
-    Target { name: "event_words", run: recorder::event_words, folders: &["testdata/fuzz/event_words"] },
-    Target { name: "format", run: text::format, folders: &["testdata/fuzz/format"] },
-    Target { name: "filter", run: text::filter, folders: &["testdata/fuzz/filter"] },
+    FuzzTarget { name: "image_parts", run: image::parts, folders: &["testdata/fuzz/image_parts"] },
+    FuzzTarget { name: "session", run: session::answers, folders: &["testdata/fuzz/session"] },
+    FuzzTarget { name: "request", run: recorder::request, folders: &["testdata/fuzz/request"] },
+    FuzzTarget { name: "registration", run: recorder::registration, folders: &["testdata/fuzz/registration"] },
+    FuzzTarget { name: "event_words", run: recorder::event_words, folders: &["testdata/fuzz/event_words"] },
+    FuzzTarget { name: "format", run: text::format, folders: &["testdata/fuzz/format"] },
+    FuzzTarget { name: "filter", run: text::filter, folders: &["testdata/fuzz/filter"] },
 ];

@@ -5,13 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use irqlog_fuzz_targets::{TARGETS, Target};
+use irqlog_fuzz_targets::{FuzzTarget, TARGETS};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-fn run(target: Target) {
+fn run(target: FuzzTarget) {
     let mut inputs = 0;
     for folder in target.folders {
         let folder = root().join(folder);
