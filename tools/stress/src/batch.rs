@@ -41,7 +41,7 @@ pub struct Asked {
 
 /// A reader of one lane.
 #[derive(Debug, Default)]
-pub struct Reader {
+pub struct ReaderTally {
     /// Where it goes on: seq and hint; `None` before its first READ.
     pub cursor: Option<(u64, u64)>,
     /// Records that it was given.
@@ -57,14 +57,14 @@ pub struct Reader {
     newest: Vec<Option<(u32, Option<u32>)>>,
 }
 
-impl fmt::Display for Reader {
+impl fmt::Display for ReaderTally {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { delivered, lost, cleared, damaged, .. } = self;
         write!(out, "{delivered} delivered, {lost} lost, {cleared} cleared, {damaged} damaged")
     }
 }
 
-impl Reader {
+impl ReaderTally {
     /// Checks a batch, and goes on behind it. Hands each record to `record`. Answers whether there is more.
     ///
     /// # Errors

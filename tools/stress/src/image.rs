@@ -9,7 +9,7 @@ use crate::{
 
 /// A lane as its control says.
 #[derive(Clone, Copy, Debug)]
-pub struct Lane {
+pub struct StoredLane {
     /// Offset of its data, in bytes.
     pub data: usize,
     /// Words of data, a power of two.
@@ -31,7 +31,7 @@ pub struct Lane {
 pub struct Image<'b> {
     bytes: &'b [u8],
     /// Its lanes.
-    pub lanes: Vec<Lane>,
+    pub lanes: Vec<StoredLane>,
     /// Drops over all processors and reasons.
     pub drops: u64,
     /// Identity of this start.
@@ -64,9 +64,9 @@ impl<'b> Image<'b> {
         Ok(Self { bytes, lanes, drops, start_id: u64_at(bytes, 88)? })
     }
 
-    fn lane(bytes: &[u8], at: usize) -> Result<Lane> {
+    fn lane(bytes: &[u8], at: usize) -> Result<StoredLane> {
         let word = |offset: usize| u64_at(bytes, at + offset);
-        Ok(Lane {
+        Ok(StoredLane {
             data: word(8)? as usize,
             words: word(16)?,
             first_seq: word(24)?,
@@ -78,7 +78,7 @@ impl<'b> Image<'b> {
     }
 
     /// The bytes of a lane from a position on, at most `words` words of them.
-    fn copy(&self, lane: &Lane, position: u64, words: u64) -> Result<Vec<u8>> {
+    fn copy(&self, lane: &StoredLane, position: u64, words: u64) -> Result<Vec<u8>> {
         let mut copy = Vec::new();
         for step in 0..words {
             let index = position.wrapping_add(step) & (lane.words - 1);
@@ -127,7 +127,7 @@ impl<'b> Image<'b> {
 }
 
 /// A record makes way only for one that would not fit: a lane that has overwritten some is nearly full.
-fn check_use(index: usize, lane: &Lane, records: &[(Whole, Vec<u8>)]) -> Result<()> {
+fn check_use(index: usize, lane: &StoredLane, records: &[(Whole, Vec<u8>)]) -> Result<()> {
     let Some((oldest, _)) = records.first() else { return Ok(()) };
     if oldest.seq == lane.first_seq {
         return Ok(());
@@ -140,7 +140,7 @@ fn check_use(index: usize, lane: &Lane, records: &[(Whole, Vec<u8>)]) -> Result<
 }
 
 /// What a reader that starts at the first record is to be told of a lane that nobody writes: lost, cleared, delivered.
-pub fn told_from_start(lane: &Lane, oldest: u64) -> (u64, u64, u64) {
+pub fn told_from_start(lane: &StoredLane, oldest: u64) -> (u64, u64, u64) {
     let kept = crate::bytes::later(lane.first_seq, lane.floor);
     let delivered_from = crate::bytes::later(oldest, kept);
     (steps(kept, oldest), steps(lane.first_seq, lane.floor), steps(delivered_from, lane.next_seq))

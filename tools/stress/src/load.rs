@@ -10,10 +10,10 @@ use irqlog_recorder::{
 use irqlog_storm::{self as storm, CONTEXTS, Context, EventForm, PROCESSORS};
 use irqlog_wire::record::Level;
 
-use crate::machine::{self, Dawdling, HIGH, Lock, Processors};
+use crate::machine::{self, Dawdling, HIGH, OwnLock, Processors};
 
 /// The recorder that is under stress.
-pub type Stressed<'m> = Recorder<'m, [Dawdling], Processors, Lock>;
+pub type Stressed<'m> = Recorder<'m, [Dawdling], Processors, OwnLock>;
 
 /// The largest part of a blob in one record: 1024 bytes less 40 of the header and 16 of the blob's.
 const PIECE: usize = 968;

@@ -238,15 +238,15 @@ impl Word for Yielding {
 }
 
 /// irqlog's own locks.
-pub type Lock = Either<SwapLock<Yielding, Processors>, QueuedLock<Yielding, Processors>>;
+pub type OwnLock = Either<SwapLock<Yielding, Processors>, QueuedLock<Yielding, Processors>>;
 
 /// The calling thread as a processor: from now on until this is dropped it may be interrupted.
 #[derive(Debug)]
-pub struct Processor {
+pub struct ProcessorThread {
     thread: libc::pthread_t,
 }
 
-impl Processor {
+impl ProcessorThread {
     /// Makes the calling thread the processor of `writer`.
     ///
     /// # Safety
@@ -267,7 +267,7 @@ impl Processor {
     }
 }
 
-impl Drop for Processor {
+impl Drop for ProcessorThread {
     fn drop(&mut self) {
         WRITER.set(std::ptr::null());
         compiler_fence(Ordering::SeqCst);
@@ -305,7 +305,7 @@ fn install() {
 
 extern "C" fn on_signal(signal: libc::c_int) {
     let writer = WRITER.get();
-    // SAFETY: null, or valid until this thread has dropped its `Processor`.
+    // SAFETY: null, or valid until this thread has dropped its `ProcessorThread`.
     if let Some(writer) = unsafe { writer.as_ref() }
         && let Some((_, context)) = SIGNALS.iter().find(|(number, _)| *number == signal)
     {

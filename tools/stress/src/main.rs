@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap::Parser;
 use irqlog_stress::{
     plan::Plan,
-    round::{self, Sums},
+    round::{self, RoundTotals},
 };
 use serde_json::json;
 
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<()> {
     let calls = arguments.calls.unwrap_or_else(|| (arguments.records / 20).clamp(*CALLS.start(), *CALLS.end()));
-    let (mut sums, mut rounds, mut told) = (Sums::default(), 0, Instant::now());
+    let (mut sums, mut rounds, mut told) = (RoundTotals::default(), 0, Instant::now());
     while sums.written < arguments.records {
         sums.add(&round::run(&Plan::of(rounds, calls, arguments.seed))?);
         rounds += 1;

@@ -28,17 +28,17 @@ use irqlog_ring::{
 };
 
 use crate::{
-    batch::{Asked, Reader},
+    batch::{Asked, ReaderTally},
     bytes::{before, u64_at},
     image::{Image, told_from_start},
     load::{Counts, Stressed, Told, Writer},
-    machine::{self, Dawdling, Lock, Processor, Processors, Yielding},
+    machine::{self, Dawdling, OwnLock, ProcessorThread, Processors, Yielding},
     plan::{Chance, Plan},
 };
 
 /// What a round, or all rounds together, came to.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Sums {
+pub struct RoundTotals {
     /// Log calls; each piece of a blob is one.
     pub called: u64,
     /// Records written.
@@ -63,7 +63,7 @@ pub struct Sums {
     pub clears: u64,
 }
 
-impl Sums {
+impl RoundTotals {
     /// Adds a round.
     pub const fn add(&mut self, more: &Self) {
         self.called += more.called;
@@ -144,18 +144,18 @@ struct Round<'r> {
 ///
 /// # Errors
 /// If a record is torn or not accounted for; the message begins with the plan.
-pub fn run(plan: &Plan) -> Result<Sums> {
+pub fn run(plan: &Plan) -> Result<RoundTotals> {
     prepare_and_run(plan).with_context(|| format!("{plan:?}"))
 }
 
-fn prepare_and_run(plan: &Plan) -> Result<Sums> {
+fn prepare_and_run(plan: &Plan) -> Result<RoundTotals> {
     let clock = Processors::start();
     let layout = Layout::new(&plan.config(), plan.processors, plan.processors);
     let memory: Vec<_> = (0..layout.words()).map(|_| Dawdling::default()).collect();
     let identity = Identity { machine: 0x8664, tick_frequency: 1_000_000_000, tick: 1, time: 1, version: [0, 1, 0] };
     layout.initialise(&memory, &plan.config(), &identity);
     start_below_the_largest(&memory, plan)?;
-    let lock: Lock = if plan.is_queued {
+    let lock: OwnLock = if plan.is_queued {
         Either::Second(QueuedLock::new(Yielding::default(), clock, 0))
     } else {
         Either::First(SwapLock::new(Yielding::default(), clock, plan.budget))
@@ -164,7 +164,7 @@ fn prepare_and_run(plan: &Plan) -> Result<Sums> {
     let image = Image::parse(&bytes)?;
     let pointers = Pointers::Hashed([plan.seed, 1]);
     let recorder = Recorder::new(&memory[..], &layout, clock, lock, image.start_id, pointers).context("a recorder")?;
-    let asked = |(lane, control): (usize, &crate::image::Lane)| Asked {
+    let asked = |(lane, control): (usize, &crate::image::StoredLane)| Asked {
         lane: lane as u32,
         start_id: image.start_id,
         first_seq: control.first_seq,
@@ -210,9 +210,9 @@ fn copy(memory: &[Dawdling]) -> Vec<u8> {
 }
 
 impl Round<'_> {
-    fn go(&self) -> Result<Sums> {
+    fn go(&self) -> Result<RoundTotals> {
         let mut readers: Vec<_> = (0..READERS).map(|_| self.new_readers()).collect();
-        let mut sums = Sums::default();
+        let mut sums = RoundTotals::default();
         self.write_and_read(&mut readers, false)?;
         if self.plan.damages {
             readers.push(self.damage()?);
@@ -253,8 +253,8 @@ impl Round<'_> {
         Ok(sums)
     }
 
-    fn new_readers(&self) -> Vec<Reader> {
-        self.lanes.iter().map(|_| Reader::default()).collect()
+    fn new_readers(&self) -> Vec<ReaderTally> {
+        self.lanes.iter().map(|_| ReaderTally::default()).collect()
     }
 
     fn sum(&self, of: impl Fn(&Counts) -> &AtomicU64) -> u64 {
@@ -269,7 +269,7 @@ impl Round<'_> {
             for (whole, _) in records.iter().filter(|(whole, _)| whole.piece.is_none()) {
                 self.answers.check(index, whole.seq, whole.writer, whole.number)?;
             }
-            let mut reader = Reader::default();
+            let mut reader = ReaderTally::default();
             let mut given = Vec::new();
             self.read_to_the_end(&mut reader, index, LARGEST_ROOM, false, |bytes| given.push(bytes.to_vec()))?;
             let oldest = records.first().map_or(lane.next_seq, |(whole, _)| whole.seq);
@@ -284,7 +284,7 @@ impl Round<'_> {
     }
 
     /// All writers to their end, with interrupts, readers and CLEAR; then the readers to theirs.
-    fn write_and_read(&self, readers: &mut [Vec<Reader>], is_damaged: bool) -> Result<()> {
+    fn write_and_read(&self, readers: &mut [Vec<ReaderTally>], is_damaged: bool) -> Result<()> {
         self.stop.store(false, Ordering::SeqCst);
         let ready = Barrier::new(self.plan.processors + 1);
         let quiet = Barrier::new(self.plan.processors + 1);
@@ -317,7 +317,7 @@ impl Round<'_> {
 
     /// Writes into records of the main lanes, and sees what a new reader is told: these records, and at most one behind
     /// each, are damaged. Answers the new readers, which go on from there.
-    fn damage(&self) -> Result<Vec<Reader>> {
+    fn damage(&self) -> Result<Vec<ReaderTally>> {
         let bytes = copy(self.memory);
         let image = Image::parse(&bytes)?;
         let mut chance = Chance::new(self.plan.seed ^ 0xb);
@@ -360,7 +360,7 @@ impl Round<'_> {
             told: &self.answers,
         };
         // SAFETY: `writer` is declared before, and dropped later.
-        let processor = unsafe { Processor::begin(&writer) };
+        let processor = unsafe { ProcessorThread::begin(&writer) };
         threads.lock().unwrap_or_else(PoisonError::into_inner).push(processor.thread());
         ready.wait();
         let calls = self.plan.calls / self.plan.processors as u64;
@@ -431,7 +431,7 @@ impl Round<'_> {
     }
 
     /// A reader that reads all lanes in turn while writers write, and to the end when they have ended.
-    fn reader(&self, number: usize, lanes: &mut [Reader], is_damaged: bool) -> Result<()> {
+    fn reader(&self, number: usize, lanes: &mut [ReaderTally], is_damaged: bool) -> Result<()> {
         let mut chance = Chance::new(self.plan.seed ^ number as u64);
         let longest = [100, 3000][number.min(1)];
         loop {
@@ -450,7 +450,7 @@ impl Round<'_> {
     /// One READ.
     fn read(
         &self,
-        reader: &mut Reader,
+        reader: &mut ReaderTally,
         lane: usize,
         room: usize,
         is_damaged: bool,
@@ -474,7 +474,7 @@ impl Round<'_> {
     /// READs until there is no more; nobody writes.
     fn read_to_the_end(
         &self,
-        reader: &mut Reader,
+        reader: &mut ReaderTally,
         lane: usize,
         room: usize,
         is_damaged: bool,

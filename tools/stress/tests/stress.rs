@@ -8,13 +8,13 @@ use irqlog_recorder::{
 };
 use irqlog_ring::lock::{either::Either, swap::SwapLock};
 use irqlog_stress::{
-    batch::{Allowed, Asked, Reader},
+    batch::{Allowed, Asked, ReaderTally},
     image::Image,
     load::{Counts, Told, Writer},
     machine::{Dawdling, Processors, Yielding},
     plan::Plan,
     record,
-    round::{self, Sums},
+    round::{self, RoundTotals},
 };
 
 /// Kinds of rounds: see `Plan::of`.
@@ -22,7 +22,7 @@ const KINDS: u64 = 10;
 
 #[test]
 fn a_million_records_are_whole_and_accounted_for() {
-    let (mut sums, mut rounds) = (Sums::default(), 0);
+    let (mut sums, mut rounds) = (RoundTotals::default(), 0);
     while sums.written < 1_000_000 || rounds < KINDS {
         sums.add(&round::run(&Plan::of(rounds, 50_000, 5)).unwrap_or_else(|error| panic!("{error:#}")));
         rounds += 1;
@@ -62,7 +62,7 @@ fn quiet() -> (Vec<u8>, Vec<u8>) {
 fn check(batch: &[u8], image: &Image<'_>) -> bool {
     let lane = image.lanes[0];
     let asked = Asked { lane: 0, start_id: image.start_id, first_seq: lane.first_seq, floor: lane.floor };
-    let mut reader = Reader::default();
+    let mut reader = ReaderTally::default();
     let allowed = Allowed { lost: true, cleared: false, damaged: false };
     matches!(reader.take(batch, asked, allowed, |_, _| Ok(())), Ok(false))
         && reader.finish(lane.first_seq, lane.next_seq).is_ok()
