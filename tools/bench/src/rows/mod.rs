@@ -53,7 +53,7 @@ pub struct Row {
     pub writers: u32,
     work: Work,
     /// Runs on a core of its own while the writers write, until it is told to stop.
-    reader: Option<recorder::Reader>,
+    reader: Option<recorder::BackgroundReader>,
     /// Writes in a process of its own instead.
     elsewhere: Option<lttng::Lttng>,
 }
@@ -83,7 +83,7 @@ impl Row {
             return elsewhere.repeat(records);
         }
         let barrier = Arc::new(Barrier::new(self.writers as usize));
-        let reading = self.reader.as_ref().map(recorder::Reader::start);
+        let reading = self.reader.as_ref().map(recorder::BackgroundReader::start);
         let threads: Vec<_> = (0..self.writers)
             .map(|index| {
                 let (barrier, work) = (Arc::clone(&barrier), Arc::clone(&self.work));
@@ -132,7 +132,7 @@ impl Row {
         if self.elsewhere.is_some() {
             return Vec::new();
         }
-        let reading = self.reader.as_ref().map(recorder::Reader::start);
+        let reading = self.reader.as_ref().map(recorder::BackgroundReader::start);
         let done = Arc::new(std::sync::atomic::AtomicBool::new(false));
         let others: Vec<_> = (1..self.writers)
             .map(|index| {

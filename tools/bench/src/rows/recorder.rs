@@ -129,12 +129,12 @@ pub fn text_of_any_length() -> impl Fn(&[u8]) {
 }
 
 /// A reader that reads all lanes repeatedly while writers write.
-pub struct Reader {
+pub struct BackgroundReader {
     round: Arc<dyn Fn() + Send + Sync>,
     core: u32,
 }
 
-impl Reader {
+impl BackgroundReader {
     fn of<L: RawLock + Send + Sync + 'static>(recorder: &Arc<Library<L>>, core: u32) -> Self {
         let recorder = Arc::clone(recorder);
         let round = move || {
@@ -188,7 +188,7 @@ fn engine_rows<L: RawLock + Send + Sync + 'static>(rows: &mut Vec<Row>, name: &s
     }
     let recorder = Arc::new(library(engine, 1, lock()));
     let mut row = Row::new(Group::Irqlog, format!("{name}, 1 writer, 1 reader"), 1, calls(Arc::clone(&recorder)));
-    row.reader = Some(Reader::of(&recorder, 1));
+    row.reader = Some(BackgroundReader::of(&recorder, 1));
     rows.push(row);
 }
 
