@@ -20,7 +20,7 @@ use irqlog_wire::ioctl::WIN32_NAME;
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::nt::{
-    io::{Control, File, Requestor},
+    io::{ControlCall, File, Requestor},
     machine::run_thread,
 };
 
@@ -106,7 +106,7 @@ fn serve_file(stream: &mut UnixStream, process: u32, file: &File) -> std::io::Re
         let mut input = vec![0; frame.input.get() as usize];
         stream.read_exact(&mut input)?;
         let control =
-            Control { code: frame.code.get(), internal: false, input: &input, output: frame.output.get() as usize };
+            ControlCall { code: frame.code.get(), internal: false, input: &input, output: frame.output.get() as usize };
         let result = run_thread(process, 0, true, |_| file.control(control, &|| is_closed(stream)));
         answer(stream, result.status, &result.output)?;
     }

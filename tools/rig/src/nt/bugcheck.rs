@@ -51,11 +51,11 @@ static CRASHING: AtomicBool = AtomicBool::new(false);
 static EXPECTED: OnceLock<Then> = OnceLock::new();
 
 /// What happens at a bug check that is meant.
-type Then = Box<dyn Fn(&BugCheck) + Send + Sync>;
+type Then = Box<dyn Fn(&BugCheckData) + Send + Sync>;
 
 /// Code and parameters of a bug check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BugCheck {
+pub struct BugCheckData {
     /// Its code.
     pub code: u32,
     /// Its parameters.
@@ -64,7 +64,7 @@ pub struct BugCheck {
 
 /// From now on a bug check is meant: `then` gets it on the crashed processor, and the run ends with success when it
 /// returns.
-pub fn expect(then: impl Fn(&BugCheck) + Send + Sync + 'static) {
+pub fn expect(then: impl Fn(&BugCheckData) + Send + Sync + 'static) {
     assert!(EXPECTED.set(Box::new(then)).is_ok(), "a run has one bug check");
 }
 
@@ -74,8 +74,8 @@ pub fn registered() -> usize {
 }
 
 /// Crashes the system.
-pub fn crash(bug_check: BugCheck) -> ! {
-    let BugCheck { code, parameters: [a, b, c, d] } = bug_check;
+pub fn crash(bug_check: BugCheckData) -> ! {
+    let BugCheckData { code, parameters: [a, b, c, d] } = bug_check;
     let Some(then) = EXPECTED.get() else {
         report::broken(&format!("bug check {code:#x} ({a:#x}, {b:#x}, {c:#x}, {d:#x})"))
     };
@@ -125,7 +125,7 @@ pub struct DumpSettings {
 
 /// What the callbacks gave for a dump.
 #[derive(Clone, Debug, Default)]
-pub struct Given {
+pub struct CallbackData {
     /// Secondary data, in order.
     pub blocks: Vec<Block>,
     /// Memory for a small dump: address and bytes.
@@ -133,8 +133,8 @@ pub struct Given {
 }
 
 /// Calls all callbacks as for one dump.
-pub fn call_callbacks(bug_check: &BugCheck, settings: DumpSettings) -> Given {
-    let mut given = Given::default();
+pub fn call_callbacks(bug_check: &BugCheckData, settings: DumpSettings) -> CallbackData {
+    let mut given = CallbackData::default();
     let callbacks = lock(&CALLBACKS).clone();
     for callback in callbacks.iter().filter(|callback| callback.reason == KB_CALLBACK_TRIAGE_DUMP_DATA) {
         given.memory.extend(triage(callback, bug_check, settings));
@@ -174,7 +174,7 @@ fn call(callback: &Registered, data: *mut c_void, length: usize) {
 }
 
 /// The blocks that a callback for secondary data gives in one pass.
-fn secondary(callback: &Registered, bug_check: &BugCheck, settings: DumpSettings, is_sizing: bool) -> Vec<Block> {
+fn secondary(callback: &Registered, bug_check: &BugCheckData, settings: DumpSettings, is_sizing: bool) -> Vec<Block> {
     // The most calls that a pass can have: a callback that asks for more without end is an error.
     const CALLS: usize = 1 << 16;
     let mut buffer = vec![0_u8; 4096];
@@ -239,7 +239,7 @@ fn secondary(callback: &Registered, bug_check: &BugCheck, settings: DumpSettings
 }
 
 /// The memory that a callback adds to a small dump.
-fn triage(callback: &Registered, bug_check: &BugCheck, settings: DumpSettings) -> Vec<(usize, Vec<u8>)> {
+fn triage(callback: &Registered, bug_check: &BugCheckData, settings: DumpSettings) -> Vec<(usize, Vec<u8>)> {
     let [first, second, third, fourth] = bug_check.parameters;
     let mut data = TriageDumpData {
         DataArray: std::ptr::null_mut(),
@@ -273,7 +273,7 @@ fn triage(callback: &Registered, bug_check: &BugCheck, settings: DumpSettings) -
 
 routines! {
     fn KeBugCheckEx(code: u32, a: usize, b: usize, c: usize, d: usize) {
-        crash(BugCheck { code, parameters: [a, b, c, d] })
+        crash(BugCheckData { code, parameters: [a, b, c, d] })
     }
 
     fn KeRegisterBugCheckReasonCallback(

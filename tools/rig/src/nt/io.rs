@@ -13,7 +13,7 @@ use irqlog_nt::{
     STATUS_SUCCESS, UnicodeString,
 };
 
-pub use super::irp::{Answer, Control};
+pub use super::irp::{Answer, ControlCall};
 use super::{
     import::routines,
     irp,
@@ -140,7 +140,7 @@ impl File {
     }
 
     /// Sends a control request and waits for its end; `should_cancel` is asked every few milliseconds meanwhile.
-    pub fn control(&self, control: Control<'_>, should_cancel: &dyn Fn() -> bool) -> Answer {
+    pub fn control(&self, control: ControlCall<'_>, should_cancel: &dyn Fn() -> bool) -> Answer {
         // The I/O manager checks the access bits of the code; our handles are open for reading and writing.
         let major = if control.internal { IRP_MJ_INTERNAL_DEVICE_CONTROL } else { IRP_MJ_DEVICE_CONTROL };
         self.send(major, Some(control), should_cancel)
@@ -163,7 +163,7 @@ impl File {
         self.object as usize
     }
 
-    fn send(&self, major: u8, control: Option<Control<'_>>, should_cancel: &dyn Fn() -> bool) -> Answer {
+    fn send(&self, major: u8, control: Option<ControlCall<'_>>, should_cancel: &dyn Fn() -> bool) -> Answer {
         let mode = i8::from(self.requestor != Requestor::Kernel);
         irp::send(self.device, self.object, major, control, mode, should_cancel)
     }

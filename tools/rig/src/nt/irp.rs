@@ -22,7 +22,7 @@ use crate::{memory::Region, mutex::lock};
 
 /// What a device control call asks for.
 #[derive(Clone, Copy, Debug)]
-pub struct Control<'a> {
+pub struct ControlCall<'a> {
     /// The control code.
     pub code: u32,
     /// Sent as an internal request.
@@ -92,7 +92,7 @@ pub fn send(
     device: *mut DeviceObject,
     file: *mut FileObject,
     major: u8,
-    control: Option<Control<'_>>,
+    control: Option<ControlCall<'_>>,
     mode: i8,
     should_cancel: &dyn Fn() -> bool,
 ) -> Answer {
@@ -170,7 +170,7 @@ impl Packet {
         device: *mut DeviceObject,
         file: *mut FileObject,
         major: u8,
-        control: Option<Control<'_>>,
+        control: Option<ControlCall<'_>>,
         mode: i8,
     ) -> Self {
         // SAFETY: all-zero is a valid IRP and a valid stack location.
@@ -348,7 +348,7 @@ routines! {
             // SAFETY: memory of the driver's, of the length it gives.
             unsafe { std::slice::from_raw_parts(input, input_length as usize) }
         };
-        let control = Control { code, internal: internal != 0, input, output: output_length as usize };
+        let control = ControlCall { code, internal: internal != 0, input, output: output_length as usize };
         let major = if control.internal { IRP_MJ_INTERNAL_DEVICE_CONTROL } else { IRP_MJ_DEVICE_CONTROL };
         let mut packet = Packet::new(device, null_mut(), major, Some(control), 0);
         // The current location is that of nobody yet: IofCallDriver goes on to the next one, below it, which the sender

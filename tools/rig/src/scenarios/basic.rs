@@ -22,7 +22,7 @@ use super::{DEFAULT_PROCESSORS, Scenario, Stage, as_process, stop_last};
 use crate::{
     nt::{
         heap,
-        io::{Answer, Control, File, Requestor},
+        io::{Answer, ControlCall, File, Requestor},
         registry,
         registry::RegistryValue,
     },
@@ -86,7 +86,7 @@ pub struct FileSource<'f>(pub &'f File);
 
 impl Source for FileSource<'_> {
     fn control(&mut self, what: &'static str, code: u32, input: &[u8], output: usize) -> Result<Vec<u8>, SessionError> {
-        let answer = self.0.control(Control { code, internal: false, input, output }, &|| false);
+        let answer = self.0.control(ControlCall { code, internal: false, input, output }, &|| false);
         match answer.status {
             STATUS_SUCCESS => Ok(answer.output),
             status => Err(SessionError::Refused { what, status: status as u32 }),
@@ -151,8 +151,9 @@ fn requests(stage: &Stage) -> Result<()> {
         let denied = File::open(ioctl::WIN32_NAME, Requestor::User).map(drop);
         ensure!(denied == Err(STATUS_ACCESS_DENIED), "an ordinary user may open the device: {denied:?}");
         let file = open()?;
-        let send =
-            |code, internal, input: &[u8], output| file.control(Control { code, internal, input, output }, &|| false);
+        let send = |code, internal, input: &[u8], output| {
+            file.control(ControlCall { code, internal, input, output }, &|| false)
+        };
         let status = |code, input: &[u8], output| send(code, false, input, output).status;
         // Sizes around each limit, and sizes that would overflow a careless sum.
         for (code, input, least) in [
@@ -192,12 +193,14 @@ fn requests(stage: &Stage) -> Result<()> {
         let kernel =
             File::open(ioctl::DEVICE_NAME, Requestor::Kernel).map_err(|status| anyhow::anyhow!("{status:#x}"))?;
         let connected =
-            kernel.control(Control { code: ioctl::CONNECT, internal: true, input: &[], output: 128 }, &|| false);
+            kernel.control(ControlCall { code: ioctl::CONNECT, internal: true, input: &[], output: 128 }, &|| false);
         ensure!(connected.status == STATUS_SUCCESS && connected.output.len() == 72, "{connected:?}");
         // A driver that knows only the first version gets that; `size` in it says that there is more.
-        let older = kernel.control(Control { code: ioctl::CONNECT, internal: true, input: &[], output: 40 }, &|| false);
+        let older =
+            kernel.control(ControlCall { code: ioctl::CONNECT, internal: true, input: &[], output: 40 }, &|| false);
         ensure!(older.status == STATUS_SUCCESS && older.output == connected.output[..40], "{older:?}");
-        let short = kernel.control(Control { code: ioctl::CONNECT, internal: true, input: &[], output: 39 }, &|| false);
+        let short =
+            kernel.control(ControlCall { code: ioctl::CONNECT, internal: true, input: &[], output: 39 }, &|| false);
         ensure!(short.status == STATUS_BUFFER_TOO_SMALL, "{short:?}");
         let from_user = send(ioctl::CONNECT, true, &[], 64);
         ensure!(from_user.status == STATUS_ACCESS_DENIED, "an internal request of user mode: {from_user:?}");
@@ -210,7 +213,7 @@ fn requests(stage: &Stage) -> Result<()> {
 
 /// Nothing that user mode gets looks like an address of the image or of pool.
 fn no_kernel_address(file: &File, driver: &crate::service::Driver) -> Result<()> {
-    let info = file.control(Control { code: ioctl::INFO, internal: false, input: &[], output: 1 << 20 }, &|| false);
+    let info = file.control(ControlCall { code: ioctl::INFO, internal: false, input: &[], output: 1 << 20 }, &|| false);
     let is_address = |word: u64| {
         let image = driver.image.base() as u64..(driver.image.base() + driver.image.size()) as u64;
         image.contains(&word) || heap::describe(word as usize).is_some()
@@ -263,15 +266,15 @@ fn waiting(file: Arc<File>, seen: u64, cancel: Arc<AtomicBool>) -> std::thread::
     std::thread::spawn(move || {
         as_process(|| {
             let seen = seen.to_le_bytes();
-            let control = Control { code: ioctl::WAIT, internal: false, input: &seen, output: 8 };
+            let control = ControlCall { code: ioctl::WAIT, internal: false, input: &seen, output: 8 };
             file.control(control, &|| cancel.load(Ordering::SeqCst))
         })
     })
 }
 
 fn written(file: &File) -> Result<u64> {
-    let answer =
-        file.control(Control { code: ioctl::WAIT, internal: false, input: u64::MAX.as_bytes(), output: 8 }, &|| false);
+    let answer = file
+        .control(ControlCall { code: ioctl::WAIT, internal: false, input: u64::MAX.as_bytes(), output: 8 }, &|| false);
     ensure!(answer.status == STATUS_SUCCESS, "{answer:?}");
     Ok(u64::from_le_bytes(answer.output[..].try_into()?))
 }

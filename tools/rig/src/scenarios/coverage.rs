@@ -32,7 +32,7 @@ use zerocopy::IntoBytes;
 use super::{
     Stage, as_process,
     providers::connect,
-    seen::{CUT, Info, Seen, info},
+    seen::{CUT, InfoAnswer, Seen, info},
     stop_last,
     storm::read_counts,
 };
@@ -42,7 +42,7 @@ use crate::{
     mutex::lock,
     nt::{
         interrupt::deliver,
-        io::{Control, File, Requestor},
+        io::{ControlCall, File, Requestor},
         machine::{NMI, current, machine},
         registry::{self, RegistryValue},
     },
@@ -91,7 +91,7 @@ fn met(pc: usize) {
 }
 
 /// A function of the table that writes a text: level, text, length.
-pub type WriteText = extern "efiapi" fn(u8, *const u8, usize) -> u32;
+pub type WriteTextFn = extern "efiapi" fn(u8, *const u8, usize) -> u32;
 type WriteBlob = extern "efiapi" fn(u8, u32, *const u8, usize) -> u32;
 type WriteEvent = extern "efiapi" fn(u32, u8, *const u64, usize) -> u32;
 
@@ -104,7 +104,7 @@ enum Write {
 
 /// The rig as a driver that logs.
 pub struct Caller {
-    text: [WriteText; 2],
+    text: [WriteTextFn; 2],
     blob: [WriteBlob; 2],
     event: [WriteEvent; 2],
     /// The reference that keeps irqlog.sys loaded.
@@ -124,8 +124,8 @@ impl Caller {
         unsafe {
             Ok(Self {
                 text: [
-                    std::mem::transmute::<usize, WriteText>(functions[0]),
-                    std::mem::transmute::<usize, WriteText>(functions[2]),
+                    std::mem::transmute::<usize, WriteTextFn>(functions[0]),
+                    std::mem::transmute::<usize, WriteTextFn>(functions[2]),
                 ],
                 blob: [
                     std::mem::transmute::<usize, WriteBlob>(functions[1]),
@@ -143,7 +143,7 @@ impl Caller {
     }
 
     /// The two entries for texts: the one that may wait, and the one that never does.
-    pub const fn entries(&self) -> [WriteText; 2] {
+    pub const fn entries(&self) -> [WriteTextFn; 2] {
         self.text
     }
 
@@ -218,7 +218,7 @@ impl Caller {
     }
 
     fn configure(&self, request: ConfigureRequest) -> Result<()> {
-        let control = Control { code: ioctl::CONFIGURE, internal: false, input: request.as_bytes(), output: 0 };
+        let control = ControlCall { code: ioctl::CONFIGURE, internal: false, input: request.as_bytes(), output: 0 };
         ensure!(self.file.control(control, &|| false).status == STATUS_SUCCESS, "CONFIGURE");
         Ok(())
     }
@@ -308,7 +308,7 @@ impl Caller {
         }
         self.event(0, 0, EventForm::Text);
         self.event(0, HIGH_LEVEL, EventForm::Numbers);
-        let clear = Control { code: ioctl::CLEAR, internal: false, input: &[], output: 0 };
+        let clear = ControlCall { code: ioctl::CLEAR, internal: false, input: &[], output: 0 };
         ensure!(self.file.control(clear, &|| false).status == STATUS_SUCCESS, "CLEAR");
         for _ in 0..3 {
             self.text(0, 0);
@@ -454,7 +454,7 @@ fn check(log: &Caller, counter: &File, called_before: u64, seen: &mut Seen, lane
     ensure!(seen.torn == 0, "{} torn records", seen.torn);
     ensure!(seen.twice == 0, "{} records came twice", seen.twice);
     ensure!(seen.holds(), "a lane does not add up");
-    let Info { dropped, own, nesting, .. } = info(&log.file)?;
+    let InfoAnswer { dropped, own, nesting, .. } = info(&log.file)?;
     ensure!(nesting == 0, "the nesting count is {nesting} at rest");
     let called = log.called + read_counts(counter)?[counts::CALLED] - called_before;
     let written = seen.written();

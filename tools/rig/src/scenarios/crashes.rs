@@ -22,13 +22,13 @@ use irqlog_wire::{
 
 use super::{
     DEFAULT_PROCESSORS, Scenario, Stage, as_process,
-    coverage::{Caller, WriteText},
+    coverage::{Caller, WriteTextFn},
 };
 use crate::{
     arch, images,
     nt::{
         boot::add_processor,
-        bugcheck::{self, BugCheck, DumpSettings},
+        bugcheck::{self, BugCheckData, DumpSettings},
         heap,
         interrupt::deliver,
         machine::{current, machine, run_thread},
@@ -128,7 +128,7 @@ fn parse(found: &str) -> Result<Option<(usize, u64)>> {
 /// that does not.
 ///
 /// No writer is far ahead of another: else the records of the fast ones would overwrite those of a slow one.
-fn log(writer: usize, writers: usize, entries: [WriteText; 2]) {
+fn log(writer: usize, writers: usize, entries: [WriteTextFn; 2]) {
     let processor = current().expect("a simulated thread").processor();
     for number in 1.. {
         while number > slowest(writers) + LEAD {
@@ -187,12 +187,12 @@ fn crash(stage: &Stage, engine: &str, lock: &str, lacks: u32, hot_add: bool) -> 
         while slowest(writers) < LEAST {
             thread.wait(std::thread::yield_now);
         }
-        bugcheck::crash(BugCheck { code: CODE, parameters: PARAMETERS });
+        bugcheck::crash(BugCheckData { code: CODE, parameters: PARAMETERS });
     })
 }
 
 /// The two entries for texts; for the callback of another driver.
-static ENTRIES: std::sync::OnceLock<[WriteText; 2]> = std::sync::OnceLock::new();
+static ENTRIES: std::sync::OnceLock<[WriteTextFn; 2]> = std::sync::OnceLock::new();
 
 /// The callback of another driver logs between the two passes.
 fn log_between() {
@@ -205,8 +205,8 @@ fn log_between() {
 /// Tries every room with every kind of dump, each in a child that starts from the crash.
 ///
 /// With `every` above 1, for an emulator, each room meets each `every`th kind only; together the rooms meet all.
-fn judge(bug_check: &BugCheck, every: usize, writers: usize, is_one_part: bool, hot_add: bool) -> Result<()> {
-    ensure!(*bug_check == BugCheck { code: CODE, parameters: PARAMETERS }, "{bug_check:?}");
+fn judge(bug_check: &BugCheckData, every: usize, writers: usize, is_one_part: bool, hot_add: bool) -> Result<()> {
+    ensure!(*bug_check == BugCheckData { code: CODE, parameters: PARAMETERS }, "{bug_check:?}");
     let mut tried = 0;
     for (turn, room) in ROOMS.into_iter().enumerate() {
         for kind in Kind::ALL.into_iter().skip(turn % every).step_by(every) {
@@ -246,7 +246,7 @@ struct Trial {
 }
 
 impl Trial {
-    fn run(&self, bug_check: &BugCheck) -> Result<()> {
+    fn run(&self, bug_check: &BugCheckData) -> Result<()> {
         let Self { room, kind, .. } = *self;
         let settings = DumpSettings { maximum: room, triage_maximum: room.min(32 << 20), dump_type: kind.dump_type() };
         let given = bugcheck::call_callbacks(bug_check, settings);

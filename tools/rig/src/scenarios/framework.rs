@@ -16,7 +16,7 @@ use super::{DEFAULT_PROCESSORS, Scenario, Stage, as_process, guards::in_child};
 use crate::{
     images,
     nt::{
-        io::{Control, File, Requestor},
+        io::{ControlCall, File, Requestor},
         machine::current,
         registry::{self, RegistryValue},
         report::EXIT_BROKEN,
@@ -338,7 +338,7 @@ extern "efiapi" fn exaggerate(_queue: usize, request: usize, output: usize, _inp
 const CODE: u32 = 0x0022_2000;
 
 fn send(file: &File) {
-    file.control(Control { code: CODE, internal: false, input: &[], output: 8 }, &|| false);
+    file.control(ControlCall { code: CODE, internal: false, input: &[], output: 8 }, &|| false);
 }
 
 /// Sets the level of the processor that runs this.

@@ -12,7 +12,7 @@ use super::{DEFAULT_PROCESSORS, Scenario, Stage, as_process, stop_last};
 use crate::{
     nt::{
         exports, interrupt,
-        io::{Control, File, Requestor},
+        io::{ControlCall, File, Requestor},
         machine::{raise, run_thread},
         report::EXIT_BROKEN,
     },
@@ -55,7 +55,7 @@ fn checked_locks(stage: &Stage) -> Result<()> {
     let testdrv = as_process(|| stage.start_testdrv())?;
     let ask = |file: &File, code: u32, words: &[u64]| {
         let input: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        file.control(Control { code, internal: false, input: &input, output: 8 }, &|| false)
+        file.control(ControlCall { code, internal: false, input: &input, output: 8 }, &|| false)
     };
     // On processor 0, as long as the driver does not say otherwise.
     run_thread(0x2000, 1, true, |thread| -> Result<()> {
@@ -98,7 +98,7 @@ fn broken_disconnect(stage: &Stage) -> Result<()> {
         let file = File::open(DEVICE_NAME, Requestor::Administrator)
             .map_err(|status| anyhow::anyhow!("opening the test driver: {status:#010x}"))?;
         ensure!(!irqlog.stop()?, "irqlog.sys stops although a driver has a reference");
-        let left = file.control(Control { code: LEAVE, internal: false, input: &[], output: 0 }, &|| false);
+        let left = file.control(ControlCall { code: LEAVE, internal: false, input: &[], output: 0 }, &|| false);
         ensure!(left.status == STATUS_SUCCESS, "LEAVE: {:#010x}", left.status);
         file.cleanup();
         file.close();

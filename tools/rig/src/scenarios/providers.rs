@@ -28,10 +28,10 @@ use irqlog_wire::{
 };
 use zerocopy::{FromZeros, IntoBytes};
 
-use super::{DEFAULT_PROCESSORS, Scenario, Stage, as_process, basic::FileSource, stop_last};
+use super::{DEFAULT_PROCESSORS, Scenario, Stage, as_process, basic::FileSource, coverage::WriteTextFn, stop_last};
 use crate::{
     nt::{
-        io::{Control, File, Requestor},
+        io::{ControlCall, File, Requestor},
         registry::{self, RegistryValue},
     },
     planted,
@@ -68,7 +68,7 @@ pub const FUNCTIONS: usize = 8;
 /// If irqlog refuses.
 pub fn connect() -> Result<(File, [usize; FUNCTIONS])> {
     let file = File::open(ioctl::DEVICE_NAME, Requestor::Kernel).map_err(|status| anyhow::anyhow!("{status:#x}"))?;
-    let answer = file.control(Control { code: ioctl::CONNECT, internal: true, input: &[], output: 128 }, &|| false);
+    let answer = file.control(ControlCall { code: ioctl::CONNECT, internal: true, input: &[], output: 128 }, &|| false);
     ensure!(answer.status == STATUS_SUCCESS && answer.output.len() == 8 + 8 * FUNCTIONS, "CONNECT: {answer:?}");
     let mut functions = [0; FUNCTIONS];
     for (function, bytes) in functions.iter_mut().zip(answer.output[8..].chunks_exact(8)) {
@@ -79,7 +79,6 @@ pub fn connect() -> Result<(File, [usize; FUNCTIONS])> {
 
 type Register = extern "efiapi" fn(*const Registration) -> u32;
 type Unregister = extern "efiapi" fn(*const AtomicU32);
-type WriteText = extern "efiapi" fn(u8, *const u8, usize) -> u32;
 type WriteEvent = extern "efiapi" fn(u32, u8, *const u64, usize) -> u32;
 
 /// A client of the function table.
@@ -87,7 +86,7 @@ struct Client {
     file: File,
     register: Register,
     unregister: Unregister,
-    write_text: WriteText,
+    write_text: WriteTextFn,
     write_event: WriteEvent,
 }
 
@@ -100,7 +99,7 @@ impl Client {
                 file,
                 register: std::mem::transmute::<usize, Register>(functions[4]),
                 unregister: std::mem::transmute::<usize, Unregister>(functions[5]),
-                write_text: std::mem::transmute::<usize, WriteText>(functions[0]),
+                write_text: std::mem::transmute::<usize, WriteTextFn>(functions[0]),
                 write_event: std::mem::transmute::<usize, WriteEvent>(functions[6]),
             })
         }

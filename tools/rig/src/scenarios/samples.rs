@@ -24,7 +24,7 @@ use irqlog_wire::{
 use super::{DEFAULT_PROCESSORS, Scenario, Stage, as_process, stop_last};
 use crate::{
     nt::{
-        io::{Control, File, Requestor},
+        io::{ControlCall, File, Requestor},
         machine::{NMI, current, machine, raise},
         registry::{self, RegistryValue},
     },
@@ -77,7 +77,7 @@ struct Device(File);
 
 impl Source for Device {
     fn control(&mut self, what: &'static str, code: u32, input: &[u8], output: usize) -> Result<Vec<u8>, SessionError> {
-        let answer = self.0.control(Control { code, internal: false, input, output }, &|| false);
+        let answer = self.0.control(ControlCall { code, internal: false, input, output }, &|| false);
         if answer.status < 0 {
             return Err(SessionError::Refused { what, status: answer.status as u32 });
         }

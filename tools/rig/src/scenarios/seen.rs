@@ -21,7 +21,7 @@ use irqlog_wire::{
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::as_process;
-use crate::nt::io::{Control, File, Requestor};
+use crate::nt::io::{ControlCall, File, Requestor};
 
 /// The byte of texts that are too long for a record.
 pub const CUT: u8 = b'#';
@@ -74,7 +74,7 @@ impl Seen {
             let flags = if lane.from.is_none() { read_flags::FROM_START } else { 0 };
             let request = ReadRequest { lane: index.into(), flags: flags.into(), cursor, start_id: start_id.into() };
             // Small batches: the reader is lapped all the more.
-            let control = Control { code: ioctl::READ, internal: false, input: request.as_bytes(), output: 8192 };
+            let control = ControlCall { code: ioctl::READ, internal: false, input: request.as_bytes(), output: 8192 };
             let answer = file.control(control, &|| false);
             ensure!(answer.status == STATUS_SUCCESS, "READ of lane {index}: {:#010x}", answer.status);
             let (header, mut rest) = BatchHeader::read_from_prefix(&answer.output)
@@ -198,7 +198,7 @@ fn split(bytes: &[u8]) -> Result<(Parts<'_>, &[u8])> {
 }
 
 /// What INFO says.
-pub struct Info {
+pub struct InfoAnswer {
     /// Drops over all processors.
     pub dropped: u64,
     /// The same by reason.
@@ -215,8 +215,8 @@ pub struct Info {
 ///
 /// # Errors
 /// If INFO cannot be read.
-pub fn info(file: &File) -> Result<Info> {
-    let control = Control { code: ioctl::INFO, internal: false, input: &[], output: 1 << 20 };
+pub fn info(file: &File) -> Result<InfoAnswer> {
+    let control = ControlCall { code: ioctl::INFO, internal: false, input: &[], output: 1 << 20 };
     let bytes = file.control(control, &|| false).output;
     let header = ImageHeader::read_from_prefix(&bytes).map_err(|_| anyhow::anyhow!("INFO"))?.0;
     let mut nesting = 0;
@@ -233,7 +233,7 @@ pub fn info(file: &File) -> Result<Info> {
     let lanes = bytes[at..].chunks_exact(size_of::<LaneControl>()).take(header.lane_count.get() as usize);
     let has_data = |lane: &[u8]| LaneControl::read_from_bytes(lane).is_ok_and(|lane| lane.data_words.get() != 0);
     let present = (0..).zip(lanes).filter(|(_, lane)| has_data(lane)).map(|(index, _)| index).collect();
-    Ok(Info { dropped: drops.iter().sum(), drops, own: header.own_calls.get(), nesting, lanes: present })
+    Ok(InfoAnswer { dropped: drops.iter().sum(), drops, own: header.own_calls.get(), nesting, lanes: present })
 }
 
 /// Reads all lanes over and over until `done`, then once more to the end. Lanes may come meanwhile.
@@ -252,7 +252,7 @@ pub fn reader(pause: Duration, clears: bool, done: &AtomicBool) -> Result<Seen> 
             }
             round += 1;
             if clears && round.is_multiple_of(50) {
-                let control = Control { code: ioctl::CLEAR, internal: false, input: &[], output: 0 };
+                let control = ControlCall { code: ioctl::CLEAR, internal: false, input: &[], output: 0 };
                 ensure!(file.control(control, &|| false).status == STATUS_SUCCESS, "CLEAR");
             }
             if let Some(thread) = crate::nt::machine::current() {

@@ -10,7 +10,7 @@ use zerocopy::IntoBytes;
 
 use super::{DEFAULT_PROCESSORS, Scenario, Stage, as_process, stop_last};
 use crate::{
-    nt::io::{Control, File, Requestor},
+    nt::io::{ControlCall, File, Requestor},
     serve::{POLL, Server},
 };
 
@@ -56,7 +56,7 @@ fn gone_clients(stage: &Stage) -> Result<()> {
 fn seen() -> Result<u64> {
     as_process(|| {
         let file = open()?;
-        let control = Control { code: ioctl::WAIT, internal: false, input: u64::MAX.as_bytes(), output: 8 };
+        let control = ControlCall { code: ioctl::WAIT, internal: false, input: u64::MAX.as_bytes(), output: 8 };
         let answer = file.control(control, &|| false);
         close(file);
         Ok(u64::from_le_bytes(answer.output[..].try_into()?))
@@ -72,7 +72,7 @@ fn many_requests(stage: &Stage) -> Result<()> {
         let input = vec![1; SIZE];
         let before = resident()?;
         for _ in 0..REQUESTS {
-            let control = Control { code: ioctl::MARK, internal: false, input: &input, output: 0 };
+            let control = ControlCall { code: ioctl::MARK, internal: false, input: &input, output: 0 };
             let status = file.control(control, &|| false).status;
             ensure!(status == STATUS_INVALID_PARAMETER, "{status:#010x}");
         }

@@ -27,14 +27,14 @@ use serde_json::json;
 
 use super::{
     DEFAULT_PROCESSORS, Scenario, Stage, as_process,
-    seen::{Info, Seen, info, reader},
+    seen::{InfoAnswer, Seen, info, reader},
     stop_last,
 };
 use crate::{
     mutex::lock,
     nt::{
         boot::add_processor,
-        io::{Control, File, Requestor},
+        io::{ControlCall, File, Requestor},
         machine::{NMI, PREEMPT, machine, raise},
         registry::{self, RegistryValue},
     },
@@ -196,7 +196,8 @@ impl Storm {
                 .map_err(|status| anyhow::anyhow!("opening the test driver: {status:#010x}"))?;
             let threads = machine().active() as u32 + 2;
             let input = Start { threads, calls }.to_bytes();
-            let started = file.control(Control { code: START, internal: false, input: &input, output: 0 }, &|| false);
+            let started =
+                file.control(ControlCall { code: START, internal: false, input: &input, output: 0 }, &|| false);
             ensure!(started.status == STATUS_SUCCESS, "starting the storm: {:#010x}", started.status);
             Ok((driver, file))
         })?;
@@ -249,7 +250,7 @@ impl Storm {
 /// # Errors
 /// If it does not say.
 pub fn read_counts(file: &File) -> Result<[u64; counts::WORDS]> {
-    let control = Control { code: COUNTS, internal: false, input: &[], output: counts::WORDS * 8 };
+    let control = ControlCall { code: COUNTS, internal: false, input: &[], output: counts::WORDS * 8 };
     let answer = file.control(control, &|| false);
     ensure!(answer.status == STATUS_SUCCESS && answer.output.len() == counts::WORDS * 8, "{answer:?}");
     let mut words = [0; counts::WORDS];
@@ -374,7 +375,7 @@ fn storm_with(stage: &Stage, calls: u64, meanwhile: impl FnOnce() -> Result<()>)
     for reader in readers {
         seen.push(reader.join().map_err(|_| anyhow::anyhow!("a reader panicked"))??);
     }
-    let Info { dropped, own, nesting, drops, .. } = as_process(|| info(&own_file))?;
+    let InfoAnswer { dropped, own, nesting, drops, .. } = as_process(|| info(&own_file))?;
     ensure!(nesting == 0, "the nesting counts are {nesting} at rest");
     ensure!(
         dropped >= counted.dropped,
