@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use irqlog_nt::{
     irql::{HIGH_LEVEL, PASSIVE_LEVEL, Rule, name},
-    routines::{EXPORTS, Export, Parameter},
+    routines::{EXPORTS, Export, RoutineParameter},
 };
 
 /// The file of the declarations, beside ntddk.h.
@@ -89,7 +89,7 @@ fn declaration(export: &Export) -> String {
     )
 }
 
-fn parameter(parameter: &Parameter) -> String {
+fn parameter(parameter: &RoutineParameter) -> String {
     let c = c_type(parameter.type_name);
     let space = if c.ends_with('*') { "" } else { " " };
     format!("{c}{space}{}", parameter.name)

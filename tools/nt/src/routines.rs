@@ -77,7 +77,7 @@ pub struct Worlds {
 
 /// One parameter of a routine.
 #[derive(Clone, Copy, Debug)]
-pub struct Parameter {
+pub struct RoutineParameter {
     /// Its name.
     pub name: &'static str,
     /// Its type, as the row writes it.
@@ -92,7 +92,7 @@ pub struct Export {
     /// Its name.
     pub name: &'static str,
     /// The parameters, of those with a name.
-    pub parameters: &'static [Parameter],
+    pub parameters: &'static [RoutineParameter],
     /// The type that it returns, as the row writes it: `()` for nothing, `!` if it does not return.
     pub result_name: &'static str,
     /// Size in bytes of what it returns; 0 if it returns nothing, or not at all.
@@ -159,7 +159,7 @@ impl<R> Returns for fn() -> R {
 /// The parameters of a signature.
 macro_rules! parameters {
     ($($name:ident: $type:ty),* $(,)?) => {
-        &[$(Parameter { name: stringify!($name), type_name: stringify!($type), size: size_of::<$type>() }),*]
+        &[$(RoutineParameter { name: stringify!($name), type_name: stringify!($type), size: size_of::<$type>() }),*]
     };
     ($($name:ident: $type:ty),*, ...) => { parameters!($($name: $type),*) };
 }
