@@ -153,7 +153,7 @@ fn main() -> ExitCode {
         Command::Demo { arch } => demo::run(arch.map_or(NATIVE, OneArch::arch)),
         Command::Test { only } => test::run_all(&only),
         Command::Soak { only, records, engine, lock, mutants } => {
-            soak::run(&only, &soak::Parameters { records, engine, lock, mutants })
+            soak::run(&only, &soak::SoakOptions { records, engine, lock, mutants })
         }
         Command::Bench { json } => bench::run_all(json),
         Command::Scenarios { names, world, faults: true } => faults::run(world.worlds(), &names),

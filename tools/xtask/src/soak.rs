@@ -52,9 +52,9 @@ const STORM: u64 = 10_000_000;
 /// Records that the stress writes, unless it is said.
 const STRESS: u64 = 100_000_000;
 
-/// Parameters of the storms, the stress, and the mutations.
+/// Options of the storms, the stress, and the mutations.
 #[derive(Clone, Debug)]
-pub struct Parameters {
+pub struct SoakOptions {
     /// Calls that the threads of the storm make, and records that the stress writes; `None` for as many as each has by
     /// itself.
     pub records: Option<u64>,
@@ -70,7 +70,7 @@ pub struct Parameters {
 ///
 /// # Errors
 /// The first tier that fails.
-pub fn run(only: &[Tier], parameters: &Parameters) -> Result<()> {
+pub fn run(only: &[Tier], parameters: &SoakOptions) -> Result<()> {
     let chosen = chosen(only);
     for &tier in &chosen {
         run_tier(tier, parameters)?;
@@ -83,7 +83,7 @@ fn chosen(only: &[Tier]) -> Vec<Tier> {
     Tier::value_variants().iter().copied().filter(|tier| only.is_empty() || only.contains(tier)).collect()
 }
 
-fn run_tier(tier: Tier, parameters: &Parameters) -> Result<()> {
+fn run_tier(tier: Tier, parameters: &SoakOptions) -> Result<()> {
     match tier {
         Tier::Models => timed("deep models", || {
             let mut cargo = Command::new("cargo");
@@ -116,7 +116,7 @@ fn run_tier(tier: Tier, parameters: &Parameters) -> Result<()> {
         }),
         Tier::Storm => {
             rig::prepare(NATIVE)?;
-            let Parameters { engine, lock, .. } = parameters;
+            let SoakOptions { engine, lock, .. } = parameters;
             // Not timed: its last line is the command's.
             step(&format!("a storm of {} calls, engine {engine}, lock {lock}", parameters.records.unwrap_or(STORM)));
             storm(NATIVE, parameters)
@@ -124,7 +124,7 @@ fn run_tier(tier: Tier, parameters: &Parameters) -> Result<()> {
     }
 }
 
-fn storm(arch: Arch, parameters: &Parameters) -> Result<()> {
+fn storm(arch: Arch, parameters: &SoakOptions) -> Result<()> {
     let mut rig = rig::command(arch, &drivers::images(arch))?;
     rig.args(["soak", "--records", &parameters.records.unwrap_or(STORM).to_string()]);
     shell::run(rig.args(["--engine", &parameters.engine, "--lock", &parameters.lock]))
