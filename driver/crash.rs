@@ -81,7 +81,7 @@ pub fn set_anchor(image: Option<&ImageMemory>) {
 }
 
 /// The memory that the callbacks work in.
-pub struct Memory {
+pub struct CrashMemory {
     inner: UnsafeCell<Inner>,
     _pages: Pages,
 }
@@ -98,9 +98,9 @@ struct Inner {
 }
 
 // SAFETY: the callbacks alone use what is inside, on the one processor that is not frozen, one after the other.
-unsafe impl Sync for Memory {}
+unsafe impl Sync for CrashMemory {}
 
-impl Memory {
+impl CrashMemory {
     /// Allocates the memory for a layout. IRQL: at most DISPATCH_LEVEL.
     ///
     /// # Errors

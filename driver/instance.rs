@@ -33,7 +33,7 @@ use crate::{
 struct Owner {
     recorder: DriverRecorder,
     providers: Providers,
-    crash: crash::Memory,
+    crash: crash::CrashMemory,
     image: &'static ImageMemory,
     /// The pages that hold `image`.
     image_pages: [Pages; 2],
@@ -59,7 +59,7 @@ pub fn with_providers() -> Option<(&'static DriverRecorder, &'static Providers)>
 
 /// The recorder, its image, and the memory of the bug-check callbacks, if the recorder runs. IRQL: any; as for [`get`].
 #[inline]
-pub fn crash() -> Option<(&'static DriverRecorder, &'static ImageMemory, &'static crash::Memory)> {
+pub fn crash() -> Option<(&'static DriverRecorder, &'static ImageMemory, &'static crash::CrashMemory)> {
     owner().map(|owner| (&owner.recorder, owner.image, &owner.crash))
 }
 
@@ -90,7 +90,7 @@ pub fn start(config: &Config) -> Result<(), NTSTATUS> {
     let recorder = Recorder::new(image, &layout, System, locks::choose(config), start_id, pointers)
         .ok_or(STATUS_INSUFFICIENT_RESOURCES)?;
     let providers = Providers::new()?;
-    let crash = crash::Memory::allocate(&layout)?;
+    let crash = crash::CrashMemory::allocate(&layout)?;
     const { assert!(align_of::<Owner>() <= PAGE_SIZE) };
     let place = own.start().cast::<Owner>();
     // SAFETY: page-aligned memory of at least that size, which nobody else knows.

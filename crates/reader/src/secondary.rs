@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use irqlog_wire::{
-    crash::{ChunkHeader, ChunkKind, Form, LaneSummary, PART_MAGIC, PartHeader},
+    crash::{ChunkHeader, ChunkKind, LaneSummary, PART_MAGIC, PartHeader, StreamForm},
     image::{DROP_REASONS, ImageHeader, LaneControl, MAGIC, ProcessorControl},
     record::WORD,
 };
@@ -149,7 +149,7 @@ impl Stream<'_> {
             allowed: first.allowed.get(),
             missing: total - bytes.len() as u64,
         };
-        let image = if Form(first.form.get()) == Form::Whole { bytes } else { image_of_chunks(&bytes)? };
+        let image = if StreamForm(first.form.get()) == StreamForm::Whole { bytes } else { image_of_chunks(&bytes)? };
         Ok(Found { start_id: first.start_id.get(), image, cut })
     }
 }

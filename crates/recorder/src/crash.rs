@@ -34,7 +34,7 @@ mod select;
 use irqlog_ring::{lane::Copied, lock::RawLock, word::Word};
 use irqlog_wire::{
     VERSION,
-    crash::{Form, PART_HEADER_WORDS, PART_MAGIC, PAUSED_BY_CRASH, PartHeader},
+    crash::{PART_HEADER_WORDS, PART_MAGIC, PAUSED_BY_CRASH, PartHeader, StreamForm},
     image::header_word,
     record::{Level, WORD, flags},
 };
@@ -47,7 +47,7 @@ use crate::{
     log::{Entry, Outcome},
     memory::Memory,
 };
-use emit::{Emitter, Room};
+use emit::{Emitter, PartBuffer};
 use select::{KEPT, Selection, Sums};
 
 /// Below this number of bytes only the last record of each processor is kept for itself.
@@ -207,7 +207,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         else {
             return Given::Nothing;
         };
-        let mut room = Room::new(bytes, plan.total.saturating_sub(plan.offset));
+        let mut room = PartBuffer::new(bytes, plan.total.saturating_sub(plan.offset));
         if let Some(selection) = plan.cut {
             self.emit_cut(&mut plan.emitter, &selection, scratch, &mut room);
         } else {
@@ -239,7 +239,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
             count: plan.count.into(),
             offset: bytes(plan.offset).into(),
             length: (bytes(length as u64) as u32).into(),
-            form: if plan.cut.is_some() { Form::Cut } else { Form::Whole }.0.into(),
+            form: if plan.cut.is_some() { StreamForm::Cut } else { StreamForm::Whole }.0.into(),
             total: bytes(plan.total).into(),
             records_left_out: plan.sums.left_out.into(),
             records: plan.sums.records.into(),

@@ -92,7 +92,7 @@ fn cut(text: &[u8]) -> &[u8] {
 
 /// The writer's data that are known before the raise.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Origin {
+pub(crate) struct WriterContext {
     pub irql: u8,
     pub thread: u32,
     pub process: u32,
@@ -116,7 +116,12 @@ impl Room {
         clippy::inline_always,
         reason = "as a call it is handed draft and record in memory; measured: docs/performance.md"
     )]
-    pub fn encode<'r>(&'r mut self, draft: &Draft<'r>, origin: Origin, pointers: &Pointers) -> Option<NewRecord<'r>> {
+    pub fn encode<'r>(
+        &'r mut self,
+        draft: &Draft<'r>,
+        origin: WriterContext,
+        pointers: &Pointers,
+    ) -> Option<NewRecord<'r>> {
         if !draft.event.is_empty() {
             if event::needs_driver(draft.event) {
                 return self.encode_event(draft, origin, pointers);
@@ -149,7 +154,12 @@ impl Room {
 
     /// The same for an event with strings or pointers.
     #[inline(never)]
-    fn encode_event<'r>(&'r mut self, draft: &Draft<'_>, origin: Origin, pointers: &Pointers) -> Option<NewRecord<'r>> {
+    fn encode_event<'r>(
+        &'r mut self,
+        draft: &Draft<'_>,
+        origin: WriterContext,
+        pointers: &Pointers,
+    ) -> Option<NewRecord<'r>> {
         // SAFETY: as the one who made the draft has promised.
         let (length, flagged) = unsafe { event::expand(draft.event, &mut self.0, pointers) }?;
         let header = header(&draft.with_flags(flagged), origin, length, length * WORD);
@@ -162,7 +172,7 @@ impl Room {
 /// The header of a record with `length` words of payload.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "it becomes the words of the record")]
-fn header(draft: &Draft<'_>, origin: Origin, length: usize, payload_size: usize) -> RecordHeader {
+fn header(draft: &Draft<'_>, origin: WriterContext, length: usize, payload_size: usize) -> RecordHeader {
     RecordHeader {
         size: ((HEADER_SIZE + length * WORD) as u16).into(),
         kind: draft.kind.0,

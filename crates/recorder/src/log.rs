@@ -60,9 +60,9 @@ use irqlog_wire::{
 
 use crate::{
     Platform,
-    draft::{Draft, Origin, Room, set_processor},
+    draft::{Draft, Room, WriterContext, set_processor},
     layout::Layout,
-    memory::{Memory, Parts},
+    memory::{ImageParts, Memory},
     pointers::Pointers,
 };
 
@@ -99,7 +99,7 @@ pub enum Outcome {
 ///
 /// All processors share it; every function takes `&self`.
 pub struct Recorder<'m, M: Memory + ?Sized, P, L> {
-    pub(crate) image: Parts<'m, M>,
+    pub(crate) image: ImageParts<'m, M>,
     engine: Engine,
     pub(crate) platform: P,
     lock: L,
@@ -120,7 +120,7 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
         start_id: u64,
         pointers: Pointers,
     ) -> Option<Self> {
-        let image = Parts::new(memory, layout)?;
+        let image = ImageParts::new(memory, layout)?;
         Some(Self {
             image,
             engine: layout.engine(),
@@ -276,7 +276,7 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
     }
 
     #[inline]
-    fn origin(&self, entry: Entry) -> Origin {
+    fn origin(&self, entry: Entry) -> WriterContext {
         let irql = self.platform.irql();
         let may_ask = irql <= DISPATCH_LEVEL && entry == Entry::MayWait;
         let (thread, process) = if may_ask { self.platform.thread_and_process() } else { (0, 0) };
@@ -284,7 +284,7 @@ impl<'m, M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'m, M, P, L> {
         if entry == Entry::NeverWaits {
             bits |= flags::NEVER_WAITS;
         }
-        Origin { irql, thread, process, flags: bits }
+        WriterContext { irql, thread, process, flags: bits }
     }
 
     /// Counts a drop of a call that has not raised.

@@ -46,7 +46,7 @@ impl<W: Word> Memory for [W] {
 }
 
 /// The parts of an image, found once, so that the record path does not search for them in each call.
-pub(crate) struct Parts<'m, M: Memory + ?Sized> {
+pub(crate) struct ImageParts<'m, M: Memory + ?Sized> {
     memory: &'m M,
     pub header: &'m [M::Word; header_word::COUNT],
     pub processors: &'m [[M::Word; processor_word::COUNT]],
@@ -91,7 +91,7 @@ impl<'m, W: Word> LaneGroup<'m, W> {
     }
 }
 
-impl<'m, M: Memory + ?Sized> Parts<'m, M> {
+impl<'m, M: Memory + ?Sized> ImageParts<'m, M> {
     /// Finds the parts of the image by its layout; `None` if the memory is too small for it.
     pub fn new(memory: &'m M, layout: &Layout) -> Option<Self> {
         let (header, rest) = memory.image().split_first_chunk()?;
@@ -214,7 +214,7 @@ impl<'m, M: Memory + ?Sized> Parts<'m, M> {
 impl Layout {
     /// Fills header and tables of zeroed memory. Called before anyone else sees the memory.
     pub fn initialise<W: Word>(&self, image: &[W], config: &Config, identity: &Identity) {
-        let Some(parts) = Parts::new(image, self) else { return };
+        let Some(parts) = ImageParts::new(image, self) else { return };
         store(image, 0, self.header(config, identity).as_bytes());
         for lane in 0..self.lanes() {
             let mut control = LaneControl::new_zeroed();

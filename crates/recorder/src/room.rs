@@ -44,7 +44,7 @@ use zerocopy::{FromBytes, FromZeros, IntoBytes};
 use crate::{
     Platform, Recorder,
     memory::Memory,
-    sites::{Entry, MOST, NO_ID, Registrant, Registry},
+    sites::{MOST, NO_ID, Registrant, Registry, SiteEntry},
 };
 
 /// Words of an entry with nothing in it.
@@ -76,7 +76,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         let sites = LEAST + provider.name.len().div_ceil(WORD);
         let need = sites + provider.sites.len().div_ceil(WORD);
         let there = self.image.sites.len();
-        let placed = |first: usize, end: usize, id: u32| Entry {
+        let placed = |first: usize, end: usize, id: u32| SiteEntry {
             first,
             sites: first + sites,
             sites_end: first + need,
@@ -147,7 +147,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         }
         let mut copied = Copied::default();
         // Records of one driver often follow each other.
-        let mut last = Entry::default();
+        let mut last = SiteEntry::default();
         for lane in self.image.lanes() {
             let is_read = walk(&lane, &mut copied, |site| {
                 if last.has(site) {
@@ -172,7 +172,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         let replaced = &self.image.header[header_word::SITES_REPLACED];
         replaced.store(replaced.load().wrapping_add(1));
         for (entry, _) in registry.entries.iter_mut().zip(run.is_in).filter(|(_, is_in)| *is_in) {
-            *entry = Entry::default();
+            *entry = SiteEntry::default();
         }
         if run.end > registry.used {
             self.write_nameless(registry.used, run.end);
@@ -184,7 +184,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         let mut places = registry.entries.iter_mut().filter(|entry| !entry.is_there()).skip(1);
         match places.next() {
             Some(place) if run.end - rest >= LEAST => {
-                *place = Entry { first: rest, sites: rest, sites_end: rest, end: run.end, id: NO_ID, left: 0 };
+                *place = SiteEntry { first: rest, sites: rest, sites_end: rest, end: run.end, id: NO_ID, left: 0 };
                 self.write_nameless(rest, run.end);
                 rest
             }
@@ -213,7 +213,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
     }
 
     /// Stores an entry's content, the size of its name last.
-    fn write_entry(&self, entry: &Entry, provider: &Registrant<'_>, count: u32) {
+    fn write_entry(&self, entry: &SiteEntry, provider: &Registrant<'_>, count: u32) {
         let bytes = |words: usize| ((words * WORD) as u32).into();
         let mut header = ProviderHeader::new_zeroed();
         header.magic = PROVIDER_MAGIC.into();

@@ -81,7 +81,7 @@ const unsafe fn bytes<'a>(start: *const u8, length: usize) -> &'a [u8] {
 
 /// Where an entry lies, in words of the table, and what its ids are. One that ends at zero is not there.
 #[derive(Clone, Copy, Debug, Default, FromZeros)]
-pub(crate) struct Entry {
+pub(crate) struct SiteEntry {
     pub first: usize,
     pub sites: usize,
     pub sites_end: usize,
@@ -95,7 +95,7 @@ pub(crate) struct Entry {
 /// The id of no site.
 pub(crate) const NO_ID: u32 = u32::MAX;
 
-impl Entry {
+impl SiteEntry {
     pub const fn is_there(&self) -> bool {
         self.end != 0
     }
@@ -117,7 +117,7 @@ pub(crate) struct Live {
 /// is too large for a kernel stack, and is made where it stays.
 #[derive(Debug, FromZeros)]
 pub struct Registry {
-    pub(crate) entries: [Entry; MOST],
+    pub(crate) entries: [SiteEntry; MOST],
     live: [Live; MOST],
     /// Words of the table that are used, or were.
     pub(crate) used: usize,
@@ -132,13 +132,13 @@ unsafe impl Send for Registry {}
 
 impl Registry {
     /// The number of the entry of which this is true.
-    fn find(&self, is_it: impl Fn(&Entry) -> bool) -> Option<usize> {
+    fn find(&self, is_it: impl Fn(&SiteEntry) -> bool) -> Option<usize> {
         self.entries.iter().position(|entry| entry.is_there() && is_it(entry))
     }
 
     /// The entry of a provider, by the id of the first word of its sites.
-    pub(crate) fn provider(&self, first_site: u64) -> Option<&Entry> {
-        let is_it = |entry: &Entry| entry.id != NO_ID && u64::from(entry.id) == first_site;
+    pub(crate) fn provider(&self, first_site: u64) -> Option<&SiteEntry> {
+        let is_it = |entry: &SiteEntry| entry.id != NO_ID && u64::from(entry.id) == first_site;
         self.find(is_it).and_then(|index| self.entries.get(index))
     }
 
@@ -266,7 +266,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
     }
 
     /// Whether an entry has this provider's name and sites, byte by byte.
-    fn is_same(&self, entry: &Entry, provider: &Registrant<'_>) -> bool {
+    fn is_same(&self, entry: &SiteEntry, provider: &Registrant<'_>) -> bool {
         let name_at = entry.first + provider_word::COUNT;
         let has = |first: usize, end: usize, bytes: &[u8]| {
             let Some(words) = self.image.sites.get(first..end) else { return false };
@@ -281,12 +281,12 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
             && has(entry.sites, entry.sites_end, provider.sites)
     }
 
-    pub(crate) fn entry_word<T>(&self, entry: &Entry, word: usize, what: impl FnOnce(&M::Word) -> T) -> Option<T> {
+    pub(crate) fn entry_word<T>(&self, entry: &SiteEntry, word: usize, what: impl FnOnce(&M::Word) -> T) -> Option<T> {
         self.image.sites.get(entry.first + word).map(what)
     }
 
     /// The level that applies: the recorder's or the provider's, whichever lets fewer records through.
-    fn effective_level(&self, entry: &Entry) -> u32 {
+    fn effective_level(&self, entry: &SiteEntry) -> u32 {
         let own = self.entry_word(entry, provider_word::LEVEL, Word::load).unwrap_or(0);
         own.min(self.image.header[header_word::LEVEL].load()) as u32
     }

@@ -8,7 +8,7 @@
 //! PartHeader, bytes | PartHeader, bytes | ...   begins with PART_MAGIC: one part, or several that Windows joined
 //! ```
 //!
-//! The bytes of all parts, each at its offset, are a **stream** of `total` bytes, whose [`Form`] the parts name: the
+//! The bytes of all parts, each at its offset, are a **stream** of `total` bytes, whose [`StreamForm`] the parts name: the
 //! image again, with the pieces of processors that were added later behind it; or, if the dump has no room for all of
 //! it, a row of chunks:
 //!
@@ -47,7 +47,7 @@ pub const PAUSED_BY_CRASH: u64 = 2;
 
 open_enum! {
     /// What the stream of a row of parts consists of.
-    Form: u32 {
+    StreamForm: u32 {
         /// The image, whole, and behind it the pieces of processors that were added later.
         Whole = 1 "whole",
         /// Chunks: the newest records, and what is needed to read them.
@@ -77,7 +77,7 @@ pub struct PartHeader {
     pub offset: U64,
     /// Bytes of the stream in this part, a multiple of eight.
     pub length: U32,
-    /// A [`Form`].
+    /// A [`StreamForm`].
     pub form: U32,
     /// Bytes of the whole stream.
     pub total: U64,
@@ -93,7 +93,7 @@ pub struct PartHeader {
     pub reserved: U32,
 }
 
-/// Start of a chunk of a [`Form::Cut`] stream.
+/// Start of a chunk of a [`StreamForm::Cut`] stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct ChunkHeader {

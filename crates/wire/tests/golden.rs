@@ -185,7 +185,7 @@ fn a_part_header_has_these_bytes() {
         count: 4.into(),
         offset: 5.into(),
         length: 6.into(),
-        form: crash::Form::Cut.0.into(),
+        form: crash::StreamForm::Cut.0.into(),
         total: 7.into(),
         records_left_out: 8.into(),
         records: 9.into(),

@@ -9,18 +9,18 @@ use irqlog_wire::{
 
 use super::{
     Scratch,
-    select::{Entry, LANE_WORDS, PROCESSOR_WORDS, RUNS, Selection, is_told, next_mark},
+    select::{EntryWords, LANE_WORDS, PROCESSOR_WORDS, RUNS, Selection, is_told, next_mark},
 };
 use crate::{Platform, Recorder, layout::HEADER_WORDS, memory::Memory};
 
 /// The room that a part has for bytes of the stream.
-pub struct Room<'o> {
+pub struct PartBuffer<'o> {
     words: &'o mut [u64],
     used: usize,
 }
 
-impl<'o> Room<'o> {
-    /// Room in `words`, of which at most `most` are used.
+impl<'o> PartBuffer<'o> {
+    /// A buffer in `words`, of which at most `most` are used.
     pub fn new(words: &'o mut [u64], most: u64) -> Self {
         let most = most.min(words.len() as u64) as usize;
         Self { words: words.get_mut(..most).unwrap_or_default(), used: 0 }
@@ -115,7 +115,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
     }
 
     /// Goes on with the image and its pieces.
-    pub(super) fn emit_whole(&self, emitter: &mut Emitter, room: &mut Room<'_>) {
+    pub(super) fn emit_whole(&self, emitter: &mut Emitter, room: &mut PartBuffer<'_>) {
         let (_, whole) = self.whole_words();
         let first = emitter.index;
         emitter.done = first;
@@ -129,7 +129,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         emitter: &mut Emitter,
         selection: &Selection,
         scratch: &mut Scratch<'_>,
-        room: &mut Room<'_>,
+        room: &mut PartBuffer<'_>,
     ) {
         if !emitter.is_header_out {
             if !self.emit_header(emitter, room) {
@@ -159,14 +159,14 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         }
     }
 
-    fn emit_header(&self, emitter: &mut Emitter, room: &mut Room<'_>) -> bool {
+    fn emit_header(&self, emitter: &mut Emitter, room: &mut PartBuffer<'_>) -> bool {
         let word = |at| self.image.header.get(at).map_or(0, Word::load);
         room.put(&mut emitter.done, CHUNK_HEADER_WORDS + HEADER_WORDS, |at| {
             chunk_word(ChunkKind::Header, 0, HEADER_WORDS, at, word)
         })
     }
 
-    fn emit_processor(&self, emitter: &mut Emitter, room: &mut Room<'_>) -> bool {
+    fn emit_processor(&self, emitter: &mut Emitter, room: &mut PartBuffer<'_>) -> bool {
         let Some(control) = self.image.processors.get(emitter.index) else {
             (emitter.are_processors_out, emitter.index) = (true, 0);
             return true;
@@ -187,7 +187,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         emitter: &mut Emitter,
         selection: &Selection,
         scratch: &mut Scratch<'_>,
-        room: &mut Room<'_>,
+        room: &mut PartBuffer<'_>,
     ) -> bool {
         if emitter.index >= self.image.lane_count() {
             (emitter.are_lanes_out, emitter.index) = (true, 0);
@@ -238,7 +238,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         emitter: &mut Emitter,
         selection: &Selection,
         scratch: &mut Scratch<'_>,
-        room: &mut Room<'_>,
+        room: &mut PartBuffer<'_>,
     ) -> bool {
         let Scratch { newest, copied, .. } = scratch;
         if let Some(lane) = self.image.lane(emitter.index) {
@@ -267,7 +267,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
     }
 
     /// The next entry's header, or the next marked site of the entry.
-    fn emit_site(&self, emitter: &mut Emitter, scratch: &Scratch<'_>, room: &mut Room<'_>) -> bool {
+    fn emit_site(&self, emitter: &mut Emitter, scratch: &Scratch<'_>, room: &mut PartBuffer<'_>) -> bool {
         let table = self.used_sites();
         let Some((first, words, next)) = self.next_of_sites(emitter.index, scratch.marks) else {
             emitter.are_sites_out = true;
@@ -292,7 +292,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         while entry.end <= from {
             entry = self.entry_at(entry.end)?;
         }
-        let Entry { first, header, .. } = entry;
+        let EntryWords { first, header, .. } = entry;
         if from <= first {
             return Some((first, header, first + header));
         }

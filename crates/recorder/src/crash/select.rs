@@ -128,7 +128,7 @@ pub fn next_mark(marks: &[u64], from: usize, end: usize) -> Option<usize> {
 
 /// An entry of the site table, in words of the table.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry {
+pub struct EntryWords {
     /// First word.
     pub first: usize,
     /// Words of header and name.
@@ -285,7 +285,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
     }
 
     /// The entry that starts at a word of the table; `None` if none does.
-    pub(super) fn entry_at(&self, first: usize) -> Option<Entry> {
+    pub(super) fn entry_at(&self, first: usize) -> Option<EntryWords> {
         let table = self.used_sites();
         let word = table.get(first)?.load();
         // `sites_offset` is the high half of the second word.
@@ -295,7 +295,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
             && words <= table.len().wrapping_sub(first)
             && header >= provider_word::COUNT
             && header <= words;
-        is_entry.then_some(Entry { first, header, end: first + words })
+        is_entry.then_some(EntryWords { first, header, end: first + words })
     }
 }
 
