@@ -39,12 +39,12 @@ pub enum Query {
     /// Show the recorder: version, engine, lock, lanes, settings
     Info {
         #[command(flatten)]
-        origin: Origin,
+        origin: LogPlace,
     },
     /// Show the records that are in the log
     Read {
         #[command(flatten)]
-        origin: Origin,
+        origin: LogPlace,
         #[command(flatten)]
         filter: Filter,
     },
@@ -58,12 +58,12 @@ pub enum Query {
     /// Show counters: records, drops by reason, contention, hold and wait (sampled)
     Stats {
         #[command(flatten)]
-        origin: Origin,
+        origin: LogPlace,
     },
     /// Show the drivers that log events: their levels, sites, and records in the log
     Providers {
         #[command(flatten)]
-        origin: Origin,
+        origin: LogPlace,
         /// Show each site of the providers too
         #[arg(long)]
         sites: bool,
@@ -71,7 +71,7 @@ pub enum Query {
     /// Save the log as a ring image
     Save {
         #[command(flatten)]
-        origin: Origin,
+        origin: LogPlace,
         /// The file to write; it must not exist
         #[arg(value_name = "NEW_FILE")]
         target: PathBuf,
@@ -137,7 +137,7 @@ impl Query {
 
 /// Where the log lies.
 #[derive(Args, Clone, Debug, Default)]
-pub struct Origin {
+pub struct LogPlace {
     /// Read the log from a file that `save` wrote, instead of from the running driver
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
