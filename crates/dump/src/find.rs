@@ -26,11 +26,11 @@ use memchr::memmem;
 use zerocopy::FromBytes;
 
 use crate::{
-    header::{Header, Kind, Machine, Refused},
-    pages::{PAGE, Pages},
+    header::{DumpError, DumpKind, Header, MachineType},
+    pages::{DumpPages, PAGE},
     paging::Space,
     secondary,
-    source::Source,
+    source::DumpBytes,
     triage,
 };
 
@@ -70,7 +70,7 @@ impl Origin {
 
 /// A log that was found.
 #[derive(Clone, Debug)]
-pub struct Log {
+pub struct FoundLog {
     /// The bytes of an image.
     pub image: Vec<u8>,
     /// Where they were.
@@ -86,7 +86,7 @@ pub struct Log {
 pub enum FindError {
     /// It is no dump that can be read.
     #[error(transparent)]
-    Refused(#[from] Refused),
+    Refused(#[from] DumpError),
     /// There is none.
     #[error(
         "this dump has no log of irqlog: no secondary data under its GUID, and no image in the {0} pages of memory that it has; was irqlog.sys running?"
@@ -105,12 +105,12 @@ pub enum FindError {
 ///
 /// # Errors
 /// See [`FindError`].
-pub fn find(source: &impl Source, mut progress: impl FnMut(u64, u64)) -> Result<(Header, Log), FindError> {
+pub fn find(source: &impl DumpBytes, mut progress: impl FnMut(u64, u64)) -> Result<(Header, FoundLog), FindError> {
     let header = Header::read(source)?;
-    let pages = Pages::read(source, &header)?;
+    let pages = DumpPages::read(source, &header)?;
     let blocks = secondary::blocks(source, &header, &pages);
     let mut ours: Vec<&[u8]> = blocks.iter().filter(|block| block.guid == GUID_BYTES).map(|block| block.data).collect();
-    let small = if header.kind == Kind::Triage { triage::memory(source) } else { Vec::new() };
+    let small = if header.kind == DumpKind::Triage { triage::memory(source) } else { Vec::new() };
     // In a small dump the callback may have added a part as memory.
     ours.extend(small.iter().filter(|block| block.bytes.starts_with(&PART_MAGIC)).map(|block| block.bytes));
     let mut refused = None;
@@ -130,15 +130,15 @@ pub fn find(source: &impl Source, mut progress: impl FnMut(u64, u64)) -> Result<
     let is_whole = newest.as_ref().is_some_and(|found| found.cut.records_left_out == 0 && found.cut.missing == 0);
     let from_memory = match header.kind {
         _ if is_whole => None,
-        Kind::Triage => in_small(&small),
+        DumpKind::Triage => in_small(&small),
         _ => in_memory(source, &header, &pages, &mut progress),
     };
     let log = match (newest, from_memory) {
         (Some(found), Some(memory)) if found.start_id == start_of(&memory.image) => {
             let cut = found.cut;
-            Log { image: unite(&found.image, &memory.image)?, origin: Origin::Both, cut, missing: memory.missing }
+            FoundLog { image: unite(&found.image, &memory.image)?, origin: Origin::Both, cut, missing: memory.missing }
         }
-        (Some(found), _) => Log { image: found.image, origin: Origin::Secondary, cut: found.cut, missing: 0 },
+        (Some(found), _) => FoundLog { image: found.image, origin: Origin::Secondary, cut: found.cut, missing: 0 },
         (None, Some(memory)) => memory,
         (None, None) => {
             let count = pages.runs().iter().map(|run| run.count).sum();
@@ -179,7 +179,7 @@ fn unite(first: &[u8], second: &[u8]) -> Result<Vec<u8>, FindError> {
 }
 
 /// The image in the blocks of a small dump: where the anchor says, or a block that begins like one.
-fn in_small(memory: &[triage::Memory<'_>]) -> Option<Log> {
+fn in_small(memory: &[triage::MemoryBlock<'_>]) -> Option<FoundLog> {
     let anchor = memory.iter().find_map(|block| Anchor::read_from_prefix(block.bytes).ok()).map(|(anchor, _)| anchor);
     if let Some(anchor) = anchor.filter(|anchor| anchor.magic == ANCHOR_MAGIC) {
         let read = |address, size, out: &mut Vec<u8>| {
@@ -194,7 +194,7 @@ fn in_small(memory: &[triage::Memory<'_>]) -> Option<Log> {
         }
     }
     let block = memory.iter().find(|block| plausible(block.bytes).is_some())?;
-    Some(Log { image: block.bytes.to_vec(), origin: Origin::Scan, cut: Cut::default(), missing: 0 })
+    Some(FoundLog { image: block.bytes.to_vec(), origin: Origin::Scan, cut: Cut::default(), missing: 0 })
 }
 
 /// The size of the image that begins here, if one does.
@@ -211,7 +211,7 @@ fn plausible(bytes: &[u8]) -> Option<u64> {
 
 /// The image that an anchor leads to, with its pieces behind it; `read` appends bytes of virtual memory and answers how
 /// many were not there.
-fn by_anchor(anchor: &Anchor, mut read: impl FnMut(u64, u64, &mut Vec<u8>) -> u64) -> Option<Log> {
+fn by_anchor(anchor: &Anchor, mut read: impl FnMut(u64, u64, &mut Vec<u8>) -> u64) -> Option<FoundLog> {
     let (address, size) = (anchor.image.get(), anchor.image_size.get());
     if address == 0 || !(size_of::<ImageHeader>() as u64..=MOST).contains(&size) {
         return None;
@@ -238,19 +238,19 @@ fn by_anchor(anchor: &Anchor, mut read: impl FnMut(u64, u64, &mut Vec<u8>) -> u6
         }
         index += 1;
     }
-    Some(Log { image, origin: Origin::Anchor, cut: Cut::default(), missing })
+    Some(FoundLog { image, origin: Origin::Anchor, cut: Cut::default(), missing })
 }
 
 /// Searches the memory of a dump for anchors and images.
-fn in_memory<S: Source>(
+fn in_memory<S: DumpBytes>(
     source: &S,
     header: &Header,
-    pages: &Pages,
+    pages: &DumpPages,
     progress: &mut impl FnMut(u64, u64),
-) -> Option<Log> {
+) -> Option<FoundLog> {
     let spaces: Vec<_> = match header.machine {
-        Machine::X64 => vec![4, 5],
-        Machine::Arm64 => vec![4],
+        MachineType::X64 => vec![4, 5],
+        MachineType::Arm64 => vec![4],
     }
     .into_iter()
     .map(|levels| Space::new(source, pages, header, levels))
@@ -290,7 +290,7 @@ fn in_memory<S: Source>(
 }
 
 /// The newest image that begins at one of these physical addresses, by the page tables.
-fn by_scan<S: Source>(spaces: &[Space<'_, S>], images: &[u64]) -> Option<Log> {
+fn by_scan<S: DumpBytes>(spaces: &[Space<'_, S>], images: &[u64]) -> Option<FoundLog> {
     if images.is_empty() {
         return None;
     }
@@ -301,7 +301,7 @@ fn by_scan<S: Source>(spaces: &[Space<'_, S>], images: &[u64]) -> Option<Log> {
             let total = plausible(&start)?;
             let mut image = Vec::new();
             let missing = space.read(address, total, &mut image);
-            Some(Log { image, origin: Origin::Scan, cut: Cut::default(), missing })
+            Some(FoundLog { image, origin: Origin::Scan, cut: Cut::default(), missing })
         })
     });
     found.max_by_key(|log| time_of(&log.image))

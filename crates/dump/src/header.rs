@@ -3,7 +3,7 @@
 //! The offsets are those of `DUMP_HEADER64` in the SDK's mindumpdef.h. Bytes that Windows does not use are filled with
 //! `PAGE`, so a field that is not always used says nothing by being other than zero.
 
-use crate::source::Source;
+use crate::source::DumpBytes;
 
 /// Size of the header in bytes: what follows is the kind's own.
 pub const SIZE: u64 = 0x2000;
@@ -13,7 +13,7 @@ const DECRYPTED: u32 = 1 << 9;
 
 /// Why a file is not read as a dump, or not at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum DumpError {
     /// Another kind of file.
     #[error("this is no crash dump: it does not start with PAGEDU64")]
     NotADump,
@@ -49,7 +49,7 @@ pub enum Refused {
 
 /// How the memory of a dump is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum DumpKind {
     /// All of memory, by runs of pages.
     Full,
     /// Pages by a bitmap: of all of memory, of the kernel, or what Windows thinks that is needed.
@@ -62,7 +62,7 @@ pub enum Kind {
 
 /// The instruction set of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Machine {
+pub enum MachineType {
     /// AMD64.
     X64,
     /// AArch64.
@@ -73,11 +73,11 @@ pub enum Machine {
 #[derive(Clone, Copy, Debug)]
 pub struct Header {
     /// How memory is stored.
-    pub kind: Kind,
+    pub kind: DumpKind,
     /// `DumpType`.
     pub dump_type: u32,
     /// The instruction set.
-    pub machine: Machine,
+    pub machine: MachineType,
     /// Number of processors.
     pub processors: u32,
     /// Physical address of the top page table.
@@ -100,37 +100,37 @@ impl Header {
     /// Reads the header.
     ///
     /// # Errors
-    /// See [`Refused`].
-    pub fn read(source: &impl Source) -> Result<Self, Refused> {
+    /// See [`DumpError`].
+    pub fn read(source: &impl DumpBytes) -> Result<Self, DumpError> {
         match source.bytes(0, 8) {
             b"PAGEDU64" => {}
-            b"PAGEDUMP" => return Err(Refused::Bits32),
-            start if start.starts_with(b"MDMP") => return Err(Refused::UserMode),
-            _ => return Err(Refused::NotADump),
+            b"PAGEDUMP" => return Err(DumpError::Bits32),
+            start if start.starts_with(b"MDMP") => return Err(DumpError::UserMode),
+            _ => return Err(DumpError::NotADump),
         }
         if source.length() < SIZE {
-            return Err(Refused::CutOff(source.length()));
+            return Err(DumpError::CutOff(source.length()));
         }
         let u32 = |offset| source.u32(offset).unwrap_or(0);
         let u64 = |offset| source.u64(offset).unwrap_or(0);
         let attributes = u32(0x1050);
         let is_filler = attributes.to_le_bytes() == *b"PAGE";
         if !is_filler && attributes & ENCRYPTED != 0 && attributes & DECRYPTED == 0 {
-            return Err(Refused::Encrypted);
+            return Err(DumpError::Encrypted);
         }
         let dump_type = u32(0xf98);
         let kind = match dump_type {
-            1 => Kind::Full,
-            2 | 3 => return Err(Refused::Summary),
-            4 => Kind::Triage,
-            5..=7 => Kind::Bitmap,
-            8..=10 => Kind::Ranges,
-            other => return Err(Refused::UnknownKind(other)),
+            1 => DumpKind::Full,
+            2 | 3 => return Err(DumpError::Summary),
+            4 => DumpKind::Triage,
+            5..=7 => DumpKind::Bitmap,
+            8..=10 => DumpKind::Ranges,
+            other => return Err(DumpError::UnknownKind(other)),
         };
         let machine = match u32(0x30) {
-            0x8664 => Machine::X64,
-            0xaa64 => Machine::Arm64,
-            other => return Err(Refused::UnknownMachine(other)),
+            0x8664 => MachineType::X64,
+            0xaa64 => MachineType::Arm64,
+            other => return Err(DumpError::UnknownMachine(other)),
         };
         Ok(Self {
             kind,

@@ -25,6 +25,6 @@ pub mod secondary;
 pub mod source;
 pub mod triage;
 
-pub use find::{Log, Origin, find};
-pub use header::{Header, Kind, Refused, is_dump};
-pub use source::Source;
+pub use find::{FoundLog, Origin, find};
+pub use header::{DumpError, DumpKind, Header, is_dump};
+pub use source::DumpBytes;

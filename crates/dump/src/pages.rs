@@ -3,8 +3,8 @@
 //! Every kind becomes one list of runs, sorted by page number, in which no run goes beyond the end of the file.
 
 use crate::{
-    header::{Header, Kind, Refused, SIZE},
-    source::Source,
+    header::{DumpError, DumpKind, Header, SIZE},
+    source::DumpBytes,
 };
 
 /// Size of a page in bytes.
@@ -25,7 +25,7 @@ pub struct Run {
 
 /// The pages of a dump.
 #[derive(Clone, Debug, Default)]
-pub struct Pages {
+pub struct DumpPages {
     runs: Vec<Run>,
     /// Offset behind the last page, as the directory says.
     pub end: u64,
@@ -33,21 +33,21 @@ pub struct Pages {
     pub missing: u64,
 }
 
-impl Pages {
+impl DumpPages {
     /// Reads the directory of a dump; of a small dump, which has none, nothing.
     ///
     /// # Errors
-    /// [`Refused::Damaged`].
-    pub fn read(source: &impl Source, header: &Header) -> Result<Self, Refused> {
+    /// [`DumpError::Damaged`].
+    pub fn read(source: &impl DumpBytes, header: &Header) -> Result<Self, DumpError> {
         match header.kind {
-            Kind::Full => Ok(Self::full(source)),
-            Kind::Bitmap => Self::bitmap(source),
-            Kind::Ranges => Self::ranges(source),
-            Kind::Triage => Ok(Self::default()),
+            DumpKind::Full => Ok(Self::full(source)),
+            DumpKind::Bitmap => Self::bitmap(source),
+            DumpKind::Ranges => Self::ranges(source),
+            DumpKind::Triage => Ok(Self::default()),
         }
     }
 
-    fn full(source: &impl Source) -> Self {
+    fn full(source: &impl DumpBytes) -> Self {
         let mut pages = Self { end: SIZE, ..Self::default() };
         let count = u64::from(source.u32(0x88).unwrap_or(0)).min(HEADER_RUNS);
         for index in 0..count {
@@ -58,12 +58,12 @@ impl Pages {
         pages.sorted()
     }
 
-    fn bitmap(source: &impl Source) -> Result<Self, Refused> {
+    fn bitmap(source: &impl DumpBytes) -> Result<Self, DumpError> {
         let mark = source.bytes(SIZE, 8);
         if mark != b"SDMPDUMP" && mark != b"FDMPDUMP" {
-            return Err(Refused::Damaged("bitmap of pages"));
+            return Err(DumpError::Damaged("bitmap of pages"));
         }
-        let field = |offset| source.u64(SIZE + offset).ok_or(Refused::Damaged("bitmap of pages"));
+        let field = |offset| source.u64(SIZE + offset).ok_or(DumpError::Damaged("bitmap of pages"));
         let (first, bits) = (field(0x20)?, field(0x30)?);
         let mut pages = Self { end: first, ..Self::default() };
         // As many bits as the file has bytes for.
@@ -96,11 +96,11 @@ impl Pages {
         Ok(pages)
     }
 
-    fn ranges(source: &impl Source) -> Result<Self, Refused> {
+    fn ranges(source: &impl DumpBytes) -> Result<Self, DumpError> {
         if source.bytes(SIZE + 4, 8) != b"RDMPDUMP" {
-            return Err(Refused::Damaged("list of page ranges"));
+            return Err(DumpError::Damaged("list of page ranges"));
         }
-        let field = |offset| source.u64(SIZE + offset).ok_or(Refused::Damaged("list of page ranges"));
+        let field = |offset| source.u64(SIZE + offset).ok_or(DumpError::Damaged("list of page ranges"));
         let (metadata, first) = (field(0x10)?, field(0x18)?);
         let mut pages = Self { end: first, ..Self::default() };
         let list = source.bytes(SIZE + 0x30, metadata.saturating_sub(0x30));
@@ -116,7 +116,7 @@ impl Pages {
     }
 
     /// Adds pages that lie behind all others in the file, as far as the file goes.
-    fn push(&mut self, source: &impl Source, page: u64, count: u64) {
+    fn push(&mut self, source: &impl DumpBytes, page: u64, count: u64) {
         let there = source.length().saturating_sub(self.end) / PAGE;
         let clamped = count.min(there).min(u64::MAX / PAGE - page.min(u64::MAX / PAGE));
         if clamped != 0 {
@@ -139,7 +139,7 @@ impl Pages {
 
     /// The rest of the page at a physical address; `None` if the dump does not have it.
     #[must_use]
-    pub fn rest_of_page<'s>(&self, source: &'s impl Source, address: u64) -> Option<&'s [u8]> {
+    pub fn rest_of_page<'s>(&self, source: &'s impl DumpBytes, address: u64) -> Option<&'s [u8]> {
         let page = address / PAGE;
         let index = self.runs.partition_point(|run| run.page <= page).checked_sub(1)?;
         let run = self.runs[index];

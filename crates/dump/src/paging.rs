@@ -6,9 +6,9 @@
 use std::collections::HashSet;
 
 use crate::{
-    header::{Header, Machine},
-    pages::{PAGE, Pages},
-    source::Source,
+    header::{Header, MachineType},
+    pages::{DumpPages, PAGE},
+    source::DumpBytes,
 };
 
 /// Entries of a table.
@@ -21,8 +21,8 @@ const ADDRESS_ARM64: u64 = 0x0003_ffff_ffff_f000;
 #[derive(Clone, Copy, Debug)]
 pub struct Space<'d, S> {
     source: &'d S,
-    pages: &'d Pages,
-    machine: Machine,
+    pages: &'d DumpPages,
+    machine: MachineType,
     top: u64,
     levels: u32,
 }
@@ -35,10 +35,10 @@ enum Entry {
     Page(u64),
 }
 
-impl<'d, S: Source> Space<'d, S> {
+impl<'d, S: DumpBytes> Space<'d, S> {
     /// The space with this number of levels: four, or five with `LA57`.
     #[must_use]
-    pub const fn new(source: &'d S, pages: &'d Pages, header: &Header, levels: u32) -> Self {
+    pub const fn new(source: &'d S, pages: &'d DumpPages, header: &Header, levels: u32) -> Self {
         Self { source, pages, machine: header.machine, top: header.page_tables & ADDRESS_X64, levels }
     }
 
@@ -50,9 +50,9 @@ impl<'d, S: Source> Space<'d, S> {
         }
         let (mask, is_page) = match self.machine {
             // PS, which a table of 4 KiB pages uses for something else.
-            Machine::X64 => (ADDRESS_X64, level == 0 || value & 1 << 7 != 0),
+            MachineType::X64 => (ADDRESS_X64, level == 0 || value & 1 << 7 != 0),
             // A block has bit 1 clear; a page has it set.
-            Machine::Arm64 => (ADDRESS_ARM64, level == 0 || value & 1 << 1 == 0),
+            MachineType::Arm64 => (ADDRESS_ARM64, level == 0 || value & 1 << 1 == 0),
         };
         // Only the two lowest levels but one have large pages.
         if is_page && level > 2 {

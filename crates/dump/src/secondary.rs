@@ -7,9 +7,9 @@
 use memchr::memmem;
 
 use crate::{
-    header::{Header, Kind, SIZE},
-    pages::Pages,
-    source::Source,
+    header::{DumpKind, Header, SIZE},
+    pages::DumpPages,
+    source::DumpBytes,
 };
 
 const MARK: &[u8; 8] = b"DumpBlob";
@@ -20,7 +20,7 @@ const BLOCK_HEADER: u32 = 0x20;
 
 /// A block of secondary data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Block<'s> {
+pub struct SecondaryBlock<'s> {
     /// The GUID, as it lies in the file.
     pub guid: [u8; 16],
     /// The data, as far as the file goes.
@@ -29,17 +29,17 @@ pub struct Block<'s> {
 
 /// All blocks of a dump, in order; none if it has no secondary data.
 #[must_use]
-pub fn blocks<'s>(source: &'s impl Source, header: &Header, pages: &Pages) -> Vec<Block<'s>> {
+pub fn blocks<'s>(source: &'s impl DumpBytes, header: &Header, pages: &DumpPages) -> Vec<SecondaryBlock<'s>> {
     let from = match header.kind {
         // `SizeOfDump` of TRIAGE_DUMP64.
-        Kind::Triage => source.u32(SIZE + 4).map_or(SIZE, u64::from),
+        DumpKind::Triage => source.u32(SIZE + 4).map_or(SIZE, u64::from),
         _ => pages.end,
     };
     start(source, from).map_or_else(Vec::new, |start| read(source, start))
 }
 
 /// Where the area begins, at `from` or behind it.
-fn start(source: &impl Source, from: u64) -> Option<u64> {
+fn start(source: &impl DumpBytes, from: u64) -> Option<u64> {
     let rest = source.bytes(from, u64::MAX);
     let mut at = 0;
     while let Some(found) = memmem::find(rest.get(at..)?, MARK) {
@@ -52,7 +52,7 @@ fn start(source: &impl Source, from: u64) -> Option<u64> {
     None
 }
 
-fn read(source: &impl Source, start: u64) -> Vec<Block<'_>> {
+fn read(source: &impl DumpBytes, start: u64) -> Vec<SecondaryBlock<'_>> {
     let mut blocks = Vec::new();
     let mut at = start + u64::from(AREA_HEADER);
     while source.u32(at) == Some(BLOCK_HEADER) {
@@ -60,7 +60,7 @@ fn read(source: &impl Source, start: u64) -> Vec<Block<'_>> {
         let number = |offset| u64::from(source.u32(at + offset).unwrap_or(0));
         let (size, before, behind) = (number(20), number(24), number(28));
         let data = at + u64::from(BLOCK_HEADER) + before;
-        blocks.push(Block { guid, data: source.bytes(data, size) });
+        blocks.push(SecondaryBlock { guid, data: source.bytes(data, size) });
         at = data + size + behind;
     }
     blocks

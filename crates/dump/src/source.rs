@@ -1,7 +1,7 @@
 //! The bytes of a file, read by offset: mapped memory, or a slice in a test.
 
 /// Bytes that are read by their offset.
-pub trait Source {
+pub trait DumpBytes {
     /// Number of bytes.
     fn length(&self) -> u64;
 
@@ -33,7 +33,7 @@ pub trait Source {
     }
 }
 
-impl<T: AsRef<[u8]>> Source for T {
+impl<T: AsRef<[u8]>> DumpBytes for T {
     fn length(&self) -> u64 {
         self.as_ref().len() as u64
     }

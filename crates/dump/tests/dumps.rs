@@ -4,19 +4,19 @@ mod common;
 
 use common::{CODE, Logged, PARAMETERS, dump, logged, messages};
 use irqlog_dump::{
-    Origin, Refused, Source, find,
+    DumpBytes, DumpError, Origin, find,
     find::FindError,
-    header::{Header, Kind as HeaderKind, Machine},
+    header::{DumpKind, Header, MachineType},
     is_dump,
-    pages::Pages,
+    pages::DumpPages,
     paging::Space,
 };
-use irqlog_makedump::{Crashed, Kind};
+use irqlog_makedump::{Crashed, DumpVariety};
 use proptest::prelude::*;
 
-const KINDS: [Kind; 5] = Kind::ALL;
+const KINDS: [DumpVariety; 5] = DumpVariety::ALL;
 
-fn found(dump: &[u8]) -> (Header, irqlog_dump::Log) {
+fn found(dump: &[u8]) -> (Header, irqlog_dump::FoundLog) {
     find(&dump, |_, _| {}).unwrap()
 }
 
@@ -29,7 +29,7 @@ fn every_kind_gives_the_log_by_every_way() {
             assert_eq!((header.code, header.parameters), (CODE, PARAMETERS));
             assert_eq!(log.origin, Origin::Secondary, "{kind:?}");
             assert_eq!(messages(&log.image), messages(&logged.image));
-            if kind == Kind::Small {
+            if kind == DumpVariety::Small {
                 continue;
             }
             let without = dump(&logged, kind, |crashed| Crashed { machine, blocks: &[], ..crashed });
@@ -48,14 +48,14 @@ fn every_kind_gives_the_log_by_every_way() {
 #[test]
 fn five_levels_are_tried_too() {
     let logged = logged(5);
-    let (_, log) = found(&dump(&logged, Kind::Full, |crashed| Crashed { levels: 5, blocks: &[], ..crashed }));
+    let (_, log) = found(&dump(&logged, DumpVariety::Full, |crashed| Crashed { levels: 5, blocks: &[], ..crashed }));
     assert_eq!((log.origin, log.image), (Origin::Anchor, logged.image));
 }
 
 #[test]
 fn a_small_dump_has_the_log_as_memory() {
     let logged = logged(30);
-    let (_, log) = found(&dump(&logged, Kind::Small, |crashed| Crashed { blocks: &[], ..crashed }));
+    let (_, log) = found(&dump(&logged, DumpVariety::Small, |crashed| Crashed { blocks: &[], ..crashed }));
     assert_eq!((log.origin, log.missing), (Origin::Anchor, 0));
     assert_eq!(log.image, logged.image);
 }
@@ -64,11 +64,11 @@ fn a_small_dump_has_the_log_as_memory() {
 fn cut_secondary_data_and_memory_are_united() {
     let logged = logged(200);
     let cut = logged.parts(6000);
-    let (_, log) = found(&dump(&logged, Kind::Kernel, |crashed| Crashed { blocks: &cut, ..crashed }));
+    let (_, log) = found(&dump(&logged, DumpVariety::Kernel, |crashed| Crashed { blocks: &cut, ..crashed }));
     assert_eq!(log.origin, Origin::Both);
     assert!(log.cut.records_left_out != 0);
     assert_eq!(messages(&log.image), messages(&logged.image));
-    let (_, log) = found(&dump(&logged, Kind::Small, |crashed| Crashed { blocks: &cut, added: &[], ..crashed }));
+    let (_, log) = found(&dump(&logged, DumpVariety::Small, |crashed| Crashed { blocks: &cut, added: &[], ..crashed }));
     assert_eq!(log.origin, Origin::Secondary);
     let (all, some) = (messages(&logged.image), messages(&log.image));
     assert_eq!(some.len() as u64, log.cut.records);
@@ -78,42 +78,42 @@ fn cut_secondary_data_and_memory_are_united() {
 #[test]
 fn files_that_are_refused_say_why() {
     let logged = logged(1);
-    let good = dump(&logged, Kind::Full, |crashed| crashed);
+    let good = dump(&logged, DumpVariety::Full, |crashed| crashed);
     let with = |at: usize, bytes: &[u8]| {
         let mut file = good.clone();
         file[at..at + bytes.len()].copy_from_slice(bytes);
         file
     };
     for (file, refused) in [
-        (b"MDMP".repeat(4096), Refused::UserMode),
-        (with(0, b"PAGEDUMP"), Refused::Bits32),
-        (with(0, b"something"), Refused::NotADump),
-        (with(0xf98, &2_u32.to_le_bytes()), Refused::Summary),
-        (with(0xf98, &77_u32.to_le_bytes()), Refused::UnknownKind(77)),
-        (with(0x1050, &(1_u32 << 8).to_le_bytes()), Refused::Encrypted),
-        (with(0x30, &0x14c_u32.to_le_bytes()), Refused::UnknownMachine(0x14c)),
-        (with(0xf98, &5_u32.to_le_bytes()), Refused::Damaged("bitmap of pages")),
-        (with(0xf98, &8_u32.to_le_bytes()), Refused::Damaged("list of page ranges")),
-        (good[..4096].to_vec(), Refused::CutOff(4096)),
+        (b"MDMP".repeat(4096), DumpError::UserMode),
+        (with(0, b"PAGEDUMP"), DumpError::Bits32),
+        (with(0, b"something"), DumpError::NotADump),
+        (with(0xf98, &2_u32.to_le_bytes()), DumpError::Summary),
+        (with(0xf98, &77_u32.to_le_bytes()), DumpError::UnknownKind(77)),
+        (with(0x1050, &(1_u32 << 8).to_le_bytes()), DumpError::Encrypted),
+        (with(0x30, &0x14c_u32.to_le_bytes()), DumpError::UnknownMachine(0x14c)),
+        (with(0xf98, &5_u32.to_le_bytes()), DumpError::Damaged("bitmap of pages")),
+        (with(0xf98, &8_u32.to_le_bytes()), DumpError::Damaged("list of page ranges")),
+        (good[..4096].to_vec(), DumpError::CutOff(4096)),
     ] {
         match find(&file, |_, _| {}) {
             Err(FindError::Refused(found)) => assert_eq!(found, refused),
             other => panic!("{refused:?}: {:?}", other.map(|(header, _)| header)),
         }
-        assert!(is_dump(&file) != (refused == Refused::NotADump));
+        assert!(is_dump(&file) != (refused == DumpError::NotADump));
         assert!(refused.to_string().len() > 30);
     }
     // Encrypted, and decrypted again.
     assert!(find(&with(0x1050, &(3_u32 << 8).to_le_bytes()), |_, _| {}).is_ok());
     let memory = [(0x7000_0000_0000, vec![7; 9000])];
-    let none = dump(&logged, Kind::Full, |crashed| Crashed { blocks: &[], memory: &memory, ..crashed });
+    let none = dump(&logged, DumpVariety::Full, |crashed| Crashed { blocks: &[], memory: &memory, ..crashed });
     assert!(matches!(find(&none, |_, _| {}), Err(FindError::NoLog(pages)) if pages > 3));
 }
 
 #[test]
 fn progress_reaches_the_end() {
     let logged = logged(3);
-    let file = dump(&logged, Kind::Ranges, |crashed| Crashed { blocks: &[], ..crashed });
+    let file = dump(&logged, DumpVariety::Ranges, |crashed| Crashed { blocks: &[], ..crashed });
     let mut heard = Vec::new();
     find(&file, |done, total| heard.push((done, total))).unwrap();
     let (done, total) = heard[heard.len() - 1];
@@ -123,7 +123,7 @@ fn progress_reaches_the_end() {
 /// A table with one entry at each level that is a large page, in four pages of memory.
 #[test]
 fn large_pages_end_a_walk() {
-    for (machine, large, small) in [(Machine::X64, 0x81_u64, 0x03_u64), (Machine::Arm64, 0x01, 0x03)] {
+    for (machine, large, small) in [(MachineType::X64, 0x81_u64, 0x03_u64), (MachineType::Arm64, 0x01, 0x03)] {
         let mut file = vec![0; 0x2000 + 4 * 4096];
         let mut put = |page: usize, index: usize, value: u64| {
             file[0x2000 + page * 4096 + index * 8..][..8].copy_from_slice(&value.to_le_bytes());
@@ -137,7 +137,7 @@ fn large_pages_end_a_walk() {
         file[0x98..0xa0].copy_from_slice(&0_u64.to_le_bytes());
         file[0xa0..0xa8].copy_from_slice(&4_u64.to_le_bytes());
         let header = Header {
-            kind: HeaderKind::Full,
+            kind: DumpKind::Full,
             dump_type: 1,
             machine,
             processors: 1,
@@ -146,7 +146,7 @@ fn large_pages_end_a_walk() {
             code: 0,
             parameters: [0; 4],
         };
-        let pages = Pages::read(&file, &header).unwrap();
+        let pages = DumpPages::read(&file, &header).unwrap();
         let space = Space::new(&file, &pages, &header, 4);
         let base = 0xffff_8000_0000_0000;
         assert_eq!(space.translate(base + 0x1234_5678), Some(0x5234_5678));

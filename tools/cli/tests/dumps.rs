@@ -6,7 +6,7 @@ use std::{
     process::{Command, Output},
 };
 
-use irqlog_makedump::{Block, Crashed, Kind, write};
+use irqlog_makedump::{Block, Crashed, DumpVariety, write};
 use irqlog_wire::crash::GUID_BYTES;
 
 /// Where the image lies in the dump's memory.
@@ -17,7 +17,7 @@ fn irqlog(arguments: &[&str], file: &Path) -> Output {
 }
 
 /// A stored log, and a dump of that kind with it.
-fn dump(kind: Kind, has_secondary: bool) -> (PathBuf, PathBuf) {
+fn dump(kind: DumpVariety, has_secondary: bool) -> (PathBuf, PathBuf) {
     let saved = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/images/format-1.1.irqlog");
     let image = fs::read(&saved).unwrap();
     let blocks = if has_secondary { vec![Block { guid: GUID_BYTES, bytes: image.clone() }] } else { Vec::new() };
@@ -40,10 +40,10 @@ fn dump(kind: Kind, has_secondary: bool) -> (PathBuf, PathBuf) {
 #[test]
 fn every_query_reads_a_dump_as_it_reads_a_saved_log() {
     for (kind, has_secondary, origin) in [
-        (Kind::Small, true, "secondary data"),
-        (Kind::Kernel, true, "secondary data"),
-        (Kind::Full, false, "memory, by a scan for the image"),
-        (Kind::Ranges, false, "memory, by a scan for the image"),
+        (DumpVariety::Small, true, "secondary data"),
+        (DumpVariety::Kernel, true, "secondary data"),
+        (DumpVariety::Full, false, "memory, by a scan for the image"),
+        (DumpVariety::Ranges, false, "memory, by a scan for the image"),
     ] {
         let (saved, file) = dump(kind, has_secondary);
         for command in

@@ -27,7 +27,7 @@ const HEADER: usize = 0x2000;
 
 /// A kind of file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum DumpVariety {
     /// All of memory.
     Full,
     /// The kernel's pages, by a bitmap.
@@ -40,7 +40,7 @@ pub enum Kind {
     Small,
 }
 
-impl Kind {
+impl DumpVariety {
     /// Each kind.
     pub const ALL: [Self; 5] = [Self::Full, Self::Kernel, Self::BitmapFull, Self::Ranges, Self::Small];
 
@@ -79,8 +79,8 @@ pub struct Crashed<'c> {
 
 /// The bytes of a dump.
 #[must_use]
-pub fn write(kind: Kind, crashed: &Crashed<'_>) -> Vec<u8> {
-    let mut out = if kind == Kind::Small { small(crashed) } else { Physical::of(crashed).file(kind, crashed) };
+pub fn write(kind: DumpVariety, crashed: &Crashed<'_>) -> Vec<u8> {
+    let mut out = if kind == DumpVariety::Small { small(crashed) } else { Physical::of(crashed).file(kind, crashed) };
     if !crashed.blocks.is_empty() {
         secondary(&mut out, crashed.blocks);
     }
@@ -92,7 +92,7 @@ fn put(out: &mut [u8], offset: usize, bytes: &[u8]) {
 }
 
 /// The header: unused bytes are filled with `PAGE`, as Windows does.
-fn header(kind: Kind, crashed: &Crashed<'_>, page_tables: u64) -> Vec<u8> {
+fn header(kind: DumpVariety, crashed: &Crashed<'_>, page_tables: u64) -> Vec<u8> {
     let mut out = b"PAGE".repeat(HEADER / 4);
     put(&mut out, 4, b"DU64");
     put(&mut out, 0x10, &page_tables.to_le_bytes());
@@ -168,7 +168,7 @@ fn relocate(memory: &mut [(usize, Vec<u8>)]) {
 fn small(crashed: &Crashed<'_>) -> Vec<u8> {
     let mut added = crashed.added.to_vec();
     relocate(&mut added);
-    let mut out = header(Kind::Small, crashed, 0);
+    let mut out = header(DumpVariety::Small, crashed, 0);
     let list = HEADER + 0x100;
     let data = list + added.len() * 16;
     let size = data + added.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
@@ -256,11 +256,11 @@ impl Physical {
         table
     }
 
-    fn file(&self, kind: Kind, crashed: &Crashed<'_>) -> Vec<u8> {
+    fn file(&self, kind: DumpVariety, crashed: &Crashed<'_>) -> Vec<u8> {
         let mut out = header(kind, crashed, self.top << 12);
         let (Some(&first), Some(&last)) = (self.pages.keys().next(), self.pages.keys().next_back()) else { return out };
         match kind {
-            Kind::Full => {
+            DumpVariety::Full => {
                 // Two runs with a hole between them, of all pages whether they are in use or not.
                 let middle = u64::midpoint(first, last);
                 let hole = (middle..last).find(|page| !self.pages.contains_key(page)).unwrap_or(last);
@@ -276,12 +276,12 @@ impl Physical {
                     out.extend(self.pages.get(&page).unwrap_or(&empty));
                 }
             }
-            Kind::Kernel | Kind::BitmapFull => {
+            DumpVariety::Kernel | DumpVariety::BitmapFull => {
                 let bits = last + 1;
                 let bitmap_size = bits.div_ceil(8) as usize;
                 let data = (HEADER + 0x38 + bitmap_size).next_multiple_of(PAGE);
                 out.resize(data, 0);
-                put(&mut out, HEADER, if kind == Kind::Kernel { b"SDMPDUMP" } else { b"FDMPDUMP" });
+                put(&mut out, HEADER, if kind == DumpVariety::Kernel { b"SDMPDUMP" } else { b"FDMPDUMP" });
                 put(&mut out, HEADER + 0x20, &(data as u64).to_le_bytes());
                 put(&mut out, HEADER + 0x28, &(self.pages.len() as u64).to_le_bytes());
                 put(&mut out, HEADER + 0x30, &bits.to_le_bytes());
@@ -290,7 +290,7 @@ impl Physical {
                 }
                 self.pages.values().for_each(|page| out.extend(page));
             }
-            Kind::Ranges => {
+            DumpVariety::Ranges => {
                 let mut ranges: Vec<(u64, u64)> = Vec::new();
                 for &page in self.pages.keys() {
                     match ranges.last_mut() {
@@ -311,7 +311,7 @@ impl Physical {
                 }
                 self.pages.values().for_each(|page| out.extend(page));
             }
-            Kind::Small => {}
+            DumpVariety::Small => {}
         }
         out
     }

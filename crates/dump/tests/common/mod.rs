@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use irqlog_makedump::{Block, Crashed, Kind, write};
+use irqlog_makedump::{Block, Crashed, DumpVariety, write};
 use irqlog_reader::{
     log::{Log as _, records},
     saved::SavedLog,
@@ -162,7 +162,7 @@ impl Logged {
 }
 
 /// A dump, changed by the caller in what it is written of.
-pub fn dump<'l>(logged: &'l Logged, kind: Kind, change: impl FnOnce(Crashed<'l>) -> Crashed<'l>) -> Vec<u8> {
+pub fn dump<'l>(logged: &'l Logged, kind: DumpVariety, change: impl FnOnce(Crashed<'l>) -> Crashed<'l>) -> Vec<u8> {
     let crashed = Crashed {
         code: CODE,
         parameters: PARAMETERS,

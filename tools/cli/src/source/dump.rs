@@ -3,7 +3,7 @@
 use std::{fs::File, io::Cursor};
 
 use anyhow::{Context, Result};
-use irqlog_dump::find::Log as Found;
+use irqlog_dump::FoundLog;
 use irqlog_reader::saved::SavedLog;
 use memmap2::Mmap;
 
@@ -32,7 +32,7 @@ pub fn open(file: &File, name: &str) -> Result<SavedLog<Cursor<Vec<u8>>>> {
 }
 
 /// Says where a log was found, and what of it is not there.
-fn tell(name: &str, found: &Found) {
+fn tell(name: &str, found: &FoundLog) {
     say(&format!("irqlog: {name}: the log is from {}", found.origin.text()));
     if found.cut.records_left_out != 0 {
         say(&format!(

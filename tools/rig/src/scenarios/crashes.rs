@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use irqlog_dump::Origin;
-use irqlog_makedump::{self as dumps, Crashed, Kind};
+use irqlog_makedump::{self as dumps, Crashed, DumpVariety};
 use irqlog_reader::{log::Item, log::Log as _, record::Content, saved::SavedLog};
 use irqlog_wire::{
     crash::{GUID_BYTES, PAUSED_BY_CRASH},
@@ -163,7 +163,7 @@ fn crash(stage: &Stage, engine: &str, lock: &str, lacks: u32, hot_add: bool) -> 
     let entries = caller.entries();
     ENTRIES.set(entries).ok().context("one caller")?;
     let writers = machine().active();
-    let every = if stage.is_emulated() { Kind::ALL.len() } else { 1 };
+    let every = if stage.is_emulated() { DumpVariety::ALL.len() } else { 1 };
     bugcheck::expect(move |bug_check| {
         if let Err(error) = judge(bug_check, every, writers, lacks != 0, hot_add) {
             eprintln!("error: {error:#}");
@@ -209,7 +209,7 @@ fn judge(bug_check: &BugCheckData, every: usize, writers: usize, is_one_part: bo
     ensure!(*bug_check == BugCheckData { code: CODE, parameters: PARAMETERS }, "{bug_check:?}");
     let mut tried = 0;
     for (turn, room) in ROOMS.into_iter().enumerate() {
-        for kind in Kind::ALL.into_iter().skip(turn % every).step_by(every) {
+        for kind in DumpVariety::ALL.into_iter().skip(turn % every).step_by(every) {
             // SAFETY: the other processors are frozen outside the rig's locks; the child has this thread alone.
             let child = unsafe { libc::fork() };
             ensure!(child >= 0, "fork: {}", std::io::Error::last_os_error());
@@ -239,7 +239,7 @@ fn judge(bug_check: &BugCheckData, every: usize, writers: usize, is_one_part: bo
 /// One dump.
 struct Trial {
     room: u32,
-    kind: Kind,
+    kind: DumpVariety,
     writers: usize,
     is_one_part: bool,
     hot_add: bool,
@@ -266,7 +266,7 @@ impl Trial {
         // With secondary data, without them, and without the anchor: each way to the log by itself.
         let dump = dumps::write(kind, &crashed);
         self.check(&dump, !given.blocks.is_empty(), given.memory.len())?;
-        if kind != Kind::Small {
+        if kind != DumpVariety::Small {
             let dump = dumps::write(kind, &Crashed { blocks: &[], ..crashed });
             let (origin, ..) = self.check(&dump, false, 0)?;
             ensure!(origin == Origin::Anchor, "found by {origin:?}");
@@ -283,7 +283,7 @@ impl Trial {
 
     /// Reads a dump back and compares it with the notes.
     fn check(&self, dump: &[u8], has_secondary: bool, added: usize) -> Result<(Origin, usize)> {
-        let is_small = self.kind == Kind::Small;
+        let is_small = self.kind == DumpVariety::Small;
         let result = irqlog_dump::find(&dump, |_, _| {});
         // What a small dump has room for: at least the header and a record, or an anchor and the header.
         let may_be_none = is_small && !has_secondary && added < 2;
@@ -320,7 +320,7 @@ impl Trial {
         ensure!(is_cut || foreign == 2, "{foreign} records of the other driver");
         // A small dump may have a part that was made before the passes.
         let is_paused = image.paused.get() == PAUSED_BY_CRASH;
-        ensure!(is_paused || self.kind == Kind::Small, "writing is not paused");
+        ensure!(is_paused || self.kind == DumpVariety::Small, "writing is not paused");
         for writer in 0..self.writers {
             let numbers = numbers.remove(&writer).unwrap_or_default();
             self.check_writer(writer, &numbers, &log)?;
@@ -328,7 +328,7 @@ impl Trial {
         Ok((log.origin, records))
     }
 
-    fn check_writer(&self, writer: usize, numbers: &BTreeSet<u64>, log: &irqlog_dump::Log) -> Result<()> {
+    fn check_writer(&self, writer: usize, numbers: &BTreeSet<u64>, log: &irqlog_dump::FoundLog) -> Result<()> {
         let written = WRITTEN[writer].load(Ordering::SeqCst);
         let is_cut = log.cut.records_left_out != 0 && log.origin == Origin::Secondary;
         // The writer may have been frozen behind the publication of a record and before the note.
