@@ -14,12 +14,6 @@ const TWINS: [(&str, &str); 2] = [
     ("Rig", "one declaration for each system that irqlog runs on"),
 ];
 
-/// Names that two parts of the repository took at the same time. Each is to be renamed and taken off; none is added.
-const OWED: [&str; 13] = [
-    "Block", "Entry", "Form", "Kind", "Log", "Machine", "Memory", "Origin", "Pages", "Parts", "Refused", "Room",
-    "Source",
-];
-
 /// Fewer types than there are: a check that finds fewer has gone blind.
 const FEWEST: usize = 250;
 
@@ -50,18 +44,13 @@ pub fn check() -> Result<()> {
     if places.len() < FEWEST {
         bail!("only {} public types were found: this check has gone blind", places.len());
     }
-    let broken = judge(&places, &listed(&TWINS, &OWED));
+    let broken = judge(&places, &TWINS);
     if broken.is_empty() { Ok(()) } else { bail!("a name means one thing:\n  {}", broken.join("\n  ")) }
 }
 
-/// The names of both lists.
-fn listed<'n>(twins: &[(&'n str, &str)], owed: &[&'n str]) -> Vec<&'n str> {
-    twins.iter().map(|(name, _)| *name).chain(owed.iter().copied()).collect()
-}
-
 /// What is wrong with these names, a line each.
-fn judge(places: &Places, listed: &[&str]) -> Vec<String> {
-    let is_listed = |name: &str| listed.contains(&name);
+fn judge(places: &Places, twins: &[(&str, &str)]) -> Vec<String> {
+    let is_listed = |name: &str| twins.iter().any(|(twin, _)| *twin == name);
     let new = places.iter().filter(|(name, places)| places.len() > 1 && !is_listed(name));
     let new = new.map(|(name, places)| {
         format!(
@@ -70,7 +59,8 @@ fn judge(places: &Places, listed: &[&str]) -> Vec<String> {
             file!()
         )
     });
-    let stale = listed.iter().filter(|name| places.get(**name).is_none_or(|places| places.len() < 2));
+    let names = twins.iter().map(|(name, _)| *name);
+    let stale = names.filter(|name| places.get(*name).is_none_or(|places| places.len() < 2));
     new.chain(stale.map(|name| format!("{name} is not declared twice any more: take it off the list"))).collect()
 }
 
@@ -138,14 +128,14 @@ mod tests {
     #[test]
     fn a_twin_is_told_with_its_places_unless_it_is_listed() {
         let places = places(&[("ring.rs", RING), ("wire.rs", WIRE), ("reader.rs", READER)]);
-        let broken = judge(&places, &listed(&[("Level", "a test")], &[]));
+        let broken = judge(&places, &[("Level", "a test")]);
         assert_eq!(broken.len(), 1, "{broken:?}");
         assert!(broken[0].starts_with("Record is declared in ring.rs:1, reader.rs:1: "), "{}", broken[0]);
     }
 
     #[test]
     fn a_listed_name_that_is_no_twin_is_told() {
-        let broken = judge(&places(&[("ring.rs", RING)]), &["Engine"]);
+        let broken = judge(&places(&[("ring.rs", RING)]), &[("Engine", "a test")]);
         assert_eq!(broken, ["Engine is not declared twice any more: take it off the list"]);
     }
 }
