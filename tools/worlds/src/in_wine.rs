@@ -167,7 +167,7 @@ fn doctor() -> Result<()> {
     ])?;
     drop(wine);
     let wine = Wine::start(&[])?;
-    says(&["ok       the driver runs", "ok       it answers: version ", ", as this program"])?;
+    says(&["ok       the driver runs", "ok       the driver answers: version ", ", the same as this program"])?;
     wine.irqlog(&["service", "stop"])?;
     says(&["PROBLEM  the driver is stopped", "irqlog service start"])?;
     // Answers that were recorded are looked at as if they were asked for.

@@ -1,4 +1,4 @@
-//! Asks Windows. What cannot be asked stays unanswered.
+//! Asks Windows for the facts. A question that Windows does not answer leaves its fact unknown.
 
 use std::{os::windows::ffi::OsStrExt, path::PathBuf, ptr::null_mut};
 
@@ -35,7 +35,7 @@ use windows_sys::{
 use super::facts::{DeviceState, Facts, Service, SignedFile};
 use crate::source;
 
-/// Everything.
+/// The facts of this machine.
 pub fn ask() -> Facts {
     let (service, service_image) = service();
     let image = service_image.or_else(beside_this_program).map(|path| image(&path));
@@ -66,14 +66,14 @@ fn is_elevated() -> Option<bool> {
     let mut token: HANDLE = null_mut();
     // SAFETY: a pseudo-handle, which needs no closing.
     let process = unsafe { GetCurrentProcess() };
-    // SAFETY: the handle goes to our stack.
+    // SAFETY: the handle goes to this stack.
     let opened = unsafe { OpenProcessToken(process, TOKEN_QUERY, &raw mut token) };
     if opened == 0 {
         return None;
     }
     let mut elevation = TOKEN_ELEVATION::default();
     let mut length = 0;
-    // SAFETY: a token of ours, and a structure of the length given.
+    // SAFETY: a token that was opened above, and a structure of the length given.
     let asked = unsafe {
         GetTokenInformation(
             token,
@@ -88,18 +88,18 @@ fn is_elevated() -> Option<bool> {
     (asked != 0).then_some(elevation.TokenIsElevated != 0)
 }
 
-/// SYSTEM_CODEINTEGRITY_INFORMATION: its length, and the options.
+/// The bits of CODEINTEGRITY_OPTION_*. SYSTEM_CODEINTEGRITY_INFORMATION is two numbers: its length, and these.
 fn code_integrity() -> Option<u32> {
     let mut information = [size_of::<[u32; 2]>() as u32, 0];
     let length = information[0];
-    // SAFETY: a structure of two numbers whose first is its length.
+    // SAFETY: a structure of two numbers, the first of which is its length.
     let status = unsafe {
         NtQuerySystemInformation(SystemCodeIntegrityInformation, information.as_mut_ptr().cast(), length, null_mut())
     };
     (status >= 0).then_some(information[1])
 }
 
-/// A REG_DWORD of the machine.
+/// A REG_DWORD below HKEY_LOCAL_MACHINE; `None` if it is not there.
 fn number(key: &str, value: &str) -> Option<u32> {
     let (key, value) = (wide(key), wide(value));
     let (mut number, mut length) = (0_u32, size_of::<u32>() as u32);
@@ -118,7 +118,7 @@ fn number(key: &str, value: &str) -> Option<u32> {
     (result == ERROR_SUCCESS).then_some(number)
 }
 
-/// A short REG_SZ of the machine.
+/// A REG_SZ of at most 63 characters below HKEY_LOCAL_MACHINE; `None` if it is longer or not there.
 fn string(key: &str, value: &str) -> Option<String> {
     let (key, value) = (wide(key), wide(value));
     let mut text = [0_u16; 64];
@@ -139,7 +139,7 @@ fn string(key: &str, value: &str) -> Option<String> {
     (result == ERROR_SUCCESS).then(|| String::from_utf16_lossy(&text[..end]))
 }
 
-/// The service, and where its image is.
+/// The service, and the path of its driver file.
 fn service() -> (Option<Service>, Option<PathBuf>) {
     let access = ServiceAccess::QUERY_STATUS | ServiceAccess::QUERY_CONFIG;
     let opened = ServiceManager::local_computer(None::<&str>, ServiceManagerAccess::CONNECT)
@@ -162,7 +162,7 @@ fn service() -> (Option<Service>, Option<PathBuf>) {
     (service, path.map(in_win32))
 }
 
-/// The service manager keeps NT paths: `\??\C:\irqlog\irqlog.sys`, `\SystemRoot\System32\...`.
+/// A path as Win32 takes it. The service manager keeps NT paths: `\??\C:\irqlog\irqlog.sys`, `\SystemRoot\System32\...`.
 fn in_win32(path: PathBuf) -> PathBuf {
     let text = path.to_string_lossy();
     if let Some(rest) = text.strip_prefix(r"\??\") {
@@ -184,7 +184,7 @@ fn image(path: &std::path::Path) -> SignedFile {
     }
 }
 
-/// What WinVerifyTrust says of a file's own signature.
+/// What WinVerifyTrust answers for the signature inside a file: 0 if it is trusted, otherwise an HRESULT.
 fn trust(path: &std::path::Path) -> u32 {
     let path = wide(path);
     let mut file = WINTRUST_FILE_INFO {
@@ -202,20 +202,20 @@ fn trust(path: &std::path::Path) -> u32 {
         ..WINTRUST_DATA::default()
     };
     let mut action = WINTRUST_ACTION_GENERIC_VERIFY_V2;
-    // SAFETY: structures of ours with their sizes, alive for both calls.
+    // SAFETY: structures on this stack, with their sizes, which live until the second call has returned.
     let result = unsafe { WinVerifyTrust(null_mut(), &raw mut action, (&raw mut data).cast()) };
     data.dwStateAction = WTD_STATEACTION_CLOSE;
-    // SAFETY: as above; it frees what the first call made.
+    // SAFETY: the same structures; this call frees the state that the first one made.
     unsafe { WinVerifyTrust(null_mut(), &raw mut action, (&raw mut data).cast()) };
     result.cast_unsigned()
 }
 
-/// A certificate store that is closed.
+/// A certificate store; dropping it closes it.
 struct Store(HCERTSTORE);
 
 impl Drop for Store {
     fn drop(&mut self) {
-        // SAFETY: opened by whoever made this, closed once.
+        // SAFETY: whoever made this value opened the store, and only this drop closes it.
         unsafe { CertCloseStore(self.0, 0) };
     }
 }
@@ -224,7 +224,7 @@ impl Drop for Store {
 fn publisher_is_trusted(path: &std::path::Path) -> Option<bool> {
     let path = wide(path);
     let mut signed: HCERTSTORE = null_mut();
-    // SAFETY: a name that ends with zero; the store goes to our stack, what is not wanted is null.
+    // SAFETY: a name that ends with zero; the store goes to this stack, and results that are not wanted are null.
     let found = unsafe {
         CryptQueryObject(
             CERT_QUERY_OBJECT_FILE,
@@ -254,7 +254,7 @@ fn publisher_is_trusted(path: &std::path::Path) -> Option<bool> {
     let trusted = Store(trusted);
     let mut certificate = null_mut();
     loop {
-        // SAFETY: an open store; the call frees the certificate before.
+        // SAFETY: an open store; the call frees the certificate that it gave before.
         certificate = unsafe { CertEnumCertificatesInStore(signed.0, certificate) };
         if certificate.is_null() {
             return Some(false);
@@ -265,16 +265,16 @@ fn publisher_is_trusted(path: &std::path::Path) -> Option<bool> {
             CertFindCertificateInStore(trusted.0, encoding, 0, CERT_FIND_EXISTING, certificate.cast(), null_mut())
         };
         if !same.is_null() {
-            // SAFETY: found above, freed once.
+            // SAFETY: the call above gave it, and it is freed once.
             unsafe { CertFreeCertificateContext(same) };
-            // SAFETY: the enumeration ends here, so what it gave last is ours to free.
+            // SAFETY: the enumeration ends here, so its caller has to free the certificate that it gave last.
             unsafe { CertFreeCertificateContext(certificate) };
             return Some(true);
         }
     }
 }
 
-/// Opens the device and asks what runs.
+/// Opens the control device and asks the driver for its version.
 fn device() -> DeviceState {
     match source::open_driver(None).and_then(|mut session: Session<_>| session.info()) {
         Ok(tables) => DeviceState::Answers(tables.version()),

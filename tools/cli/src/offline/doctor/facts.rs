@@ -1,63 +1,63 @@
-//! What the doctor asks a machine. Every answer may be missing: then nothing is said about it.
+//! The facts that doctor asks of a machine. Each may be unknown: then the diagnosis leaves it out.
 
 use serde::{Deserialize, Serialize};
 
-/// The answers.
+/// The facts of one machine, as `doctor --facts` prints them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Facts {
     /// Build number of Windows.
     pub build: Option<u32>,
-    /// Whether the command runs elevated.
+    /// Whether irqlog.exe runs elevated, with the rights of an administrator.
     pub is_elevated: Option<bool>,
-    /// `CodeIntegrityOptions` of SYSTEM_CODEINTEGRITY_INFORMATION.
+    /// `CodeIntegrityOptions` of SYSTEM_CODEINTEGRITY_INFORMATION: bits of CODEINTEGRITY_OPTION_*.
     pub code_integrity: Option<u32>,
-    /// Whether Secure Boot is on; missing on machines without UEFI.
+    /// Whether Secure Boot is on; unknown on machines without UEFI.
     pub secure_boot: Option<bool>,
-    /// The image: the service's, or irqlog.sys beside this program.
+    /// The driver's file: the one that the service names, or else irqlog.sys in the folder of irqlog.exe.
     pub image: Option<SignedFile>,
-    /// The service; missing if it is not installed.
+    /// The service; `None` if it is not installed.
     pub service: Option<Service>,
-    /// What the device said.
+    /// What opening the control device came to.
     pub device: Option<DeviceState>,
-    /// The version of irqlog.exe.
+    /// Version of irqlog.exe, such as `0.1.0`.
     pub cli_version: String,
 }
 
-/// An image and who signed it.
+/// The driver's file and its signature.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SignedFile {
-    /// Where it is.
+    /// Path of the file.
     pub path: String,
-    /// Whether it is there.
+    /// Whether the file exists.
     pub exists: bool,
-    /// What WinVerifyTrust says of it: 0, or an HRESULT.
+    /// What WinVerifyTrust answers for the file: 0 if the signature is trusted, otherwise an HRESULT.
     pub trust: Option<u32>,
-    /// Whether its signer's certificate is in the machine's TrustedPublisher store.
+    /// Whether the signer's certificate is in the machine's TrustedPublisher store.
     pub publisher_is_trusted: Option<bool>,
 }
 
-/// The service.
+/// The service `irqlog`, as the service manager knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Service {
-    /// `running`, `stopped`, `stop pending`, or another.
+    /// `running`, `stopped`, `stop pending`, `start pending`, or `neither running nor stopped`.
     pub state: String,
-    /// Exit code of its last start.
+    /// Exit code of the service's last start, a Win32 error; 0 if it succeeded.
     pub exit_code: u32,
 }
 
-/// What opening the device and INFO came to.
+/// What opening the control device, and INFO, came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeviceState {
-    /// It answers; the driver's version.
+    /// The driver answers, and has this version.
     Answers(String),
-    /// It is not there.
+    /// There is no such device.
     Absent,
-    /// It may not be opened.
+    /// This user may not open the device.
     Denied,
-    /// It answers something else: what the reader said.
+    /// The driver's answer cannot be read, for this reason.
     Strange(String),
 }

@@ -1,38 +1,49 @@
-//! What follows from the facts.
+//! The diagnosis: what the facts of a machine mean for irqlog, and the commands that mend it.
+//!
+//! It makes no system call, so it is tested on every system.
+
+use std::io::{Result, Write};
+
+use irqlog_reader::{shown::Show, untrusted::Untrusted};
+use serde::Serialize;
 
 use super::facts::{DeviceState, Facts, SignedFile};
 
-/// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whether a finding keeps irqlog from working.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Severity {
-    /// As it should be.
+    /// The machine is as irqlog needs it.
+    #[serde(rename = "ok")]
     Good,
-    /// Worth knowing.
+    /// The user should know it; irqlog works all the same.
+    #[serde(rename = "note")]
     Note,
-    /// irqlog does not run, or cannot be read, because of it.
+    /// The driver does not run, or its log cannot be read.
+    #[serde(rename = "PROBLEM")]
     Problem,
 }
 
-impl Severity {
-    /// Its name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Good => "ok",
-            Self::Note => "note",
-            Self::Problem => "PROBLEM",
-        }
-    }
+/// One point of the diagnosis, as `doctor` shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Whether it keeps irqlog from working.
+    pub severity: Severity,
+    /// One sentence for the user. It may repeat paths and versions that others chose.
+    pub what: String,
+    /// Commands that mend it, in the order in which to run them.
+    pub mend: Vec<&'static str>,
 }
 
-/// Something to say.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// How bad it is.
-    pub severity: Severity,
-    /// What it is.
-    pub what: String,
-    /// Commands that mend it.
-    pub mend: Vec<&'static str>,
+impl Show for Finding {
+    fn text<W: Write + ?Sized>(&self, out: &mut W) -> Result<()> {
+        let severity = match self.severity {
+            Severity::Good => "ok",
+            Severity::Note => "note",
+            Severity::Problem => "PROBLEM",
+        };
+        writeln!(out, "{severity:8} {}", Untrusted::new(&self.what))?;
+        self.mend.iter().try_for_each(|command| writeln!(out, "           {command}"))
+    }
 }
 
 /// Windows 10 2004: KMDF 1.31 and ExAllocatePool2 (docs/adr/0002-kmdf-1.31.md).
@@ -52,17 +63,17 @@ mod trust {
     pub const BAD_DIGEST: u32 = 0x8009_6010;
 }
 
-/// Exit codes of a start (winerror.h): the system does not accept the image's signature.
+/// Exit codes of a service whose image Windows did not load (winerror.h: ERROR_INVALID_IMAGE_HASH, ERROR_DRIVER_BLOCKED).
 const INVALID_IMAGE_HASH: u32 = 577;
 const DRIVER_BLOCKED: u32 = 1275;
 
-/// In the folder of a package (`cargo xtask package`).
+/// Installs the driver; the command is run in the folder of a package (`cargo xtask package`).
 const INSTALL_PACKAGE: &str = "pnputil /add-driver irqlog.inf /install";
 
 const TRUST_CERTIFICATE: [&str; 2] =
     ["certutil -addstore Root irqlog-test.cer", "certutil -addstore TrustedPublisher irqlog-test.cer"];
 
-/// Everything there is to say, in the order in which a tester meets it.
+/// The findings about a machine, in the order in which a user who installs irqlog meets them.
 pub fn diagnose(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
     windows(facts, &mut findings);
@@ -116,7 +127,7 @@ fn windows(facts: &Facts, findings: &mut Vec<Finding>) {
         findings.push(problem(what, &["bcdedit /set testsigning on", "shutdown /r /t 0"]));
     }
     if has(code_integrity::HVCI) {
-        findings.push(note("memory integrity (HVCI) is on: it refuses drivers with pages that are writable and executable, which irqlog.sys has not; this has not been tried yet", &[]));
+        findings.push(note("memory integrity (HVCI) is on: it refuses drivers with pages that are both writable and executable; irqlog.sys has none, but nobody has tried it with HVCI yet", &[]));
     }
 }
 
@@ -135,12 +146,15 @@ fn signature(facts: &Facts, image: &SignedFile, findings: &mut Vec<Finding>) {
     match image.trust {
         Some(0) => findings.push(good(format!("the signature of {} is trusted", image.path))),
         Some(trust::NO_SIGNATURE) => {
-            let what = format!("{} is not signed: install that of a package", image.path);
+            let what = format!("{} is not signed: install the driver of a package instead", image.path);
             findings.push(problem(what, &[INSTALL_PACKAGE]));
         }
         Some(trust::UNTRUSTED_ROOT) => {
             findings.push(problem(
-                format!("the certificate that signed {} is not in Root", image.path),
+                format!(
+                    "Windows does not trust {}: the certificate that signed it is not in the machine's Root store",
+                    image.path
+                ),
                 &TRUST_CERTIFICATE,
             ));
         }
@@ -157,8 +171,8 @@ fn signature(facts: &Facts, image: &SignedFile, findings: &mut Vec<Finding>) {
         None => {}
     }
     if image.publisher_is_trusted == Some(false) {
-        // Only the installation by INF asks.
-        let what = "the certificate is not in TrustedPublisher: pnputil would ask, or refuse";
+        // Only an installation by INF looks at that store: an installed service is not concerned.
+        let what = "the certificate is not in TrustedPublisher: pnputil would ask the user, or refuse";
         let severity = if facts.service.is_some() { note } else { problem };
         findings.push(severity(what, &TRUST_CERTIFICATE[1..]));
     }
@@ -187,8 +201,8 @@ fn service(facts: &Facts, findings: &mut Vec<Finding>) {
             }
         },
         "stop pending" => {
-            // It can be neither opened nor started before the last handle is closed, so nobody can ask it for names.
-            let what = "the driver waits to be stopped until the last handle to it closes: end the other irqlog programs, and stop the drivers that log";
+            // Until the last handle closes, the driver can be neither opened nor started, so it cannot tell who has it open.
+            let what = "the driver stops when the last handle to it closes: end the other irqlog programs, and stop the drivers that log";
             findings.push(problem(what, &["tasklist /fi \"imagename eq irqlog.exe\"", "sc stop DRIVER"]));
         }
         other => findings.push(note(format!("the driver is {other}"), &[])),
@@ -198,11 +212,13 @@ fn service(facts: &Facts, findings: &mut Vec<Finding>) {
 fn device(facts: &Facts, findings: &mut Vec<Finding>) {
     match &facts.device {
         Some(DeviceState::Answers(version)) if *version == facts.cli_version => {
-            findings.push(good(format!("it answers: version {version}, as this program")));
+            findings.push(good(format!("the driver answers: version {version}, the same as this program")));
         }
         Some(DeviceState::Answers(version)) => {
-            let what =
-                format!("the driver is version {version}, this program {}: replace the older one", facts.cli_version);
+            let what = format!(
+                "the driver has version {version}, and this program has {}: replace the older one",
+                facts.cli_version
+            );
             findings.push(note(what, &["irqlog service stop", INSTALL_PACKAGE]));
         }
         Some(DeviceState::Denied) => {
@@ -210,10 +226,10 @@ fn device(facts: &Facts, findings: &mut Vec<Finding>) {
             findings.push(problem(what, &["powershell -Command \"Start-Process cmd -Verb RunAs\""]));
         }
         Some(DeviceState::Strange(why)) => {
-            findings.push(problem(format!("it answers what this program cannot read: {why}"), &[]));
+            findings.push(problem(format!("the driver's answer cannot be read by this program: {why}"), &[]));
         }
         Some(DeviceState::Absent) if is_running(facts) => {
-            let what = "the service runs, but its device is not there: is the service of that name another driver's?";
+            let what = "the service irqlog runs, but irqlog's device is not there: the service may be another driver's";
             findings.push(problem(what, &["sc qc irqlog"]));
         }
         Some(DeviceState::Absent) | None => {}
@@ -246,9 +262,9 @@ mod tests {
         assert_eq!(facts, again);
     }
 
-    /// What is wrong, a word of what is said, and of the command that mends it.
+    /// A change to a well machine, words of the finding, and words of the command that mends it.
     #[test]
-    fn everything_that_can_be_missing_is_said_with_what_mends_it() {
+    fn each_fault_of_a_machine_is_found_with_the_command_that_mends_it() {
         type Change = fn(&mut Facts);
         let cases: [(Change, &str, &str); 18] = [
             (|facts| facts.build = Some(18363), "needs 19041", ""),
@@ -256,7 +272,7 @@ mod tests {
             (|facts| facts.code_integrity = Some(0x403), "memory integrity", ""),
             (|facts| image(facts).exists = false, "not there", "--image"),
             (|facts| image(facts).trust = Some(trust::NO_SIGNATURE), "is not signed", "pnputil"),
-            (|facts| image(facts).trust = Some(trust::UNTRUSTED_ROOT), "not in Root", "addstore Root"),
+            (|facts| image(facts).trust = Some(trust::UNTRUSTED_ROOT), "Root store", "addstore Root"),
             (|facts| image(facts).trust = Some(trust::BAD_DIGEST), "was changed after", ""),
             (|facts| image(facts).trust = Some(0x800b_010c), "0x800b010c", "certutil"),
             (|facts| image(facts).publisher_is_trusted = Some(false), "TrustedPublisher", "TrustedPublisher"),
@@ -299,10 +315,26 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_answered_is_not_spoken_of() {
+    fn a_fact_without_an_answer_gives_no_finding() {
         let found = diagnose(&Facts::default());
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!(found[0].what, "the driver is not installed");
+    }
+
+    #[test]
+    fn text_and_json_are_made_of_the_same_finding() {
+        let finding = problem("C:\\a\u{1b}[31m.sys is not signed", &["first", "second"]);
+        let mut text = Vec::new();
+        finding.text(&mut text).expect("memory");
+        assert_eq!(
+            String::from_utf8(text).expect("text"),
+            "PROBLEM  C:\\a\\u{1b}[31m.sys is not signed\n           first\n           second\n"
+        );
+        let json = serde_json::to_value(&finding).expect("JSON");
+        let what = "C:\\a\u{1b}[31m.sys is not signed";
+        assert_eq!(json, serde_json::json!({ "severity": "PROBLEM", "what": what, "mend": ["first", "second"] }));
+        let severity = |finding: Finding| serde_json::to_value(finding.severity).expect("JSON");
+        assert_eq!([severity(good("")), severity(note("", &[]))], ["ok", "note"]);
     }
 
     #[test]

@@ -1,10 +1,12 @@
-//! `doctor`: what a machine lacks for irqlog, before and after it is installed, each with the command that mends it.
+//! `doctor`: finds what keeps irqlog from working on a machine, and the commands that mend it.
+//!
+//! It works before and after irqlog is installed.
 //!
 //! | Module | What |
 //! |---|---|
-//! | [`facts`] | what is asked of the machine: data, so that answers can be recorded |
-//! | [`findings`] | what follows from them: no system call, tested everywhere |
-//! | `ask` | asks Windows |
+//! | [`facts`] | the questions that doctor asks of a machine, and their answers, which can be recorded |
+//! | [`findings`] | the diagnosis from the facts; no system call, tested on every system |
+//! | `ask` | asks Windows for the facts |
 
 #[cfg(windows)]
 mod ask;
@@ -14,8 +16,6 @@ mod findings;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use irqlog_reader::untrusted::Untrusted;
-use serde_json::json;
 
 use self::{
     facts::Facts,
@@ -27,7 +27,7 @@ use crate::{
     output::{self, Printer},
 };
 
-/// Asks, and shows what follows. With `recorded`, answers that `--facts` printed elsewhere.
+/// Shows the diagnosis of this machine, or of the facts in the file `recorded`, which `--facts` printed elsewhere.
 pub fn run(recorded: Option<&Path>, show_facts: bool, form: Form) -> Result<Exit> {
     let facts = match recorded {
         Some(file) => {
@@ -44,30 +44,21 @@ pub fn run(recorded: Option<&Path>, show_facts: bool, form: Form) -> Result<Exit
     }
     let findings = diagnose(&facts);
     for finding in &findings {
-        match form {
-            Form::Json => {
-                let line = json!({ "severity": finding.severity.name(), "what": finding.what, "mend": finding.mend });
-                printer.json(line)?;
-            }
-            Form::Text => {
-                printer.line(&format!("{:8} {}", finding.severity.name(), Untrusted::new(&finding.what)))?;
-                for command in &finding.mend {
-                    printer.line(&format!("           {command}"))?;
-                }
-            }
-        }
+        printer.show(finding)?;
     }
     let is_bad = findings.iter().any(|finding| finding.severity == Severity::Problem);
     Ok(if is_bad { Exit::Found } else { Exit::Done })
 }
 
 #[cfg(windows)]
-#[expect(clippy::unnecessary_wraps, reason = "off Windows there is nobody to ask")]
+#[expect(clippy::unnecessary_wraps, reason = "off Windows there are no facts, and that is an error")]
 fn ask() -> Result<Facts> {
     Ok(ask::ask())
 }
 
 #[cfg(not(windows))]
 fn ask() -> Result<Facts> {
-    anyhow::bail!("there is no Windows to ask on this system; `--recorded FILE` looks at the answers of another")
+    anyhow::bail!(
+        "doctor can ask only Windows, and this is another system; `--recorded FILE` diagnoses a machine whose facts `irqlog doctor --facts` printed"
+    )
 }
