@@ -1,4 +1,4 @@
-//! An event: its arguments, and its text by the format of its site.
+//! Events: decodes the arguments of a log call, and makes its text by the format of its site.
 
 use std::borrow::Cow;
 
@@ -19,45 +19,47 @@ use crate::{
 
 pub use crate::render::{MAX_TEXT, guid};
 
-/// The widest that a field gets: more is damage, or nobody's wish.
+/// The most characters that a field is filled up to. A larger width comes from damaged bytes or a hostile format.
 const WIDEST: usize = 4096;
 
-/// The most pieces of a format that are looked at: holes may leave nothing in the text that counts against [`MAX_TEXT`].
+/// The most pieces of a format that are rendered.
+///
+/// [`MAX_TEXT`] alone is no bound: a hole may add nothing to the text.
 const MAX_PIECES: usize = 1024;
 
-/// An argument.
+/// The value of one argument of an event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value<'a> {
     /// An unsigned number, and its width in bits.
     Unsigned(u128, u32),
     /// A signed number, and its width in bits.
     Signed(i128, u32),
-    /// true or false.
+    /// A truth value; every number but 0 is true.
     Bool(bool),
-    /// A character; what was none is replaced.
+    /// A character; a number that is no Unicode scalar value becomes U+FFFD.
     Char(char),
-    /// An f32.
+    /// A floating-point number of 32 bits.
     F32(f32),
-    /// An f64.
+    /// A floating-point number of 64 bits.
     F64(f64),
     /// An address.
     Pointer(u64),
     /// The keyed hash of an address: equal addresses of one start of the driver have equal hashes.
     HashedPointer(u64),
-    /// NTSTATUS.
+    /// An NTSTATUS.
     Status(u32),
-    /// A GUID as it lies in memory.
+    /// A GUID, in the byte order of memory.
     Guid([u8; 16]),
-    /// Text; what was none is replaced.
+    /// Text; bytes or UTF-16 units that are no text become U+FFFD.
     Text(Cow<'a, str>),
-    /// Bytes.
+    /// Bytes, with no meaning known to irqlog.
     Bytes(&'a [u8]),
-    /// A word of a kind that this version does not know.
+    /// The word of an argument whose kind this version does not know.
     Unknown(u64),
 }
 
 impl Value<'_> {
-    /// A pointer becomes the hash that it is. Null is never hashed, so it stays an address.
+    /// Turns a pointer into a hash. Null is never hashed, so it stays an address.
     fn note_hash(&mut self) {
         if let Self::Pointer(word) = *self
             && word != 0
@@ -67,30 +69,30 @@ impl Value<'_> {
     }
 }
 
-/// An argument with its kind.
+/// An argument of an event as the reader decodes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DecodedArgument<'a> {
-    /// Its kind.
+    /// The type that the driver gave it.
     pub kind: ArgumentKind,
-    /// Its value.
+    /// The value, decoded by `kind`.
     pub value: Value<'a>,
-    /// Bytes that a string had beyond those that were kept.
+    /// Number of bytes that the driver cut off the end of a string; zero for other kinds.
     pub cut: u32,
 }
 
-/// An event with what is known of its call.
+/// An event with the site and the provider of its log call.
 #[derive(Clone, Debug)]
 pub struct EventView<'a> {
-    /// The provider's name; without its site it is not known.
+    /// The provider's name; `None` if the site is not in the table.
     pub provider: Option<Untrusted<&'a str>>,
-    /// The site, if it is in the table.
+    /// The site; `None` if it is not in the table.
     pub site: Option<Site<'a>>,
-    /// Its arguments.
+    /// The arguments, in the order of the call.
     pub arguments: Vec<DecodedArgument<'a>>,
 }
 
 impl<'a> EventView<'a> {
-    /// The event that a record is; `None` if it is something else.
+    /// Decodes the event in a record; `None` if the record is a text or a blob.
     #[must_use]
     pub fn of(tables: &'a Tables, record: &'a Record) -> Option<Self> {
         match record.content() {
@@ -99,7 +101,7 @@ impl<'a> EventView<'a> {
         }
     }
 
-    /// The event with that site and payload, whose pointers are what the flags of the record say.
+    /// Decodes an event from the id of its site, its payload, and the flags of its record.
     #[must_use]
     pub fn new(tables: &'a Tables, site: u32, payload: &'a [u8], record: &Record) -> Self {
         let found = tables.sites.find(site);
@@ -114,13 +116,13 @@ impl<'a> EventView<'a> {
         Self { provider, site: found.map(|(_, site)| site), arguments }
     }
 
-    /// Its text; that of an event whose site is not known is its arguments.
+    /// The event's text. If the site is unknown, it consists of the arguments alone.
     #[must_use]
     pub fn text(&self) -> Untrusted {
         self.text_as_shown().0
     }
 
-    /// Its text, and whether a part of it was left out: see [`MAX_TEXT`].
+    /// The event's text, and whether it was shortened to [`MAX_TEXT`].
     #[must_use]
     pub fn text_as_shown(&self) -> (Untrusted, bool) {
         let (text, is_shortened) = if let Some(site) = self.site {
@@ -132,15 +134,16 @@ impl<'a> EventView<'a> {
         (Untrusted::new(text), is_shortened)
     }
 
-    /// The names of the arguments, an empty one for each without.
+    /// The names of the arguments, in order; an argument without a name has an empty one.
     pub fn names(&self) -> impl Iterator<Item = &'a str> {
         let names = self.site.and_then(|site| std::str::from_utf8(site.names).ok()).unwrap_or_default();
         names.split(',').chain(std::iter::repeat("")).take(self.arguments.len())
     }
 }
 
-/// The arguments of an event's payload, as far as they are there. Whether a pointer is an address or a hash only the
-/// record says, so here it is an address: see [`EventView::new`].
+/// Decodes the arguments in an event's payload. A payload that ends early gives fewer arguments.
+///
+/// Only the record says whether pointers are hashed, so here each is an address; [`EventView::new`] knows better.
 #[must_use]
 pub fn arguments(payload: &[u8]) -> Vec<DecodedArgument<'_>> {
     let count = payload.first().map_or(0, |&count| usize::from(count & !(NEEDS_DRIVER as u8)));
@@ -155,7 +158,7 @@ pub fn arguments(payload: &[u8]) -> Vec<DecodedArgument<'_>> {
     arguments
 }
 
-/// The argument at the start of `bytes`, and what is behind it.
+/// Decodes the argument at the start of `bytes`; gives it and the bytes behind it.
 fn take(kind: ArgumentKind, bytes: &[u8]) -> Option<(DecodedArgument<'_>, &[u8])> {
     let (word, behind) = bytes.split_first_chunk().map(|(word, behind)| (u64::from_le_bytes(*word), behind))?;
     if kind.is_string() {
@@ -203,14 +206,15 @@ fn take(kind: ArgumentKind, bytes: &[u8]) -> Option<(DecodedArgument<'_>, &[u8])
     Some((DecodedArgument { kind, value, cut: 0 }, behind))
 }
 
-/// The text of an event: what `format!` would have given, as far as [`MAX_TEXT`]. A hole without its argument is `{?}`; a
-/// format that is wrong is shown as it is, with the arguments behind it.
+/// Makes the text of an event: what `format!` would have made, shortened to [`MAX_TEXT`].
+///
+/// A hole whose argument is missing shows as `{?}`. An invalid format shows as it is, with the arguments behind it.
 #[must_use]
 pub fn text(format: &str, names: &str, arguments: &[DecodedArgument<'_>]) -> String {
     shown(format, names, arguments).0
 }
 
-/// The same, and whether a part of it was left out.
+/// As [`text`]; also answers whether the text was shortened.
 fn shown(format: &str, names: &str, arguments: &[DecodedArgument<'_>]) -> (String, bool) {
     let names = names.split(',').take(arguments.len()).collect();
     let mut given = Given { names, arguments, next: 0 };
@@ -227,7 +231,7 @@ fn shown(format: &str, names: &str, arguments: &[DecodedArgument<'_>]) -> (Strin
         match piece {
             Ok(Piece::Literal(literal)) => text.push_str(literal),
             Ok(Piece::Hole(hole)) => {
-                // `.*` takes its precision before the value.
+                // `.*` takes its precision from the argument before the value.
                 let precision = given.count(hole.precision);
                 let width = given.count(hole.width);
                 match given.find(hole.argument) {
@@ -237,7 +241,7 @@ fn shown(format: &str, names: &str, arguments: &[DecodedArgument<'_>]) -> (Strin
             }
             Err(_) => {
                 text.clear();
-                // A little more than is shown, so that it counts as shortened.
+                // Four bytes more than are shown, so that `shorten` finds the text too long.
                 text.push_str(&format[..format.floor_char_boundary(MAX_TEXT + 4)]);
                 for argument in arguments {
                     text.push(' ');
@@ -251,11 +255,11 @@ fn shown(format: &str, names: &str, arguments: &[DecodedArgument<'_>]) -> (Strin
     (text, is_shortened)
 }
 
-/// The arguments that a format is given.
+/// The arguments of a format, and which of them the next hole takes.
 struct Given<'a> {
     names: Vec<&'a str>,
     arguments: &'a [DecodedArgument<'a>],
-    /// The one that the next hole takes that says nothing.
+    /// Index of the argument for the next hole that names none.
     next: usize,
 }
 
@@ -284,7 +288,7 @@ impl<'a> Given<'a> {
     }
 }
 
-/// A value as the specification says, or, where they do not fit each other, as it shows best.
+/// Renders a value by the specification, or, if its style does not fit the value, in the value's usual style.
 fn value(text: &mut String, value: &Value<'_>, spec: &Spec) {
     let is_debug = matches!(spec.style, Style::Debug | Style::DebugLowerHex | Style::DebugUpperHex);
     match value {

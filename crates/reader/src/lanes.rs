@@ -1,4 +1,6 @@
-//! The lanes of a running recorder, read through a session: what [`live`](crate::live) and [`follow`](crate::follow) share.
+//! Reads the lanes of a running recorder through a session, merged by time.
+//!
+//! [`live`](crate::live) and [`follow`](crate::follow) use it.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -15,57 +17,58 @@ use crate::{
     session::{BATCH, Session, SessionError, Source},
 };
 
-/// The most memory that the batches of all lanes take together, as long as there are not thousands of lanes.
+/// The most bytes that the batches of all lanes take together. Each lane has at least room for four records, so thousands
+/// of lanes take more.
 const BATCHES: usize = 16 << 20;
 
-/// What a reader got of one lane, and what not.
+/// Counts what became of the records of one lane, as one reader saw it.
 ///
-/// `written = delivered + lost + cleared + in_ring`, exactly, whenever nothing is written meanwhile.
+/// While no writer writes, `written = delivered + lost + cleared + in_ring` holds exactly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Account {
-    /// Records written to the lane so far.
+    /// Number of records that writers have written to the lane.
     pub written: u64,
-    /// Records that this reader got, those held back included.
+    /// Records that this reader got, including those that it holds back for the next round.
     pub delivered: u64,
-    /// Records that were overwritten before it got them.
+    /// Records that were overwritten before this reader got them.
     pub lost: u64,
-    /// Records that were cleared before it got them.
+    /// Records that were cleared before this reader got them.
     pub cleared: u64,
-    /// Records that are there still for it to read.
+    /// Records that are in the lane and that this reader has not got yet.
     pub in_ring: u64,
 }
 
 impl Account {
-    /// Whether nothing is unaccounted for.
+    /// Whether the four counts add up to `written`.
     pub const fn holds(&self) -> bool {
         self.written == self.delivered + self.lost + self.cleared + self.in_ring
     }
 }
 
-/// A reader's place in one lane, and what it has read ahead: one batch at most.
+/// A reader's place in one lane, and at most one batch of records that it has read ahead.
 #[derive(Debug, Default)]
 struct Place {
     from: Option<(u64, RawCursor)>,
     account: Account,
-    /// Read, but not given to the merge.
+    /// Records that are read and not yet given to the merge.
     queue: VecDeque<Head>,
-    /// What is missing behind the last record that was read.
+    /// Losses behind the last record that was read.
     missing: Vec<Loss>,
     last_tick: Option<u64>,
-    /// Records that were there and could not be read.
+    /// Number of records that the driver found damaged.
     damaged: u64,
-    /// Records with a number from this one on do not belong to what is read. It counts from the lane's first record.
+    /// Reading stops before this seq, which is counted from the lane's first record; `None` for no end.
     end: Option<u64>,
-    /// There is nothing to read now.
+    /// The lane has nothing more to read in this round.
     is_dry: bool,
 }
 
 impl Place {
-    /// Takes over a batch.
+    /// Takes over the records of a batch, and accounts for those that are missing.
     fn take(&mut self, lane: u32, header: &BatchHeader, records: Vec<Record>, has_more: bool) {
         let (first_seq, next_seq) = (header.first_seq.get(), header.next_seq.get());
         let start = self.from.map_or(first_seq, |(_, cursor)| cursor.seq.get());
-        // What was cleared comes before what was overwritten: a floor only hides what is older.
+        // Cleared records come before overwritten ones: a floor hides only older records.
         let mut expected = start.wrapping_add(header.cleared.get());
         self.note(lane, first_seq, expected, header.lost.get(), LossCause::Overwritten);
         expected = expected.wrapping_add(header.lost.get());
@@ -82,7 +85,7 @@ impl Place {
             let seq = record.header.seq.get();
             let gap = seq.wrapping_sub(expected);
             if gap.cast_signed() > 0 {
-                // Damaged ones, which the driver leaves out.
+                // Damaged records, which the driver leaves out.
                 self.note(lane, first_seq, expected, gap, LossCause::Damaged);
                 self.account.lost = self.account.lost.saturating_add(gap);
             }
@@ -101,23 +104,23 @@ impl Place {
         self.is_dry |= self.is_beyond(first_seq, header.next.seq.get());
     }
 
-    /// Whether a sequence number lies behind what is read of this lane.
+    /// Whether reading stops before the record with this sequence number.
     fn is_beyond(&self, first_seq: u64, seq: u64) -> bool {
         self.end.is_some_and(|end| seq.wrapping_sub(first_seq) >= end)
     }
 
-    /// Whether all that belongs to what is read was read.
+    /// Whether the reader has read the lane up to its end.
     fn has_reached_end(&self) -> bool {
-        // The account knows how far from the lane's first record the reader has come.
+        // `written - in_ring` is the place of the reader, counted from the lane's first record.
         self.end.is_some_and(|end| self.account.written.wrapping_sub(self.account.in_ring) >= end)
     }
 
-    /// Number of records from a sequence number on that belong to what is read.
+    /// Number of records from a sequence number up to the end.
     fn left(&self, first_seq: u64, seq: u64) -> u64 {
         self.end.map_or(u64::MAX, |end| end.saturating_sub(seq.wrapping_sub(first_seq)))
     }
 
-    /// Notes records that are missing, as far as they belong to what is read.
+    /// Notes `count` missing records, as far as they lie before the end.
     fn note(&mut self, lane: u32, lane_start: u64, first_seq: u64, count: u64, cause: LossCause) {
         let count = count.min(self.left(lane_start, first_seq));
         if count != 0 {
@@ -126,41 +129,41 @@ impl Place {
     }
 }
 
-/// All lanes, merged. Reading goes in rounds: a lane that has nothing more is not asked again before the next round.
+/// All lanes, merged by time. Reading goes in rounds: a lane that has no more records is not asked again in that round.
 #[derive(Debug, Default)]
 pub(crate) struct Lanes {
     places: BTreeMap<u32, Place>,
-    /// Lanes whose next record the merge wants.
+    /// Lanes whose next record the merge needs.
     wanting: Vec<u32>,
     merge: Merge,
     ready: VecDeque<Item>,
-    /// Nothing later than this is given in this round.
+    /// Tick behind which records wait for the next round; `None` before the first READ of the round.
     barrier: Option<u64>,
-    /// Losses without a record behind them are told at the end of the round.
+    /// The round has ended, and its losses without a record behind them are in `ready`.
     has_ended: bool,
 }
 
 impl Lanes {
-    /// Starts with the first record that each lane ever had; what is gone already counts as lost.
+    /// Starts with the first record that each lane ever had. Records that are gone by now count as lost.
     pub(crate) fn new<'l>(lanes: impl IntoIterator<Item = (u32, &'l LaneControl)>) -> Self {
         Self { places: lanes.into_iter().map(|(lane, _)| (lane, Place::default())).collect(), ..Self::default() }
     }
 
-    /// Reads each lane only up to the sequence number that its control says comes next.
+    /// As [`new`](Self::new), but reads each lane only up to the next sequence number in its control.
     pub(crate) fn up_to<'l>(lanes: impl IntoIterator<Item = (u32, &'l LaneControl)>) -> Self {
         let mut all = Self::default();
         all.end_at(lanes);
         all
     }
 
-    /// Looks for lanes that have come since.
+    /// Adds the lanes of processors that have been added since.
     pub(crate) fn refresh<'l>(&mut self, lanes: impl IntoIterator<Item = (u32, &'l LaneControl)>) {
         for (lane, _) in lanes {
             self.places.entry(lane).or_default();
         }
     }
 
-    /// Reads each of these lanes only up to the sequence number that its control says comes next.
+    /// From now on reads each of these lanes only up to the next sequence number in its control.
     pub(crate) fn end_at<'l>(&mut self, lanes: impl IntoIterator<Item = (u32, &'l LaneControl)>) {
         for (index, lane) in lanes {
             let end = lane.next_seq.get().wrapping_sub(lane.first_seq.get());
@@ -168,10 +171,10 @@ impl Lanes {
         }
     }
 
-    /// Begins a round: every lane is looked at again that has nothing here.
+    /// Begins a round: every lane without a record in the merge is asked again.
     pub(crate) fn begin(&mut self) {
         (self.barrier, self.has_ended) = (None, false);
-        // The last one is looked at first.
+        // Lanes are taken from the end.
         for (&lane, place) in self.places.iter_mut().rev() {
             place.is_dry = place.has_reached_end();
             if !self.merge.has(lane) && !self.wanting.contains(&lane) {
@@ -180,8 +183,8 @@ impl Lanes {
         }
     }
 
-    /// The next item of this round. With `hold_back`, nothing is given that is later than the barrier: a tick from before
-    /// the first look at a lane that turned out to be dry.
+    /// The next item of this round; `None` at its end. With `hold_back`, records behind the barrier wait for the next round:
+    /// the barrier is a tick from before the first READ of the round.
     pub(crate) fn next<S: Source>(
         &mut self,
         session: &mut Session<S>,
@@ -206,7 +209,7 @@ impl Lanes {
         Ok(self.ready.pop_front())
     }
 
-    /// Moves a lane's next record to the merge.
+    /// Gives a lane's next record to the merge, and reads a batch if none is here.
     fn fetch<S: Source>(&mut self, session: &mut Session<S>, lane: u32, room: usize) -> Result<(), SessionError> {
         let Some(place) = self.places.get_mut(&lane) else { return Ok(()) };
         while place.queue.is_empty() && !place.is_dry {
@@ -221,7 +224,7 @@ impl Lanes {
         Ok(())
     }
 
-    /// Whether records are held back for the next round.
+    /// Whether records wait for the next round.
     pub(crate) fn holds(&self) -> bool {
         !self.merge.is_empty()
     }
@@ -231,13 +234,13 @@ impl Lanes {
         self.places.iter().map(|(&lane, place)| (lane, place.account))
     }
 
-    /// What of the lanes could not be read so far.
+    /// The damage that was found so far.
     pub(crate) fn faults(&self) -> Vec<Fault> {
         let damaged = self.places.iter().map(|(&lane, place)| Fault::Damaged { lane, count: place.damaged });
         damaged.filter(|fault| !matches!(fault, Fault::Damaged { count: 0, .. })).collect()
     }
 
-    /// Sequence number up to which a lane was read.
+    /// The sequence number behind the last record that was read of a lane; `None` before the first READ.
     pub(crate) fn position(&self, lane: u32) -> Option<u64> {
         self.places.get(&lane)?.from.map(|(_, cursor)| cursor.seq.get())
     }

@@ -1,7 +1,7 @@
-//! Lanes merged by time, each of which keeps its own order.
+//! Merges lanes by time; each lane keeps its own order.
 //!
-//! The merge holds one record of each lane, the next one. It takes the earliest of them, and then wants that lane's next
-//! one. So a record is never compared with another one of its own lane: there the sequence numbers decide.
+//! The merge holds the next record of each lane. It takes the earliest of them, and then needs that lane's next record. So
+//! it never compares two records of one lane: there the order of sequence numbers holds.
 
 use std::{
     cmp::Reverse,
@@ -13,34 +13,34 @@ use crate::{
     record::Record,
 };
 
-/// Tick, processor and lane: by these the next records of the lanes are compared.
+/// The order of records from different lanes: tick, then processor, then lane.
 type Key = (u64, u16, u32);
 
-/// A lane's next record, with what is missing before it.
+/// A lane's next record, with the losses before it.
 #[derive(Debug)]
 pub(crate) struct Head {
     pub losses: Vec<Loss>,
     pub record: Record,
 }
 
-/// See the module.
+/// The next record of each lane, sorted by time.
 #[derive(Debug, Default)]
 pub(crate) struct Merge {
     order: BinaryHeap<Reverse<Key>>,
     heads: BTreeMap<u32, Head>,
-    /// The latest tick that was taken.
+    /// The latest tick of a record that was taken.
     newest: Option<u64>,
 }
 
 impl Merge {
-    /// Gives a lane's next record. The lane has none here now.
+    /// Adds a lane's next record. The caller calls it only for a lane without a record in the merge.
     pub(crate) fn offer(&mut self, lane: u32, head: Head) {
         let header = &head.record.header;
         self.order.push(Reverse((header.tick.get(), header.processor.get(), lane)));
         self.heads.insert(lane, head);
     }
 
-    /// Whether a lane's next record is here.
+    /// Whether the merge holds the lane's next record.
     pub(crate) fn has(&self, lane: u32) -> bool {
         self.heads.contains_key(&lane)
     }
@@ -49,8 +49,9 @@ impl Merge {
         self.heads.is_empty()
     }
 
-    /// Appends the earliest record, and what is missing before it, to `ready`; none that is later than the barrier. Gives
-    /// the lane, whose next record is wanted now.
+    /// Moves the earliest record, and the losses before it, to `ready`; gives its lane, whose next record the merge needs.
+    ///
+    /// `None` if the merge is empty, or its earliest record is later than the barrier.
     pub(crate) fn take(&mut self, barrier: u64, ready: &mut VecDeque<Item>) -> Option<u32> {
         let &Reverse((tick, _, lane)) = self.order.peek().filter(|Reverse((tick, ..))| *tick <= barrier)?;
         self.order.pop();

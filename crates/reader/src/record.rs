@@ -1,43 +1,43 @@
-//! A record, and records out of a run of bytes.
+//! Parses records from the bytes of a lane or of an answer to READ.
 
 use irqlog_wire::record::{BlobHeader, HEADER_SIZE, Kind, Level, MAX_SIZE, RecordHeader, WORD, flags};
 use zerocopy::FromBytes;
 
 use crate::untrusted::Untrusted;
 
-/// A record with its payload.
+/// A record that has been copied out of its lane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// The lane it was read from.
+    /// Index of the lane that it was read from.
     pub lane: u32,
-    /// Its fixed part.
+    /// The 40 bytes that each record starts with.
     pub header: RecordHeader,
-    /// Its payload, without padding.
+    /// The bytes behind the header, without the padding to whole words.
     pub payload: Vec<u8>,
-    /// A newer record was delivered before it: its writer had stopped between stamp and publish.
+    /// The reader delivered a newer record before this one, whose writer had stopped between stamping and publishing it.
     pub late: bool,
 }
 
-/// What a payload is.
+/// The payload of a record, by the record's kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content<'a> {
-    /// Text; what was no UTF-8 is replaced.
+    /// Text; bytes that are not UTF-8 became U+FFFD.
     Text(Untrusted<std::borrow::Cow<'a, str>>),
     /// A piece of a blob.
     Blob {
-        /// Which piece of which blob.
+        /// Tag and number of the blob, and the place of this piece in it.
         header: BlobHeader,
-        /// Its bytes.
+        /// The bytes of this piece.
         bytes: &'a [u8],
     },
     /// The arguments of an event: see [`EventView`](crate::event::EventView).
     Event(&'a [u8]),
-    /// A kind that this version cannot show.
+    /// The payload of a kind that this version does not know, or of a damaged blob.
     Unknown(&'a [u8]),
 }
 
 impl Record {
-    /// Its payload, understood.
+    /// Interprets the payload by the record's kind.
     pub fn content(&self) -> Content<'_> {
         match Kind(self.header.kind) {
             Kind::Text => Content::Text(Untrusted::lossy(&self.payload)),
@@ -50,51 +50,51 @@ impl Record {
         }
     }
 
-    /// Its level.
+    /// How important the record is.
     pub const fn level(&self) -> Level {
         Level(self.header.level)
     }
 
-    /// Whether that bit of [`flags`] is set.
+    /// Whether a bit of [`flags`] is set.
     pub const fn has(&self, flag: u16) -> bool {
         self.header.flags.get() & flag != 0
     }
 
-    /// Its thread and process, if they were read.
+    /// Ids of the writer's thread and process; `None` if the recorder could not ask for them.
     pub const fn thread(&self) -> Option<(u32, u32)> {
         if self.has(flags::NO_THREAD) { None } else { Some((self.header.thread.get(), self.header.process.get())) }
     }
 }
 
-/// Bytes that are no record where one should be.
+/// Bytes that are not a record at a place where a record should start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("byte {offset} of lane {lane}: no record (size {size})")]
 pub struct Damage {
-    /// The lane.
+    /// Index of the lane.
     pub lane: u32,
-    /// Offset from the start of the run.
+    /// Offset in bytes from the start of the lane's data, or of the bytes that were parsed.
     pub offset: usize,
-    /// The size that the bytes claim.
+    /// The record size that the bytes there claim.
     pub size: usize,
 }
 
-/// A record where it lies: nothing is copied.
+/// A record in the bytes that it was parsed from.
 #[derive(Clone, Copy, Debug)]
 pub struct RecordView<'a> {
-    /// Its fixed part.
+    /// The 40 bytes that each record starts with.
     pub header: &'a RecordHeader,
-    /// Its payload, without padding.
+    /// The bytes behind the header, without the padding to whole words.
     pub payload: &'a [u8],
 }
 
 impl RecordView<'_> {
-    /// A copy that lives by itself.
+    /// Copies the record; `lane` is the index of its lane.
     pub fn to_record(self, lane: u32) -> Record {
         Record { lane, header: *self.header, payload: self.payload.to_vec(), late: false }
     }
 }
 
-/// Looks at the record at the start of `bytes`; gives it and the rest.
+/// Parses the record at the start of `bytes` without a copy; gives it and the bytes behind it.
 ///
 /// # Errors
 /// [`Damage`] with offset 0.
@@ -110,7 +110,7 @@ pub fn view(lane: u32, bytes: &[u8]) -> Result<(RecordView<'_>, &[u8]), Damage> 
     Ok((RecordView { header, payload: &whole[HEADER_SIZE..HEADER_SIZE + payload] }, rest))
 }
 
-/// Parses the record at the start of `bytes`; gives it and the rest.
+/// Parses and copies the record at the start of `bytes`; gives it and the bytes behind it.
 ///
 /// # Errors
 /// [`Damage`] with offset 0.
@@ -118,7 +118,7 @@ pub fn parse(lane: u32, bytes: &[u8]) -> Result<(Record, &[u8]), Damage> {
     view(lane, bytes).map(|(view, rest)| (view.to_record(lane), rest))
 }
 
-/// All records in a run of bytes; stops at damage, and says where.
+/// Parses records up to the end of `bytes` or the first damage; gives the damage too.
 pub fn parse_all(lane: u32, bytes: &[u8]) -> (Vec<Record>, Option<Damage>) {
     let mut records = Vec::new();
     let mut rest = bytes;

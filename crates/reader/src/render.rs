@@ -1,20 +1,20 @@
-//! Renders values as `core::fmt` does, by flags that are only known at run time.
+//! Renders values as `core::fmt` does, by flags that are known only at run time.
 //!
-//! `format!` itself makes digits, signs, prefixes, precision and zeros between sign and digits, with a literal for each
-//! combination of flags. Only the fill to a width is made here, since a literal would have to contain its character.
+//! For each combination of flags there is a literal, with which `format!` makes digits, signs, prefixes, precision, and
+//! zeros between sign and digits. This module makes only the fill up to a width: a literal would have to contain the
+//! fill character.
 
 use std::fmt::Write;
 
 use irqlog_wire::format::{Align, Hole, Style};
 
-/// The most bytes that the text of an event has where it is shown, escapes included, as text or in JSON; a longer one ends
-/// in `...`, and is flagged.
+/// The most bytes that a shown event text has, in text or in JSON, escapes included.
 ///
-/// A record has at most 1 KiB, so only widths and repetitions of a format go beyond, and a damaged or hostile one would
-/// have no end.
+/// A longer text ends in `...`, and is flagged as shortened. A record has at most 1 KiB, so only a format with large widths
+/// or many repetitions makes such a text; without a bound, a damaged or hostile format could fill all memory.
 pub const MAX_TEXT: usize = 8 << 10;
 
-/// A hole whose width and precision are known.
+/// The flags of a hole, with its width and precision as numbers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spec {
     pub fill: char,
@@ -49,7 +49,7 @@ impl Default for Spec {
     }
 }
 
-/// `format!` of one value in one style, by the flags of a specification. The width is used only with the flag `0`.
+/// Writes one value with `write!` in one style, by the flags of a specification. The width counts only with the flag `0`.
 macro_rules! styled {
     ($out:expr, $value:expr, $spec:expr, $style:literal) => {{
         let zeros = $spec.width.filter(|_| $spec.zero);
@@ -70,7 +70,7 @@ macro_rules! styled {
     };
 }
 
-/// Renders a number in the style of the specification, and fills it up to the width.
+/// Renders a number in the style of the specification, and fills it up to its width.
 macro_rules! number {
     ($text:expr, $value:expr, $spec:expr, $($style:pat => $letter:literal),+ ; else $other:literal) => {{
         let mut digits = String::new();
@@ -102,13 +102,13 @@ pub(crate) fn signed(text: &mut String, value: i128, bits: u32, spec: &Spec) {
     number!(text, value, spec, Style::LowerExp => "e", Style::UpperExp => "E"; else "");
 }
 
-/// Renders an f32.
+/// Renders a floating-point number of 32 bits.
 pub(crate) fn f32(text: &mut String, value: f32, spec: &Spec) {
     number!(text, value, spec, Style::LowerExp => "e", Style::UpperExp => "E",
         Style::Debug | Style::DebugLowerHex | Style::DebugUpperHex => "?"; else "");
 }
 
-/// Renders an f64.
+/// Renders a floating-point number of 64 bits.
 pub(crate) fn f64(text: &mut String, value: f64, spec: &Spec) {
     number!(text, value, spec, Style::LowerExp => "e", Style::UpperExp => "E",
         Style::Debug | Style::DebugLowerHex | Style::DebugUpperHex => "?"; else "");
@@ -145,7 +145,7 @@ pub(crate) fn bytes(out: &mut String, bytes: &[u8], spec: &Spec) {
     let (before, behind) = if spec.alternate { ("\n    ", ",") } else { ("", "") };
     out.push('[');
     for (index, &byte) in bytes.iter().enumerate() {
-        // A width for each of them is not worth more than the text takes.
+        // With a large width, a few bytes fill the text: the rest would be cut off again.
         if out.len() > MAX_TEXT {
             return;
         }
@@ -171,7 +171,7 @@ pub fn guid(guid: &[u8; 16]) -> String {
     format!("{first}-{second}-{third}-{}-{}", hex(&guid[8..10]), hex(&guid[10..]))
 }
 
-/// Fills a value up to the width.
+/// Appends a value, filled up to the width in characters.
 fn pad(out: &mut String, value: &str, spec: &Spec, default: Align) {
     let missing = spec.width.unwrap_or(0).saturating_sub(value.chars().count());
     let before = match spec.align.unwrap_or(default) {

@@ -1,7 +1,7 @@
-//! A saved log: an image in a file, read piece by piece.
+//! Reads a saved log: an image in a file, window by window.
 //!
-//! Of each lane only a window is in memory, so the size of the file does not matter. A file that was cut off is read as
-//! far as it goes: the whole entries of its site table, and each lane up to the first missing byte.
+//! Only a window of each lane is in memory, so a file may have any size. Of a file that was cut off, the reader delivers
+//! what is there: the whole entries of its site table, and each lane up to the first missing byte.
 
 use std::{
     collections::VecDeque,
@@ -21,10 +21,11 @@ use crate::{
     record::{Damage, RecordView, view},
 };
 
-/// The most memory that the windows of all lanes take together, as long as there are not thousands of lanes.
+/// The most bytes that the windows of all lanes take together. Each lane has at least room for four records, so thousands
+/// of lanes take more.
 const WINDOWS: usize = 16 << 20;
 
-/// Bytes that are read by their offset.
+/// A file that is read by offset.
 #[derive(Debug)]
 pub(crate) struct Bytes<R> {
     source: R,
@@ -37,7 +38,7 @@ impl<R: Read + Seek> Bytes<R> {
         Ok(Self { source, length })
     }
 
-    /// Appends the bytes from an offset on, as far as they are there.
+    /// Appends `size` bytes from an offset on; fewer at the end of the file.
     fn read(&mut self, offset: u64, size: u64, out: &mut Vec<u8>) -> IoResult<()> {
         let there = self.length.saturating_sub(offset).min(size);
         if there == 0 {
@@ -47,7 +48,7 @@ impl<R: Read + Seek> Bytes<R> {
         let start = out.len();
         out.resize(start + usize::try_from(there).map_err(|_| ErrorKind::OutOfMemory)?, 0);
         match self.source.read_exact(&mut out[start..]) {
-            // It has become shorter since it was opened.
+            // The file has become shorter since it was opened.
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
                 out.truncate(start);
                 Ok(())
@@ -57,31 +58,31 @@ impl<R: Read + Seek> Bytes<R> {
     }
 }
 
-/// A lane of an image, record after record.
+/// Reads one lane of an image, record after record.
 #[derive(Debug)]
 struct LaneReader {
     index: u32,
     data_offset: u64,
     words: u64,
-    /// Position up to which the window reaches.
+    /// Position behind the last word in the window.
     fetched: u64,
     head: u64,
     window: Vec<u8>,
-    /// Where in the window the next record starts.
+    /// Offset of the next record in the window, in bytes.
     at: usize,
-    /// Bytes that a window holds at most.
+    /// The most bytes that are read into the window at a time.
     room: u64,
-    /// The bytes end before the lane does.
+    /// The file ends before the lane does.
     is_cut: bool,
     first_seq: u64,
-    /// Sequence number behind the newest record that was ever written, from `first_seq` on.
+    /// Sequence number behind the newest record that was ever written, counted from `first_seq`.
     end: u64,
-    /// Lower sequence numbers were cleared, from `first_seq` on.
+    /// Records with lower sequence numbers were cleared; counted from `first_seq`.
     cleared: u64,
-    /// The next one that is expected, from `first_seq` on: lower ones were shown, or cleared.
+    /// The next expected sequence number, counted from `first_seq`: lower ones were delivered, lost, or cleared.
     expected: u64,
     last_tick: Option<u64>,
-    /// Why what was written behind the last record is missing.
+    /// Why the records behind the last one that the file has are missing.
     ended_by: LossCause,
 }
 
@@ -89,7 +90,7 @@ impl LaneReader {
     fn new(index: u32, lane: &LaneControl, room: u64) -> Self {
         let first_seq = lane.first_seq.get();
         let end = lane.next_seq.get().wrapping_sub(first_seq);
-        // A floor below the first record is that of a lane that was never cleared.
+        // In a lane that was never cleared, the floor lies below the first record.
         let cleared = lane.floor.get().wrapping_sub(first_seq);
         let cleared = if cleared > end { 0 } else { cleared };
         Self {
@@ -117,7 +118,7 @@ impl LaneReader {
         Damage { lane: self.index, offset: offset as usize, size }
     }
 
-    /// Whether the lane's geometry makes sense.
+    /// Checks that the lane's size and positions are possible.
     const fn check(&self) -> Result<(), Damage> {
         let used = self.head.wrapping_sub(self.fetched);
         if self.words.is_power_of_two() && self.words <= u64::MAX / WORD as u64 && used <= self.words {
@@ -127,7 +128,7 @@ impl LaneReader {
         }
     }
 
-    /// Sees to it that a whole record is in the window, if the lane has one more.
+    /// Reads on until the window holds a whole record, or the lane or the file ends.
     fn fill(&mut self, bytes: &mut Bytes<impl Read + Seek>) -> IoResult<()> {
         if self.window.len() - self.at >= MAX_SIZE || self.fetched == self.head || self.is_cut {
             return Ok(());
@@ -148,7 +149,7 @@ impl LaneReader {
         Ok(())
     }
 
-    /// The lane's next record that was not cleared, and what is missing before it. It stays in the window until the next
+    /// The lane's next record that was not cleared, and the loss before it. The record stays in the window until the next
     /// call.
     fn next(
         &mut self,
@@ -182,13 +183,13 @@ impl LaneReader {
                 self.expected = seq.wrapping_add(1);
             }
             self.last_tick = Some(tick);
-            // Looked at again, since a borrow that is returned may not live through the loop.
+            // Parsed again, since a borrow that is returned may not live through the loop.
             let (record, _) = view(self.index, &self.window[start..])?;
             return Ok(Some((loss, record)));
         }
     }
 
-    /// What was written behind the last record that is there.
+    /// The loss behind the last record that the file has.
     fn tail(&self) -> Option<Loss> {
         let count = self.end.wrapping_sub(self.expected);
         (count.cast_signed() > 0).then(|| Loss {
@@ -202,7 +203,7 @@ impl LaneReader {
     }
 }
 
-/// Why a lane ends.
+/// Why a lane cannot be read on.
 enum LaneError {
     Damage(Damage),
     File(std::io::Error),
@@ -220,7 +221,7 @@ impl From<std::io::Error> for LaneError {
     }
 }
 
-/// An image that is not in use: a file that `save` wrote, or the memory of a driver that is no more.
+/// A log in an image that no recorder writes: a file of `save`, or memory from a crash dump.
 #[derive(Debug)]
 pub struct SavedLog<R> {
     bytes: Bytes<R>,
@@ -228,7 +229,7 @@ pub struct SavedLog<R> {
     /// The file is shorter than its header says.
     is_cut_off: bool,
     lanes: Vec<Option<LaneReader>>,
-    /// Lanes whose next record the merge wants.
+    /// Lanes whose next record the merge needs.
     wanting: Vec<u32>,
     merge: Merge,
     ready: VecDeque<Item>,
@@ -236,10 +237,10 @@ pub struct SavedLog<R> {
 }
 
 impl<R: Read + Seek> SavedLog<R> {
-    /// Reads the tables. A file that is cut off behind them can be opened; [`Log::faults`] says so then.
+    /// Reads the tables. A file that is cut off behind them can be opened, and [`Log::faults`] says so.
     ///
     /// # Errors
-    /// [`LogError::Image`] if it is no image of a version that this reader knows, or if its tables are not there;
+    /// [`LogError::Image`] if the bytes are not an image of a version that this reader knows, or end within the tables;
     /// [`LogError::File`] if the file cannot be read.
     pub fn open(source: R) -> Result<Self, LogError> {
         let mut bytes = Bytes::new(source)?;
@@ -276,9 +277,9 @@ impl<R: Read + Seek> SavedLog<R> {
         Ok(Self { bytes, tables, is_cut_off, lanes, wanting, merge: Merge::default(), ready: VecDeque::new(), faults })
     }
 
-    /// Compares the file with its checksums; what is wrong is in [`Log::faults`] then. It reads the whole file once.
+    /// Compares the file with its checksums, and notes differences in [`Log::faults`]. It reads the whole file once.
     ///
-    /// `progress` is told the bytes that were read since its last call.
+    /// Each call of `progress` tells the number of bytes that were read since the last one.
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -286,7 +287,7 @@ impl<R: Read + Seek> SavedLog<R> {
         let found = checksum::verify(&mut self.bytes.source, self.bytes.length, &self.tables.header, progress)?;
         match &found {
             Integrity::NoChecksums => {}
-            // That a part is missing is said already.
+            // A fault tells already that a part of the file is missing.
             Integrity::NoTable if self.is_cut_off => {}
             Integrity::NoTable => self.faults.push(Fault::NoChecksums),
             Integrity::Checked(changed) => {
@@ -298,7 +299,7 @@ impl<R: Read + Seek> SavedLog<R> {
         Ok(found)
     }
 
-    /// What lies in a range of bytes, in words.
+    /// Names the parts of the image in a range of bytes, for a message.
     fn parts(&self, from: u64, to: u64) -> String {
         let header = &self.tables.header;
         let overlaps = |start: u64, size: u64| size != 0 && start <= to && start.saturating_add(size) > from;
@@ -319,11 +320,11 @@ impl<R: Read + Seek> SavedLog<R> {
         parts.join(", ")
     }
 
-    /// Shows every record to `sink`, lane by lane and where it lies, without a copy and without order: the fastest way
-    /// through a log.
+    /// Calls `sink` with each record, lane by lane, without a copy. It is the fastest way through a log, and not in order of
+    /// time.
     ///
     /// # Errors
-    /// [`LogError::File`]; what cannot be read otherwise is in [`Log::faults`].
+    /// [`LogError::File`]; damage is in [`Log::faults`].
     pub fn visit(&mut self, mut sink: impl FnMut(u32, RecordView<'_>)) -> Result<(), LogError> {
         for lane in self.lanes.iter_mut().flatten() {
             let index = lane.index;
@@ -342,7 +343,7 @@ impl<R: Read + Seek> SavedLog<R> {
         Ok(())
     }
 
-    /// Moves a lane's next record to the merge.
+    /// Gives a lane's next record to the merge.
     fn fetch(&mut self, index: u32) -> Result<(), LogError> {
         let Some(Some(lane)) = self.lanes.get_mut(index as usize) else { return Ok(()) };
         let ended = match lane.next(&mut self.bytes) {
@@ -355,7 +356,7 @@ impl<R: Read + Seek> SavedLog<R> {
             Err(ended) => ended,
         };
         match ended {
-            // That the file is cut off is said already, and the losses say what is missing.
+            // A fault tells already that the file is cut off, and the losses tell which records are missing.
             LaneError::Damage(_) if lane.is_cut && self.is_cut_off => {
                 lane.ended_by = LossCause::CutOff;
                 Ok(())
@@ -385,7 +386,7 @@ impl<R: Read + Seek> Log for SavedLog<R> {
         if let Some(lane) = self.merge.take(u64::MAX, &mut self.ready) {
             self.wanting.push(lane);
         } else {
-            // Every lane has ended: what was written behind its end is told once.
+            // Every lane has ended: the losses behind the lanes' ends are delivered once.
             let ends = std::mem::take(&mut self.lanes);
             self.ready.extend(ends.iter().flatten().filter_map(LaneReader::tail).map(Item::Loss));
         }
@@ -397,12 +398,12 @@ impl<R: Read + Seek> Log for SavedLog<R> {
     }
 }
 
-/// The reader of a lane, if the lane is there.
+/// The reader of a lane; `None` if the lane has no data.
 fn reader(index: u32, lane: &LaneControl, room: u64) -> Option<LaneReader> {
     (lane.data_words.get() != 0).then(|| LaneReader::new(index, lane, room))
 }
 
-/// Leaves out lanes whose geometry makes no sense, or that claim what another one has: each byte is read once.
+/// Leaves out lanes whose size or positions are impossible, and lanes that overlap another one: each byte is read once.
 fn check(lanes: &mut [Option<LaneReader>], faults: &mut Vec<Fault>) {
     for slot in lanes.iter_mut() {
         if let Some(Err(damage)) = slot.as_ref().map(LaneReader::check) {

@@ -1,4 +1,6 @@
-//! A running recorder, through anything that answers control requests.
+//! A session sends control requests to a running recorder and parses the answers.
+//!
+//! It reaches the recorder through a [`Source`]: the control device on Windows, the rig's socket, or a test's recorder.
 
 use std::sync::Arc;
 
@@ -21,48 +23,48 @@ use crate::{
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
-    /// The device is not there.
+    /// The control device does not exist: the driver is not running.
     #[error("irqlog is not running: {0}")]
     NotRunning(String),
-    /// It may not be opened.
+    /// This user may not open the control device.
     #[error("access to irqlog was denied: only administrators may read the log. Start the command as administrator")]
     AccessDenied,
-    /// The driver refused.
+    /// The driver refused a request.
     #[error("the driver refused {what} with status {status:#010x}")]
     Refused {
-        /// What was asked.
+        /// The request's name, such as `READ`.
         what: &'static str,
-        /// NTSTATUS.
+        /// The NTSTATUS with which the driver completed it.
         status: u32,
     },
-    /// The text of a mark is not in the log.
+    /// The driver did not write the text of a mark, for this reason.
     #[error("the mark was not written: {0}")]
     NotWritten(&'static str),
-    /// The driver's answer makes no sense.
+    /// The driver's answer is not what its format says.
     #[error("the driver's answer to {what} cannot be read: {why}")]
     BadAnswer {
-        /// What was asked.
+        /// The request's name, such as `READ`.
         what: &'static str,
-        /// What is wrong with it.
+        /// The first thing that is wrong with the answer.
         why: String,
     },
-    /// The answer has another format.
+    /// The answer has a format that this reader does not know.
     #[error(transparent)]
     Format(#[from] ImageError),
-    /// The way to the driver broke.
+    /// The connection to the driver failed.
     #[error("lost the connection to the driver: {0}")]
     Io(#[from] std::io::Error),
-    /// The request was cancelled.
+    /// The request was cancelled, by Ctrl-C or because the device was closed.
     #[error("cancelled")]
     Cancelled,
 }
 
-/// Something that answers control requests: the Windows device, or the rig.
+/// Answers control requests: the Windows device, or the rig.
 pub trait Source {
-    /// Sends a control request and waits for its answer.
+    /// Sends a control request, and waits for its answer of at most `output` bytes.
     ///
     /// # Errors
-    /// See [`SessionError`]; `what` names the request in it.
+    /// See [`SessionError`], which names the request by `what`.
     fn control(&mut self, what: &'static str, code: u32, input: &[u8], output: usize) -> Result<Vec<u8>, SessionError>;
 }
 
@@ -78,67 +80,67 @@ impl<S: Source + ?Sized> Source for &mut S {
     }
 }
 
-/// Room for one answer with records or sites, in bytes.
+/// The most bytes of one answer with records or sites.
 pub const BATCH: usize = 64 * 1024;
 
-/// More than header and control tables can have, in bytes: each of 65,536 processors with two lanes.
+/// The most bytes of header and control tables that a reader accepts; 65,536 processors with two lanes each have fewer.
 const MOST_INFO: u64 = 64 << 20;
 
-/// More than a site table can have, in bytes (`SitesKiB`).
+/// The most bytes of a site table: the largest value of `SitesKiB`.
 const MOST_SITES: usize = 16 << 20;
 
-/// How often a site table is read that changes while it is read.
+/// How often a reader starts again when the site table changes while it reads it.
 const ATTEMPTS: usize = 16;
 
-/// One answer to READ.
+/// The answer to one READ.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// Its header.
+    /// The next cursor, and what the reader lost.
     pub header: BatchHeader,
-    /// Its records, oldest first.
+    /// The records, oldest first.
     pub records: Vec<Record>,
 }
 
 impl Batch {
-    /// Whether there is more to read right now.
+    /// Whether the lane has more records to read now.
     pub const fn has_more(&self) -> bool {
         self.header.flags.get() & batch_flags::MORE != 0
     }
 }
 
-/// What CONFIGURE changes; `None` stays as it is.
+/// The settings that CONFIGURE changes. The driver leaves those that are `None` as they are.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Settings {
-    /// The least important level that is written.
+    /// The least important level that the driver writes.
     pub level: Option<Level>,
     /// What happens when a lane is full.
     pub policy: Option<Policy>,
-    /// Whether writing is paused.
+    /// Whether the driver drops all log calls.
     pub paused: Option<bool>,
     /// Pointers are written as they are from now on, until the driver stops.
     pub raw_pointers: bool,
 }
 
-/// The requests of the control device.
+/// The requests of the control device, each as a method.
 #[derive(Debug)]
 pub struct Session<S> {
     source: S,
-    /// Bytes that INFO had to be asked for the last time.
+    /// The number of bytes that the last INFO needed.
     info_size: usize,
-    /// The site table as it was last asked for.
+    /// The site table of the last answer to SITES.
     sites: Option<Known>,
 }
 
-/// A site table that was asked for.
+/// A site table that this session has read.
 #[derive(Debug)]
 struct Known {
     state: SitesState,
     table: Arc<SiteTable>,
-    /// Levels and counts in it are to be asked for again.
+    /// The caller wants its levels and counts anew.
     is_stale: bool,
 }
 
-/// Which sites are in the driver's table: they are the same as long as this is the same.
+/// Identifies the contents of the driver's site table: equal states mean equal sites.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct SitesState {
     start_id: u64,
@@ -151,14 +153,15 @@ impl SitesState {
         Self { start_id: header.start_id.get(), size: header.sites_size.get(), replaced: header.sites_replaced.get() }
     }
 
-    /// Whether what was read of the one goes on with what is read of the other: entries may have come, but none has gone.
+    /// Whether a table that was read partly in this state and partly in `other` is whole: providers may have come in
+    /// between, but none has lost its entry.
     const fn goes_on_as(&self, other: &Self) -> bool {
         self.start_id == other.start_id && self.replaced == other.replaced
     }
 }
 
 impl<S: Source> Session<S> {
-    /// Over a source.
+    /// Opens a session over a source; sends nothing yet.
     pub const fn new(source: S) -> Self {
         Self { source, info_size: size_of::<ImageHeader>(), sites: None }
     }
@@ -173,8 +176,10 @@ impl<S: Source> Session<S> {
         T::read_from_bytes(&answer).map_err(|_| bad_answer(what, &format!("it has {} bytes", answer.len())))
     }
 
-    /// Header, control tables, and the site table, which is asked for only when it has changed. Sites that this session
-    /// has seen stay in it, also when the driver has given their room to others.
+    /// Reads header, control tables, and the site table.
+    ///
+    /// The site table is read again only after it has changed. Sites that this session has read stay in it, even after the
+    /// driver has given their room to other providers.
     ///
     /// # Errors
     /// See [`SessionError`].
@@ -188,7 +193,7 @@ impl<S: Source> Session<S> {
         Ok(tables)
     }
 
-    /// Asks for the site table, and for the other tables again if that took several answers.
+    /// Reads the site table; if that took several answers, reads the other tables again.
     fn refresh_sites(&mut self, tables: &mut Tables) -> Result<(), SessionError> {
         for _ in 0..ATTEMPTS {
             let before = SitesState::of(&tables.header);
@@ -211,8 +216,8 @@ impl<S: Source> Session<S> {
         Err(bad_answer("SITES", "its table changes faster than it can be read; try again"))
     }
 
-    /// Header and control tables, without sites. The header says how large they are, so they are asked for with exactly
-    /// that size; it is the same each time, for one start of the driver.
+    /// Reads header and control tables, without sites. The header tells the size of the tables, and the session asks for
+    /// exactly that size. It is the same in every answer until the driver starts again.
     fn tables(&mut self) -> Result<Tables, SessionError> {
         loop {
             let answer = self.source.control("INFO", ioctl::INFO, &[], self.info_size)?;
@@ -220,7 +225,7 @@ impl<S: Source> Session<S> {
             check_version(header.major.get(), header.minor.get())?;
             let size = Tables::size(&header);
             if header.magic != MAGIC || size <= answer.len() as u64 {
-                // Without its sites: their offset is one in the image, of which this is only the start.
+                // Without the sites: their offset is one in the image, and the answer is only the start of the image.
                 return Ok(Tables::parse(&answer[..answer.len().min(size as usize)])?);
             }
             if size > MOST_INFO || answer.len() < self.info_size || self.info_size as u64 >= size {
@@ -230,14 +235,14 @@ impl<S: Source> Session<S> {
         }
     }
 
-    /// The next [`info`](Self::info) asks for the site table even if it has not grown: levels and counts in it change.
+    /// Makes the next [`info`](Self::info) read the site table even if no site has changed: its levels and counts may have.
     pub fn forget_sites(&mut self) {
         if let Some(known) = &mut self.sites {
             known.is_stale = true;
         }
     }
 
-    /// The site table as it is now, levels and counts included, and how many answers that took.
+    /// Reads the whole site table; also gives the number of answers that this took.
     fn sites(&mut self) -> Result<(SiteTable, usize), SessionError> {
         let mut table = Vec::new();
         for answers in 1.. {
@@ -260,8 +265,9 @@ impl<S: Source> Session<S> {
         Err(bad_answer("SITES", &format!("more than the {MOST_SITES} bytes that a table can have")))
     }
 
-    /// Changes at which level a provider logs, which is known by
-    /// [`Provider::first_site`](crate::sites::Provider::first_site).
+    /// Changes the level of the provider whose [`first_site`](crate::sites::Provider::first_site) is given.
+    ///
+    /// The driver refuses it if it has started again since the tables with this `start_id` were read.
     ///
     /// # Errors
     /// See [`SessionError`].
@@ -275,7 +281,9 @@ impl<S: Source> Session<S> {
         self.source.control("PROVIDER_LEVEL", ioctl::PROVIDER_LEVEL, request.as_bytes(), 0).map(drop)
     }
 
-    /// Records of a lane from a cursor on, as many as fit into `room` bytes; from the first record ever without a cursor.
+    /// Reads records of a lane from a cursor on, as many as fit into an answer of `room` bytes.
+    ///
+    /// Without a cursor, reading starts at the first record that the lane ever had: those that are gone count as lost.
     ///
     /// # Errors
     /// See [`SessionError`].
@@ -297,7 +305,7 @@ impl<S: Source> Session<S> {
         Ok(Batch { header, records })
     }
 
-    /// Waits until something was written beyond `seen`; gives how much is written.
+    /// Waits until the driver has written more than `seen` records; gives the number that it has written.
     ///
     /// # Errors
     /// See [`SessionError`].
@@ -306,7 +314,7 @@ impl<S: Source> Session<S> {
         self.ask::<WaitAnswer>("WAIT", ioctl::WAIT, request.as_bytes()).map(|answer| answer.written.get())
     }
 
-    /// Changes settings.
+    /// Changes settings of the recorder.
     ///
     /// # Errors
     /// See [`SessionError`].
@@ -325,7 +333,7 @@ impl<S: Source> Session<S> {
         self.source.control("CONFIGURE", ioctl::CONFIGURE, request.as_bytes(), 0).map(drop)
     }
 
-    /// Makes readers ignore what was written so far.
+    /// Hides the records written so far from all readers.
     ///
     /// # Errors
     /// See [`SessionError`].
@@ -333,17 +341,17 @@ impl<S: Source> Session<S> {
         self.source.control("CLEAR", ioctl::CLEAR, &[], 0).map(drop)
     }
 
-    /// Writes a text, of at most [`ioctl::MAX_MARK`] bytes.
+    /// Writes a text of at most [`ioctl::MAX_MARK`] bytes into the log.
     ///
     /// # Errors
-    /// [`SessionError::NotWritten`] if the driver did not write it; else see [`SessionError`].
+    /// [`SessionError::NotWritten`] if the driver did not write it; otherwise see [`SessionError`].
     pub fn mark(&mut self, level: Level, text: &str) -> Result<(), SessionError> {
         let header = MarkHeader { level: level.0, reserved: [0; 7] };
         let answer = self.source.control("MARK", ioctl::MARK, &[header.as_bytes(), text.as_bytes()].concat(), 0);
         answer.map(drop).map_err(|error| not_written(&error).map_or(error, SessionError::NotWritten))
     }
 
-    /// Lets the driver write at every IRQL on every processor.
+    /// Makes the driver log at every IRQL on every processor, and count what arrived.
     ///
     /// # Errors
     /// See [`SessionError`].
@@ -352,7 +360,7 @@ impl<S: Source> Session<S> {
     }
 }
 
-/// Why a mark was not written, if that is what the error says.
+/// The reason why the driver did not write a mark; `None` for any other error.
 fn not_written(error: &SessionError) -> Option<&'static str> {
     const REASONS: [(u32, u32, &str); 4] = [
         (

@@ -1,8 +1,8 @@
-//! The site table: which provider a site id belongs to, and what its call says.
+//! The site table finds the provider and the site of a site id.
 //!
-//! A call that is compiled several times has several sites that are equal byte for byte: a call in an inline function in C
-//! has one for each file that includes it, and a call in a template or a generic function may have one for each type. For a
-//! user that is one call, so equal sites of a provider are one here, with the id of the first.
+//! A log call that is compiled several times has several sites, equal byte for byte: a call in an inline C function has one
+//! for each file that includes it, and a call in a template or a generic function may have one for each type. To a user
+//! they are one call, so this module shows equal sites of a provider as one, with the id of the first.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,54 +14,54 @@ use zerocopy::FromBytes;
 
 use crate::untrusted::Untrusted;
 
-/// The most bytes of entries that a table keeps although the driver's table does not have them any more: as many as the
-/// largest table of a driver has (`SitesKiB`).
+/// The most bytes of entries that a table keeps after the driver has given their room to others: the size of the largest
+/// table of a driver (`SitesKiB`).
 const MOST_GONE: usize = 16 << 20;
 
-/// A site table, of an image or as SITES answers it.
+/// The site table of an image, or of a driver that answers SITES.
 #[derive(Clone, Debug, Default)]
 pub struct SiteTable {
     bytes: Vec<u8>,
     /// Bytes up to the end of the last whole entry.
     known: usize,
     providers: Vec<Provider>,
-    /// Id of the first site that is equal, for each site that repeats one of its provider.
+    /// For each site that is equal to an earlier one of its provider: the id of the first such site.
     repeated: BTreeMap<u32, u32>,
-    /// The providers' numbers, in the order of their first ids.
+    /// Indexes of `providers`, sorted by `first_site`.
     by_id: Vec<usize>,
 }
 
-/// A provider's entry.
+/// A provider as its entry in the site table describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provider {
-    /// Its name.
+    /// The name under which the provider registered.
     pub name: Untrusted,
-    /// Id of the first word of its sites: by this PROVIDER_LEVEL knows it.
+    /// Id of the first word of the provider's sites; it identifies the provider in PROVIDER_LEVEL.
     pub first_site: u64,
-    /// The least important level that its events are written at.
+    /// The least important level at which the provider's events are written.
     pub level: Level,
-    /// Number of sites, of which equal ones are one.
+    /// Number of sites; equal sites count once.
     pub sites: u32,
-    /// Drivers that are registered with this table now.
+    /// Number of drivers that are registered with this entry now.
     pub registered: u64,
-    /// Registrations so far.
+    /// Number of registrations since the start of irqlog.sys.
     pub registrations: u64,
-    /// Where its entry lies.
+    /// First byte of the entry in the table, and the byte behind its last.
     entry: (usize, usize),
-    /// Where its sites lie.
+    /// The same of the sites.
     range: (usize, usize),
 }
 
 impl SiteTable {
-    /// Understands the entries as far as they can be; what lies behind one that is damaged is unknown. Of an entry that is
-    /// cut off at the end of the bytes, the whole sites are known.
+    /// Parses the entries up to the first damaged one. Of an entry that the end of the bytes cuts off, the whole sites are
+    /// known.
     #[must_use]
     pub fn parse(bytes: Vec<u8>) -> Self {
         let (mut providers, mut at, mut known) = (Vec::new(), 0, 0);
         while let Some(provider) = bytes.get(at..).and_then(|rest| provider(rest, at)) {
             at += provider.0;
             known = if at <= bytes.len() { at } else { known };
-            // Without a name it is room that nobody has taken.
+            // An entry without a name is free room.
             providers.extend(Some(provider.1).filter(|provider| !provider.name.raw().is_empty()));
         }
         let mut by_id: Vec<_> = (0..providers.len()).collect();
@@ -87,19 +87,20 @@ impl SiteTable {
         }
     }
 
-    /// The id of the first site of the same provider that is equal to the site of this id.
+    /// The id of the first site that is equal to the site of this id and of the same provider.
     #[must_use]
     pub fn first_equal(&self, id: u32) -> u32 {
         self.repeated.get(&id).copied().unwrap_or(id)
     }
 
-    /// This table, and behind its own entries those of an older one that have given their room to others since: records
-    /// that were read before may be of their sites.
+    /// Appends to this table the entries of an older one that have given their room to others since.
+    ///
+    /// Records that a reader has read before may name their sites.
     #[must_use]
     pub fn with_gone_of(self, older: &Self) -> Self {
         let is_gone = |provider: &&Provider| self.by_first_site(provider.first_site).is_none();
         let (mut gone, mut bytes) = (Vec::new(), 0);
-        // The latest ones are at the end.
+        // The newest entries are at the end.
         for provider in older.providers.iter().rev().filter(is_gone) {
             bytes += provider.entry.1 - provider.entry.0;
             if bytes > MOST_GONE {
@@ -115,7 +116,7 @@ impl SiteTable {
             let mut entry = older.bytes.get(provider.entry.0..provider.entry.1).unwrap_or_default().to_vec();
             let length = entry.len();
             let Ok((header, _)) = ProviderHeader::mut_from_prefix(&mut entry) else { continue };
-            // It lies elsewhere now, and nobody is registered with it. The end of the bytes may have cut it off.
+            // The entry lies elsewhere now, no driver is registered with it, and the end of the bytes may have cut it off.
             header.first_site.set(provider.first_site);
             header.registered.set(0);
             header.size.set(length as u32);
@@ -130,25 +131,25 @@ impl SiteTable {
         self.by_id.get(at).map(|&index| &self.providers[index])
     }
 
-    /// Its bytes.
+    /// The bytes that were parsed, entries of older tables included.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Number of bytes up to the end of the last whole entry; what lies behind is cut off or damaged.
+    /// Number of bytes up to the end of the last whole entry. Bytes behind it are cut off or damaged.
     #[must_use]
     pub const fn known(&self) -> usize {
         self.known
     }
 
-    /// All providers, in the order in which they came.
+    /// All providers, in the order of their entries.
     #[must_use]
     pub fn providers(&self) -> &[Provider] {
         &self.providers
     }
 
-    /// A site by its id, and its provider's number.
+    /// Finds a site by its id; gives the index of its provider, and the site.
     #[must_use]
     pub fn find(&self, id: u32) -> Option<(usize, Site<'_>)> {
         let id = u64::from(id);
@@ -160,7 +161,7 @@ impl SiteTable {
         Some((index, Site::parse(section.get(offset..)?)?))
     }
 
-    /// The sites of a provider, each with its id, and without those that repeat one.
+    /// The sites of a provider, each with its id. Of equal sites only the first is given.
     pub fn sites_of(&self, provider: &Provider) -> impl Iterator<Item = (u32, Site<'_>)> {
         let sites = sites_in(&self.bytes, provider.range, provider.first_site)
             .filter(|(id, ..)| !self.repeated.contains_key(id));
@@ -168,14 +169,14 @@ impl SiteTable {
     }
 }
 
-/// The sites in a part of a table, each with its id and its offset there; `first` is the id of the part's first word.
+/// The sites in a part of a table, each with its id and its offset in the part; `first` is the id of the part's first word.
 fn sites_in(table: &[u8], (start, end): (usize, usize), first: u64) -> impl Iterator<Item = (u32, usize, Site<'_>)> {
     let section = table.get(start..end).unwrap_or_default();
     let id = move |offset: usize| first.wrapping_add((offset / WORD) as u64) as u32;
     sites(section).filter_map(Result::ok).map(move |(offset, site)| (id(offset), offset, site))
 }
 
-/// The provider at the start of `bytes`, and the size of its entry.
+/// Parses the provider entry at the start of `bytes`, which lies at offset `entry` of the table; gives its size too.
 fn provider(bytes: &[u8], entry: usize) -> Option<(usize, Provider)> {
     let (header, rest) = ProviderHeader::read_from_prefix(bytes).ok()?;
     let there = |offset: usize| entry + offset.min(bytes.len());
@@ -187,7 +188,7 @@ fn provider(bytes: &[u8], entry: usize) -> Option<(usize, Provider)> {
         && first.is_multiple_of(WORD)
         && first.checked_add(length).is_some_and(|end| end <= size)
         && first.checked_sub(size_of::<ProviderHeader>()).is_some_and(|room| header.name_size.get() as usize <= room);
-    // A longer one than is allowed would come back with each of its events.
+    // A name that is longer than allowed would be repeated with each event.
     let name = rest.get(..(header.name_size.get() as usize).min(MAX_PROVIDER_NAME))?;
     is_sane.then(|| {
         let provider = Provider {

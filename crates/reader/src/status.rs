@@ -1,4 +1,4 @@
-//! Names of the NTSTATUS values that drivers meet. The values are those of `windows-sys`.
+//! Names of NTSTATUS values that drivers often see, with the values that `windows-sys` gives them.
 
 macro_rules! names {
     ($($name:ident),+ $(,)?) => {
@@ -53,13 +53,13 @@ names! {
     STATUS_WORKING_SET_QUOTA, STATUS_WRONG_VOLUME,
 }
 
-/// The name of a status; `None` if this module does not know the value.
+/// The name of an NTSTATUS, such as `STATUS_SUCCESS`; `None` if this module does not list the value.
 #[must_use]
 pub fn name(status: u32) -> Option<&'static str> {
     NAMES.iter().find(|(value, _)| value.cast_unsigned() == status).map(|(_, name)| *name)
 }
 
-/// The known names, each with its value.
+/// The values that this module lists, each with its name.
 pub fn names() -> impl Iterator<Item = (u32, &'static str)> {
     NAMES.iter().map(|(value, name)| (value.cast_unsigned(), *name))
 }

@@ -1,7 +1,7 @@
-//! Strings from a driver, a file, a server or the command line that are shown to a person.
+//! Strings from a driver, a file, a server or the command line that irqlog shows to a person.
 //!
-//! The author of such a string may want the terminal to hide, recolour or forge lines. [`Untrusted`] can therefore only
-//! be printed escaped. Code that compares, searches or encodes the string itself calls [`raw`](Untrusted::raw).
+//! Their author may want the terminal to hide, recolour or forge lines. [`Untrusted`] can therefore only be printed
+//! escaped. Code that compares, searches or encodes the string itself calls [`raw`](Untrusted::raw).
 
 use std::{
     borrow::Cow,
@@ -11,12 +11,12 @@ use std::{
 
 use serde::{Serialize, Serializer};
 
-/// A string of unknown origin, printed with everything escaped that does not show as itself in one line.
+/// A string of unknown origin. Printing it escapes each character that would not show as itself in one line.
 ///
-/// Escaped are control characters (C0, DEL, C1), format characters (bidirectional, zero width, tags), separators of
-/// lines and paragraphs, blanks other than the space, combining marks, and code points without a character: as Rust
-/// writes them, `\n` or `\u{1b}`. Quotes and backslashes stay, because paths are to be read and not to be parsed. Width
-/// and alignment count the escaped form.
+/// These are control characters (C0, DEL, C1), format characters (bidirectional, zero width, tags), separators of
+/// lines and paragraphs, blanks other than the space, combining marks, and code points without a character. They
+/// are escaped as Rust does it: `\n` or `\u{1b}`. Quotes and backslashes stay, because people read paths and do not parse
+/// them. Width and alignment count the escaped form.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Untrusted<S = String>(S);
 
@@ -26,7 +26,7 @@ impl<S: AsRef<str>> Untrusted<S> {
         Self(raw)
     }
 
-    /// The unescaped string: to compare, to search, or for a form that escapes by itself. Never for a terminal.
+    /// The unescaped string, for comparing, searching, or an encoding that escapes by itself; never for a terminal.
     pub fn raw(&self) -> &str {
         self.0.as_ref()
     }
@@ -36,7 +36,7 @@ impl<S: AsRef<str>> Untrusted<S> {
         self.0
     }
 
-    /// The same string, borrowed.
+    /// An `Untrusted` that borrows this string.
     pub fn borrowed(&self) -> Untrusted<&str> {
         Untrusted(self.raw())
     }
@@ -51,7 +51,7 @@ impl Untrusted<String> {
 }
 
 impl<'a> Untrusted<Cow<'a, str>> {
-    /// Wraps bytes that ought to be UTF-8; bytes that are not are replaced by U+FFFD.
+    /// Wraps bytes that should be UTF-8; invalid bytes become U+FFFD.
     #[must_use]
     pub fn lossy(bytes: &'a [u8]) -> Self {
         Self(String::from_utf8_lossy(bytes))
@@ -61,7 +61,7 @@ impl<'a> Untrusted<Cow<'a, str>> {
 impl<S: AsRef<str>> Display for Untrusted<S> {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         let raw = self.raw();
-        // Most need no escape, and to look at each character costs more than to print them all.
+        // Most strings need no escape, and looking at each character costs more than printing them all.
         if is_plain(raw) {
             return formatter.pad(raw);
         }
@@ -74,7 +74,7 @@ impl<S: AsRef<str>> Display for Untrusted<S> {
     }
 }
 
-/// In quotes; quotes and backslashes are escaped too.
+/// Prints the string in quotes; quotes and backslashes are escaped too.
 impl<S: AsRef<str>> Debug for Untrusted<S> {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         formatter.write_char('"')?;
@@ -89,7 +89,8 @@ impl<S: AsRef<str>> Debug for Untrusted<S> {
     }
 }
 
-/// The unescaped string: a serializer escapes by itself, and what it makes is still to be escaped for a terminal.
+/// Serializes the unescaped string, since a serializer escapes by itself. Its output must be escaped before it reaches a
+/// terminal.
 impl<S: AsRef<str>> Serialize for Untrusted<S> {
     fn serialize<T: Serializer>(&self, serializer: T) -> Result<T::Ok, T::Error> {
         serializer.serialize_str(self.raw())
@@ -108,10 +109,10 @@ impl<S: AsRef<str>> PartialEq<&str> for Untrusted<S> {
     }
 }
 
-/// Whether a character has to be escaped where a person reads it.
+/// Whether a character does not show as itself, so that it must be escaped where a person reads it.
 #[must_use]
 pub fn is_deceptive(character: char) -> bool {
-    // Blank though they are letters or symbols: fillers of Hangul, and Braille without a dot.
+    // Letters and symbols that show as blanks: the fillers of Hangul, and Braille without a dot.
     const BLANK: [char; 5] = ['\u{115f}', '\u{1160}', '\u{2800}', '\u{3164}', '\u{ffa0}'];
     match character {
         ' '..='~' => false,
@@ -119,8 +120,9 @@ pub fn is_deceptive(character: char) -> bool {
     }
 }
 
-/// Shortens a text to what takes at most `most` bytes when it is shown, in text or in JSON, with `...` at its end. Answers
-/// whether it was longer.
+/// Shortens a text so that it takes at most `most` bytes in text or JSON, escapes included; answers whether it did.
+///
+/// A shortened text ends in `...`.
 pub fn shorten(text: &mut String, most: usize) -> bool {
     const MARK: &str = "...";
     let (mut shown, mut kept) = (0, 0);
@@ -152,7 +154,7 @@ fn escape(out: &mut impl Write, character: char) -> fmt::Result {
     if escaped.len() == 1 { write!(out, "{}", character.escape_unicode()) } else { write!(out, "{escaped}") }
 }
 
-/// Whether no character of the text has to be escaped.
+/// Whether the text is printable ASCII, which needs no escape.
 fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
