@@ -1,14 +1,15 @@
-//! JSON: one object a line.
+//! Writes JSON, one object on each line, with nothing hidden in it.
 
 use std::borrow::Cow;
 
 use irqlog_reader::untrusted::is_deceptive;
 use serde_json::{Map, Value};
 
-/// JSON in which nothing is left that a terminal obeys or an eye does not see: inside strings it is `\\uXXXX`, and
-/// outside of strings JSON has nothing of the kind.
+/// JSON whose strings have `\\uXXXX` for each character that a terminal obeys or an eye does not see.
+///
+/// Outside of strings, JSON has no such character.
 pub fn escaped(json: &str) -> Cow<'_, str> {
-    // A newline is one between the lines of an object: serde_json escapes those in strings.
+    // A newline lies between the lines of an object: serde_json escapes those in strings.
     let is_hidden = |character| character != '\n' && is_deceptive(character);
     if !json.contains(is_hidden) {
         return Cow::Borrowed(json);
@@ -26,10 +27,10 @@ pub fn escaped(json: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Beyond this a reader that keeps numbers as doubles loses digits.
+/// The largest integer up to which doubles are exact: beyond it, a reader that keeps numbers as doubles loses digits.
 const MAX_SAFE: u64 = 1 << 53;
 
-/// An object as one line. Behind each integer beyond 2^53 comes a field with its digits as text: `tick_exact`.
+/// Writes an object as one line. Each integer beyond 2^53 is followed by a field with its digits as text: `tick_exact`.
 pub fn line(object: Value) -> String {
     let object = if has_large(&object) { with_exact(object) } else { object };
     escaped(&object.to_string()).into_owned()

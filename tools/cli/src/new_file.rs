@@ -1,7 +1,7 @@
-//! A new file that is there whole, or not at all.
+//! Creates a file that exists whole, or not at all.
 //!
-//! The bytes go to a temporary name in the same folder and onto the disk; then the file gets its name, without replacing
-//! what has it. A log that was saved before is never touched, whatever fails, and a save that fails leaves nothing.
+//! The bytes go to the disk under a temporary name in the same folder. Then the file gets its name, unless another file
+//! has it. So a log that was saved before is never changed, whatever fails, and a save that fails leaves no file.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -9,27 +9,28 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Fails as [`create`] would if the name is taken or cannot be had, before any work is done for it.
+/// Fails as [`create`] would if the name is taken or its folder does not exist; the caller asks before long work.
 ///
 /// # Errors
-/// [`ErrorKind::AlreadyExists`], or those of the folder.
+/// [`ErrorKind::AlreadyExists`] if the name is taken; otherwise the errors of looking into the folder.
 pub fn check(target: &Path) -> Result<()> {
     match fs::symlink_metadata(target) {
         Ok(_) => Err(taken()),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let folder = folder_of(target);
-            if folder.is_dir() { Ok(()) } else { Err(Error::new(ErrorKind::NotFound, "there is no such folder")) }
+            if folder.is_dir() { Ok(()) } else { Err(Error::new(ErrorKind::NotFound, "the folder does not exist")) }
         }
         Err(error) => Err(error),
     }
 }
 
-/// Creates a file with what `write` writes into it; when this returns, that is on the disk. `write` also says how long
-/// the file is, whatever lies behind that in it.
+/// Creates a file whose contents `write` writes; they are on the disk when this returns.
+///
+/// `write` also gives the length of the file; bytes behind it are cut off.
 ///
 /// # Errors
-/// [`ErrorKind::AlreadyExists`] if the name is taken; otherwise what `write`, syncing or renaming failed with. No file is
-/// left then.
+/// [`ErrorKind::AlreadyExists`] if the name is taken; otherwise the error of `write`, of syncing, or of renaming. Then no
+/// file is left.
 pub fn create<T, E: From<Error>>(
     target: &Path,
     write: impl FnOnce(&mut File) -> std::result::Result<(T, u64), E>,
@@ -93,7 +94,7 @@ impl Drop for TemporaryFolder {
 }
 
 fn taken() -> Error {
-    Error::new(ErrorKind::AlreadyExists, "the file exists, and a saved log is not replaced; name another")
+    Error::new(ErrorKind::AlreadyExists, "the file exists, and irqlog replaces no saved log; name another file")
 }
 
 fn folder_of(target: &Path) -> &Path {
@@ -103,12 +104,12 @@ fn folder_of(target: &Path) -> &Path {
     }
 }
 
-/// A file under a name of its own; gone when this is dropped.
+/// A file under a temporary name; dropping this deletes it.
 struct Temporary(PathBuf);
 
 impl Temporary {
     fn create(folder: &Path) -> Result<(File, Self)> {
-        // A name that somebody has already, such as a process of the same number that was ended, is not ours to take.
+        // A name may be taken, by a file that an earlier process of the same number left.
         for number in 0..1000 {
             let path = folder.join(format!(".irqlog-{}-{number}.tmp", std::process::id()));
             match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
@@ -122,7 +123,7 @@ impl Temporary {
 
     /// Gives the file its name, unless another file has it.
     fn rename(self, target: &Path) -> Result<()> {
-        // A second link fails if the name is taken, where a rename would replace; the drop takes the first name away.
+        // A hard link fails if the name is taken, where a rename would replace the file; the drop removes the first name.
         match fs::hard_link(&self.0, target) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(taken()),
             Err(_) => self.rename_onto_claim(target),
@@ -130,7 +131,7 @@ impl Temporary {
         }
     }
 
-    /// For file systems without links, such as FAT: takes the name with an empty file, which the rename replaces.
+    /// For file systems without hard links, such as FAT: creates an empty file of that name, which the rename replaces.
     fn rename_onto_claim(self, target: &Path) -> Result<()> {
         match OpenOptions::new().write(true).create_new(true).open(target) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(taken()),
@@ -144,18 +145,18 @@ impl Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        // After a rename nothing is there.
+        // After a rename, the temporary name no longer exists, and this fails.
         let _ = fs::remove_file(&self.0);
     }
 }
 
-/// Puts the new name onto the disk. A file system that cannot do that has its own ideas of when.
+/// Puts the new name onto the disk. If the file system cannot sync a folder, it writes the name later by itself.
 #[cfg(unix)]
 fn sync_folder(folder: &Path) {
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
 }
 
-/// NTFS keeps names in its journal; a folder cannot be flushed by who may only add to it.
+/// NTFS keeps names in its journal, and a user who may only add files to a folder cannot flush it.
 #[cfg(not(unix))]
 const fn sync_folder(_: &Path) {}
 
@@ -200,7 +201,7 @@ mod tests {
         let old = folder.join("old");
         fs::write(&old, b"old").unwrap();
         assert_eq!(create(&old, b"new").unwrap_err().kind(), ErrorKind::AlreadyExists);
-        // Somebody else was faster than the check.
+        // Another process may create the file after the check.
         let (_, temporary) = Temporary::create(&folder).unwrap();
         assert_eq!(temporary.rename(&old).unwrap_err().kind(), ErrorKind::AlreadyExists);
         let (_, temporary) = Temporary::create(&folder).unwrap();

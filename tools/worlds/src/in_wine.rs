@@ -111,18 +111,18 @@ fn service() -> Result<()> {
             }
         }
     };
-    refused(&["service", "start"], "`irqlog service install` makes it")?;
-    refused(&["service", "install", "--image", r"C:\nowhere\irqlog.sys"], "is not there; `--image FILE` names")?;
+    refused(&["service", "start"], "`irqlog service install` creates the service")?;
+    refused(&["service", "install", "--image", r"C:\nowhere\irqlog.sys"], "does not exist; name the driver's file")?;
     refused(&["info"], "irqlog is not running")?;
     wine.irqlog(&["service", "install"])?;
-    refused(&["service", "install"], "`irqlog service remove` first")?;
-    refused(&["service", "stop"], "it is stopped already")?;
+    refused(&["service", "install"], "with `irqlog service remove`")?;
+    refused(&["service", "stop"], "the driver is stopped already")?;
     wine.irqlog(&["service", "start"])?;
     refused(&["service", "start"], "`irqlog info` shows it")?;
-    refused(&["service", "remove"], "`irqlog service stop` first")?;
+    refused(&["service", "remove"], "with `irqlog service stop`")?;
     wine.irqlog(&["service", "stop"])?;
     wine.irqlog(&["service", "remove"])?;
-    refused(&["service", "remove"], "`irqlog service install` makes it")
+    refused(&["service", "remove"], "`irqlog service install` creates the service")
 }
 
 /// The driver is stopped while a request is pended. Windows, like the rig, keeps the stop pending until the handle is

@@ -1,4 +1,4 @@
-//! Commands that need neither the driver nor a log: they look after this machine.
+//! Commands that look at or change this machine, and need neither the driver nor a log.
 
 mod doctor;
 #[cfg(windows)]
@@ -26,5 +26,5 @@ fn run_service(action: &ServiceAction) -> Result<Exit> {
 
 #[cfg(not(windows))]
 fn run_service(_: &ServiceAction) -> Result<Exit> {
-    anyhow::bail!("there are no Windows services on this system; run this where the driver shall run")
+    anyhow::bail!("this system has no Windows services; run `irqlog service` on the machine where the driver is to run")
 }

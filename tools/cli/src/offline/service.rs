@@ -1,7 +1,7 @@
-//! `service`: the driver as a service of this machine, without an INF.
+//! `service`: installs, starts, stops and removes the driver as a service, without an INF.
 //!
-//! A non-PnP KMDF driver needs no INF (Microsoft Learn, "Installing a Non-PnP Driver"): the service manager can be told of
-//! it directly, which is what testers want who try one build after another.
+//! A non-PnP KMDF driver needs no INF (Microsoft Learn, "Installing a Non-PnP Driver"): a program can create its service
+//! directly. That suits testers, who try one build after another.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -26,12 +26,12 @@ use crate::{
     output::Printer,
 };
 
-/// Name of the service, in the INF too.
+/// Name of the service; the INF has the same.
 const NAME: &str = "irqlog";
-/// How long a start or stop may take.
+/// The longest time that a start or stop may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Does it.
+/// Runs one action on the service, and tells on standard output that it is done.
 pub fn run(action: &ServiceAction) -> Result<Exit> {
     let done = match action {
         ServiceAction::Install { image, start } => install(image.as_deref(), *start),
@@ -49,7 +49,7 @@ fn install(image: Option<&Path>, start: StartType) -> Result<String> {
         None => beside_this_program()?,
     };
     if !image.is_file() {
-        bail!("{} is not there; `--image FILE` names the driver", image.display());
+        bail!("{} does not exist; name the driver's file with `--image FILE`", image.display());
     }
     let info = ServiceInfo {
         name: OsString::from(NAME),
@@ -69,7 +69,7 @@ fn install(image: Option<&Path>, start: StartType) -> Result<String> {
         account_password: None,
     };
     let created = manager(ServiceManagerAccess::CREATE_SERVICE)?.create_service(&info, ServiceAccess::QUERY_STATUS);
-    created.map_err(|error| explain("the service cannot be made", error))?;
+    created.map_err(|error| explain("the service cannot be created", error))?;
     Ok(format!("service {NAME} installed: {}", image.display()))
 }
 
@@ -84,7 +84,7 @@ fn stop() -> Result<String> {
     let service = open(ServiceAccess::STOP | ServiceAccess::QUERY_STATUS)?;
     service.stop().map_err(|error| explain("the driver does not stop", error))?;
     wait_for(&service, ServiceState::Stopped)
-        .context("the driver does not stop while somebody has it open: another irqlog, or a driver that logs")?;
+        .context("the driver stops only when the last program or driver that uses it has closed it: another irqlog.exe, or a driver that logs")?;
     Ok(format!("service {NAME} stopped"))
 }
 
@@ -92,13 +92,13 @@ fn remove() -> Result<String> {
     let service = open(ServiceAccess::DELETE | ServiceAccess::QUERY_STATUS)?;
     let state = service.query_status().map_err(|error| explain("the service's state cannot be read", error))?;
     if state.current_state != ServiceState::Stopped {
-        bail!("the driver is running; `irqlog service stop` first");
+        bail!("the driver is running; stop it first, with `irqlog service stop`");
     }
     service.delete().map_err(|error| explain("the service cannot be removed", error))?;
     Ok(format!("service {NAME} removed"))
 }
 
-/// irqlog.sys in the folder of this program.
+/// The path of irqlog.sys in the folder of this program.
 fn beside_this_program() -> Result<PathBuf> {
     let program = std::env::current_exe().context("looking for irqlog.sys beside this program")?;
     Ok(program.with_file_name("irqlog.sys"))
@@ -123,25 +123,31 @@ fn wait_for(service: &Service, wanted: ServiceState) -> Result<()> {
             return Ok(());
         }
         if Instant::now() >= end {
-            bail!("it is still {:?} after {} s", state.current_state, PATIENCE.as_secs());
+            bail!("the service is still {:?} after {} s", state.current_state, PATIENCE.as_secs());
         }
         std::thread::sleep(Duration::from_millis(50));
     }
 }
 
-/// What went wrong, in the system's words, and what to do about it.
+/// An error that says what failed, in Windows' words why, and what the user can do.
 fn explain(what: &str, error: windows_service::Error) -> Error {
     let windows_service::Error::Winapi(error) = error else { return anyhow!("{what}: {error}") };
     let code = error.raw_os_error().map(i32::cast_unsigned);
     let advice = match code {
-        Some(ERROR_ACCESS_DENIED) => "; start the command as administrator",
-        Some(ERROR_SERVICE_DOES_NOT_EXIST) => "; `irqlog service install` makes it",
-        Some(ERROR_SERVICE_EXISTS) => "; `irqlog service remove` first, if it is another build's",
-        Some(ERROR_SERVICE_MARKED_FOR_DELETE) => "; it goes when the last program that looks at it has ended",
-        Some(ERROR_SERVICE_NOT_ACTIVE) => "; it is stopped already",
-        Some(ERROR_SERVICE_ALREADY_RUNNING) => "; `irqlog info` shows it",
+        Some(ERROR_ACCESS_DENIED) => "; run the command as administrator",
+        Some(ERROR_SERVICE_DOES_NOT_EXIST) => "; `irqlog service install` creates the service",
+        Some(ERROR_SERVICE_EXISTS) => {
+            "; to install another build, remove the service first, with `irqlog service remove`"
+        }
+        Some(ERROR_SERVICE_MARKED_FOR_DELETE) => {
+            "; Windows deletes the service when the last program that has it open, such as services.msc, has ended"
+        }
+        Some(ERROR_SERVICE_NOT_ACTIVE) => "; the driver is stopped already",
+        Some(ERROR_SERVICE_ALREADY_RUNNING) => "; the driver runs already, and `irqlog info` shows it",
         // Microsoft Learn, "The TESTSIGNING boot configuration option".
-        Some(ERROR_INVALID_IMAGE_HASH) => "; for a test-signed driver: `bcdedit /set testsigning on`, and start again",
+        Some(ERROR_INVALID_IMAGE_HASH) => {
+            "; for a test-signed driver, run `bcdedit /set testsigning on` and restart Windows"
+        }
         _ => "",
     };
     anyhow!("{what}: {error}{advice}")

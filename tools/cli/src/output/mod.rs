@@ -1,4 +1,4 @@
-//! How things are shown: as text for a person, or as JSON for a program.
+//! Writes to standard output, as text for a person or as JSON for a program, and to standard error.
 
 mod pipe;
 mod progress;
@@ -24,20 +24,20 @@ pub use progress::Progress;
 
 use crate::args::Form;
 
-/// Says something on standard error, in one line.
+/// Writes a message to standard error, as one line.
 pub fn say(message: &str) {
-    // Whoever has closed it, or has no room for it, does not want to know.
+    // If standard error is closed or full, no place is left to tell it.
     let _ = writeln!(std::io::stderr().lock(), "{}", Untrusted::new(message));
 }
 
-/// Standard output, in one form.
+/// Standard output, in the form that the user chose.
 pub struct Printer {
     form: Form,
     out: Box<dyn Write>,
 }
 
 impl Printer {
-    /// Standard output in that form. Text is coloured on a terminal only; JSON goes out byte for byte.
+    /// Opens standard output. Text is coloured only on a terminal; JSON goes out byte for byte.
     pub fn new(form: Form) -> Self {
         let out = std::io::stdout().lock();
         match form {
@@ -46,7 +46,7 @@ impl Printer {
         }
     }
 
-    /// Shows a record of the log with these tables, or what is missing there.
+    /// Shows a record, or a loss, of the log with these tables.
     pub fn item(&mut self, tables: &Tables, item: &Item) -> Result<()> {
         match item {
             Item::Record(record) => self.show(&ShownRecord::new(tables, record)),
@@ -54,7 +54,7 @@ impl Printer {
         }
     }
 
-    /// Shows something in the form of this printer.
+    /// Shows a value, as text or as one JSON object.
     pub fn show(&mut self, shown: &impl Show) -> Result<()> {
         match self.form {
             Form::Text => shown.text(&mut self.out)?,
@@ -63,7 +63,7 @@ impl Printer {
         Ok(())
     }
 
-    /// Writes a line that only text has, such as a heading.
+    /// Writes a line that JSON does not have, such as a heading.
     pub fn heading(&mut self, line: &str) -> Result<()> {
         match self.form {
             Form::Text => self.line(line),
@@ -82,7 +82,7 @@ impl Printer {
         Ok(())
     }
 
-    /// Lets a reader of a pipe see what there is.
+    /// Hands on all that was written, so that the reader of a pipe sees it.
     pub fn flush(&mut self) -> Result<()> {
         self.out.flush()?;
         Ok(())

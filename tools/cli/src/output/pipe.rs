@@ -1,10 +1,11 @@
-//! Standard output as a pipe whose reader may go while nothing is written.
+//! Notices that the reader of standard output, a pipe, has closed its end.
 //!
-//! A program learns from a write that its pipe has gone; one that waits for records writes nothing. A thread looks instead.
+//! A program that writes learns it from the write's error. `follow` writes nothing while it waits for records, so a thread
+//! watches the pipe.
 
-/// Calls `act` once, from another thread, when standard output is a pipe and its reader has gone.
+/// Starts a thread that calls `act` once, when the reader of standard output has closed its end of the pipe.
 pub fn when_reader_has_gone(act: impl FnOnce() + Send + 'static) {
-    // Without a thread the next record tells.
+    // If no thread can be started, the write of the next record fails instead.
     let _ = std::thread::Builder::new().name("pipe".to_owned()).spawn(move || {
         if wait_for_reader_to_go() {
             act();
@@ -12,13 +13,13 @@ pub fn when_reader_has_gone(act: impl FnOnce() + Send + 'static) {
     });
 }
 
-/// Returns true when it has gone, and false if that cannot be known.
+/// Waits until the reader has closed its end; returns false at once if this cannot be known.
 #[cfg(unix)]
 fn wait_for_reader_to_go() -> bool {
     use rustix::event::{PollFd, PollFlags, poll};
 
     let stdout = std::io::stdout();
-    // No event is asked for: errors and hang-ups are told in any case (POSIX, poll()).
+    // poll() reports errors and hang-ups whatever events were asked for (POSIX, poll()).
     let mut waited = [PollFd::new(&stdout, PollFlags::empty())];
     loop {
         match poll(&mut waited, None) {
@@ -29,7 +30,8 @@ fn wait_for_reader_to_go() -> bool {
     }
 }
 
-/// As above; Windows can only be asked, again and again ([MS-FSCC], FilePipeLocalInformation).
+/// As above. Windows reports the state of a pipe only when asked, so the thread asks five times a second ([MS-FSCC],
+/// FilePipeLocalInformation).
 #[cfg(windows)]
 fn wait_for_reader_to_go() -> bool {
     use std::{os::windows::io::AsRawHandle, time::Duration};
@@ -46,7 +48,8 @@ fn wait_for_reader_to_go() -> bool {
     loop {
         let mut status = IO_STATUS_BLOCK::default();
         let mut pipe = FILE_PIPE_LOCAL_INFORMATION::default();
-        // SAFETY: standard output stays open as long as the process; both structures are ours and of the length given.
+        // SAFETY: standard output stays open as long as the process; both structures lie on this stack and have the length
+        // given.
         let result = unsafe {
             NtQueryInformationFile(
                 stdout,
@@ -56,7 +59,7 @@ fn wait_for_reader_to_go() -> bool {
                 FilePipeLocalInformation,
             )
         };
-        // Whatever is no pipe refuses the question.
+        // Only a pipe answers this question.
         if result < 0 {
             return false;
         }

@@ -1,15 +1,15 @@
-//! Progress of long work, on a terminal.
+//! Shows the progress of long work on a terminal.
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// What the bar shows: indicatif's words.
+/// The parts of the bar, in the language of indicatif.
 const TEMPLATE: &str = "{bar:40} {bytes} of {total_bytes}, {eta} left";
 
-/// A bar on standard error; nothing at all if that is no terminal.
+/// A progress bar on standard error; invisible if that is not a terminal.
 pub struct Progress(ProgressBar);
 
 impl Progress {
-    /// Of work on that number of bytes.
+    /// Starts a bar for work on that number of bytes.
     pub fn new(bytes: u64) -> Self {
         let bar = ProgressBar::new(bytes);
         if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
@@ -18,12 +18,12 @@ impl Progress {
         Self(bar)
     }
 
-    /// Work on that number of bytes was done.
+    /// Moves the bar on by a number of bytes.
     pub fn advance(&self, bytes: u64) {
         self.0.inc(bytes);
     }
 
-    /// Takes the bar away.
+    /// Removes the bar from the terminal.
     pub fn end(self) {
         self.0.finish_and_clear();
     }
