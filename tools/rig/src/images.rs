@@ -75,6 +75,13 @@ pub fn is_irqlog(address: usize) -> bool {
     IRQLOG.load(Ordering::Acquire).checked_sub(1).is_some_and(|index| contains(&CODE[index], address))
 }
 
+/// A place in an image that is no code, as `irqlog.sys+0x5040`.
+pub fn place(address: usize) -> Option<String> {
+    let images = lock(&IMAGES);
+    let image = images.iter().find(|image| (image.base()..image.base() + image.size()).contains(&address))?;
+    Some(format!("the lock at {}+{:#x}", image.name, address - image.base()))
+}
+
 /// An address in words: `irqlog.sys!symbol+0x12`.
 pub fn describe(address: usize) -> String {
     let images = lock(&IMAGES);

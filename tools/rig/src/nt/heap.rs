@@ -121,6 +121,17 @@ pub fn describe(address: usize) -> Option<String> {
     })
 }
 
+/// What an address in pool is to its allocation, the same for all allocations of one kind.
+pub fn kind(address: usize) -> Option<String> {
+    let pool = lock(&POOL);
+    let (start, allocation) = pool.by_address.range(..=address).next_back()?;
+    let offset = address - start;
+    let is_inside = offset < allocation.size && !allocation.is_freed;
+    is_inside.then(|| {
+        format!("the lock {offset:#x} into pool of {} bytes, tag {}", allocation.size, tag_name(allocation.tag))
+    })
+}
+
 /// What is still allocated: size and tag.
 pub fn live() -> Vec<String> {
     let pool = lock(&POOL);

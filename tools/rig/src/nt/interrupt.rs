@@ -27,6 +27,9 @@ use super::{
 };
 use crate::{arch, images, mutex::lock};
 
+/// The level of an NMI's code: above HIGH_LEVEL.
+pub const NMI_LEVEL: u8 = HIGH_LEVEL + 1;
+
 /// Takes everything that is pending on the current processor and that the IRQL allows, highest first. `pc` is where the
 /// driver was interrupted, if it was.
 pub fn deliver(pc: Option<usize>) {
@@ -38,14 +41,25 @@ pub fn deliver(pc: Option<usize>) {
     while let Some(bit) = next(thread.processor()) {
         thread.processor().pending.fetch_and(!bit, Ordering::SeqCst);
         count(thread.processor(), bit, pc);
+        let processor = thread.processor();
         match bit {
-            NMI => nmi(thread.processor()),
-            DPC => run_dpcs(thread.processor()),
+            NMI => within(processor, NMI_LEVEL, || nmi(processor)),
+            DPC => within(processor, DISPATCH_LEVEL, || run_dpcs(processor)),
             PREEMPT => thread.wait(std::thread::yield_now),
-            level => interrupt(thread.processor(), level.trailing_zeros() as u8),
+            level => {
+                let level = level.trailing_zeros() as u8;
+                within(processor, level, || interrupt(processor, level));
+            }
         }
     }
     arch::set_import_frame(saved);
+}
+
+/// Runs code that interrupts at `level`. It ends on the processor on which it began.
+fn within(processor: &Processor, level: u8, code: impl FnOnce()) {
+    let before = processor.context.swap(level, Ordering::Relaxed);
+    code();
+    processor.context.store(before, Ordering::Relaxed);
 }
 
 /// The most urgent thing that may be taken now.

@@ -17,7 +17,7 @@ use irqlog_nt::{
     STATUS_INVALID_DEVICE_REQUEST, STATUS_PENDING, method,
 };
 
-use super::{import::routines, machine::current, report, time, wait::spin_until};
+use super::{import::routines, machine::current, report, time, validator, wait::spin_until};
 use crate::{memory::Region, mutex::lock};
 
 /// What a device control call asks for.
@@ -155,11 +155,13 @@ fn cancel(irp: *mut Irp) {
 fn acquire_cancel() -> u8 {
     let thread = current().expect("checked on entry");
     let old = thread.processor().irql.swap(DISPATCH_LEVEL, Ordering::Relaxed);
+    validator::acquires(CANCEL.as_ptr() as usize);
     spin_until("the cancel spin lock", || CANCEL.swap(1, Ordering::Acquire) == 0);
     old
 }
 
 fn release_cancel(old: u8) {
+    validator::releases(CANCEL.as_ptr() as usize);
     CANCEL.store(0, Ordering::Release);
     let thread = current().expect("checked on entry");
     thread.processor().irql.store(old, Ordering::Relaxed);

@@ -7,7 +7,7 @@ use irqlog_nt::irql::HIGH_LEVEL;
 use super::{
     import::routines,
     machine::{set_irql, thread},
-    report,
+    report, validator,
 };
 
 fn lower(new: u8) {
@@ -15,6 +15,7 @@ fn lower(new: u8) {
     if new > old {
         report::broken(&format!("KeLowerIrql from {old} to {new}: it only lowers"));
     }
+    validator::lowers(new);
     set_irql(new);
 }
 

@@ -19,7 +19,10 @@ use std::{
 
 use irqlog_nt::ServiceRoutine;
 
-use super::signal;
+use super::{
+    signal,
+    validator::{self, HeldLock},
+};
 use crate::mutex::lock;
 
 /// Bit of [`Processor::pending`]: an IPI.
@@ -39,6 +42,10 @@ pub const FREEZE: u32 = 1 << 19;
 pub struct Processor {
     /// Current IRQL; changed only by who holds the processor.
     pub irql: AtomicU8,
+    /// The level of the interrupt, DPC or NMI whose code runs; 0 for a thread's.
+    pub context: AtomicU8,
+    /// The spin locks that it holds.
+    pub held: Mutex<Vec<HeldLock>>,
     /// An NMI callback runs; the next NMI waits for its end.
     pub in_nmi: AtomicBool,
     /// Device interrupts that were taken and whose routines have not all returned; they nest by level.
@@ -292,6 +299,7 @@ impl Thread {
 
     /// Gives the processor up while `wait` runs, and takes one again. Only below DISPATCH_LEVEL.
     pub fn wait(&self, wait: impl FnOnce()) {
+        validator::waits();
         let irql = self.processor().irql.swap(0, Ordering::SeqCst);
         let before = self.processor_index();
         self.release();

@@ -42,4 +42,5 @@ pub mod signal;
 pub mod spinlock;
 pub mod time;
 pub mod trap;
+pub mod validator;
 pub mod wait;

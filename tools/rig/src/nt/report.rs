@@ -45,6 +45,11 @@ pub fn stop(what: &str, pc: Option<usize>) -> ! {
     unsafe { libc::_exit(EXIT_BROKEN) }
 }
 
+/// Who called the routine that runs, innermost first, as far as images are concerned.
+pub fn callers() -> Vec<usize> {
+    frames(arch::import_frame())
+}
+
 /// Who called: the return address if it is in a register, and words on the stack that point behind a call instruction of
 /// an image, from the stack pointer upwards.
 fn frames(ImportFrame { stack, link }: ImportFrame) -> Vec<usize> {

@@ -7,7 +7,7 @@ use irqlog_nt::{KlockQueueHandle, irql::DISPATCH_LEVEL};
 use super::{
     import::routines,
     machine::{NMI, set_irql, thread},
-    report,
+    report, validator,
     wait::spin_until,
 };
 use crate::planted;
@@ -27,6 +27,7 @@ fn acquire(lock: &AtomicUsize) {
     if lock.load(Ordering::Relaxed) == owner() {
         report::broken("a spin lock was acquired by the processor that holds it: it would spin for ever");
     }
+    validator::acquires(lock.as_ptr() as usize);
     spin_until("a spin lock", || lock.compare_exchange(0, owner(), Ordering::Acquire, Ordering::Relaxed).is_ok());
 }
 
@@ -36,6 +37,7 @@ fn release(lock: &AtomicUsize) {
         let by = if found == 0 { "nobody".to_owned() } else { format!("processor {}", found - 1) };
         report::broken(&format!("a spin lock was released that is held by {by}"));
     }
+    validator::releases(lock.as_ptr() as usize);
     lock.store(0, Ordering::Release);
 }
 
@@ -62,7 +64,11 @@ routines! {
         if planted::take_one(&planted::BUSY_TRIES) {
             return 0;
         }
-        u8::from(lock.compare_exchange(0, owner(), Ordering::Acquire, Ordering::Relaxed).is_ok())
+        let is_held = lock.compare_exchange(0, owner(), Ordering::Acquire, Ordering::Relaxed).is_ok();
+        if is_held {
+            validator::tried(lock.as_ptr() as usize);
+        }
+        u8::from(is_held)
     }
 
     fn KeReleaseSpinLockFromDpcLevel(lock: *mut usize) {
@@ -77,6 +83,7 @@ routines! {
         let own = unsafe { &*handle };
         own.Next.store(0, Ordering::Relaxed);
         own.Lock.store(lock as usize | WAITS, Ordering::Relaxed);
+        validator::acquires(lock as usize);
         let before = tail.swap(handle as usize, Ordering::AcqRel);
         if before != 0 {
             // SAFETY: the handle of the one before, who waits for us to be linked before he goes.
@@ -94,6 +101,7 @@ routines! {
             report::broken("a queued spin lock was released by a handle that does not hold one");
         }
         own.Lock.store(0, Ordering::Relaxed);
+        validator::releases(lock);
         // SAFETY: the lock that the handle was queued for.
         let tail = unsafe { word(lock as *mut usize) };
         if tail.compare_exchange(handle as usize, 0, Ordering::Release, Ordering::Relaxed).is_ok() {
@@ -118,6 +126,7 @@ routines! {
         if old > DISPATCH_LEVEL {
             report::broken("KeReleaseSpinLock to a level above DISPATCH_LEVEL");
         }
+        validator::lowers(old);
         set_irql(old);
     }
 }

@@ -14,6 +14,7 @@ mod saves;
 mod seen;
 mod serving;
 mod storm;
+mod validator;
 
 use std::{
     num::NonZeroU64,
@@ -112,6 +113,7 @@ pub const ALL: &[&[Scenario]] = &[
     rules::ALL,
     guards::ALL,
     framework::ALL,
+    validator::ALL,
     interrupts::ALL,
     basic::ALL,
     order::ALL,
