@@ -1,92 +1,97 @@
-//! The bug checks that drivers meet: name, and what each parameter is.
+//! Bug checks that drivers meet: names, causes, and what the parameters say.
 //!
-//! From the "Bug Check Code Reference" (learn.microsoft.com/windows-hardware/drivers/debugger), each under its own page;
-//! the last one is irqlog's (`irqlog_wire::bugcheck`).
+//! Each row of the [table](TABLE) was compared with the page of its code in the "Bug check code reference"
+//! (learn.microsoft.com/windows-hardware/drivers/debugger/bug-check-code-reference2; sources in
+//! github.com/MicrosoftDocs/windows-driver-docs at 825aa15f). Rows from another source name it.
 
-/// What a bug check is called, and what its parameters say; an empty text for one that is reserved.
+mod cases;
+mod parameter;
+mod table;
+
+use irqlog_reader::status;
+use irqlog_wire::irql;
+
+pub use table::TABLE;
+
+/// A bug check of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Known {
     /// Its code.
     pub code: u32,
     /// The name on the blue screen.
     pub name: &'static str,
-    /// For each parameter what it is.
-    pub parameters: [&'static str; 4],
+    /// What each parameter is, whatever the others say.
+    parameters: [Parameter; 4],
+    /// What it depends on, if the parameters mean several things.
+    cases: Option<Cases>,
 }
 
-const ACCESS: &str = "access: 0 read, 1 write, 2 or 8 execute";
-const REFERENCED: &str = "address that was referenced";
-const BY: &str = "address of the instruction";
-const EXCEPTION: &str = "exception code";
-const EXCEPTION_AT: &str = "address at which the exception occurred";
-
-const fn known(code: u32, name: &'static str, parameters: [&'static str; 4]) -> Known {
-    Known { code, name, parameters }
+/// A parameter of a bug check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Parameter {
+    /// What it is; empty for one that is reserved.
+    text: &'static str,
+    values: Values,
 }
 
-/// The table, by code.
-pub const TABLE: &[Known] = &[
-    known(0x0a, "IRQL_NOT_LESS_OR_EQUAL", [REFERENCED, "IRQL", ACCESS, BY]),
-    known(0x19, "BAD_POOL_HEADER", ["kind of corruption", "pool block", "", ""]),
-    known(0x1a, "MEMORY_MANAGEMENT", ["kind of corruption", "", "", ""]),
-    known(
-        0x1e,
-        "KMODE_EXCEPTION_NOT_HANDLED",
-        [EXCEPTION, EXCEPTION_AT, "exception parameter 0", "exception parameter 1"],
-    ),
-    known(0x3b, "SYSTEM_SERVICE_EXCEPTION", [EXCEPTION, EXCEPTION_AT, "context record", ""]),
-    known(0x44, "MULTIPLE_IRP_COMPLETE_REQUESTS", ["IRP", "", "", ""]),
-    known(0x4e, "PFN_LIST_CORRUPT", ["kind of corruption", "", "", ""]),
-    known(0x50, "PAGE_FAULT_IN_NONPAGED_AREA", [REFERENCED, ACCESS, BY, "kind of fault"]),
-    known(0x7e, "SYSTEM_THREAD_EXCEPTION_NOT_HANDLED", [EXCEPTION, EXCEPTION_AT, "exception record", "context record"]),
-    known(0x7f, "UNEXPECTED_KERNEL_MODE_TRAP", ["trap: 8 is a double fault", "", "", ""]),
-    known(0x9f, "DRIVER_POWER_STATE_FAILURE", ["kind: 3 is an IRP that took too long", "device object", "", "IRP"]),
-    known(0xb8, "ATTEMPTED_SWITCH_FROM_DPC", ["thread", "thread", "stack", ""]),
-    known(0xbe, "ATTEMPTED_WRITE_TO_READONLY_MEMORY", [REFERENCED, "page table entry", "", ""]),
-    known(0xc1, "SPECIAL_POOL_DETECTED_MEMORY_CORRUPTION", ["address that was freed", "", "", "kind of corruption"]),
-    known(0xc2, "BAD_POOL_CALLER", ["kind of violation", "", "", ""]),
-    known(0xc4, "DRIVER_VERIFIER_DETECTED_VIOLATION", ["kind of violation", "", "", ""]),
-    known(0xc5, "DRIVER_CORRUPTED_EXPOOL", [REFERENCED, "IRQL", ACCESS, BY]),
-    known(0xc7, "TIMER_OR_DPC_INVALID", ["what is in freed memory: 0 a timer, 1 a DPC", "its address", "", ""]),
-    known(0xc9, "DRIVER_VERIFIER_IOMANAGER_VIOLATION", ["kind of violation", "", "", ""]),
-    known(0xcb, "DRIVER_LEFT_LOCKED_PAGES_IN_PROCESS", ["address in the driver", "", "MDL", "pages"]),
-    known(0xce, "DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS", [REFERENCED, ACCESS, BY, "kind of fault"]),
-    known(0xd0, "DRIVER_CORRUPTED_MMPOOL", [REFERENCED, "IRQL", ACCESS, BY]),
-    known(0xd1, "DRIVER_IRQL_NOT_LESS_OR_EQUAL", [REFERENCED, "IRQL", ACCESS, BY]),
-    known(0xd5, "DRIVER_PAGE_FAULT_IN_FREED_SPECIAL_POOL", [REFERENCED, ACCESS, BY, ""]),
-    known(0xd6, "DRIVER_PAGE_FAULT_BEYOND_END_OF_ALLOCATION", [REFERENCED, ACCESS, BY, ""]),
-    known(0xe2, "MANUALLY_INITIATED_CRASH", ["", "", "", ""]),
-    known(0xe6, "DRIVER_VERIFIER_DMA_VIOLATION", ["kind of violation", "", "", ""]),
-    known(0xea, "THREAD_STUCK_IN_DEVICE_DRIVER", ["thread", "", "", ""]),
-    known(0xef, "CRITICAL_PROCESS_DIED", ["process", "0 a process, 1 a thread", "", ""]),
-    known(
-        0xf7,
-        "DRIVER_OVERRAN_STACK_BUFFER",
-        ["cookie that was found", "cookie that was expected", "its complement", ""],
-    ),
-    known(0xfc, "ATTEMPTED_EXECUTE_OF_NOEXECUTE_MEMORY", [REFERENCED, "page table entry", "", ""]),
-    known(0x101, "CLOCK_WATCHDOG_TIMEOUT", ["time-out in clock ticks", "", "processor control block", "processor"]),
-    known(0x10d, "WDF_VIOLATION", ["kind of violation", "", "", ""]),
-    known(0x124, "WHEA_UNCORRECTABLE_ERROR", ["kind of error", "error record", "", ""]),
-    known(
-        0x133,
-        "DPC_WATCHDOG_VIOLATION",
-        ["0 one DPC, 1 all time at DISPATCH_LEVEL or above", "time in ticks", "limit in ticks", ""],
-    ),
-    known(
-        0x139,
-        "KERNEL_SECURITY_CHECK_FAILURE",
-        ["kind: 3 is a corrupted list", "trap frame", "exception record", ""],
-    ),
-    known(0x13a, "KERNEL_MODE_HEAP_CORRUPTION", ["kind of corruption", "heap", "address", ""]),
-    known(0x15f, "CONNECTED_STANDBY_WATCHDOG_TIMEOUT_LIVEDUMP", ["kind", "", "", ""]),
-    known(0x161, "LIVE_SYSTEM_DUMP", ["", "", "", ""]),
-    known(
-        irqlog_wire::bugcheck::LOCK_VIOLATION,
-        "misuse of a lock of irqlog (checked build)",
-        ["kind of misuse", "lock", "processor that owns it, plus one", "current processor"],
-    ),
-];
+/// The values of a parameter that have names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Values {
+    /// None.
+    Unnamed,
+    /// IRQLs.
+    Irql,
+    /// NTSTATUS values, also exception codes.
+    Status,
+    /// These.
+    These(&'static [(u64, &'static str)]),
+}
+
+/// The meanings of a bug check, by the value of one parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cases {
+    /// Index of the parameter that decides.
+    by: usize,
+    all: &'static [Case],
+}
+
+/// One meaning of a bug check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Case {
+    value: u64,
+    cause: &'static str,
+    /// The other three parameters, in their order.
+    others: [Parameter; 3],
+}
+
+/// A bug check with its parameters explained.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Explained {
+    /// Its code.
+    #[serde(serialize_with = "crate::report::hex")]
+    pub code: u32,
+    /// The name on the blue screen, if it is known.
+    pub name: Option<&'static str>,
+    /// What happened, if a parameter says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<&'static str>,
+    /// The parameters.
+    pub parameters: [ExplainedParameter; 4],
+}
+
+/// A parameter of a bug check, with what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct ExplainedParameter {
+    /// Its value.
+    #[serde(serialize_with = "crate::report::hex")]
+    pub value: u64,
+    /// What it is; empty for one that is reserved, or of a bug check that is not in the table.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub what: &'static str,
+    /// What this value means, if it is one of a few.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub meaning: Option<&'static str>,
+}
 
 /// A bug check of the table.
 #[must_use]
@@ -94,15 +99,110 @@ pub fn find(code: u32) -> Option<&'static Known> {
     TABLE.iter().find(|known| known.code == code)
 }
 
+/// Explains a bug check, as far as the table knows it.
+#[must_use]
+pub fn explain(code: u32, values: [u64; 4]) -> Explained {
+    let known = find(code);
+    let case = known.and_then(|known| known.case(values));
+    let mut parameters = known.map_or([parameter::RESERVED; 4], |known| known.parameters);
+    if let (Some(Known { cases: Some(cases), .. }), Some(case)) = (known, case) {
+        let places = (0..4).filter(|&index| index != cases.by);
+        for (index, other) in places.zip(case.others) {
+            parameters[index] = other;
+        }
+    }
+    let explained = |index: usize| ExplainedParameter {
+        value: values[index],
+        what: parameters[index].text,
+        meaning: parameters[index].meaning(values[index]),
+    };
+    Explained {
+        code,
+        name: known.map(|known| known.name),
+        cause: case.map(|case| case.cause),
+        parameters: std::array::from_fn(explained),
+    }
+}
+
+impl Known {
+    fn case(&self, values: [u64; 4]) -> Option<&'static Case> {
+        let Cases { by, all } = self.cases?;
+        all.iter().find(|case| case.value == values[by])
+    }
+}
+
+impl Parameter {
+    fn meaning(&self, value: u64) -> Option<&'static str> {
+        match self.values {
+            Values::Unnamed => None,
+            Values::Irql => u8::try_from(value).ok().filter(|&irql| irql <= irql::HIGH_LEVEL).map(irql::name),
+            // Some are stored with their sign extended.
+            Values::Status => status::name(value as u32),
+            Values::These(these) => these.iter().find(|(known, _)| *known == value).map(|(_, meaning)| *meaning),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use irqlog_ring::lock::checked::Violation;
+
     use super::*;
 
     #[test]
-    fn the_table_is_sorted_and_names_each_once() {
+    fn the_table_is_sorted_and_whole() {
         assert!(TABLE.windows(2).all(|pair| pair[0].code < pair[1].code));
-        assert_eq!(find(0xd1).map(|known| known.name), Some("DRIVER_IRQL_NOT_LESS_OR_EQUAL"));
-        assert_eq!(find(0xe149_5251).map(|known| known.parameters[1]), Some("lock"));
-        assert_eq!(find(0xdead), None);
+        assert!(TABLE.len() > 60);
+        for known in TABLE {
+            assert!(!known.name.is_empty());
+            if let Some(Cases { by, all }) = known.cases {
+                assert!(!known.parameters[by].text.is_empty(), "{}: nothing says what decides", known.name);
+                assert!(all.windows(2).all(|pair| pair[0].value < pair[1].value), "{}: order", known.name);
+            }
+        }
+    }
+
+    #[test]
+    fn values_are_explained() {
+        let explained = explain(0xd1, [0x10, 2, 1, 0xabcd]);
+        assert_eq!(explained.name, Some("DRIVER_IRQL_NOT_LESS_OR_EQUAL"));
+        let [address, irql, access, by] = explained.parameters;
+        assert_eq!(
+            (address.what, irql.meaning, access.meaning),
+            ("memory referenced", Some("DISPATCH"), Some("write"))
+        );
+        assert_eq!(by.value, 0xabcd);
+    }
+
+    #[test]
+    fn a_parameter_decides_what_the_others_mean() {
+        let explained = explain(0x10d, [6, 3, 0xffff_1234, 0]);
+        assert_eq!(explained.cause, Some("fatal error in the handling of a request"));
+        assert_eq!(explained.parameters[1].meaning, Some("a request was sent that had been sent already"));
+        let at_the_end = explain(0xc1, [0xffff_1234, 0, 0, 0x24]);
+        assert_eq!(at_the_end.parameters[0].what, "address being freed");
+        assert!(at_the_end.cause.is_some_and(|cause| cause.contains("behind the end")));
+    }
+
+    #[test]
+    fn an_unknown_bug_check_keeps_its_numbers() {
+        let explained = explain(0xdead, [1, 2, 3, 4]);
+        assert_eq!((explained.name, explained.cause), (None, None));
+        assert_eq!(explained.parameters.map(|parameter| parameter.value), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn each_misuse_of_our_locks_has_a_cause() {
+        let causes = [
+            (Violation::Recursion, "acquires it again"),
+            (Violation::NotHeld, "nobody owns"),
+            (Violation::WrongProcessor, "another processor owns"),
+            (Violation::BudgetExhausted, "longer than the budget"),
+        ];
+        for (violation, words) in causes {
+            let [kind, owner, current] = irqlog_wire::bugcheck::parameters(violation as u8, Some(2), 5);
+            let explained = explain(irqlog_wire::bugcheck::LOCK_VIOLATION, [kind, 0xffff_1234, owner, current]);
+            assert!(explained.cause.is_some_and(|cause| cause.contains(words)), "{violation:?}: {:?}", explained.cause);
+        }
     }
 }

@@ -48,7 +48,8 @@ pub enum DumpError {
 }
 
 /// How the memory of a dump is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum DumpKind {
     /// All of memory, by runs of pages.
     Full,
@@ -61,12 +62,24 @@ pub enum DumpKind {
 }
 
 /// The instruction set of the machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum MachineType {
     /// AMD64.
     X64,
     /// AArch64.
     Arm64,
+}
+
+impl MachineType {
+    /// Its name.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::X64 => "x64",
+            Self::Arm64 => "ARM64",
+        }
+    }
 }
 
 /// What a dump's header says.
@@ -97,6 +110,18 @@ pub fn is_dump(start: &[u8]) -> bool {
 }
 
 impl Header {
+    /// What Windows calls a dump of this type.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self.dump_type {
+            1 | 5 => "complete memory dump",
+            4 => "small memory dump",
+            6 => "kernel memory dump",
+            7 => "automatic memory dump",
+            _ => "dump of a debugger",
+        }
+    }
+
     /// Reads the header.
     ///
     /// # Errors

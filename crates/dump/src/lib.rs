@@ -8,8 +8,9 @@
 //! | [`secondary`] | blocks that drivers have added, by GUID |
 //! | [`triage`] | the memory in a small dump |
 //! | [`paging`] | virtual addresses, by the page tables in the dump |
-//! | [`bugcheck`] | names of bug checks and of their parameters |
+//! | [`bugcheck`] | names of bug checks, and what their parameters say |
 //! | [`find`] | irqlog's log: secondary data, else the anchor, else a scan of memory |
+//! | [`report`] | what is shown of a crash |
 //!
 //! No offset or count of a file is believed: each is clamped to the length of the file before anything is read or
 //! allocated by it.
@@ -21,6 +22,7 @@ pub mod find;
 pub mod header;
 pub mod pages;
 pub mod paging;
+pub mod report;
 pub mod secondary;
 pub mod source;
 pub mod triage;

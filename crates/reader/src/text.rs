@@ -27,18 +27,26 @@ fn style(level: Level) -> Style {
 /// `    12.345678  cpu 3   DISPATCH      info       1a2c  text`
 impl Show for ShownRecord<'_> {
     fn text<W: Write + ?Sized>(&self, out: &mut W) -> Result<()> {
-        let Self { seconds, cpu, irql_name, level, .. } = self;
-        let paint = style(Level(level.number as u8));
-        let lane = if self.is_nmi() { "nmi" } else { "   " };
-        write!(out, "{seconds:13.7}  cpu {cpu:<3} {irql_name:8} {lane}  {paint}{level:5}{paint:#}  ")?;
-        match self.thread {
-            Some(thread) => write!(out, "{:6x}  ", thread.thread)?,
-            None => out.write_all(b"     -  ")?,
-        }
-        // In one piece: escaped characters come one by one, and `out` may look at each write.
-        out.write_all(message(self).as_bytes())?;
-        writeln!(out)
+        line(out, self.seconds, self)
     }
+}
+
+/// Writes a record's line with another time in its first column, in seconds.
+///
+/// # Errors
+/// Those of `out`.
+pub fn line<W: Write + ?Sized>(out: &mut W, seconds: f64, record: &ShownRecord<'_>) -> Result<()> {
+    let ShownRecord { cpu, irql_name, level, .. } = record;
+    let paint = style(Level(level.number as u8));
+    let lane = if record.is_nmi() { "nmi" } else { "   " };
+    write!(out, "{seconds:13.7}  cpu {cpu:<3} {irql_name:8} {lane}  {paint}{level:5}{paint:#}  ")?;
+    match record.thread {
+        Some(thread) => write!(out, "{:6x}  ", thread.thread)?,
+        None => out.write_all(b"     -  ")?,
+    }
+    // In one piece: escaped characters come one by one, and `out` may look at each write.
+    out.write_all(message(record).as_bytes())?;
+    writeln!(out)
 }
 
 /// What stands behind the columns of a line: provider and text of an event, text, a blob's first bytes; then marks, such

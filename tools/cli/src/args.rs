@@ -55,6 +55,17 @@ pub enum Query {
         #[command(flatten)]
         filter: Filter,
     },
+    /// Show what a crash dump says: bug check, each processor, and the last records before the crash
+    Crash {
+        /// A crash dump, or a log that `save` wrote out of one
+        file: PathBuf,
+        /// Show the last N records of all processors
+        #[arg(long, value_name = "N", default_value_t = 32)]
+        last: usize,
+        /// Show the last N records of each processor
+        #[arg(long, value_name = "N", default_value_t = 4)]
+        each: usize,
+    },
     /// Show counters: records, drops by reason, contention, hold and wait (sampled)
     Stats {
         #[command(flatten)]
@@ -129,7 +140,7 @@ impl Query {
             | Self::Stats { origin }
             | Self::Providers { origin, .. }
             | Self::Save { origin, .. } => origin.file.as_deref(),
-            Self::Decode { file, .. } => Some(file),
+            Self::Decode { file, .. } | Self::Crash { file, .. } => Some(file),
             Self::Export { .. } => None,
         }
     }

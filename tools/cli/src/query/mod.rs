@@ -2,6 +2,7 @@
 //!
 //! [`source::open_log`] opens the log, so that no command here knows where it lies.
 
+mod crash;
 mod export;
 mod providers;
 mod read;
@@ -31,6 +32,7 @@ pub fn run(query: &Query, rig: Option<&source::Rig>, form: Form) -> Result<Exit>
         Query::Info { .. } => Printer::new(form).show(&Info::new(log.tables(), log.shown_file())),
         Query::Stats { .. } => Printer::new(form).show(&Stats::new(log.tables(), log.shown_file())),
         Query::Read { filter, .. } | Query::Decode { filter, .. } => read::run(&mut log, filter, form),
+        Query::Crash { last, each, .. } => crash::run(&mut log, *each, *last, form),
         Query::Providers { sites, .. } => providers::run(&mut log, *sites, form),
         Query::Save { target, .. } => save::run(&mut log, target),
     };

@@ -3,7 +3,7 @@
 use std::{fs::File, io::Cursor};
 
 use anyhow::{Context, Result};
-use irqlog_dump::FoundLog;
+use irqlog_dump::{FoundLog, report::DumpFacts};
 use irqlog_reader::saved::SavedLog;
 use memmap2::Mmap;
 
@@ -13,7 +13,7 @@ use crate::output::{Progress, say};
 ///
 /// # Errors
 /// If there is none, or the file is no dump that can be read.
-pub fn open(file: &File, name: &str) -> Result<SavedLog<Cursor<Vec<u8>>>> {
+pub fn open(file: &File, name: &str) -> Result<(SavedLog<Cursor<Vec<u8>>>, DumpFacts)> {
     // SAFETY: the mapping is read only. If somebody cuts the file off meanwhile, an access ends this process by a signal or
     // an exception; nothing else depends on its bytes, which are checked wherever they are used.
     let bytes = unsafe { Mmap::map(file) }.with_context(|| name.to_owned())?;
@@ -26,9 +26,11 @@ pub fn open(file: &File, name: &str) -> Result<SavedLog<Cursor<Vec<u8>>>> {
     if let Some((bar, _)) = progress {
         bar.end();
     }
-    let (_, found) = found.with_context(|| name.to_owned())?;
+    let (header, found) = found.with_context(|| name.to_owned())?;
     tell(name, &found);
-    SavedLog::open(Cursor::new(found.image)).with_context(|| name.to_owned())
+    let FoundLog { image, origin, cut, missing } = found;
+    let log = SavedLog::open(Cursor::new(image)).with_context(|| name.to_owned())?;
+    Ok((log, DumpFacts { header, origin, cut, missing }))
 }
 
 /// Says where a log was found, and what of it is not there.

@@ -20,6 +20,7 @@ use std::{
 };
 
 use anyhow::{Context, Error, Result};
+use irqlog_dump::report::DumpFacts;
 use irqlog_reader::{
     checksum::Integrity,
     image::Tables,
@@ -54,6 +55,8 @@ pub struct OpenLog {
     log: Box<dyn Log>,
     /// Name of the file, and what it is; `None` for the running driver's log.
     file: Option<(String, ShownFile)>,
+    /// What the dump says in which the log lay.
+    dump: Option<DumpFacts>,
 }
 
 /// Opens the log in `file`, or else that of the running driver. The rig takes the place of a driver, not of a file.
@@ -62,17 +65,17 @@ pub struct OpenLog {
 /// If it cannot be opened.
 pub fn open_log(file: Option<&Path>, rig: Option<&Rig>) -> Result<OpenLog> {
     match file {
-        None => Ok(OpenLog { log: Box::new(LiveLog::open(open_driver(rig)?)?), file: None }),
+        None => Ok(OpenLog { log: Box::new(LiveLog::open(open_driver(rig)?)?), file: None, dump: None }),
         Some(file) => {
             let name = file.display().to_string();
-            let (log, shown) = open_file(file, &name)?;
-            Ok(OpenLog { log, file: Some((name, shown)) })
+            let (log, shown, dump) = open_file(file, &name)?;
+            Ok(OpenLog { log, file: Some((name, shown)), dump })
         }
     }
 }
 
 /// Opens the log in a file, whatever kind of file it is.
-fn open_file(file: &Path, name: &str) -> Result<(Box<dyn Log>, ShownFile)> {
+fn open_file(file: &Path, name: &str) -> Result<(Box<dyn Log>, ShownFile, Option<DumpFacts>)> {
     let open = || {
         let mut file = File::open(file)?;
         let mut start = Vec::new();
@@ -83,10 +86,11 @@ fn open_file(file: &Path, name: &str) -> Result<(Box<dyn Log>, ShownFile)> {
     };
     let (file, start, bytes) = open().with_context(|| name.to_owned())?;
     if irqlog_dump::is_dump(&start) {
-        let log = Box::new(dump::open(&file, name)?);
+        let (log, facts) = dump::open(&file, name)?;
+        let log = Box::new(log);
         let missing_bytes = missing_bytes(&*log);
         let checksums = ShownChecksums::None;
-        return Ok((log, ShownFile { kind: FileKind::CrashDump, bytes, missing_bytes, checksums }));
+        return Ok((log, ShownFile { kind: FileKind::CrashDump, bytes, missing_bytes, checksums }, Some(facts)));
     }
     let mut log = Box::new(SavedLog::open(file).with_context(|| name.to_owned())?);
     let progress = Progress::new(bytes);
@@ -101,7 +105,7 @@ fn open_file(file: &Path, name: &str) -> Result<(Box<dyn Log>, ShownFile)> {
     let is_saved = log.tables().header.build_flags.get() & build_flags::SAVED != 0;
     let kind = if is_saved { FileKind::Saved } else { FileKind::Memory };
     let missing_bytes = missing_bytes(&*log);
-    Ok((log, ShownFile { kind, bytes, missing_bytes, checksums }))
+    Ok((log, ShownFile { kind, bytes, missing_bytes, checksums }, None))
 }
 
 /// Bytes that the log needs and that are not there.
@@ -113,6 +117,11 @@ fn missing_bytes(log: &impl Log) -> Option<u64> {
 }
 
 impl OpenLog {
+    /// What the dump says in which the log lay; `None` if it lay in none.
+    pub const fn dump(&self) -> Option<&DumpFacts> {
+        self.dump.as_ref()
+    }
+
     /// An error with the name of the file, if the log is the one that could not be read.
     pub fn name_in(&self, error: Error) -> Error {
         match &self.file {
