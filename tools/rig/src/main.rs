@@ -44,6 +44,9 @@ struct Cli {
     /// Divides the calls of every storm: for an emulator, which is that much slower
     #[arg(long, default_value = "1")]
     scale: NonZeroU64,
+    /// Leave a crash dump there if the run ends badly
+    #[arg(long, global = true, value_name = "FILE")]
+    dump: Option<PathBuf>,
     #[command(subcommand)]
     command: scenarios::Command,
 }
@@ -61,8 +64,15 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> Result<()> {
     nt::boot::boot(cli.processors.unwrap_or_else(|| cli.command.processors()));
+    nt::report::do_last(nt::dump::leave);
+    if let Some(path) = &cli.dump {
+        nt::dump::leave_at(path);
+    }
     let stage = scenarios::Stage::new(&cli.images, cli.scale);
     let result = scenarios::run(&stage, &cli.command);
+    if result.is_err() {
+        nt::dump::leave_of_failure();
+    }
     nt::machine::shut_down();
     result
 }

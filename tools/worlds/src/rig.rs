@@ -85,6 +85,45 @@ fn command_with(arch: Arch, images: &Path, signals: Signals) -> Result<Command> 
     Ok(rig)
 }
 
+/// Where a run of the rig leaves a dump if it ends badly; that of an earlier run is removed.
+///
+/// # Errors
+/// If the folder cannot be made.
+pub fn dump_of(arch: Arch, name: &str) -> Result<PathBuf> {
+    let folder = root().join("target/rig-dumps");
+    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    let path = folder.join(format!("{name}-{}.dmp", arch.name()));
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("removing {}", path.display()))
+        }
+        _ => Ok(path),
+    }
+}
+
+/// What `irqlog crash` shows of a dump that a run has left; nothing if it left none.
+#[must_use]
+pub fn shown_crash(dump: &Path) -> Option<String> {
+    if !dump.exists() {
+        return None;
+    }
+    let shown = output(Command::new(program("irqlog")).arg("crash").arg(dump));
+    Some(shown.unwrap_or_else(|error| format!("irqlog crash {}: {error:#}\n", dump.display())))
+}
+
+/// Runs the rig, with its output as it comes; if it ends badly, what `irqlog crash` shows of its dump follows.
+///
+/// # Errors
+/// If it ends badly.
+pub fn run_with_dump(arch: Arch, name: &str, rig: &mut Command) -> Result<()> {
+    let dump = dump_of(arch, name)?;
+    run(rig.arg("--dump").arg(&dump)).inspect_err(|_| {
+        if let Some(shown) = shown_crash(&dump) {
+            print!("{shown}");
+        }
+    })
+}
+
 /// A rig that answers at a socket until it is dropped.
 pub struct Serving {
     child: Child,

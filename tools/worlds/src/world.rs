@@ -141,5 +141,11 @@ fn run_in_rig(arch: Arch, images: &Path, scenario: &str) -> Result<Verdict> {
         return Ok(Verdict::NotHere("the rig has no service manager"));
     }
     let mut rig = rig::command(arch, images)?;
-    limited(rig.args(["run", scenario]))
+    let dump = rig::dump_of(arch, scenario)?;
+    let verdict = limited(rig.arg("--dump").arg(&dump).args(["run", scenario]))?;
+    Ok(match verdict {
+        // In front: programs say last why they end, and the summary repeats the last line.
+        Verdict::Failed(said) => Verdict::Failed(rig::shown_crash(&dump).unwrap_or_default() + &said),
+        other => other,
+    })
 }

@@ -85,7 +85,7 @@ fn kmdf_rules() -> Result<()> {
 fn checked_driver() -> Result<()> {
     let images = drivers::checked()?;
     for scenario in ["start-stop", "storm", "storm-percpu", "storm-swap", "storm-queued"] {
-        run(rig::command(NATIVE, &images)?.args(["run", scenario]))?;
+        rig::run_with_dump(NATIVE, scenario, rig::command(NATIVE, &images)?.args(["run", scenario]))?;
     }
     Ok(())
 }
@@ -128,5 +128,6 @@ fn cargo(arguments: &[&str]) -> Result<()> {
 }
 
 fn coverage() -> Result<()> {
-    run(&mut rig::coverage(NATIVE, &drivers::image(NATIVE, "irqlog"))?)
+    let mut coverage = rig::coverage(NATIVE, &drivers::image(NATIVE, "irqlog"))?;
+    rig::run_with_dump(NATIVE, "coverage", &mut coverage)
 }

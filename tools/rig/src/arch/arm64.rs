@@ -16,6 +16,11 @@ pub fn pc(context: &libc::ucontext_t) -> usize {
     context.uc_mcontext.pc as usize
 }
 
+/// Whether the access that faulted was a write: not known, since libc does not show the syndrome register.
+pub const fn is_write(_: &libc::ucontext_t) -> bool {
+    false
+}
+
 /// Where it goes on.
 pub fn set_pc(context: &mut libc::ucontext_t, pc: usize) {
     context.uc_mcontext.pc = pc as u64;

@@ -17,8 +17,8 @@ use arm64 as this;
 use x64 as this;
 
 pub use this::{
-    BREAKPOINT, MACHINE, NAME, THUNK_SIZE, code_written, is_behind_call, pc, pc_of_breakpoint, set_pc, step_through,
-    stepped, thunk,
+    BREAKPOINT, MACHINE, NAME, THUNK_SIZE, code_written, is_behind_call, is_write, pc, pc_of_breakpoint, set_pc,
+    step_through, stepped, thunk,
 };
 
 /// Where a thread of a driver entered an import: what the thunk notes, so that a report can name who called.

@@ -20,6 +20,11 @@ pub fn pc(context: &libc::ucontext_t) -> usize {
     context.uc_mcontext.gregs[RIP] as usize
 }
 
+/// Whether the access that faulted was a write: bit 1 of a page fault's error code (Intel SDM, volume 3, 4.7).
+pub fn is_write(context: &libc::ucontext_t) -> bool {
+    context.uc_mcontext.gregs[libc::REG_ERR as usize] & 2 != 0
+}
+
 /// Where it goes on.
 pub fn set_pc(context: &mut libc::ucontext_t, pc: usize) {
     context.uc_mcontext.gregs[RIP] = pc as i64;

@@ -5,7 +5,7 @@
 //! HIGH_LEVEL, in the order in which Windows does as far as that is known: those for a small dump's memory, those for
 //! secondary data in a first pass for the sizes, and again for the data ("Writing a Bug Check Reason Callback Routine").
 //!
-//! A bug check that no scenario has asked for ends the run. One that was asked for ([`expect`]) goes to the scenario, on
+//! A bug check that no scenario has asked for ends the run, and leaves a [`dump`](super::dump). One that was asked for ([`expect`]) goes to the scenario, on
 //! the crashed processor; it may fork, and try what a dump of each kind gets out of the same frozen moment.
 
 use std::{
@@ -14,7 +14,7 @@ use std::{
         Mutex, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use irqlog_makedump::Block;
@@ -33,6 +33,8 @@ use super::{
     wait::PATIENCE,
 };
 use crate::{mutex::lock, planted};
+
+pub use super::report::BugCheckData;
 
 /// `State` of a record: `BufferEmpty` and `BufferInserted` of KBUGCHECK_BUFFER_DUMP_STATE.
 const EMPTY: u8 = 0;
@@ -53,15 +55,6 @@ static EXPECTED: OnceLock<Then> = OnceLock::new();
 /// What happens at a bug check that is meant.
 type Then = Box<dyn Fn(&BugCheckData) + Send + Sync>;
 
-/// Code and parameters of a bug check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BugCheckData {
-    /// Its code.
-    pub code: u32,
-    /// Its parameters.
-    pub parameters: [usize; 4],
-}
-
 /// From now on a bug check is meant: `then` gets it on the crashed processor, and the run ends with success when it
 /// returns.
 pub fn expect(then: impl Fn(&BugCheckData) + Send + Sync + 'static) {
@@ -77,20 +70,30 @@ pub fn registered() -> usize {
 pub fn crash(bug_check: BugCheckData) -> ! {
     let BugCheckData { code, parameters: [a, b, c, d] } = bug_check;
     let Some(then) = EXPECTED.get() else {
-        report::broken(&format!("bug check {code:#x} ({a:#x}, {b:#x}, {c:#x}, {d:#x})"))
+        report::crashed(&format!("bug check {code:#x} ({a:#x}, {b:#x}, {c:#x}, {d:#x})"), None, &bug_check)
     };
     if CRASHING.swap(true, Ordering::SeqCst) {
         // Another processor was first.
         freeze::for_ever();
     }
-    freeze_others();
+    if !freeze_others(PATIENCE) {
+        report::broken("the other processors do not freeze");
+    }
     then(&bug_check);
     std::process::exit(0)
 }
 
-/// Freezes every processor that somebody holds, but the current one, and lets nothing in here any more.
-fn freeze_others() {
-    let Some(thread) = current() else { return };
+/// A driver has faulted: the crash that Windows would make of it, if a scenario asks for one.
+pub fn crash_by_fault(bug_check: &BugCheckData) {
+    if EXPECTED.get().is_some() {
+        crash(*bug_check);
+    }
+}
+
+/// Freezes every processor that somebody holds, but the current one, and lets nothing in here any more. False if some do
+/// not freeze in time.
+pub fn freeze_others(patience: Duration) -> bool {
+    let Some(thread) = current() else { return true };
     let own = thread.processor_index();
     thread.processor().irql.store(HIGH_LEVEL, Ordering::SeqCst);
     thread.processor().in_nmi.store(true, Ordering::SeqCst);
@@ -100,14 +103,14 @@ fn freeze_others() {
     loop {
         let running = others.iter().filter(|&&index| machine().processors[index].is_held()).count();
         if running <= freeze::count() {
-            return;
+            return true;
         }
         for &index in &others {
             raise(index, FREEZE);
         }
         std::thread::yield_now();
-        if since.elapsed() > PATIENCE {
-            report::broken("the other processors do not freeze");
+        if since.elapsed() > patience {
+            return false;
         }
     }
 }

@@ -12,6 +12,7 @@
 //! | [`wait`] | waiting, while the machine goes on |
 //! | [`import`] | what every routine does first and last; how a module registers its routines |
 //! | [`irql`], [`spinlock`], [`processor`], [`dpc`], [`ipi`], [`nmi`], [`bugcheck`], [`debug`], [`time`], [`pool`], [`ps`], [`registry`], [`irp`], [`io`] | the routines |
+//! | [`dump`] | crash dumps, and what a run that ends badly leaves |
 //! | [`exports`] | the list of all routines |
 //! | [`boot`] | starting the machine |
 //!
@@ -22,6 +23,7 @@ pub mod boot;
 pub mod bugcheck;
 pub mod debug;
 pub mod dpc;
+pub mod dump;
 pub mod exports;
 pub mod freeze;
 pub mod heap;

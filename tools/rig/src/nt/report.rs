@@ -1,17 +1,45 @@
 //! A broken rule: what is said about it, and the end of the run.
 //!
-//! The process ends with [`EXIT_BROKEN`], at once and without unwinding: the state after a broken rule is worth nothing.
+//! The process ends with [`EXIT_BROKEN`], at once and without unwinding: the state after a broken rule is worth nothing,
+//! but for what was logged before ([`dump`](super::dump)).
 
-use std::{fmt::Write as _, sync::atomic::Ordering};
+use std::{
+    fmt::Write as _,
+    sync::{Mutex, OnceLock, atomic::Ordering},
+};
 
-use super::{heap, machine::current};
+use irqlog_nt::irql::DISPATCH_LEVEL;
+
+use super::{freeze, heap, machine::current};
 use crate::{
     arch::{self, ImportFrame},
     images,
+    mutex::lock,
 };
 
 /// Exit status of a run that broke a rule.
 pub const EXIT_BROKEN: i32 = 70;
+
+/// Code and parameters of a bug check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BugCheckData {
+    /// Its code.
+    pub code: u32,
+    /// Its parameters.
+    pub parameters: [usize; 4],
+}
+
+/// DRIVER_VERIFIER_DETECTED_VIOLATION, with a first parameter that Windows does not use: the rules here are the rig's.
+const VIOLATION: BugCheckData = BugCheckData { code: 0xc4, parameters: [0x1e49_5251, 0, 0, 0] };
+
+/// What is done last with the bug check: it leaves a dump.
+static LAST: OnceLock<fn(&BugCheckData)> = OnceLock::new();
+
+/// Lets a run that ends badly do this last.
+pub fn do_last(last: fn(&BugCheckData)) {
+    // A second one would be the same.
+    let _ = LAST.set(last);
+}
 
 /// A driver broke a rule in the routine that it called last.
 pub fn broken(what: &str) -> ! {
@@ -20,6 +48,19 @@ pub fn broken(what: &str) -> ! {
 
 /// Ends the run. `pc` is where it happened, if that is not the last import.
 pub fn stop(what: &str, pc: Option<usize>) -> ! {
+    crashed(what, pc, &VIOLATION)
+}
+
+/// Ends the run by a bug check.
+pub fn crashed(what: &str, pc: Option<usize>, bug_check: &BugCheckData) -> ! {
+    match first(std::process::id()) {
+        Entry::First => {}
+        // The first one looks at what is frozen here, and ends the process.
+        Entry::OtherThread => freeze::for_ever(),
+        // What ends the run broke a rule itself.
+        // SAFETY: ends the process without running anything of it any more.
+        Entry::SameThread => unsafe { libc::_exit(EXIT_BROKEN) },
+    }
     let mut text = format!("\n*** rule broken: {what}\n");
     if let Some(thread) = current() {
         if thread.holds_processor() {
@@ -41,6 +82,9 @@ pub fn stop(what: &str, pc: Option<usize>) -> ! {
         }
     }
     eprint!("{text}");
+    if let Some(last) = LAST.get() {
+        last(bug_check);
+    }
     // SAFETY: ends the process without running anything of it any more.
     unsafe { libc::_exit(EXIT_BROKEN) }
 }
@@ -48,6 +92,27 @@ pub fn stop(what: &str, pc: Option<usize>) -> ! {
 /// Who called the routine that runs, innermost first, as far as images are concerned.
 pub fn callers() -> Vec<usize> {
     frames(arch::import_frame())
+}
+
+/// Who ends the run.
+enum Entry {
+    First,
+    OtherThread,
+    SameThread,
+}
+
+/// Whether the calling thread is the first of this process to end the run. A child of a process that ends is another one.
+fn first(process: u32) -> Entry {
+    static FIRST: Mutex<(u32, i32)> = Mutex::new((0, 0));
+    // SAFETY: no arguments.
+    let thread = unsafe { libc::gettid() };
+    // Held by nobody for long, and by no thread that is interrupted: this is no code of an image.
+    let mut first = lock(&FIRST);
+    if first.0 != process {
+        *first = (process, thread);
+        return Entry::First;
+    }
+    if first.1 == thread { Entry::SameThread } else { Entry::OtherThread }
 }
 
 /// Who called: the return address if it is in a register, and words on the stack that point behind a call instruction of
@@ -77,15 +142,45 @@ fn is_readable(address: usize) -> bool {
     unsafe { libc::mincore(page, 4096, &raw mut vector) == 0 }
 }
 
-/// A fault: by a driver it breaks a rule, by the rig it is a defect of the rig.
-pub fn fault(signal: i32, pc: usize, address: usize) -> ! {
+/// The bug check that Windows makes of a driver's fault at an address.
+///
+/// A page fault at DISPATCH_LEVEL or above cannot be resolved, and is 0xD1; below, an address without a page is 0x50
+/// ("Bug Check 0xD1", "Bug Check 0x50"). Another exception has no handler here: 0x1E, with its code (ntstatus.h).
+fn bug_check_of(signal: i32, pc: usize, address: usize, is_write: bool) -> BugCheckData {
+    const ILLEGAL_INSTRUCTION: usize = 0xc000_001d;
+    const INTEGER_DIVIDE_BY_ZERO: usize = 0xc000_0094;
+    let irql = current().filter(|thread| thread.holds_processor());
+    let irql = irql.map_or(0, |thread| thread.processor().irql.load(Ordering::Relaxed));
+    let access = usize::from(is_write);
+    match signal {
+        libc::SIGSEGV | libc::SIGBUS if irql >= DISPATCH_LEVEL => {
+            BugCheckData { code: 0xd1, parameters: [address, irql.into(), access, pc] }
+        }
+        // On x64 a write is 2 there.
+        libc::SIGSEGV | libc::SIGBUS => {
+            let access = if arch::NAME == "x64" { access * 2 } else { access };
+            BugCheckData { code: 0x50, parameters: [address, access, pc, 2] }
+        }
+        libc::SIGFPE => BugCheckData { code: 0x1e, parameters: [INTEGER_DIVIDE_BY_ZERO, pc, 0, 0] },
+        _ => BugCheckData { code: 0x1e, parameters: [ILLEGAL_INSTRUCTION, pc, 0, 0] },
+    }
+}
+
+/// A fault: by a driver it is a bug check, by the rig it is a defect of the rig.
+pub fn fault(signal: i32, pc: usize, address: usize, is_write: bool, crash: fn(&BugCheckData)) -> ! {
     // SAFETY: the name of a signal is static.
     let name = unsafe { std::ffi::CStr::from_ptr(libc::strsignal(signal)) }.to_string_lossy().into_owned();
-    let who = if images::is_code(pc) { "a driver" } else { "the rig, or a routine that a driver called," };
+    let is_driver = images::is_code(pc);
+    let who = if is_driver { "a driver" } else { "the rig, or a routine that a driver called," };
+    let bug_check = bug_check_of(signal, pc, address, is_write);
+    if is_driver {
+        crash(&bug_check);
+    }
     // Bug check 0xCE, DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS.
     if let Some(where_it_was) = images::unloaded(pc) {
-        stop(&format!("bug check 0xce: {where_it_was} was called after it was unloaded"), None);
+        let bug_check = BugCheckData { code: 0xce, parameters: [address, 8, pc, 0] };
+        crashed(&format!("bug check 0xce: {where_it_was} was called after it was unloaded"), None, &bug_check);
     }
     let about = heap::describe(address).unwrap_or_else(|| "no memory of the simulated machine".to_owned());
-    stop(&format!("{name}: {who} touched {address:#x}: {about}"), Some(pc))
+    crashed(&format!("{name}: {who} touched {address:#x}: {about}"), Some(pc), &bug_check)
 }

@@ -1,6 +1,7 @@
 //! The process's signal handlers: a driver was interrupted, met a breakpoint, or faulted.
 
 use super::{
+    bugcheck,
     interrupt::deliver,
     machine::{self, current},
     report,
@@ -53,8 +54,8 @@ extern "C" fn on_trap(_: i32, _: *mut libc::siginfo_t, context: *mut libc::ucont
 
 extern "C" fn on_fault(number: i32, info: *mut libc::siginfo_t, context: *mut libc::ucontext_t) {
     // SAFETY: the kernel gives the handler both.
-    let (pc, address) = unsafe { (arch::pc(&*context), (*info).si_addr() as usize) };
-    report::fault(number, pc, address);
+    let (context, address) = unsafe { (&*context, (*info).si_addr() as usize) };
+    report::fault(number, arch::pc(context), address, arch::is_write(context), bugcheck::crash_by_fault);
 }
 
 fn preserving_errno(work: impl FnOnce()) {

@@ -10,9 +10,10 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use irqlog_dump::Origin;
 use irqlog_makedump::{self as dumps, Crashed, DumpVariety};
+use irqlog_nt::irql::DISPATCH_LEVEL;
 use irqlog_reader::{log::Item, log::Log as _, record::Content, saved::SavedLog};
 use irqlog_wire::{
     crash::{GUID_BYTES, PAUSED_BY_CRASH},
@@ -25,11 +26,11 @@ use super::{
     coverage::{Caller, WriteTextFn},
 };
 use crate::{
-    arch, images,
+    images,
     nt::{
         boot::add_processor,
         bugcheck::{self, BugCheckData, DumpSettings},
-        heap,
+        dump, heap,
         interrupt::deliver,
         machine::{current, machine, run_thread},
         registry::{self, RegistryValue},
@@ -43,45 +44,66 @@ pub const ALL: &[Scenario] = &[
         name: "crash-kernel",
         processors: DEFAULT_PROCESSORS,
         about: "a bug check with engine shared, lock kernel: every kind of dump, every room, has what was logged",
-        run: |stage| crash(stage, "shared", "kernel", 0, false),
+        run: |stage| crash(stage, CRASH),
     },
     Scenario {
         name: "crash-os-queued",
         processors: DEFAULT_PROCESSORS,
         about: "the same with lock os-queued",
-        run: |stage| crash(stage, "shared", "os-queued", 0, false),
+        run: |stage| crash(stage, Crash { lock: "os-queued", ..CRASH }),
     },
     Scenario {
         name: "crash-swap",
         processors: DEFAULT_PROCESSORS,
         about: "the same with lock swap",
-        run: |stage| crash(stage, "shared", "swap", 0, false),
+        run: |stage| crash(stage, Crash { lock: "swap", ..CRASH }),
     },
     Scenario {
         name: "crash-queued",
         processors: DEFAULT_PROCESSORS,
         about: "the same with lock queued",
-        run: |stage| crash(stage, "shared", "queued", 0, false),
+        run: |stage| crash(stage, Crash { lock: "queued", ..CRASH }),
     },
     Scenario {
         name: "crash-percpu",
         processors: DEFAULT_PROCESSORS,
         about: "the same with engine percpu",
-        run: |stage| crash(stage, "percpu", "kernel", 0, false),
+        run: |stage| crash(stage, Crash { engine: "percpu", ..CRASH }),
     },
     Scenario {
         name: "crash-one-part",
         processors: DEFAULT_PROCESSORS,
         about: "the same where the multi-part callback cannot be registered",
-        run: |stage| crash(stage, "shared", "kernel", irqlog_nt::KB_CALLBACK_SECONDARY_MULTI_PART_DUMP_DATA, false),
+        run: |stage| crash(stage, Crash { lacks: irqlog_nt::KB_CALLBACK_SECONDARY_MULTI_PART_DUMP_DATA, ..CRASH }),
     },
     Scenario {
         name: "crash-hot-add",
         processors: DEFAULT_PROCESSORS,
         about: "the same with engine percpu and a processor that was added: its piece is in the dump",
-        run: |stage| crash(stage, "percpu", "kernel", 0, true),
+        run: |stage| crash(stage, Crash { engine: "percpu", hot_add: true, ..CRASH }),
+    },
+    Scenario {
+        name: "crash-fault",
+        processors: DEFAULT_PROCESSORS,
+        about: "the same where a driver hands irqlog.sys a bad pointer at DISPATCH_LEVEL: bug check 0xD1 of a fault",
+        run: |stage| crash(stage, Crash { by_fault: true, ..CRASH }),
     },
 ];
+
+/// How the system crashes.
+#[derive(Clone, Copy)]
+struct Crash {
+    engine: &'static str,
+    lock: &'static str,
+    /// The reason of callbacks that cannot be registered; 0 for none.
+    lacks: u32,
+    /// A processor is added before.
+    hot_add: bool,
+    /// By a fault in irqlog.sys, not by KeBugCheckEx.
+    by_fault: bool,
+}
+
+const CRASH: Crash = Crash { engine: "shared", lock: "kernel", lacks: 0, hot_add: false, by_fault: false };
 
 /// What Windows may allow.
 const ROOMS: [u32; 5] = [0, 1 << 10, 4 << 10, 64 << 10, 1 << 28];
@@ -147,7 +169,8 @@ fn log(writer: usize, writers: usize, entries: [WriteTextFn; 2]) {
     }
 }
 
-fn crash(stage: &Stage, engine: &str, lock: &str, lacks: u32, hot_add: bool) -> Result<()> {
+fn crash(stage: &Stage, how: Crash) -> Result<()> {
+    let Crash { engine, lock, lacks, hot_add, by_fault } = how;
     registry::set_parameter("irqlog", "Engine", RegistryValue::Text(engine.to_owned()));
     registry::set_parameter("irqlog", "Lock", RegistryValue::Text(lock.to_owned()));
     registry::set_parameter("irqlog", "RingKiB", RegistryValue::Number(128));
@@ -165,7 +188,7 @@ fn crash(stage: &Stage, engine: &str, lock: &str, lacks: u32, hot_add: bool) -> 
     let writers = machine().active();
     let every = if stage.is_emulated() { DumpVariety::ALL.len() } else { 1 };
     bugcheck::expect(move |bug_check| {
-        if let Err(error) = judge(bug_check, every, writers, lacks != 0, hot_add) {
+        if let Err(error) = judge(bug_check, every, writers, how) {
             eprintln!("error: {error:#}");
             std::process::exit(1);
         }
@@ -173,7 +196,7 @@ fn crash(stage: &Stage, engine: &str, lock: &str, lacks: u32, hot_add: bool) -> 
     for writer in 1..writers {
         std::thread::spawn(move || run_thread(0x3000, 1 << writer, true, |_| log(writer, writers, entries)));
     }
-    run_thread(0x3000, 1, true, |thread| {
+    run_thread(0x3000, 1, true, |thread| -> Result<()> {
         for number in 1..=stage.scaled(CALLS).max(40) {
             while number > slowest(writers) + LEAD {
                 thread.wait(std::thread::yield_now);
@@ -186,6 +209,11 @@ fn crash(stage: &Stage, engine: &str, lock: &str, lacks: u32, hot_add: bool) -> 
         // Under an emulator there are fewer calls than one writer may be ahead of another.
         while slowest(writers) < LEAST {
             thread.wait(std::thread::yield_now);
+        }
+        if by_fault {
+            thread.processor().irql.store(DISPATCH_LEVEL, Ordering::Relaxed);
+            entries[0](Level::Info.0, PARAMETERS[0] as *const u8, 64);
+            bail!("irqlog.sys did not fault");
         }
         bugcheck::crash(BugCheckData { code: CODE, parameters: PARAMETERS });
     })
@@ -205,8 +233,16 @@ fn log_between() {
 /// Tries every room with every kind of dump, each in a child that starts from the crash.
 ///
 /// With `every` above 1, for an emulator, each room meets each `every`th kind only; together the rooms meet all.
-fn judge(bug_check: &BugCheckData, every: usize, writers: usize, is_one_part: bool, hot_add: bool) -> Result<()> {
-    ensure!(*bug_check == BugCheckData { code: CODE, parameters: PARAMETERS }, "{bug_check:?}");
+fn judge(bug_check: &BugCheckData, every: usize, writers: usize, how: Crash) -> Result<()> {
+    let is_right = if how.by_fault {
+        // A read of that address by irqlog.sys, at DISPATCH_LEVEL or inside the log call.
+        let [address, irql, access, pc] = bug_check.parameters;
+        let is_raised = [usize::from(DISPATCH_LEVEL), usize::from(HIGH_LEVEL)].contains(&irql);
+        bug_check.code == CODE && address == PARAMETERS[0] && is_raised && access == 0 && images::is_irqlog(pc)
+    } else {
+        *bug_check == BugCheckData { code: CODE, parameters: PARAMETERS }
+    };
+    ensure!(is_right, "{bug_check:x?}");
     let mut tried = 0;
     for (turn, room) in ROOMS.into_iter().enumerate() {
         for kind in DumpVariety::ALL.into_iter().skip(turn % every).step_by(every) {
@@ -214,7 +250,7 @@ fn judge(bug_check: &BugCheckData, every: usize, writers: usize, is_one_part: bo
             let child = unsafe { libc::fork() };
             ensure!(child >= 0, "fork: {}", std::io::Error::last_os_error());
             if child == 0 {
-                let status = match (Trial { room, kind, writers, is_one_part, hot_add }).run(bug_check) {
+                let status = match (Trial { room, kind, writers, how, bug_check: *bug_check }).run() {
                     Ok(()) => 0,
                     Err(error) => {
                         eprintln!("error: {kind:?} with room for {room} bytes: {error:#}");
@@ -241,44 +277,47 @@ struct Trial {
     room: u32,
     kind: DumpVariety,
     writers: usize,
-    is_one_part: bool,
-    hot_add: bool,
+    how: Crash,
+    bug_check: BugCheckData,
 }
 
 impl Trial {
-    fn run(&self, bug_check: &BugCheckData) -> Result<()> {
-        let Self { room, kind, .. } = *self;
+    /// The plain callback gives one part, and is not told which bug check it is.
+    const fn is_one_part(&self) -> bool {
+        self.how.lacks != 0
+    }
+
+    fn run(&self) -> Result<()> {
+        let Self { room, kind, bug_check, .. } = *self;
         let settings = DumpSettings { maximum: room, triage_maximum: room.min(32 << 20), dump_type: kind.dump_type() };
-        let given = bugcheck::call_callbacks(bug_check, settings);
+        let given = bugcheck::call_callbacks(&bug_check, settings);
         ensure!(given.blocks.iter().all(|block| block.guid == GUID_BYTES), "another GUID");
-        ensure!(!self.is_one_part || given.blocks.len() <= 1, "{} blocks", given.blocks.len());
-        let memory = memory()?;
-        let crashed = Crashed {
-            code: bug_check.code,
-            parameters: bug_check.parameters.map(|parameter| parameter as u64),
-            machine: u32::from(arch::MACHINE),
-            processors: machine().active() as u32,
-            levels: 4,
-            memory: &memory,
-            added: &given.memory,
-            blocks: &given.blocks,
-        };
-        // With secondary data, without them, and without the anchor: each way to the log by itself.
-        let dump = dumps::write(kind, &crashed);
-        self.check(&dump, !given.blocks.is_empty(), given.memory.len())?;
+        ensure!(!self.is_one_part() || given.blocks.len() <= 1, "{} blocks", given.blocks.len());
+        dump::with_crash(&bug_check, &given, |crashed| self.try_dumps(crashed))?
+    }
+
+    /// With secondary data, without them, and without the anchor: each way to the log by itself.
+    fn try_dumps(&self, crashed: &Crashed<'_>) -> Result<()> {
+        let Self { kind, .. } = *self;
+        let with_secondary = dumps::write(kind, crashed);
+        self.check_or_keep(&with_secondary, !crashed.blocks.is_empty(), crashed.added.len())?;
         if kind != DumpVariety::Small {
-            let dump = dumps::write(kind, &Crashed { blocks: &[], ..crashed });
-            let (origin, ..) = self.check(&dump, false, 0)?;
+            let without = dumps::write(kind, &Crashed { blocks: &[], ..*crashed });
+            let (origin, ..) = self.check_or_keep(&without, false, 0)?;
             ensure!(origin == Origin::Anchor, "found by {origin:?}");
             // Without the driver's own memory there is no anchor. Pieces are found through it alone.
-            if !self.hot_add {
+            if !self.how.hot_add {
                 let pool = &heap::contents()[..];
-                let dump = dumps::write(kind, &Crashed { memory: pool, blocks: &[], ..crashed });
-                let (origin, ..) = self.check(&dump, false, 0)?;
+                let without_anchor = dumps::write(kind, &Crashed { memory: pool, blocks: &[], ..*crashed });
+                let (origin, ..) = self.check_or_keep(&without_anchor, false, 0)?;
                 ensure!(origin == Origin::Scan, "found by {origin:?}");
             }
         }
         Ok(())
+    }
+
+    fn check_or_keep(&self, dump: &[u8], has_secondary: bool, added: usize) -> Result<(Origin, usize)> {
+        self.check(dump, has_secondary, added).inspect_err(|_| dump::keep(dump))
     }
 
     /// Reads a dump back and compares it with the notes.
@@ -291,11 +330,12 @@ impl Trial {
             Err(irqlog_dump::find::FindError::NoLog(_)) if may_be_none => return Ok((Origin::Secondary, 0)),
             result => result?,
         };
-        ensure!((header.code, header.parameters) == (CODE, PARAMETERS.map(|parameter| parameter as u64)));
+        let parameters = self.bug_check.parameters.map(|parameter| parameter as u64);
+        ensure!((header.code, header.parameters) == (self.bug_check.code, parameters));
         let mut saved = SavedLog::open(std::io::Cursor::new(&log.image[..]))?;
         let image = saved.tables().header;
         ensure!(image.crashed.get() == 1, "the header does not say that the system has crashed");
-        if !self.is_one_part {
+        if !self.is_one_part() {
             ensure!(image.crash_code.get() == u64::from(CODE), "code {:#x}", image.crash_code.get());
         }
         ensure!(image.crash_processor.get() == 0);
@@ -349,12 +389,4 @@ impl Trial {
         }
         Ok(())
     }
-}
-
-/// The memory of the drivers: their images and their pool.
-fn memory() -> Result<Vec<(usize, Vec<u8>)>> {
-    let image = images::find("irqlog.sys").context("irqlog.sys is loaded")?;
-    // SAFETY: the image is mapped, readable, and nobody runs in it.
-    let bytes = unsafe { std::slice::from_raw_parts(image.base() as *const u8, image.size()) }.to_vec();
-    Ok(std::iter::once((image.base(), bytes)).chain(heap::contents()).collect())
 }

@@ -549,6 +549,18 @@ fn break_rule(rule: FrameworkRule, what: &str, misdeed: impl FnOnce()) -> Result
     Ok(())
 }
 
+/// Binds once more, and gives what calls a function that the small KMDF does not have: a bug check 0x10D.
+///
+/// # Errors
+/// If WDFLDR.sys is not loaded, or does not bind.
+pub fn missing_function() -> Result<impl Fn()> {
+    let image = images::find("WDFLDR.sys").context("WDFLDR.sys is loaded")?;
+    let framework = Framework::bind(image.export("WdfVersionBind").context("WdfVersionBind")?)?;
+    Ok(move || {
+        framework.call("WdfChildListCreate", &[]);
+    })
+}
+
 fn refusal(stage: &Stage) -> Result<()> {
     as_process(|| {
         let framework = Framework::bind(Framework::load(stage)?)?;

@@ -11,7 +11,7 @@ use irqlog_wire::{bugcheck::LOCK_VIOLATION, irql::DIRQL_MIN};
 use super::{DEFAULT_PROCESSORS, Scenario, Stage, as_process, stop_last};
 use crate::{
     nt::{
-        exports, interrupt,
+        dump, exports, interrupt,
         io::{ControlCall, File, Requestor},
         machine::{raise, run_thread},
         report::EXIT_BROKEN,
@@ -69,7 +69,9 @@ fn checked_locks(stage: &Stage) -> Result<()> {
             thread.affinity.set(1);
             thread.wait(|| ());
             for (misuse, kind, owner, current) in VERDICTS {
+                let left = std::env::temp_dir().join(format!("irqlog-rig-{}.dmp", std::process::id()));
                 let (status, said) = in_child(|| {
+                    dump::leave_at(&left);
                     ask(&file, MISUSE, &[misuse as u64, queued]);
                 })?;
                 let verdict =
@@ -78,6 +80,11 @@ fn checked_locks(stage: &Stage) -> Result<()> {
                     status == EXIT_BROKEN && said.contains(&verdict),
                     "{misuse:?} of lock {queued}: exit status {status}, wanted {verdict}, got {said}"
                 );
+                let bytes = std::fs::read(&left).with_context(|| format!("no dump was left: {said}"))?;
+                std::fs::remove_file(&left)?;
+                let (header, _) = irqlog_dump::find(&bytes, |_, _| {})?;
+                let parameters = [kind.into(), address, owner, current];
+                ensure!((header.code, header.parameters) == (LOCK_VIOLATION, parameters), "the dump says {header:x?}");
             }
         }
         file.cleanup();

@@ -6,6 +6,7 @@ mod crashes;
 mod framework;
 mod guards;
 mod interrupts;
+mod left_dumps;
 mod order;
 mod providers;
 mod rules;
@@ -123,6 +124,7 @@ pub const ALL: &[&[Scenario]] = &[
     serving::ALL,
     storm::ALL,
     crashes::ALL,
+    left_dumps::ALL,
 ];
 
 fn find(name: &str) -> Result<&'static Scenario> {
