@@ -8,7 +8,8 @@
 //! - `exports`: the exports of `irqlog` built with the defect, read back by readers that are not ours, in no world;
 //! - `verify-sys`, which only looks at the image;
 //! - a scenario of the list;
-//! - `soak`, a long storm, `coverage`, an NMI at every instruction, and `stress`, ring and recorder as libraries.
+//! - `soak`, a long storm, `coverage`, an NMI at every instruction, `crash-path`, a crash at many of them, and `stress`,
+//!   ring and recorder as libraries.
 
 use std::{
     fs,
@@ -187,9 +188,13 @@ fn try_it(fault: &Fault, world: World) -> Result<Option<Seen>> {
                 imagecheck::verify(world.arch(), &image)?;
                 limited(&rig::coverage(world.arch(), &image)?)?
             }
+            "crash-path" if world.is_native_rig() => {
+                imagecheck::verify(world.arch(), &image)?;
+                limited(&rig::crash_path_of(world.arch(), &image, 11)?)?
+            }
             // It has no world, and is run once, where the host's own rig is.
             "stress" if world.is_native_rig() => limited(&stress(&image)?)?,
-            "coverage" | "stress" => continue,
+            "coverage" | "crash-path" | "stress" => continue,
             name => world.run_with(&image, name)?,
         };
         if let Verdict::Failed(said) = verdict {

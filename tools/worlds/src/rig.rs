@@ -69,6 +69,25 @@ pub fn coverage(arch: Arch, image: &Path) -> Result<Command> {
     Ok(rig)
 }
 
+/// Crashes at each `every`th instruction of the built image's record path.
+///
+/// # Errors
+/// If a dump is not as it should be.
+pub fn crash_path(arch: Arch, every: usize) -> Result<()> {
+    run_with_dump(arch, "crash-path", &mut crash_path_of(arch, &drivers::image(arch, "irqlog"), every)?)
+}
+
+/// The rig that crashes at each `every`th instruction of an image's record path.
+///
+/// # Errors
+/// If the emulator that it needs cannot be installed.
+pub fn crash_path_of(arch: Arch, image: &Path, every: usize) -> Result<Command> {
+    let mut rig = command_with(arch, image.parent().context("an image has a folder")?, Signals::AnyBlock)?;
+    rig.args(["--processors", "1", "crash-path", "--every", &every.to_string()]);
+    rig.arg("--record-path").arg(image.with_extension("record-path.json"));
+    Ok(rig)
+}
+
 fn command_with(arch: Arch, images: &Path, signals: Signals) -> Result<Command> {
     let mut rig = if arch == NATIVE {
         Command::new(program("irqlog-rig"))

@@ -48,11 +48,14 @@ pub fn run(worlds: &[World], names: &[String]) -> Result<()> {
     if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join("; ")) }
 }
 
-/// The last line that a failed scenario said: programs say last why they end.
+/// The line in which a failed scenario said why: the rule that a driver broke, or else the last one, since programs say
+/// last why they end.
 ///
 /// A summary repeats it, because CI may keep only the end of a long output.
 fn reason(said: &str) -> &str {
-    said.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it said nothing")
+    let mut lines = said.lines().rev().map(str::trim).filter(|line| !line.is_empty());
+    let last = lines.clone().next().unwrap_or("it said nothing");
+    lines.find(|line| line.starts_with("*** rule broken")).unwrap_or(last)
 }
 
 /// The names of all scenarios.
@@ -75,7 +78,8 @@ mod tests {
     use super::reason;
 
     #[test]
-    fn the_reason_is_the_last_line_that_says_something() {
+    fn the_reason_is_the_broken_rule_or_the_last_line() {
+        assert_eq!(reason("*** rule broken: x\n    backtrace\n    dump: y\n"), "*** rule broken: x");
         assert_eq!(reason("starting\nerror: no record\n\n  \n"), "error: no record");
         assert_eq!(reason("\n"), "it said nothing");
     }

@@ -27,6 +27,12 @@ pub enum Tier {
     Faults,
     /// An NMI and an interrupt at every instruction of the record path for ARM64
     CoverageArm64,
+    /// A crash at every instruction of the record path, whose dump is read back
+    CrashPath,
+    /// The same for ARM64, at every 23rd instruction
+    CrashPathArm64,
+    /// The log found in a dump of 16 GiB: speed and memory
+    BigDump,
     /// The storm for ARM64; the emulator makes it shorter
     StormArm64,
     /// Packages from two clones, which have to be the same
@@ -97,6 +103,21 @@ fn run_tier(tier: Tier, parameters: &SoakOptions) -> Result<()> {
             rig::prepare(Arch::Arm64)?;
             imagecheck::run(&[Arch::Arm64])?;
             shell::run(&mut rig::coverage(Arch::Arm64, &drivers::image(Arch::Arm64, "irqlog"))?)
+        }),
+        Tier::CrashPath => timed("a crash at every instruction of the record path", || {
+            rig::prepare(NATIVE)?;
+            imagecheck::run(&[NATIVE])?;
+            rig::crash_path(NATIVE, 1)
+        }),
+        Tier::CrashPathArm64 => timed("a crash at every 23rd instruction of the record path for ARM64", || {
+            rig::prepare(Arch::Arm64)?;
+            imagecheck::run(&[Arch::Arm64])?;
+            rig::crash_path(Arch::Arm64, 23)
+        }),
+        Tier::BigDump => timed("the log in a dump of 16 GiB", || {
+            let mut cargo = Command::new("cargo");
+            cargo.current_dir(root()).args(["test", "--locked", "--release", "-p", "irqlog-cli", "--test", "big_dump"]);
+            shell::run(cargo.args(["--", "--ignored", "--nocapture"]))
         }),
         Tier::StormArm64 => timed("a storm for ARM64, divided by the emulator's scale", || {
             rig::prepare(Arch::Arm64)?;

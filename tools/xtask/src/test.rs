@@ -54,11 +54,16 @@ const STEPS: &[Step] = &[
     Step { name: "scenarios-rig-x64", slow: false, run: || scenarios_in(World::RigX64) },
     Step { name: "scenarios-rig-arm64", slow: true, run: || scenarios_in(World::RigArm64) },
     Step { name: "record-path-coverage", slow: false, run: coverage },
+    Step { name: "record-path-crashes", slow: false, run: || rig::crash_path(NATIVE, CRASH_EVERY) },
     Step { name: "checked-driver", slow: true, run: checked_driver },
     Step { name: "events-end-to-end", slow: false, run: events::run },
     Step { name: "exports", slow: true, run: exports::run },
     Step { name: "scenarios-wine", slow: true, run: || scenarios_in(World::Wine) },
 ];
+
+/// Each such instruction of the record path meets a crash here; `soak` takes all of them. A prime, so that the rounds and
+/// the kinds of dump do not meet the same ones again.
+const CRASH_EVERY: usize = 61;
 
 /// The scenarios of a world. Where the machine cannot have it that is said, and no failure; in CI it is one.
 fn scenarios_in(world: World) -> Result<()> {

@@ -30,7 +30,7 @@ use irqlog_wire::{
 use zerocopy::IntoBytes;
 
 use super::{
-    Stage, as_process,
+    Stage, as_process, crash_path,
     providers::connect,
     seen::{CUT, InfoAnswer, Seen, info},
     stop_last,
@@ -52,10 +52,13 @@ use crate::{
 
 /// What comes at the breakpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Coming {
+pub enum Coming {
+    /// An NMI.
     Nmi,
     /// Of the highest device level.
     Interrupt,
+    /// The end of the system, in a child.
+    Crash,
 }
 
 /// The planted breakpoint.
@@ -67,6 +70,28 @@ struct Planted {
     coming: Coming,
 }
 
+/// Plants the breakpoint at an instruction of an image; [`take_back`] has to follow.
+///
+/// # Errors
+/// If the image cannot be written.
+pub fn plant(image: &Arc<LoadedImage>, address: usize, coming: Coming) -> Result<()> {
+    // Before the breakpoint is there nobody looks at this.
+    let mut planted = lock(&PLANTED);
+    let bytes = image.patch(address, BREAKPOINT)?;
+    *planted = Some(Planted { image: Arc::clone(image), address, bytes, coming });
+    Ok(())
+}
+
+/// Takes the breakpoint back if it was not met. Whether it was met.
+///
+/// # Errors
+/// If the image cannot be written.
+pub fn take_back() -> Result<bool> {
+    let Some(planted) = lock(&PLANTED).take() else { return Ok(true) };
+    planted.image.patch(planted.address, planted.bytes)?;
+    Ok(false)
+}
+
 static PLANTED: Mutex<Option<Planted>> = Mutex::new(None);
 /// Interrupts that could not be taken at the breakpoint, because of the IRQL.
 static HELD_BACK: AtomicUsize = AtomicUsize::new(0);
@@ -74,7 +99,7 @@ static HELD_BACK: AtomicUsize = AtomicUsize::new(0);
 const INTERRUPT: u32 = 1 << irqlog_nt::irql::DIRQL_MAX;
 
 /// The breakpoint was met: it goes, and something comes.
-fn met(pc: usize) {
+pub fn met(pc: usize) {
     let Some(planted) = lock(&PLANTED).take_if(|planted| planted.address == pc) else {
         crate::nt::report::stop("a breakpoint that was not planted", Some(pc));
     };
@@ -82,7 +107,11 @@ fn met(pc: usize) {
         crate::nt::report::broken(&format!("{error:#}"));
     }
     let Some(thread) = current() else { return };
-    let bits = if planted.coming == Coming::Nmi { NMI } else { INTERRUPT };
+    let bits = match planted.coming {
+        Coming::Nmi => NMI,
+        Coming::Interrupt => INTERRUPT,
+        Coming::Crash => return crash_path::crash_here(),
+    };
     thread.processor().pending.fetch_or(bits, Ordering::SeqCst);
     deliver(Some(pc));
     if thread.processor().pending.load(Ordering::SeqCst) & bits != 0 {
@@ -162,8 +191,11 @@ impl Caller {
         let length = text(writer(Context::Thread, 63), self.number, &mut bytes);
         self.number += 1;
         self.called += 1;
+        let written = || crash_path::note(writer(Context::Thread, 63), self.number - 1);
         Self::at(irql, || {
-            (self.text[entry])(Level::Info.0, bytes.as_ptr(), length);
+            if (self.text[entry])(Level::Info.0, bytes.as_ptr(), length) == 0 {
+                written();
+            }
         });
     }
 
@@ -174,6 +206,8 @@ impl Caller {
     }
 
     fn blob(&mut self, entry: usize, irql: u8) {
+        // It may overwrite everything that was noted.
+        crash_path::note_nothing();
         let tag = blob_tag(writer(Context::Raised, 63), self.number * BLOB_EVERY);
         self.number += 1;
         let length = blob_length(tag);
@@ -201,7 +235,9 @@ impl Caller {
         self.called += 1;
         let words = form.call(writer, number, &bytes[..length]);
         Self::at(irql, || {
-            (self.event[entry])(1, Level::Info.0, words.as_ptr(), form.call_words());
+            if (self.event[entry])(1, Level::Info.0, words.as_ptr(), form.call_words()) == 0 {
+                crash_path::note(writer, number);
+            }
         });
     }
 
@@ -224,7 +260,10 @@ impl Caller {
     }
 
     /// Everything that the record path has a branch for.
-    fn work(&mut self) -> Result<()> {
+    ///
+    /// # Errors
+    /// If the driver refuses a request.
+    pub fn work(&mut self) -> Result<()> {
         let nothing = ConfigureRequest::nothing();
         let cut = vec![CUT; 1200];
         for entry in [0, 1] {
@@ -308,6 +347,7 @@ impl Caller {
         }
         self.event(0, 0, EventForm::Text);
         self.event(0, HIGH_LEVEL, EventForm::Numbers);
+        crash_path::note_nothing();
         let clear = ControlCall { code: ioctl::CLEAR, internal: false, input: &[], output: 0 };
         ensure!(self.file.control(clear, &|| false).status == STATUS_SUCCESS, "CLEAR");
         for _ in 0..3 {
@@ -322,7 +362,10 @@ impl Caller {
 }
 
 /// Names and instructions, relative to the image's start.
-fn record_path(list: &Path, image: &LoadedImage) -> Result<BTreeMap<usize, String>> {
+///
+/// # Errors
+/// If the list cannot be read.
+pub fn record_path(list: &Path, image: &LoadedImage) -> Result<BTreeMap<usize, String>> {
     let text = std::fs::read_to_string(list)
         .with_context(|| format!("reading {}; `cargo xtask verify-sys` writes it", list.display()))?;
     let json: serde_json::Value = serde_json::from_str(&text).context("the record path")?;
@@ -375,8 +418,17 @@ pub fn measure(stage: &Stage, engine: &str) -> Result<()> {
 }
 
 /// Engine and lock of each round: between them they use every part of the record path.
-const ROUNDS: [(&str, &str); 5] =
+pub const ROUNDS: [(&str, &str); 5] =
     [("shared", "kernel"), ("shared", "os-queued"), ("shared", "swap"), ("shared", "queued"), ("percpu", "kernel")];
+
+/// Small lanes, which are soon full, and this engine and lock.
+pub fn set_parameters(engine: &str, lock_name: &str) {
+    for (name, value) in [("RingKiB", 16), ("NmiLaneKiB", 4), ("LockBudget", 0)] {
+        registry::set_parameter("irqlog", name, RegistryValue::Number(value));
+    }
+    registry::set_parameter("irqlog", "Engine", RegistryValue::Text(engine.to_owned()));
+    registry::set_parameter("irqlog", "Lock", RegistryValue::Text(lock_name.to_owned()));
+}
 
 /// Covers the whole list.
 ///
@@ -384,15 +436,11 @@ const ROUNDS: [(&str, &str); 5] =
 /// If a record is torn or a call is unaccounted for after some interruption.
 pub fn run(stage: &Stage, list: &Path) -> Result<()> {
     ensure!(machine().active() == 1, "coverage runs with --processors 1");
-    registry::set_parameter("irqlog", "RingKiB", RegistryValue::Number(16));
-    registry::set_parameter("irqlog", "NmiLaneKiB", RegistryValue::Number(4));
-    registry::set_parameter("irqlog", "LockBudget", RegistryValue::Number(0));
     as_process(|| {
         let mut covered = BTreeSet::new();
         let mut path = BTreeMap::new();
         for (engine, lock_name) in ROUNDS {
-            registry::set_parameter("irqlog", "Engine", RegistryValue::Text(engine.to_owned()));
-            registry::set_parameter("irqlog", "Lock", RegistryValue::Text(lock_name.to_owned()));
+            set_parameters(engine, lock_name);
             let reached =
                 round(stage, list, &mut path).with_context(|| format!("engine {engine}, lock {lock_name}"))?;
             println!("engine {engine}, lock {lock_name}: {} instructions interrupted", reached.len());
@@ -420,12 +468,9 @@ fn round(stage: &Stage, list: &Path, names: &mut BTreeMap<usize, String>) -> Res
     at_breakpoint(Some(met));
     for coming in [Coming::Nmi, Coming::Interrupt] {
         for (&address, name) in &path {
-            let bytes = irqlog.image.patch(address, BREAKPOINT)?;
-            *lock(&PLANTED) = Some(Planted { image: Arc::clone(&irqlog.image), address, bytes, coming });
+            plant(&irqlog.image, address, coming)?;
             caller.work()?;
-            if lock(&PLANTED).take().is_some() {
-                irqlog.image.patch(address, bytes)?;
-            } else {
+            if take_back()? {
                 *covered.entry(address).or_insert(0) += 1;
             }
             check(&caller, &counter, called_before, &mut seen, &lanes)

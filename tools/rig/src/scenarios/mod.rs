@@ -2,6 +2,7 @@
 
 mod basic;
 mod coverage;
+mod crash_path;
 mod crashes;
 mod framework;
 mod guards;
@@ -67,6 +68,15 @@ pub enum Command {
         /// The list that `verify-sys` wrote beside the image
         #[arg(long)]
         record_path: PathBuf,
+    },
+    /// Crash at each instruction of the record path, and look for torn records in the dump
+    CrashPath {
+        /// The list that `verify-sys` wrote beside the image
+        #[arg(long)]
+        record_path: PathBuf,
+        /// Crash at each Nth instruction only
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        every: usize,
     },
     /// Count the instructions of irqlog.sys for one record, by stepping through it, and time it; for the benchmark
     Measure {
@@ -214,6 +224,7 @@ pub fn run(stage: &Stage, command: &Command) -> Result<()> {
             serve(stage, socket, *storm)
         }
         Command::Coverage { record_path } => coverage::run(stage, record_path),
+        Command::CrashPath { record_path, every } => crash_path::run(stage, record_path, (*every).max(1)),
         Command::Measure { engine } => coverage::measure(stage, engine),
         Command::Soak { records, engine, lock } => storm::soak(stage, *records, engine, lock),
         Command::List => {

@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use irqlog_nt::STATUS_SUCCESS;
+use irqlog_reader::record::Record;
 use irqlog_storm::{Context, WRITERS, blob_writer, check_event, check_piece, check_text, context};
 use irqlog_wire::{
     image::{DROP_REASONS, ImageHeader, LaneControl, ProcessorControl},
@@ -103,6 +104,17 @@ impl Seen {
             }
         }
         Ok(())
+    }
+
+    /// Looks at a record that came from elsewhere than READ.
+    pub fn take(&mut self, record: &Record) {
+        self.check(&record.header, &record.payload);
+    }
+
+    /// Whether a text or an event of this writer and number was seen.
+    pub fn has(&self, writer: u16, number: u32) -> bool {
+        let word = self.texts.get(usize::from(writer)).and_then(|bits| bits.get(number as usize / 64));
+        word.is_some_and(|word| word & 1 << (number % 64) != 0)
     }
 
     fn check(&mut self, header: &RecordHeader, payload: &[u8]) {
