@@ -9,7 +9,7 @@ use std::{
     process::{Command, Output},
 };
 
-use irqlog_makedump::{Block, Crashed, Kind, write};
+use irqlog_makedump::{Block, Crashed, DumpVariety, write};
 use irqlog_reader::{image::Tables, log::Log as _, log::records, saved::SavedLog};
 use irqlog_wire::{
     crash::GUID_BYTES,
@@ -49,7 +49,7 @@ fn image() -> Vec<u8> {
 }
 
 /// The image in a dump of that kind.
-fn dump(kind: Kind, image: &[u8], blocks: &[Block]) -> Vec<u8> {
+fn dump(kind: DumpVariety, image: &[u8], blocks: &[Block]) -> Vec<u8> {
     let memory = [(0x7f12_3456_7000, image.to_vec())];
     let crashed = Crashed {
         code: CODE,
@@ -89,7 +89,7 @@ fn golden(name: &str, seen: &[u8]) {
 fn a_crash_is_shown_as_stored() {
     let image = image();
     let secondary = [Block { guid: GUID_BYTES, bytes: image.clone() }];
-    for (name, kind, blocks) in [("small", Kind::Small, &secondary[..]), ("complete", Kind::Full, &[])] {
+    for (name, kind, blocks) in [("small", DumpVariety::Small, &secondary[..]), ("complete", DumpVariety::Full, &[])] {
         let path = file(&format!("crash-{name}.dmp"), &dump(kind, &image, blocks));
         let path = path.to_str().unwrap();
         for (view, arguments) in [("text", &[][..]), ("json", &["--json", "--last", "3", "--each", "1"])] {
@@ -103,7 +103,7 @@ fn a_crash_is_shown_as_stored() {
 /// A log that was saved out of a dump is still that of a crash, and one that was saved from a running system is not.
 #[test]
 fn a_saved_log_shows_its_crash() {
-    let dump = file("crash-to-save.dmp", &dump(Kind::Full, &image(), &[]));
+    let dump = file("crash-to-save.dmp", &dump(DumpVariety::Full, &image(), &[]));
     let saved = dump.with_extension("irqlog");
     let _ = fs::remove_file(&saved);
     let (dump, saved) = (dump.to_str().unwrap(), saved.to_str().unwrap());
@@ -125,7 +125,7 @@ fn a_saved_log_shows_its_crash() {
 #[test]
 fn a_dump_without_callbacks_shows_its_bug_check() {
     let image = fs::read(testdata().join("images/format-1.1.irqlog")).unwrap();
-    let path = file("crash-no-callback.dmp", &dump(Kind::Kernel, &image, &[]));
+    let path = file("crash-no-callback.dmp", &dump(DumpVariety::Kernel, &image, &[]));
     let text = String::from_utf8(irqlog(&["crash", path.to_str().unwrap()]).stdout).unwrap();
     assert!(text.starts_with("bug check 0xd1: DRIVER_IRQL_NOT_LESS_OR_EQUAL\n"), "{text}");
     assert!(text.contains("no bug-check callback of irqlog.sys was called"), "{text}");
@@ -141,7 +141,7 @@ fn a_damaged_image_shows_what_is_there() {
     header.crash_processor.set(u64::MAX);
     header.crash_tick.set(0);
     header.tick_frequency.set(0);
-    let path = file("crash-damaged.dmp", &dump(Kind::Full, &image, &[]));
+    let path = file("crash-damaged.dmp", &dump(DumpVariety::Full, &image, &[]));
     let output = irqlog(&["crash", path.to_str().unwrap()]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
