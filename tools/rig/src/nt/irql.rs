@@ -2,11 +2,11 @@
 
 use std::sync::atomic::Ordering;
 
-use irqlog_nt::irql::HIGH_LEVEL;
+use irqlog_nt::irql::{DISPATCH_LEVEL, HIGH_LEVEL};
 
 use super::{
     import::routines,
-    machine::{set_irql, thread},
+    machine::{machine, set_irql, thread},
     report, validator,
 };
 
@@ -28,6 +28,9 @@ routines! {
         let old = thread().processor().irql.load(Ordering::Relaxed);
         if new < old || new > HIGH_LEVEL {
             report::broken(&format!("KfRaiseIrql from {old} to {new}: it only raises"));
+        }
+        if old < DISPATCH_LEVEL {
+            machine().statistics.raises_of_threads.fetch_add(1, Ordering::Relaxed);
         }
         set_irql(new)
     }

@@ -143,6 +143,8 @@ pub struct Statistics {
     pub ipis: AtomicU64,
     /// Threads that went on on another processor than before.
     pub moves: AtomicU64,
+    /// Raises from below DISPATCH_LEVEL: threads that get on.
+    pub raises_of_threads: AtomicU64,
 }
 
 /// Which processors nobody holds.
@@ -208,6 +210,8 @@ pub struct Thread {
     processor: Cell<Option<usize>>,
     /// Processors it may run on.
     pub affinity: Cell<u64>,
+    /// Reads of the clock since its IRQL changed: many, if it waits in an image for something with a deadline.
+    pub clock_reads: Cell<u32>,
     host: i32,
 }
 
@@ -228,7 +232,9 @@ pub fn thread() -> &'static Thread {
 
 /// Sets the IRQL of the current processor, and gives the one before.
 pub fn set_irql(new: u8) -> u8 {
-    thread().processor().irql.swap(new, Ordering::Relaxed)
+    let thread = thread();
+    thread.clock_reads.set(0);
+    thread.processor().irql.swap(new, Ordering::Relaxed)
 }
 
 impl Thread {
@@ -383,6 +389,7 @@ pub fn run_thread<T>(process: u32, affinity: u64, hold: bool, work: impl FnOnce(
         process: if process == 0 { 4 } else { process },
         processor: Cell::new(None),
         affinity: Cell::new(if affinity == 0 { all } else { affinity & all }),
+        clock_reads: Cell::new(0),
         host,
     };
     let stack = signal::AlternateStack::install();

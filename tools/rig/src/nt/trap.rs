@@ -1,12 +1,10 @@
 //! The process's signal handlers: a driver was interrupted, met a breakpoint, or faulted.
 
-use super::{
-    bugcheck,
-    interrupt::deliver,
-    machine::{self, current},
-    report,
-    signal::SIGNAL,
-};
+use std::sync::atomic::Ordering;
+
+use irqlog_nt::irql::HIGH_LEVEL;
+
+use super::{bugcheck, interrupt::deliver, machine::current, report, signal::SIGNAL};
 use crate::{arch, images, planted};
 
 type Handler = extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::ucontext_t);
@@ -33,8 +31,18 @@ pub fn install_handlers() {
 extern "C" fn on_signal(_: i32, _: *mut libc::siginfo_t, context: *mut libc::ucontext_t) {
     // SAFETY: the kernel gives the handler the interrupted context.
     let pc = arch::pc(unsafe { &*context });
-    if current().is_some_and(machine::Thread::holds_processor) && images::is_code(pc) {
-        preserving_errno(|| deliver(Some(pc)));
+    if let Some(thread) = current()
+        && thread.holds_processor()
+        && images::is_code(pc)
+    {
+        preserving_errno(|| {
+            deliver(Some(pc));
+            // At HIGH_LEVEL it writes a record, which soon ends, or it waits in the image for another processor, perhaps
+            // one whose host thread cannot run because this one does. The loop has nothing that the rig could see.
+            if thread.processor().irql.load(Ordering::Relaxed) == HIGH_LEVEL {
+                std::thread::yield_now();
+            }
+        });
     }
 }
 

@@ -35,14 +35,15 @@ use crate::{
     nt::{
         boot::add_processor,
         io::{ControlCall, File, Requestor},
-        machine::{NMI, PREEMPT, machine, raise},
+        machine::{NMI, PREEMPT, kick, machine, raise},
         registry::{self, RegistryValue},
     },
     service::Driver,
 };
 
 /// A queue lock hands the lock to one certain thread: with more simulated processors than the host has, every hand-over
-/// waits for the host to run that thread, and those who wait for their turn keep it from running.
+/// waits for the host to run that thread, and those who wait for their turn keep it from running. [`soak`] makes the
+/// waiters give way; here they wait as they do on Windows.
 const TWO: usize = 2;
 
 /// The scenarios of this module.
@@ -100,6 +101,7 @@ pub const ALL: &[Scenario] = &[
 /// Where processors come from while everyone logs.
 fn hot_add(stage: &Stage, engine: &str) -> Result<()> {
     registry::set_parameter("irqlog", "Engine", RegistryValue::Text(engine.to_owned()));
+    set_budget(NOBODY_GIVES_UP);
     let before = machine().active();
     let result = storm_with(stage, 200_000, || {
         for _ in 0..2 {
@@ -119,9 +121,17 @@ fn hot_add(stage: &Stage, engine: &str) -> Result<()> {
     Ok(())
 }
 
+/// The host may take its threads away for longer than any budget.
+const NOBODY_GIVES_UP: u32 = 0;
+
+/// Sets how long a waiter waits for a lock of irqlog's own, in microseconds of the virtual clock.
+fn set_budget(budget: u32) {
+    registry::set_parameter("irqlog", "LockBudget", RegistryValue::Number(budget));
+}
+
 fn short(stage: &Stage, engine: &str, lock: &str, policy: &str) -> Result<()> {
     registry::set_parameter("irqlog", "Lock", RegistryValue::Text(lock.to_owned()));
-    registry::set_parameter("irqlog", "LockBudget", RegistryValue::Number(0));
+    set_budget(NOBODY_GIVES_UP);
     registry::set_parameter("irqlog", "Engine", RegistryValue::Text(engine.to_owned()));
     registry::set_parameter("irqlog", "Policy", RegistryValue::Text(policy.to_owned()));
     // Where interrupts hit is chance: again until enough have hit irqlog.sys itself, within reason.
@@ -143,6 +153,9 @@ fn short(stage: &Stage, engine: &str, lock: &str, policy: &str) -> Result<()> {
 pub fn soak(stage: &Stage, records: u64, engine: &str, lock: &str) -> Result<()> {
     registry::set_parameter("irqlog", "Engine", RegistryValue::Text(engine.to_owned()));
     registry::set_parameter("irqlog", "Lock", RegistryValue::Text(lock.to_owned()));
+    // Waiters of `queued` never give up, unless the driver is a checked one. With a budget they read the clock while they
+    // wait. That the rig sees, and lets the host run somebody else: perhaps the one whose turn it is.
+    set_budget(if lock == "queued" { 1_000_000 } else { NOBODY_GIVES_UP });
     let result = storm(stage, records)?;
     println!("calls by context: {:?}", CONTEXTS.iter().zip(result.by_context).collect::<Vec<_>>());
     println!("{}", result.to_json());
@@ -260,10 +273,26 @@ pub fn read_counts(file: &File) -> Result<[u64; counts::WORDS]> {
     Ok(words)
 }
 
+/// Raises that threads make, at least, between two bunches of interrupts. Interrupts log too, and come before threads: if
+/// they always came faster than the lock goes round, no thread would ever get on.
+const RAISES_BETWEEN: u64 = 8;
+
 /// Raises interrupts of all device levels, NMIs and thread switches on all processors, at random.
 fn interrupt(stop: &AtomicBool) {
+    let raises = || machine().statistics.raises_of_threads.load(Ordering::Relaxed);
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let (mut enough, mut looks) = (0, 0_u32);
     while !stop.load(Ordering::Relaxed) {
+        if raises() < enough {
+            looks += 1;
+            if looks.is_multiple_of(8) {
+                // Waiters may wait in the image: at a signal they let whoever waits for the host run first.
+                (0..machine().active()).for_each(kick);
+            }
+            std::thread::sleep(Duration::from_micros(5));
+            continue;
+        }
+        enough = raises() + RAISES_BETWEEN;
         for _ in 0..24 {
             state ^= state << 13;
             state ^= state >> 7;
@@ -285,7 +314,7 @@ fn quiesce() -> Result<()> {
         let is_quiet = machine().processors.iter().enumerate().all(|(index, processor)| {
             let pending = processor.pending.load(Ordering::SeqCst);
             if pending != 0 {
-                crate::nt::machine::kick(index);
+                kick(index);
             }
             // A routine that still runs has logged perhaps, and not counted that yet.
             let is_running = processor.in_nmi.load(Ordering::SeqCst) || processor.irql.load(Ordering::SeqCst) != 0;
@@ -350,8 +379,6 @@ fn storm(stage: &Stage, calls: u64) -> Result<StormTotals> {
 
 /// Does something in the middle of a storm.
 fn storm_with(stage: &Stage, calls: u64, meanwhile: impl FnOnce() -> Result<()>) -> Result<StormTotals> {
-    // Nobody gives up here: the host may take its threads away for longer than any budget.
-    registry::set_parameter("irqlog", "LockBudget", RegistryValue::Number(0));
     // A small ring is lapped often.
     registry::set_parameter("irqlog", "RingKiB", RegistryValue::Number(64));
     registry::set_parameter("irqlog", "NmiLaneKiB", RegistryValue::Number(4));
