@@ -340,7 +340,8 @@ fn seconds(text: &str) -> Result<f64, String> {
         return Ok(seconds);
     }
     let with_unit = UNITS.iter().find_map(|(unit, factor)| Some(finite(text.strip_suffix(unit)?)? * factor));
-    Err(match with_unit {
+    // A number with a unit may be more seconds than a number holds.
+    Err(match with_unit.filter(|seconds| seconds.is_finite()) {
         Some(seconds) => format!("it is a number of seconds after the driver's start, without a unit: write {seconds}"),
         None => "it is a number of seconds after the driver's start, such as 90 or 0.5".to_owned(),
     })
