@@ -11,7 +11,9 @@ use irqlog_reader::{
     saved::SavedLog,
     shown::{
         Show,
+        providers::{ShownProvider, ShownSite},
         record::{ShownLoss, ShownRecord},
+        recorder::{Info, ShownRecorder, Stats},
     },
     sites::SiteTable,
     text,
@@ -24,7 +26,7 @@ use irqlog_wire::{
 };
 use zerocopy::{FromZeros, IntoBytes};
 
-use crate::text::shown;
+use crate::{json, text::shown};
 
 /// Reads a file and shows all that is in it.
 ///
@@ -49,9 +51,13 @@ pub fn bytes(file: &[u8]) {
     }
     let tables = log.tables();
     let _ = tables.drops();
+    lines(&Info(ShownRecorder::new(tables)));
+    lines(&Stats(ShownRecorder::new(tables)));
     for provider in tables.sites.providers() {
-        shown(&provider.name.to_string());
-        let _ = tables.sites.sites_of(provider).count();
+        lines(&ShownProvider::new(provider, 1));
+        for (id, site) in tables.sites.sites_of(provider) {
+            lines(&ShownSite::new(provider, id, &site, 1));
+        }
     }
 }
 
@@ -76,21 +82,29 @@ pub fn saved(log: &mut impl Log) {
 /// Shows a record or a loss.
 ///
 /// # Panics
-/// If the line holds what a terminal obeys.
+/// If its text or its JSON is not as [`lines`] says.
 pub fn show(tables: &Tables, item: &Item) {
-    let mut line = Vec::new();
-    let written = match item {
+    match item {
         Item::Record(record) => {
             let record = ShownRecord::new(tables, record);
             shown(&text::message(&record));
-            record.text(&mut line)
+            assert_eq!(lines(&record), 1, "a record is a line");
         }
-        Item::Loss(loss) => ShownLoss::new(tables, *loss).text(&mut line),
-    };
-    written.expect("memory takes everything");
-    let line = String::from_utf8(line).expect("a line is text");
-    let line = line.strip_suffix('\n').expect("a line ends");
-    shown(&uncoloured(line));
+        Item::Loss(loss) => assert_eq!(lines(&ShownLoss::new(tables, *loss)), 1, "a loss is a line"),
+    }
+}
+
+/// Shows something in both forms; gives the number of its lines of text.
+///
+/// # Panics
+/// If a line holds what a terminal obeys, or if the JSON is not that of what is shown.
+pub fn lines(what: &impl Show) -> usize {
+    json::object(what);
+    let mut text = Vec::new();
+    what.text(&mut text).expect("memory takes everything");
+    let text = String::from_utf8(text).expect("a line is text");
+    let text = text.strip_suffix('\n').expect("a line ends");
+    text.split('\n').map(|line| shown(&uncoloured(line))).count()
 }
 
 /// The line without the colours that the reader itself sets.

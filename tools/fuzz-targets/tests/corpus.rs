@@ -2,10 +2,12 @@
 
 use std::{
     fs,
+    io::Cursor,
     path::{Path, PathBuf},
 };
 
 use irqlog_fuzz_targets::{FuzzTarget, TARGETS};
+use irqlog_reader::{log::Log as _, saved::SavedLog};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -23,6 +25,11 @@ fn run(target: FuzzTarget) {
             (target.run)(&fs::read(&path).unwrap());
             inputs += 1;
         }
+    }
+    for (index, seed) in (target.seeds)().iter().enumerate() {
+        println!("{}: seed {index}", target.name);
+        (target.run)(seed);
+        inputs += 1;
     }
     assert!(inputs != 0, "{} has no inputs", target.name);
     // What no folder needs to hold: nothing, and a little of everything.
@@ -52,4 +59,15 @@ macro_rules! corpora {
     };
 }
 
-corpora!(image, image_parts, session, request, registration, event_words, format, filter);
+corpora!(image, image_parts, session, request, registration, event_words, format, filter, time, dump, dump_parts);
+
+#[test]
+fn each_seed_of_a_dump_has_a_log() {
+    for (index, seed) in irqlog_fuzz_targets::dump::seeds().iter().enumerate() {
+        let (_, log) = irqlog_dump::find(seed, |_, _| {}).unwrap_or_else(|error| panic!("seed {index}: {error}"));
+        let mut log = SavedLog::open(Cursor::new(log.image)).unwrap();
+        let mut records = 0;
+        log.visit(|_, _| records += 1).unwrap();
+        assert!(records != 0 && !log.tables().sites.providers().is_empty(), "seed {index}: {records} records");
+    }
+}

@@ -11,8 +11,8 @@ use irqlog_fuzz_targets::TARGETS;
 
 /// Seconds for each target.
 const SECONDS: u32 = 60;
-/// The largest input, in bytes: more only makes it slow.
-const LARGEST: u32 = 16 * 1024;
+/// The largest input, in bytes, of a target without larger seeds: more only makes it slow.
+const LARGEST: usize = 16 * 1024;
 
 /// Fuzzes every target for a minute, from the stored inputs on. What is new stays in `target/fuzz`; an input that breaks something is in `fuzz/artifacts`, and belongs into `testdata/fuzz` once it is mended.
 ///
@@ -25,12 +25,18 @@ pub fn fuzz() -> Result<()> {
     for target in &TARGETS {
         let corpus = root().join("target/fuzz").join(target.name);
         fs::create_dir_all(&corpus).with_context(|| format!("creating {}", corpus.display()))?;
+        let mut largest = LARGEST;
+        for (index, seed) in (target.seeds)().iter().enumerate() {
+            largest = largest.max(seed.len());
+            let path = corpus.join(format!("seed-{index}"));
+            fs::write(&path, seed).with_context(|| format!("writing {}", path.display()))?;
+        }
         step(&format!("fuzzing {} for {SECONDS} s", target.name));
         let mut fuzz = nightly::cargo();
         fuzz.args(["fuzz", "run", target.name]).arg(&corpus).args(target.folders);
         // A second without a new line is a dull one: only what is found is printed, and the sum.
         fuzz.args(["--", "-verbosity=0", "-print_final_stats=1", "-timeout=20", "-rss_limit_mb=1024"]);
-        fuzz.args([format!("-max_total_time={SECONDS}"), format!("-max_len={LARGEST}")]);
+        fuzz.args([format!("-max_total_time={SECONDS}"), format!("-max_len={largest}")]);
         if let Err(error) = shell::run(&mut fuzz) {
             eprintln!("    {error:#}");
             failed.push(target.name);
