@@ -120,6 +120,7 @@ fn what_is_no_provider_is_refused_and_counted() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "each registration looks at all the others: Miri takes a quarter of an hour")]
 fn so_many_providers_and_no_more() {
     let (recorder, ..) = recorder(&irqlog_recorder::config::Config { sites_kib: 64, ..SMALL }, 1, 1);
     let mut registry = registry();
