@@ -177,6 +177,26 @@ fn memory_and_output_are_in_proportion_to_the_file() {
     }
 }
 
+/// The sizes at which these images once took gigabytes or a minute: a mebibyte of provider names, 2,048 lanes and more
+/// that claim 13,000 records each, and 1,000 events of a format bomb.
+#[test]
+fn the_images_that_were_found_stay_within_the_budget() {
+    let found: [(&str, Make, usize); 4] = [
+        ("provider-names", provider_names, 4),
+        ("shared-lanes", shared_lanes, 26),
+        ("format-bomb-many", format_bomb_many, 40),
+        ("format-bomb-one-event", format_bomb_one_event, 1),
+    ];
+    for (name, make, scale) in found {
+        let bytes = make(scale);
+        let path = file(&format!("hostile-found-{name}.irqlog"), &bytes);
+        for command in [&["decode", "FILE"][..], &["providers", "--sites", "--file", "FILE"]] {
+            let output = within_budget(&path, bytes.len(), command);
+            assert!(output.stdout.len() < 100 * bytes.len(), "{name}: {} bytes of output", output.stdout.len());
+        }
+    }
+}
+
 /// A width in characters that are shown as six or more bytes each.
 fn format_bomb_escaped(scale: usize) -> Vec<u8> {
     let hole = "{0:\u{202e}>4096}";
