@@ -120,7 +120,7 @@ pub struct ImageHeader {
 /// Bits of [`ImageHeader::build_flags`].
 pub mod build_flags {
     /// Built with the cargo feature `checked`.
-    pub const CHECKED: u32 = 1 << 0;
+    pub const CHECKED: u32 = 1;
     /// Pointer arguments are stored raw, not hashed: since the start, or since CONFIGURE said so. It only rises.
     pub const RAW_POINTERS: u32 = 1 << 1;
     /// The image is not the driver's memory but a copy that a reader made.

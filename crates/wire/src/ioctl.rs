@@ -82,7 +82,7 @@ pub struct ReadRequest {
 /// Bits of [`ReadRequest::flags`].
 pub mod read_flags {
     /// Begin with the first record that the lane ever had: records that are no longer there are reported as lost.
-    pub const FROM_START: u32 = 1 << 0;
+    pub const FROM_START: u32 = 1;
 }
 
 /// Start of the answer to [`READ`]; `records` bytes of records follow.
@@ -124,7 +124,7 @@ pub struct BatchHeader {
 /// Bits of [`BatchHeader::flags`].
 pub mod batch_flags {
     /// More records are there: the buffer was full, or the reader was overtaken.
-    pub const MORE: u32 = 1 << 0;
+    pub const MORE: u32 = 1;
 }
 
 /// Input of [`WAIT`].

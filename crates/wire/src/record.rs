@@ -145,7 +145,7 @@ open_enum! {
 pub mod flags {
     /// Thread and process were not read, because the caller was above `DISPATCH_LEVEL`: `PsGetCurrentThreadId` is
     /// annotated for at most that (ntddk.h).
-    pub const NO_THREAD: u16 = 1 << 0;
+    pub const NO_THREAD: u16 = 1;
     /// The payload was cut to fit.
     pub const TRUNCATED: u16 = 1 << 1;
     /// The caller used the entry that never waits.

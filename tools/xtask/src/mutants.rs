@@ -12,7 +12,7 @@ use serde_json::Value;
 const PACKAGES: [(&str, &str); 5] = [
     ("irqlog-recorder", "irqlog-recorder"),
     ("irqlog-ring", "irqlog-ring,irqlog-recorder"),
-    ("irqlog-wire", "irqlog-wire,irqlog-recorder,irqlog-reader"),
+    ("irqlog-wire", "irqlog-wire"),
     ("irqlog-reader", "irqlog-reader,irqlog-cli,irqlog-provider,irqlog-fuzz-targets"),
     ("irqlog-provider", "irqlog-provider"),
 ];
