@@ -222,6 +222,15 @@ pub fn patched(patch: &Path, arch: Arch) -> Result<PathBuf> {
     Ok(image)
 }
 
+/// Removes what [`patched`] copied for a patch.
+///
+/// # Errors
+/// If a file cannot be removed.
+pub fn forget_patched(patch: &Path, arch: Arch) -> Result<()> {
+    let copy = root().join("target/planted").join(arch.name()).join(patch.file_stem().context("a patch has a name")?);
+    fs::remove_dir_all(&copy).with_context(|| format!("removing {}", copy.display()))
+}
+
 /// A copy of the sources with a patch, in a folder that `of` tells apart from other copies with it.
 ///
 /// # Errors

@@ -7,7 +7,7 @@
 //! | [`rig`], `wine` | the two programs that run a driver |
 //! | `cli`, `in_wine` | scenarios that are not the rig's own |
 //! | [`world`] | a choice of runner and architecture |
-//! | [`scenarios`], [`faults`] | every scenario, or every planted fault, in every world |
+//! | [`scenarios`], [`faults`], [`mutants`] | every scenario, planted fault, or mutant of the driver |
 //! | [`exports`] | a storm's log in each format, read back by readers that are not ours |
 //! | [`demo`], [`events`] | two longer runs in the rig |
 //!
@@ -19,6 +19,7 @@ pub mod events;
 pub mod exports;
 pub mod faults;
 mod in_wine;
+pub mod mutants;
 pub mod rig;
 pub mod scenarios;
 pub mod target;

@@ -59,7 +59,10 @@ fn reason(said: &str) -> &str {
 }
 
 /// The names of all scenarios.
-fn list() -> Result<Vec<String>> {
+///
+/// # Errors
+/// If the rig does not start.
+pub fn list() -> Result<Vec<String>> {
     let text = output(rig::command(NATIVE, &drivers::images(NATIVE))?.arg("list"))?;
     let of_the_rig = text.lines().filter_map(|line| line.split_whitespace().next());
     let names = of_the_rig.chain(cli::ALL.iter().map(|cli| cli.name)).chain(in_wine::OWN);

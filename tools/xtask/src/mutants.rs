@@ -5,6 +5,7 @@ use std::{fs, process::Command};
 
 use anyhow::{Context, Result, ensure};
 use irqlog_build::shell::{root, run, step};
+use irqlog_worlds::mutants;
 use serde_json::Value;
 
 /// The packages that are mutated, and those whose tests have to notice. The recorder's mutants need no models; the
@@ -17,6 +18,9 @@ const PACKAGES: [(&str, &str); 5] = [
     ("irqlog-provider", "irqlog-provider"),
 ];
 
+/// The driver, which is mutated as it is built: scenarios have to notice.
+const DRIVER: &str = "irqlog";
+
 /// The part of the mutants that has to be caught, in percent.
 const CAUGHT: usize = 95;
 
@@ -25,7 +29,7 @@ const CAUGHT: usize = 95;
 pub struct Choice {
     /// Mutants of these packages only; without it of ring and recorder, which takes an hour, and others take more
     #[arg(long, value_name = "PACKAGE", value_delimiter = ',', default_value = "irqlog-recorder,irqlog-ring",
-        value_parser = PACKAGES.map(|(package, _)| package))]
+        value_parser = PACKAGES.map(|(package, _)| package).into_iter().chain([DRIVER]).collect::<Vec<_>>())]
     mutate: Vec<String>,
     /// Only a part of each package's mutants, such as 0/4 for the first of four
     #[arg(long, value_name = "K/N")]
@@ -44,10 +48,20 @@ pub fn run_all(choice: &Choice) -> Result<()> {
         run(Command::new("cargo").args(["install", "--locked", "--quiet", "cargo-mutants"]))?;
     }
     let (mut caught, mut missed) = (0, 0);
-    for (package, tests) in PACKAGES.iter().filter(|(package, _)| choice.mutate.iter().any(|name| name == package)) {
+    let is_chosen = |package: &str| choice.mutate.iter().any(|name| name == package);
+    for (package, tests) in PACKAGES.iter().filter(|(package, _)| is_chosen(package)) {
         let counted = mutate(package, tests, choice.shard.as_deref())?;
         caught += counted.0;
         missed += counted.1;
+    }
+    if is_chosen(DRIVER) {
+        let counted = mutants::run(choice.shard.as_deref())?;
+        println!(
+            "{DRIVER}: {} mutants caught, {} missed, {} do not build",
+            counted.caught, counted.missed, counted.unviable
+        );
+        caught += counted.caught;
+        missed += counted.missed;
     }
     ensure!(caught != 0, "no mutant was caught: did the tests run?");
     ensure!(caught * 100 >= (caught + missed) * CAUGHT, "fewer than {CAUGHT} % of the mutants were caught");
