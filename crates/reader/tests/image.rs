@@ -4,7 +4,12 @@
 mod common;
 
 use common::{SMALL, bytes, read_all, recorder};
-use std::io::Cursor;
+use std::{
+    cell::Cell,
+    io::{Cursor, Read, Result as IoResult, Seek, SeekFrom},
+    rc::Rc,
+    sync::Arc,
+};
 
 use irqlog_reader::{
     image::{ImageError, Tables},
@@ -14,8 +19,13 @@ use irqlog_reader::{
     saved::SavedLog,
 };
 use irqlog_recorder::{draft::Draft, log::Entry};
-use irqlog_wire::record::Level;
+use irqlog_wire::{
+    VERSION,
+    image::{ImageHeader, LaneControl, MAGIC},
+    record::{Kind, Level, RecordHeader},
+};
 use proptest::prelude::*;
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 /// The memory of a recorder that has wrapped, with something in an NMI lane.
 fn memory() -> (Vec<u8>, usize) {
@@ -189,5 +199,136 @@ proptest! {
         let (records, damage) = parse_all(0, &bytes);
         prop_assert!(damage.is_some() || bytes.is_empty() || !records.is_empty());
         let _ = read(&bytes);
+    }
+}
+
+/// A source that counts the bytes that were read of it.
+struct Counting<'b> {
+    bytes: Cursor<&'b [u8]>,
+    read: Rc<Cell<usize>>,
+}
+
+impl Read for Counting<'_> {
+    fn read(&mut self, out: &mut [u8]) -> IoResult<usize> {
+        let count = self.bytes.read(out)?;
+        self.read.set(self.read.get() + count);
+        Ok(count)
+    }
+}
+
+impl Seek for Counting<'_> {
+    fn seek(&mut self, to: SeekFrom) -> IoResult<u64> {
+        self.bytes.seek(to)
+    }
+}
+
+/// The words of a lane that has wrapped; where it starts, in words; and its records, by position and size in words.
+const LANE_WORDS: usize = 32 * 1024;
+const LANE_TAIL: usize = 3 * LANE_WORDS + 20_011;
+
+/// An image of one lane that is full of records of many sizes, and the position of each.
+fn wrapped() -> (Vec<u8>, Vec<(usize, usize)>) {
+    let mut places = Vec::new();
+    let mut data = vec![0_u8; LANE_WORDS * 8];
+    let mut position = LANE_TAIL;
+    for seq in 0_u64.. {
+        let size = [40, 1024, 48, 512, 1016][seq as usize % 5];
+        if position + size / 8 > LANE_TAIL + LANE_WORDS {
+            break;
+        }
+        let mut header = RecordHeader::new_zeroed();
+        header.size.set(size as u16);
+        header.kind = Kind::Text.0;
+        header.payload_size.set((size - 40) as u16);
+        header.seq.set(seq);
+        header.tick.set(seq);
+        let bytes = [header.as_bytes(), &vec![seq as u8; size - 40]].concat();
+        for (index, word) in bytes.chunks_exact(8).enumerate() {
+            let at = (position + index) % LANE_WORDS * 8;
+            data[at..at + 8].copy_from_slice(word);
+        }
+        places.push((position, size / 8));
+        position += size / 8;
+    }
+    let mut lane = LaneControl::new_zeroed();
+    lane.data_words.set(1);
+    let mut header = ImageHeader::new_zeroed();
+    header.magic = MAGIC;
+    header.lane_count.set(1);
+    (header.major, header.minor) = (VERSION.major.into(), VERSION.minor.into());
+    let tables = Tables { header, processors: Vec::new(), lanes: vec![lane], sites: Arc::default() };
+    let mut image = build(&tables, &[Vec::new()]);
+    let lanes_offset = Tables::parse(&image).unwrap().header.lanes_offset.get() as usize;
+    let data_offset = image.len().next_multiple_of(8);
+    image.resize(data_offset, 0);
+    image.extend(data);
+    lane.data_offset.set(data_offset as u64);
+    lane.data_words.set(LANE_WORDS as u64);
+    lane.tail.set(LANE_TAIL as u64);
+    lane.head.set(position as u64);
+    lane.next_seq.set(places.len() as u64);
+    image[lanes_offset..lanes_offset + lane.as_bytes().len()].copy_from_slice(lane.as_bytes());
+    let mut header = ImageHeader::read_from_prefix(&image).unwrap().0;
+    header.total_size.set(image.len() as u64);
+    image[..header.as_bytes().len()].copy_from_slice(header.as_bytes());
+    (image, places)
+}
+
+#[test]
+fn each_byte_of_a_lane_is_read_once_wherever_it_wraps() {
+    let (image, places) = wrapped();
+    let used: usize = places.iter().map(|(_, words)| words * 8).sum();
+    assert!(places.len() > 400 && used > 3 * 64 * 1024, "several windows");
+    let read = Rc::default();
+    let source = Counting { bytes: Cursor::new(&image[..]), read: Rc::clone(&read) };
+    let mut log = SavedLog::open(source).unwrap();
+    let tables = read.replace(0);
+    assert!(tables < 4096, "{tables} bytes of tables");
+    let mut seqs = Vec::new();
+    log.visit(|_, record| {
+        let seq = record.header.seq.get();
+        assert!(record.payload.iter().all(|&byte| byte == seq as u8), "record {seq}");
+        seqs.push(seq);
+    })
+    .unwrap();
+    assert_eq!(seqs, (0..places.len() as u64).collect::<Vec<_>>());
+    assert_eq!((read.get(), log.faults()), (used, &[][..]));
+    let contents = self::read(&image).unwrap();
+    assert_eq!((contents.lanes[0].len(), contents.losses.len(), contents.faults.len()), (places.len(), 0, 0));
+}
+
+#[test]
+fn damage_in_a_wrapped_lane_is_told_by_its_place_in_the_lane() {
+    let (image, places) = wrapped();
+    let lane = Tables::parse(&image).unwrap().lanes[0];
+    // Before the lane wraps, behind that, and in the last window.
+    for damaged in [3, 100, places.len() / 2, places.len() - 2] {
+        let (position, _) = places[damaged];
+        let offset = position % LANE_WORDS * 8;
+        let mut image = image.clone();
+        image[lane.data_offset.get() as usize + offset] = 9;
+        let contents = read(&image).unwrap();
+        assert_eq!(contents.lanes[0].len(), damaged);
+        let size = usize::from(image[lane.data_offset.get() as usize + offset + 1]) * 256 + 9;
+        let damage = irqlog_reader::record::Damage { lane: 0, offset, size };
+        assert_eq!(contents.faults, [Fault::Lane(damage)]);
+        let lost: Vec<_> = contents.losses.iter().map(|loss| (loss.first_seq, loss.count)).collect();
+        assert_eq!(lost, [(damaged as u64, (places.len() - damaged) as u64)]);
+    }
+}
+
+/// What was cut off is missing, and each record before it is there.
+#[test]
+fn a_lane_that_is_cut_off_ends_at_the_last_whole_record() {
+    let (image, places) = wrapped();
+    let data = Tables::parse(&image).unwrap().lanes[0].data_offset.get() as usize;
+    for end in [8 * 20_011 + 8 * 77, 8 * 25_000 + 5, 8 * LANE_WORDS - 1] {
+        let whole =
+            places.iter().take_while(|&&(position, words)| (position - 3 * LANE_WORDS + words) * 8 <= end).count();
+        let contents = read(&image[..data + end]).unwrap();
+        assert_eq!(contents.lanes[0].len(), whole, "{end} bytes of the lane");
+        let lost: Vec<_> = contents.losses.iter().map(|loss| (loss.first_seq, loss.count)).collect();
+        assert_eq!(lost, [(whole as u64, (places.len() - whole) as u64)]);
+        assert!(matches!(contents.faults[..], [Fault::CutOff { .. }]), "{:?}", contents.faults);
     }
 }
