@@ -3,7 +3,7 @@
 #![allow(clippy::literal_string_with_formatting_args, reason = "formats are a part of what this is about")]
 
 use irqlog_wire::{
-    Upgrade, Version, bugcheck, crash,
+    Upgrade, VERSION, Version, bugcheck, crash,
     event::{ArgumentKind, head_word, string_word},
     format::{Align, Count, Hole, Piece, Style, Which, pieces},
     image::build_flags,
@@ -24,7 +24,8 @@ fn the_bug_check_has_these_parameters() {
 
 #[test]
 fn sizes_in_words_and_bits_have_these_values() {
-    assert_eq!(crash::Anchor::VERSION, 0x38_0002_0001);
+    let minor = VERSION.minor as u8;
+    assert_eq!(crash::Anchor::VERSION.to_le_bytes(), [1, 0, minor, 0, 56, 0, 0, 0]);
     assert_eq!([crash::PART_HEADER_WORDS, crash::CHUNK_HEADER_WORDS], [11, 2]);
     assert_eq!([MAX_WORDS, HEADER_WORDS, MAX_PAYLOAD, MAX_BLOB_PIECE, MAX_BLOB], [128, 5, 984, 968, 65_536]);
     assert_eq!(provider_word::COUNT, 8);
