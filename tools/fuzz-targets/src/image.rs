@@ -13,7 +13,7 @@ use irqlog_reader::{
         Show,
         providers::{ShownProvider, ShownSite},
         record::{ShownLoss, ShownRecord},
-        recorder::{Info, ShownRecorder, Stats},
+        recorder::{Info, Stats},
     },
     sites::SiteTable,
     text,
@@ -51,8 +51,8 @@ pub fn bytes(file: &[u8]) {
     }
     let tables = log.tables();
     let _ = tables.drops();
-    lines(&Info(ShownRecorder::new(tables)));
-    lines(&Stats(ShownRecorder::new(tables)));
+    lines(&Info::new(tables, None));
+    lines(&Stats::new(tables, None));
     for provider in tables.sites.providers() {
         lines(&ShownProvider::new(provider, 1));
         for (id, site) in tables.sites.sites_of(provider) {
