@@ -56,15 +56,12 @@ pub fn run(shard: Option<&str>) -> Result<Counts> {
                         break;
                     }
                 }
-                match noticed {
-                    Some(scenario) => {
-                        counts.caught += 1;
-                        println!("caught by {scenario}: {name}");
-                    }
-                    None => {
-                        counts.missed += 1;
-                        println!("MISSED {name}");
-                    }
+                if let Some(scenario) = noticed {
+                    counts.caught += 1;
+                    println!("caught by {scenario}: {name}");
+                } else {
+                    counts.missed += 1;
+                    println!("MISSED {name}");
                 }
             }
         }
