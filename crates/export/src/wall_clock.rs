@@ -53,7 +53,8 @@ impl WallClock {
     /// Ticks from 1970 to the zero of the performance counter, rounded down; 0 if the image has no system time.
     #[must_use]
     pub fn counter_zero_in_ticks(&self) -> i128 {
-        let base = |base: i128| (base * i128::from(self.tick_frequency)).div_euclid(SECOND);
+        // A hostile image may say a time and a frequency whose product no number holds.
+        let base = |base: i128| base.saturating_mul(self.tick_frequency.into()).div_euclid(SECOND);
         self.base.map_or(0, |nanoseconds| base(nanoseconds) - i128::from(self.tick_base))
     }
 

@@ -1,12 +1,10 @@
 //! JSON as irqlog.exe prints it.
 
+use irqlog_export::json;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::text::shown;
-
-#[path = "../../cli/src/output/json.rs"]
-mod output;
 
 /// Checks the line that irqlog.exe prints for something: it is one object with the same strings and integers in it, and
 /// has no character that a terminal obeys or an eye does not see.
@@ -15,7 +13,7 @@ mod output;
 /// If it is not.
 pub fn object(value: &impl Serialize) {
     let object = serde_json::to_value(value).expect("what is shown has a JSON form");
-    let line = output::line(object.clone());
+    let line = json::line(object.clone());
     shown(&line);
     let parsed: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
     assert!(parsed.is_object() && is_kept(&object, &parsed), "{object} became {line}");

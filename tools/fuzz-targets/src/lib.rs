@@ -13,6 +13,7 @@
 //! | `time` | the command line | the time of `--since`, and the time that the error proposes |
 //! | `dump` | a crash dump | the search for the log in it, and all that `image` does with the log |
 //! | `dump_parts` | a crash dump of which a few bytes are wrong | the same, behind what bytes alone do not get past |
+//! | `export` | a file whose tables are sane, or two | each exporter |
 //!
 //! Whatever is shown is shown as text and as JSON (`json`).
 //!
@@ -21,6 +22,7 @@
 //! input stays that once found something.
 
 pub mod dump;
+pub mod export;
 pub mod image;
 pub mod json;
 pub mod recorder;
@@ -45,7 +47,7 @@ const fn no_seeds() -> Vec<Vec<u8>> {
 }
 
 /// All of them.
-pub const TARGETS: [FuzzTarget; 11] = [
+pub const TARGETS: [FuzzTarget; 12] = [
     FuzzTarget {
         name: "image",
         run: image::bytes,
@@ -71,5 +73,11 @@ pub const TARGETS: [FuzzTarget; 11] = [
     FuzzTarget { name: "filter", run: text::filter, folders: &["testdata/fuzz/filter"], seeds: no_seeds },
     FuzzTarget { name: "time", run: text::time, folders: &["testdata/fuzz/time"], seeds: no_seeds },
     FuzzTarget { name: "dump", run: dump::bytes, folders: &["testdata/fuzz/dump"], seeds: dump::seeds },
+    FuzzTarget {
+        name: "export",
+        run: export::every_format,
+        folders: &["testdata/fuzz/export", "testdata/fuzz/image_parts"],
+        seeds: no_seeds,
+    },
     FuzzTarget { name: "dump_parts", run: dump::parts, folders: &["testdata/fuzz/dump_parts"], seeds: no_seeds },
 ];

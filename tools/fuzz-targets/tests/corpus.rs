@@ -59,7 +59,20 @@ macro_rules! corpora {
     };
 }
 
-corpora!(image, image_parts, session, request, registration, event_words, format, filter, time, dump, dump_parts);
+corpora!(
+    image,
+    image_parts,
+    session,
+    request,
+    registration,
+    event_words,
+    format,
+    filter,
+    time,
+    dump,
+    export,
+    dump_parts
+);
 
 #[test]
 fn each_seed_of_a_dump_has_a_log() {
