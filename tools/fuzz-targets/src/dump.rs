@@ -2,10 +2,10 @@
 
 use arbitrary::{Result, Unstructured};
 use irqlog_dump::{find, is_dump};
-use irqlog_makedump::{Block, Crashed, Kind, write};
+use irqlog_makedump::{Block, Crashed, DumpVariety, write};
 use irqlog_wire::{
     VERSION,
-    crash::{ANCHOR_MAGIC, Anchor, ChunkHeader, Form, GUID_BYTES, PART_MAGIC, PartHeader},
+    crash::{ANCHOR_MAGIC, Anchor, ChunkHeader, GUID_BYTES, PART_MAGIC, PartHeader, StreamForm},
     record::WORD,
 };
 use zerocopy::IntoBytes;
@@ -44,7 +44,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
     driver[0x800..0x800 + anchor.len()].copy_from_slice(&anchor);
     let memory = [(DRIVER, driver), (IMAGE, image.clone())];
     let blocks = [Block { guid: GUID_BYTES, bytes: image }];
-    let all = Kind::ALL.into_iter().flat_map(|kind| [(kind, 0x8664), (kind, 0xaa64)]);
+    let all = DumpVariety::ALL.into_iter().flat_map(|kind| [(kind, 0x8664), (kind, 0xaa64)]);
     all.flat_map(|(kind, machine)| {
         [(&memory[..1], &blocks[..]), (&memory[..], &[])].map(|(memory, blocks)| {
             let (code, parameters) = (0xd1, [1, 2, 3, 4]);
@@ -69,7 +69,7 @@ const IMAGE: usize = 0x7f12_3456_7000;
 const PLACES: [(usize, usize); 4] = [(0x0, 0x180), (0xf90, 0xfa0), (0x1040, 0x1060), (0x2000, 0x2100)];
 
 fn dump_of(input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
-    let kind = *input.choose(&Kind::ALL)?;
+    let kind = *input.choose(&DumpVariety::ALL)?;
     let machine = *input.choose(&[0x8664, 0xaa64])?;
     let levels = input.int_in_range(4..=5)?;
     let image = image::image_of(input)?;
@@ -137,7 +137,7 @@ fn block_of(input: &mut Unstructured<'_>, image: &[u8]) -> Result<Vec<u8>> {
     };
     let mut number = |usual: u64| -> Result<u64> { if input.ratio(1, 8)? { input.arbitrary() } else { Ok(usual) } };
     let length = bytes.len() as u64;
-    let form = if bytes == image { Form::Whole } else { Form::Cut };
+    let form = if bytes == image { StreamForm::Whole } else { StreamForm::Cut };
     let header = PartHeader {
         magic: PART_MAGIC,
         major: VERSION.major.into(),
