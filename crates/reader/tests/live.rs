@@ -134,8 +134,11 @@ fn driver(infos: Vec<Vec<u8>>, answers: Vec<Answer>) -> Driver {
     Driver(Rc::new(RefCell::new(Script { infos, answers, asked: Vec::new() })))
 }
 
+/// A loss: its first seq, its number of records, and the ticks around it.
+type Missing = (u64, u64, Option<u64>, Option<u64>);
+
 /// The seqs of records, and the losses, in their order.
-fn seqs(items: &[Item]) -> Vec<Result<u64, (u64, u64, Option<u64>, Option<u64>)>> {
+fn seqs(items: &[Item]) -> Vec<Result<u64, Missing>> {
     let seq = |item: &Item| match item {
         Item::Record(record) => Ok(record.header.seq.get()),
         Item::Loss(Loss { first_seq, count, from_tick, to_tick, .. }) => {

@@ -25,7 +25,7 @@ use crate::{image::image_of, text::shown};
 pub fn every_format(bytes: &[u8]) {
     let mut input = Unstructured::new(bytes);
     let mut images = Vec::new();
-    for _ in 0..1 + u8::from(input.ratio(1, 4).unwrap_or_default()) {
+    for _ in 0..=u8::from(input.ratio(1, 4).unwrap_or_default()) {
         let Ok(image) = image_of(&mut input) else { return };
         images.push(image);
     }
