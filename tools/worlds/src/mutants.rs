@@ -17,7 +17,7 @@ use crate::{scenarios, verdict::Verdict, world::World};
 
 /// How many mutants were noticed, and how many were not.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Counts {
+pub struct MutantCounts {
     /// A scenario failed.
     pub caught: usize,
     /// Every scenario passed.
@@ -31,13 +31,13 @@ pub struct Counts {
 ///
 /// # Errors
 /// If the mutants cannot be listed, or a scenario cannot be started.
-pub fn run(shard: Option<&str>) -> Result<Counts> {
+pub fn run(shard: Option<&str>) -> Result<MutantCounts> {
     let world = if NATIVE == World::RigX64.arch() { World::RigX64 } else { World::RigArm64 };
     world.prepare()?;
     let scenarios = scenarios::list()?;
     let folder = root().join("target/mutants/driver");
     fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
-    let mut counts = Counts::default();
+    let mut counts = MutantCounts::default();
     for (index, mutant) in listed(shard)?.iter().enumerate() {
         let text = |field: &str| mutant[field].as_str().with_context(|| format!("a mutant without {field}"));
         let (name, patch) = (text("name")?, folder.join(format!("mutant-{index}.patch")));
