@@ -20,12 +20,12 @@ use crate::{
 pub use crate::render::{MAX_TEXT, guid};
 
 /// The most characters that a field is filled up to. A larger width comes from damaged bytes or a hostile format.
-const WIDEST: usize = 4096;
+pub const WIDEST: usize = 4096;
 
 /// The most pieces of a format that are rendered.
 ///
 /// [`MAX_TEXT`] alone is no bound: a hole may add nothing to the text.
-const MAX_PIECES: usize = 1024;
+pub const MAX_PIECES: usize = 1024;
 
 /// The value of one argument of an event.
 #[derive(Clone, Debug, PartialEq)]

@@ -93,6 +93,24 @@ pub enum Style {
     Pointer,
 }
 
+/// The notations, each with the text that asks for it at the end of a hole.
+pub const STYLES: [(&str, Style); 11] = [
+    ("", Style::Display),
+    ("?", Style::Debug),
+    ("x?", Style::DebugLowerHex),
+    ("X?", Style::DebugUpperHex),
+    ("x", Style::LowerHex),
+    ("X", Style::UpperHex),
+    ("o", Style::Octal),
+    ("b", Style::Binary),
+    ("e", Style::LowerExp),
+    ("E", Style::UpperExp),
+    ("p", Style::Pointer),
+];
+
+/// The sides, each with its character.
+pub const ALIGNS: [(char, Align); 3] = [('<', Align::Left), ('^', Align::Center), ('>', Align::Right)];
+
 /// An error in a format, and its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wrong {
@@ -194,30 +212,13 @@ fn hole(inside: &str) -> Result<Hole<'_>, &'static str> {
             return Err("behind the `.` there is no precision: a number, an argument with `$`, or `*`");
         }
     }
-    hole.style = match rest {
-        "" => Style::Display,
-        "?" => Style::Debug,
-        "x?" => Style::DebugLowerHex,
-        "X?" => Style::DebugUpperHex,
-        "x" => Style::LowerHex,
-        "X" => Style::UpperHex,
-        "o" => Style::Octal,
-        "b" => Style::Binary,
-        "e" => Style::LowerExp,
-        "E" => Style::UpperExp,
-        "p" => Style::Pointer,
-        _ => return Err("this is no format: `?`, `x?`, `X?`, `x`, `X`, `o`, `b`, `e`, `E`, `p` or nothing"),
-    };
+    let style = STYLES.iter().find(|(text, _)| *text == rest).map(|(_, style)| *style);
+    hole.style = style.ok_or("this is no format: `?`, `x?`, `X?`, `x`, `X`, `o`, `b`, `e`, `E`, `p` or nothing")?;
     Ok(hole)
 }
 
 fn fill_and_align<'a>(spec: &'a str, hole: &mut Hole<'_>) -> &'a str {
-    let align = |character| match character {
-        '<' => Some(Align::Left),
-        '^' => Some(Align::Center),
-        '>' => Some(Align::Right),
-        _ => None,
-    };
+    let align = |character| ALIGNS.iter().find(|(own, _)| *own == character).map(|(_, align)| *align);
     let mut characters = spec.chars();
     let (first, second) = (characters.next(), characters.next());
     if let (Some(fill), Some(found)) = (first, second.and_then(align)) {
