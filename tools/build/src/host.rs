@@ -149,6 +149,17 @@ pub fn mingw() -> Result<&'static str> {
     Ok(linker)
 }
 
+/// Node, in which the WinDbg script is tested, installed if it is missing.
+///
+/// # Errors
+/// If it is missing and cannot be installed.
+pub fn node() -> Result<&'static str> {
+    if !is_program("node") {
+        apt_install(&["nodejs"])?;
+    }
+    Ok("node")
+}
+
 /// `cargo zigbuild`: a linker and a C runtime for Windows.
 #[derive(Debug)]
 pub struct Zigbuild {
