@@ -298,8 +298,10 @@ impl Physical {
                         _ => ranges.push((page, 1)),
                     }
                 }
-                let metadata = 0x30 + ranges.len() * 16;
-                let data = (HEADER + metadata).next_multiple_of(PAGE);
+                // An empty range ends the list. The metadata begin behind the directory's own header of 0x20 bytes and
+                // reach to the first page: kdmp-parser checks that (`RDMP_HEADER64::LooksGood`).
+                let data = (HEADER + 0x30 + (ranges.len() + 2) * 16).next_multiple_of(PAGE);
+                let metadata = data - HEADER - 0x20;
                 out.resize(data, 0);
                 put(&mut out, HEADER, &0x40_u32.to_le_bytes());
                 put(&mut out, HEADER + 4, b"RDMPDUMP");
