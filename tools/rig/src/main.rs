@@ -47,6 +47,9 @@ struct Cli {
     /// Leave a crash dump there if the run ends badly
     #[arg(long, global = true, value_name = "FILE")]
     dump: Option<PathBuf>,
+    /// Folder into which a scenario that crashes writes its dumps, and beside each what has to be in it
+    #[arg(long, value_name = "FOLDER")]
+    crash_dumps: Option<PathBuf>,
     #[command(subcommand)]
     command: scenarios::Command,
 }
@@ -67,6 +70,9 @@ fn run(cli: &Cli) -> Result<()> {
     nt::report::do_last(nt::dump::leave);
     if let Some(path) = &cli.dump {
         nt::dump::leave_at(path);
+    }
+    if let Some(folder) = &cli.crash_dumps {
+        scenarios::keep_dumps_in(folder);
     }
     let stage = scenarios::Stage::new(&cli.images, cli.scale);
     let result = scenarios::run(&stage, &cli.command);

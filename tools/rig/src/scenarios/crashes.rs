@@ -24,6 +24,7 @@ use irqlog_wire::{
 use super::{
     DEFAULT_PROCESSORS, Scenario, Stage, as_process,
     coverage::{Caller, WriteTextFn},
+    kept_dumps::{self, Required},
 };
 use crate::{
     images,
@@ -300,34 +301,51 @@ impl Trial {
     fn try_dumps(&self, crashed: &Crashed<'_>) -> Result<()> {
         let Self { kind, .. } = *self;
         let with_secondary = dumps::write(kind, crashed);
-        self.check_or_keep(&with_secondary, !crashed.blocks.is_empty(), crashed.added.len())?;
+        let checked = self.check_or_keep(&with_secondary, !crashed.blocks.is_empty(), crashed.added.len())?;
+        self.keep_for_others("", &with_secondary, &checked)?;
         if kind != DumpVariety::Small {
             let without = dumps::write(kind, &Crashed { blocks: &[], ..*crashed });
-            let (origin, ..) = self.check_or_keep(&without, false, 0)?;
-            ensure!(origin == Origin::Anchor, "found by {origin:?}");
+            let checked = self.check_or_keep(&without, false, 0)?;
+            ensure!(checked.origin == Origin::Anchor, "found by {:?}", checked.origin);
+            // What is in memory does not depend on the room.
+            if self.room == 0 {
+                self.keep_for_others("-memory", &without, &checked)?;
+            }
             // Without the driver's own memory there is no anchor. Pieces are found through it alone.
             if !self.how.hot_add {
                 let pool = &heap::contents()[..];
                 let without_anchor = dumps::write(kind, &Crashed { memory: pool, blocks: &[], ..*crashed });
-                let (origin, ..) = self.check_or_keep(&without_anchor, false, 0)?;
-                ensure!(origin == Origin::Scan, "found by {origin:?}");
+                let checked = self.check_or_keep(&without_anchor, false, 0)?;
+                ensure!(checked.origin == Origin::Scan, "found by {:?}", checked.origin);
+                if self.room == 0 {
+                    self.keep_for_others("-pool", &without_anchor, &checked)?;
+                }
             }
         }
         Ok(())
     }
 
-    fn check_or_keep(&self, dump: &[u8], has_secondary: bool, added: usize) -> Result<(Origin, usize)> {
+    /// Keeps a dump for readers that are not the rig's, if they are wanted.
+    fn keep_for_others(&self, what: &str, dump: &[u8], checked: &Checked) -> Result<()> {
+        let texts = checked.required.iter().map(|&(writer, number)| text(writer, number)).collect();
+        let required = Required { records: checked.records, texts, is_scan: checked.origin == Origin::Scan };
+        kept_dumps::keep(&format!("{:?}-{}{what}", self.kind, self.room), dump, &required)
+    }
+
+    fn check_or_keep(&self, dump: &[u8], has_secondary: bool, added: usize) -> Result<Checked> {
         self.check(dump, has_secondary, added).inspect_err(|_| dump::keep(dump))
     }
 
     /// Reads a dump back and compares it with the notes.
-    fn check(&self, dump: &[u8], has_secondary: bool, added: usize) -> Result<(Origin, usize)> {
+    fn check(&self, dump: &[u8], has_secondary: bool, added: usize) -> Result<Checked> {
         let is_small = self.kind == DumpVariety::Small;
         let result = irqlog_dump::find(&dump, |_, _| {});
         // What a small dump has room for: at least the header and a record, or an anchor and the header.
         let may_be_none = is_small && !has_secondary && added < 2;
         let (header, log) = match result {
-            Err(irqlog_dump::find::FindError::NoLog(_)) if may_be_none => return Ok((Origin::Secondary, 0)),
+            Err(irqlog_dump::find::FindError::NoLog(_)) if may_be_none => {
+                return Ok(Checked { origin: Origin::Secondary, records: 0, required: Vec::new() });
+            }
             result => result?,
         };
         let parameters = self.bug_check.parameters.map(|parameter| parameter as u64);
@@ -361,14 +379,22 @@ impl Trial {
         // A small dump may have a part that was made before the passes.
         let is_paused = image.paused.get() == PAUSED_BY_CRASH;
         ensure!(is_paused || self.kind == DumpVariety::Small, "writing is not paused");
+        let mut required = Vec::new();
         for writer in 0..self.writers {
             let numbers = numbers.remove(&writer).unwrap_or_default();
-            self.check_writer(writer, &numbers, &log)?;
+            let of_writer = self.check_writer(writer, &numbers, &log)?;
+            required.extend(of_writer.map(|number| (writer, number)));
         }
-        Ok((log.origin, records))
+        Ok(Checked { origin: log.origin, records, required })
     }
 
-    fn check_writer(&self, writer: usize, numbers: &BTreeSet<u64>, log: &irqlog_dump::FoundLog) -> Result<()> {
+    /// Checks the records of a writer; gives the numbers that have to be there by the notes.
+    fn check_writer(
+        &self,
+        writer: usize,
+        numbers: &BTreeSet<u64>,
+        log: &irqlog_dump::FoundLog,
+    ) -> Result<std::ops::RangeInclusive<u64>> {
         let written = WRITTEN[writer].load(Ordering::SeqCst);
         let is_cut = log.cut.records_left_out != 0 && log.origin == Origin::Secondary;
         // The writer may have been frozen behind the publication of a record and before the note.
@@ -384,9 +410,18 @@ impl Trial {
             if writer == 0 { 5 } else { 8 }
         };
         ensure!(is_cut || kept >= 8, "writer {writer}: only {kept} records");
-        for number in (written + 1).saturating_sub(kept.min(8))..=written {
+        let required = (written + 1).saturating_sub(kept.min(8))..=written;
+        for number in required.clone() {
             ensure!(numbers.contains(&number), "writer {writer}: number {number} of {written} is missing: {numbers:?}");
         }
-        Ok(())
+        Ok(required)
     }
+}
+
+/// What a dump had, and has to have.
+struct Checked {
+    origin: Origin,
+    records: usize,
+    /// Writers and numbers of the records that have to be there by the notes.
+    required: Vec<(usize, u64)>,
 }

@@ -7,6 +7,7 @@ mod crashes;
 mod framework;
 mod guards;
 mod interrupts;
+mod kept_dumps;
 mod left_dumps;
 mod order;
 mod providers;
@@ -34,6 +35,8 @@ use crate::{
     serve::{POLL, Server},
     service::{Driver, check_nothing_is_left, load_library},
 };
+
+pub use self::kept_dumps::keep_in as keep_dumps_in;
 
 /// What to run.
 #[derive(Subcommand)]
@@ -237,12 +240,20 @@ pub fn run(stage: &Stage, command: &Command) -> Result<()> {
     }
 }
 
+/// Lets any process of the same user read this one's memory, also where the system lets ancestors alone (`ptrace_scope` 1):
+/// as a debugger of the simulated machine does.
+fn allow_debuggers() {
+    // SAFETY: it changes a setting of this process. Where the system has no such setting it fails, and needs none.
+    unsafe { libc::prctl(libc::PR_SET_PTRACER, libc::PR_SET_PTRACER_ANY) };
+}
+
 /// Serves until standard input ends, then stops the driver and looks for what it left.
 fn serve(stage: &Stage, socket: &Path, storm: u64) -> Result<()> {
     let driver = as_process(|| stage.start_irqlog())?;
     if storm != 0 {
         storm::blow(stage, storm)?;
     }
+    allow_debuggers();
     let server = Server::listen(socket)?;
     println!("serving at {}", socket.display());
     for line in std::io::stdin().lines() {
