@@ -6,20 +6,25 @@
 //! | [`verdict`] | result of a scenario |
 //! | [`rig`], `wine` | the two programs that run a driver |
 //! | `cli`, `in_wine` | scenarios that are not the rig's own |
+//! | `agreement` | the rig, irqlog and the debugger's script about the dumps of a crash |
 //! | [`world`] | a choice of runner and architecture |
 //! | [`scenarios`], [`faults`], [`mutants`] | every scenario, planted fault, or mutant of the driver |
 //! | [`exports`] | a storm's log in each format, read back by readers that are not ours |
-//! | [`demo`], [`events`] | two longer runs in the rig |
+//! | [`readers`] | readers of dumps that are not irqlog's |
+//! | [`demo`], [`events`], [`debugger`] | longer runs in the rig |
 //!
 //! A module uses those above it and no other.
 
+mod agreement;
 mod cli;
+pub mod debugger;
 pub mod demo;
 pub mod events;
 pub mod exports;
 pub mod faults;
 mod in_wine;
 pub mod mutants;
+pub mod readers;
 pub mod rig;
 pub mod scenarios;
 pub mod target;

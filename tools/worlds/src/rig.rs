@@ -47,6 +47,11 @@ pub fn prepare(arch: Arch) -> Result<()> {
     timed("building the rig for ARM64", || run(cargo.args(["--package", "irqlog-rig"])))
 }
 
+/// irqlog, as it is built for this machine.
+pub fn irqlog() -> Command {
+    Command::new(program("irqlog"))
+}
+
 fn program(name: &str) -> PathBuf {
     root().join("target/debug").join(name)
 }
@@ -188,6 +193,11 @@ impl Serving {
             said.push(line);
         }
         bail!("the rig ended before it served: {}", child.wait().context("waiting for it")?)
+    }
+
+    /// Id of the rig's process.
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Lets the sample drivers log, and returns when they have.

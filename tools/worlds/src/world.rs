@@ -8,7 +8,7 @@ use irqlog_build::{drivers, host::NATIVE};
 use irqlog_kit::Arch;
 
 use crate::{
-    cli, in_wine,
+    agreement, cli, in_wine,
     rig::{self, Serving},
     target::Target,
     verdict::{Verdict, limited},
@@ -142,10 +142,15 @@ fn run_in_rig(arch: Arch, images: &Path, scenario: &str) -> Result<Verdict> {
     }
     let mut rig = rig::command(arch, images)?;
     let dump = rig::dump_of(arch, scenario)?;
-    let verdict = limited(rig.arg("--dump").arg(&dump).args(["run", scenario]))?;
-    Ok(match verdict {
+    rig.arg("--dump").arg(&dump);
+    let dumps = agreement::folder(arch, scenario)?;
+    if let Some(dumps) = &dumps {
+        rig.arg("--crash-dumps").arg(dumps);
+    }
+    Ok(match limited(rig.args(["run", scenario]))? {
         // In front: programs say last why they end, and the summary repeats the last line.
         Verdict::Failed(said) => Verdict::Failed(rig::shown_crash(&dump).unwrap_or_default() + &said),
-        other => other,
+        Verdict::Passed => dumps.map_or(Ok(()), |dumps| agreement::check(&dumps)).into(),
+        other @ Verdict::NotHere(_) => other,
     })
 }

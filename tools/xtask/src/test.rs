@@ -15,7 +15,7 @@ use irqlog_imagecheck as imagecheck;
 use irqlog_inf as inf;
 use irqlog_kit::Arch;
 use irqlog_package as package;
-use irqlog_worlds::{events, exports, faults, rig, scenarios, world::World};
+use irqlog_worlds::{debugger, events, exports, faults, readers, rig, scenarios, world::World};
 
 use crate::{irql_comments, markdown, names};
 
@@ -56,6 +56,8 @@ const STEPS: &[Step] = &[
     Step { name: "record-path-coverage", slow: false, run: coverage },
     Step { name: "record-path-crashes", slow: false, run: || rig::crash_path(NATIVE, CRASH_EVERY) },
     Step { name: "checked-driver", slow: true, run: checked_driver },
+    Step { name: "debugger-script", slow: false, run: debugger_script },
+    Step { name: "dump-readers", slow: true, run: readers::check },
     Step { name: "events-end-to-end", slow: false, run: events::run },
     Step { name: "exports", slow: true, run: exports::run },
     Step { name: "scenarios-wine", slow: true, run: || scenarios_in(World::Wine) },
@@ -126,6 +128,13 @@ pub fn run_all(only: &[String]) -> Result<()> {
     println!("\n{passed} passed, {} failed, {skipped} skipped", failed.len());
     // With the reasons again: CI may keep only the end of the output.
     if failed.is_empty() { Ok(()) } else { bail!("failed:\n    {}", failed.join("\n    ")) }
+}
+
+/// The script for WinDbg: that its engines can read it, and what it shows of a running rig. `cargo test -p irqlog-debugger`
+/// compares it with the reader, and the scenarios `crash-*` do so with the rig.
+fn debugger_script() -> Result<()> {
+    irqlog_debugger::script::check_syntax()?;
+    debugger::live()
 }
 
 fn cargo(arguments: &[&str]) -> Result<()> {
