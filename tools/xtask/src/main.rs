@@ -15,6 +15,7 @@ use irqlog_worlds::{demo, faults, scenarios};
 
 mod bench;
 mod irql_comments;
+mod makefile;
 mod markdown;
 mod mutants;
 mod names;

@@ -14,7 +14,7 @@ use irqlog_kit::Arch;
 use irqlog_package as package;
 use irqlog_worlds::{faults, rig, world::WorldArgument};
 
-use crate::{mutants, nightly};
+use crate::{makefile, mutants, nightly};
 
 /// A tier of soak, in the order in which the tiers run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -37,6 +37,8 @@ pub enum Tier {
     StormArm64,
     /// Packages from two clones, which have to be the same
     Packages,
+    /// Makefile.toml under cargo-make, with stand-ins for the tools of the WDK
+    Makefile,
     /// Mutants of the ring and the recorder, or of other packages, which tests have to catch
     Mutants,
     /// Every fuzz target for a minute each, by nightly
@@ -124,6 +126,7 @@ fn run_tier(tier: Tier, parameters: &SoakOptions) -> Result<()> {
             storm(Arch::Arm64, parameters)
         }),
         Tier::Packages => timed("packages from two clones", || package::twice(&Arch::ALL)),
+        Tier::Makefile => timed("Makefile.toml under cargo-make", makefile::check),
         Tier::Mutants => timed("mutations", || mutants::run_all(&parameters.mutants)),
         Tier::Fuzz => timed("fuzzing", nightly::fuzz),
         Tier::Asan => timed("AddressSanitizer", nightly::address),
