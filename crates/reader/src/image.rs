@@ -10,6 +10,9 @@ use zerocopy::{FromBytes, little_endian::U32};
 
 use crate::sites::SiteTable;
 
+/// Nanoseconds in a second.
+const NANOSECONDS: i128 = 1_000_000_000;
+
 /// Why bytes are no image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ImageError {
@@ -142,6 +145,34 @@ impl Tables {
             }
         }
         sums
+    }
+
+    /// UTC at a tick, in nanoseconds since 1970.
+    ///
+    /// It is the system time that the driver read at its start, right behind the performance counter, plus the ticks since
+    /// then. So it is as exact as that clock was at that moment; later corrections of the clock are not in it.
+    pub fn utc_of_tick(&self, tick: u64) -> i128 {
+        let ticks = tick.wrapping_sub(self.header.tick_base.get()).cast_signed();
+        let frequency = i128::from(self.header.tick_frequency.get().max(1));
+        self.utc_of_start() + (i128::from(ticks) * NANOSECONDS).div_euclid(frequency)
+    }
+
+    /// Seconds from the start of the driver to a point in UTC, in nanoseconds since 1970.
+    #[expect(clippy::cast_precision_loss, reason = "a double holds 100 ns for 14 years, and more than that is no log")]
+    pub fn seconds_of_utc(&self, utc: i128) -> f64 {
+        (utc - self.utc_of_start()) as f64 / NANOSECONDS as f64
+    }
+
+    /// UTC at that number of seconds after the start of the driver, in nanoseconds since 1970.
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "as above; more saturates")]
+    pub fn utc_of_seconds(&self, seconds: f64) -> i128 {
+        self.utc_of_start().saturating_add((seconds * NANOSECONDS as f64) as i128)
+    }
+
+    /// System time is in units of 100 ns since 1601 (Microsoft Learn, "KeQuerySystemTimePrecise").
+    fn utc_of_start(&self) -> i128 {
+        const BETWEEN_1601_AND_1970: i128 = 11_644_473_600 * NANOSECONDS;
+        i128::from(self.header.time_base.get()) * 100 - BETWEEN_1601_AND_1970
     }
 
     /// Seconds from the start of the driver to a tick; negative for a tick before it.

@@ -24,7 +24,7 @@ fn style(level: Level) -> Style {
     colour.on_default()
 }
 
-/// `    12.345678  cpu 3   DISPATCH      info       1a2c  text`
+/// `    12.3456780  cpu 3   DISPATCH      info   0x1a2c  text`
 impl Show for ShownRecord<'_> {
     fn text<W: Write + ?Sized>(&self, out: &mut W) -> Result<()> {
         line(out, self.seconds, self)
@@ -41,7 +41,7 @@ pub fn line<W: Write + ?Sized>(out: &mut W, seconds: f64, record: &ShownRecord<'
     let lane = if record.is_nmi() { "nmi" } else { "   " };
     write!(out, "{seconds:13.7}  cpu {cpu:<3} {irql_name:8} {lane}  {paint}{level:5}{paint:#}  ")?;
     match record.thread {
-        Some(thread) => write!(out, "{:6x}  ", thread.thread)?,
+        Some(thread) => write!(out, "{:#6x}  ", thread.thread)?,
         None => out.write_all(b"     -  ")?,
     }
     // In one piece: escaped characters come one by one, and `out` may look at each write.

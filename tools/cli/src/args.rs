@@ -4,7 +4,15 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, error::ContextValue};
 use irqlog_reader::untrusted::Untrusted;
-use irqlog_wire::{image::Policy, irql, record::Level};
+use irqlog_wire::{image::Policy, record::Level};
+
+pub use self::filter::{Filter, NamePattern};
+
+// By path, as the fuzz targets take this file into a crate of their own.
+#[path = "args/filter.rs"]
+pub mod filter;
+#[path = "args/moment.rs"]
+pub mod moment;
 
 /// irqlog: the flight recorder for Windows kernel code
 #[derive(Parser)]
@@ -46,14 +54,14 @@ pub enum Query {
         #[command(flatten)]
         origin: LogPlace,
         #[command(flatten)]
-        filter: Filter,
+        filter: Box<Filter>,
     },
     /// Show the records of a saved log: the same as `read --file`
     Decode {
         /// A file that `save` wrote
         file: PathBuf,
         #[command(flatten)]
-        filter: Filter,
+        filter: Box<Filter>,
     },
     /// Show what a crash dump says: bug check, each processor, and the last records before the crash
     Crash {
@@ -98,7 +106,7 @@ pub enum Query {
         #[arg(value_name = "FILE")]
         files: Vec<PathBuf>,
         #[command(flatten)]
-        filter: Filter,
+        filter: Box<Filter>,
     },
 }
 
@@ -160,7 +168,7 @@ pub enum Control {
     /// Show records as they are written, until Ctrl-C
     Follow {
         #[command(flatten)]
-        filter: Filter,
+        filter: Box<Filter>,
         /// Stop after N records
         #[arg(long, value_name = "N")]
         count: Option<u64>,
@@ -180,9 +188,9 @@ pub enum Control {
         /// The least important level that is written
         #[arg(long, value_parser = level)]
         level: Option<Level>,
-        /// Set the level of this provider only
-        #[arg(long, value_name = "NAME", requires = "level", conflicts_with_all = ["policy", "pause", "resume", "raw_pointers"])]
-        provider: Option<String>,
+        /// Set the level of these providers only; * and ? stand for any characters, and for one
+        #[arg(long, value_name = "NAME", value_parser = NamePattern::new, requires = "level", conflicts_with_all = ["policy", "pause", "resume", "raw_pointers"])]
+        provider: Option<NamePattern>,
         /// What happens when a lane is full
         #[arg(long, value_parser = policy)]
         policy: Option<Policy>,
@@ -252,132 +260,12 @@ pub enum StartType {
     Demand,
 }
 
-/// The records that are shown.
-#[derive(Args, Clone, Debug, Default)]
-pub struct Filter {
-    /// Only records of this level or a more important one: error, warn, info, debug, trace
-    #[arg(long, value_parser = level)]
-    pub level: Option<Level>,
-    /// Only records of these processors
-    #[arg(long, value_name = "N", value_delimiter = ',')]
-    pub cpu: Vec<u16>,
-    /// Only records of these IRQLs: a number, a name (PASSIVE, APC, DISPATCH, CLOCK, IPI, HIGH), DIRQL for 3 to 12, or
-    /// NMI for those that show `nmi`, whatever their IRQL
-    #[arg(long, value_name = "IRQL", value_delimiter = ',', value_parser = irql_filter)]
-    pub irql: Vec<IrqlFilter>,
-    /// Only records from this time on, in seconds after the driver's start; records before the start have negative
-    /// times
-    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
-    pub since: Option<f64>,
-    /// Only events of these providers
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    pub provider: Vec<String>,
-    /// Only records in which this regular expression matches behind the thread column: provider, text, marks
-    #[arg(long, value_name = "REGEX", value_parser = pattern)]
-    pub grep: Option<regex::Regex>,
-    /// Only events of this site: the end of the source file's path, and the line
-    #[arg(long, value_name = "FILE:LINE", value_parser = place)]
-    pub site: Option<Place>,
-    /// Only the last N records
-    #[arg(long, value_name = "N")]
-    pub last: Option<usize>,
-}
-
-impl Filter {
-    /// Whether it may leave records out.
-    pub const fn is_set(&self) -> bool {
-        let Self { level, cpu, irql, since, provider, grep, site, last } = self;
-        let lists_are_empty = cpu.is_empty() && irql.is_empty() && provider.is_empty();
-        let is_open =
-            level.is_none() && since.is_none() && grep.is_none() && site.is_none() && last.is_none() && lists_are_empty;
-        !is_open
-    }
-}
-
-/// The value of `--site`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The end of the file's path.
-    pub file: String,
-    /// The line.
-    pub line: u32,
-}
-
-fn place(text: &str) -> Result<Place, String> {
-    let wrong = || "a site is FILE:LINE, as `--json` shows it".to_owned();
-    let (file, line) = text.rsplit_once(':').ok_or_else(wrong)?;
-    let line = line.parse().map_err(|_| wrong())?;
-    if file.is_empty() { Err(wrong()) } else { Ok(Place { file: file.replace('\\', "/"), line }) }
-}
-
-/// One value of `--irql`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IrqlFilter {
-    /// IRQLs from the first to the second, both included.
-    Levels(u8, u8),
-    /// Records in an NMI lane, and those of calls through the entry that never waits.
-    Nmi,
-}
-
 fn level(text: &str) -> Result<Level, String> {
-    Level::from_name(text).ok_or_else(|| "a level is error, warn, info, debug or trace".to_owned())
-}
-
-/// A number of seconds; a duration with a unit gets the number that it is.
-fn seconds(text: &str) -> Result<f64, String> {
-    const UNITS: [(&str, f64); 8] = [
-        ("us", 1e-6),
-        ("ms", 1e-3),
-        ("sec", 1.0),
-        ("s", 1.0),
-        ("min", 60.0),
-        ("m", 60.0),
-        ("h", 3600.0),
-        ("d", 86400.0),
-    ];
-    let finite = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
-    if let Some(seconds) = finite(text) {
-        return Ok(seconds);
-    }
-    let with_unit = UNITS.iter().find_map(|(unit, factor)| Some(finite(text.strip_suffix(unit)?)? * factor));
-    // A number with a unit may be more seconds than a number holds.
-    Err(match with_unit.filter(|seconds| seconds.is_finite()) {
-        Some(seconds) => format!("it is a number of seconds after the driver's start, without a unit: write {seconds}"),
-        None => "it is a number of seconds after the driver's start, such as 90 or 0.5".to_owned(),
-    })
-}
-
-fn pattern(text: &str) -> Result<regex::Regex, String> {
-    // The error shows the expression in lines of its own.
-    let one_line = |error: regex::Error| {
-        error
-            .to_string()
-            .lines()
-            .map(str::trim)
-            .map(|line| Untrusted::new(line).to_string())
-            .collect::<Vec<_>>()
-            .join(" ")
-    };
-    regex::Regex::new(text).map_err(one_line)
+    Level::from_name(&text.to_lowercase()).ok_or_else(|| "a level is error, warn, info, debug or trace".to_owned())
 }
 
 fn policy(text: &str) -> Result<Policy, String> {
-    Policy::from_name(text).ok_or_else(|| "a policy is overwrite or keep".to_owned())
-}
-
-fn irql_filter(text: &str) -> Result<IrqlFilter, String> {
-    let upper = text.to_uppercase();
-    if upper == "NMI" {
-        return Ok(IrqlFilter::Nmi);
-    }
-    if upper == "DIRQL" {
-        return Ok(IrqlFilter::Levels(irql::DIRQL_MIN, irql::DIRQL_MAX));
-    }
-    let number = upper.parse().ok().or_else(|| (0..=irql::HIGH_LEVEL).find(|&level| irql::name(level) == upper));
-    match number {
-        Some(number) if number <= irql::HIGH_LEVEL => Ok(IrqlFilter::Levels(number, number)),
-        _ => Err("an IRQL is 0 to 15, PASSIVE, APC, DISPATCH, DIRQL, CLOCK, IPI, HIGH or NMI".to_owned()),
-    }
+    Policy::from_name(&text.to_lowercase()).ok_or_else(|| "a policy is overwrite or keep".to_owned())
 }
 
 /// The form of the output. anstream finds out whether text goes to a terminal or a file.

@@ -1,66 +1,104 @@
 //! Which records of a log are shown: the options of `read`, `decode` and `follow`.
+//!
+//! A [`Selection`] gets every item of a log in order, and gives those that are shown. What is missing is always shown:
+//! it might be the record that is looked for.
 
 use std::collections::VecDeque;
 
 use irqlog_reader::{
     event::EventView, image::Tables, log::Item, record::Record, shown::record::ShownRecord, sites::SiteTable, text,
-    untrusted::Untrusted,
 };
 use irqlog_wire::{record::flags, site::Site};
+use jiff::tz::TimeZone;
+use regex::Regex;
 
 use crate::{
-    args::{Filter, IrqlFilter, Place},
+    args::{
+        Filter, NamePattern,
+        filter::{IrqlFilter, Place},
+        moment::Moment,
+    },
     exit::Usage,
 };
 
 /// Refuses a filter that names what the log does not have: it would match nothing, and nobody would know why.
 pub fn check_names(filter: &Filter, tables: &Tables) -> Result<(), Usage> {
     let processors = tables.header.processor_count.get();
-    if let Some(unknown) = filter.cpu.iter().find(|&&cpu| u32::from(cpu) >= processors) {
+    if let Some(unknown) = filter.cpu.iter().map(|cpus| *cpus.0.end()).find(|&cpu| u32::from(cpu) >= processors) {
         let last = processors.saturating_sub(1);
         return Err(Usage(format!("there is no processor {unknown} in this log; its processors are 0 to {last}")));
     }
     let providers = tables.sites.providers();
-    if let Some(unknown) = filter.provider.iter().find(|name| providers.iter().all(|known| known.name != ***name)) {
-        return Err(unknown_provider(unknown, &tables.sites));
+    for wanted in &filter.provider {
+        if !providers.iter().any(|known| wanted.matches(known.name.raw())) {
+            return Err(unknown_provider(wanted.text(), &tables.sites));
+        }
     }
-    let is_there = |place: &Place| {
-        let mut sites = providers.iter().flat_map(|provider| tables.sites.sites_of(provider));
-        sites.any(|(_, site)| is_at(&site, place))
-    };
+    let sites = || providers.iter().flat_map(|provider| tables.sites.sites_of(provider)).map(|(_, site)| site);
     match &filter.site {
-        Some(place) if !is_there(place) => Err(Usage(format!(
-            "there is no site {}:{}; `irqlog providers --sites` shows those that there are",
-            place.file, place.line
-        ))),
+        Some(place) if !sites().any(|site| is_at(&site, place)) => Err(unknown_site(place, sites())),
         _ => Ok(()),
     }
 }
 
 /// Whether a site is at that place.
 fn is_at(site: &Site<'_>, place: &Place) -> bool {
-    let file = String::from_utf8_lossy(site.file).replace('\\', "/");
-    site.header.line.get() == place.line && is_path_end(&file, &place.file)
+    place.line.is_none_or(|line| site.header.line.get() == line) && place.file.matches(&path(site))
 }
+
+/// Path of a site's source file, so that the end of it can be compared.
+fn path(site: &Site<'_>) -> String {
+    format!("/{}", String::from_utf8_lossy(site.file).replace('\\', "/"))
+}
+
+/// The most names that an error lists.
+const SOME: usize = 20;
 
 /// A name that no provider has, with some of those that there are.
 pub fn unknown_provider(name: &str, table: &SiteTable) -> Usage {
-    const SOME: usize = 20;
-    let all = table.providers();
-    let mut known: Vec<_> = all.iter().take(SOME).map(|provider| provider.name.raw()).collect();
-    known.dedup();
-    Usage(match all.len() {
-        0 => format!("there is no provider {name}; no driver has registered one"),
-        1..=SOME => format!("there is no provider {name}; there are: {}", known.join(", ")),
-        count => format!("there is no provider {name}; there are: {}, and {} more", known.join(", "), count - SOME),
+    let known: Vec<_> = table.providers().iter().map(|provider| provider.name.raw().to_owned()).collect();
+    Usage(match list(known) {
+        None => format!("there is no provider {name}; no driver has registered one"),
+        Some(list) => format!("there is no provider {name}; there are: {list}"),
     })
+}
+
+/// A place at which no site is, with the lines of its file, or with the files that there are.
+fn unknown_site<'s>(place: &Place, sites: impl Iterator<Item = Site<'s>>) -> Usage {
+    let sites: Vec<_> = sites.map(|site| (path(&site), site.header.line.get())).collect();
+    let mut lines: Vec<_> = sites.iter().filter(|(path, _)| place.file.matches(path)).map(|(_, line)| *line).collect();
+    lines.sort_unstable();
+    let file = place.file.text().trim_start_matches("*/");
+    let hint = "; `irqlog providers --sites` shows all";
+    if let (Some(line), Some(lines)) = (place.line, list(lines.iter().map(u32::to_string).collect())) {
+        return Usage(format!("there is no site {file}:{line}; lines of that file with sites are: {lines}{hint}"));
+    }
+    let mut files: Vec<_> = sites.into_iter().map(|(path, _)| path.trim_start_matches('/').to_owned()).collect();
+    files.sort();
+    Usage(match list(files) {
+        None => format!("there is no site in {file}; no driver has registered one"),
+        Some(files) => format!("there is no site in {file}; files with sites are: {files}{hint}"),
+    })
+}
+
+/// Different names in a row, as many as a person reads; `None` if there are none.
+fn list(mut names: Vec<String>) -> Option<String> {
+    names.dedup();
+    let more = names.len().saturating_sub(SOME);
+    names.truncate(SOME);
+    let list = names.join(", ");
+    match (names.len(), more) {
+        (0, _) => None,
+        (_, 0) => Some(list),
+        _ => Some(format!("{list}, and {more} more")),
+    }
 }
 
 /// The last records of a log, and what is missing between them.
 pub struct Last {
     wanted: usize,
     records: usize,
-    pub items: VecDeque<Item>,
+    pub items: VecDeque<Selected>,
 }
 
 impl Last {
@@ -68,55 +106,177 @@ impl Last {
         Self { wanted, records: 0, items: VecDeque::new() }
     }
 
-    pub fn push(&mut self, item: Item) {
-        self.records += usize::from(matches!(item, Item::Record(_)));
+    pub fn push(&mut self, item: Selected) {
+        self.records += usize::from(item.is_record());
         self.items.push_back(item);
         while self.records > self.wanted {
-            let is_record = self.items.pop_front().is_some_and(|item| matches!(item, Item::Record(_)));
+            let is_record = self.items.pop_front().is_some_and(|item| item.is_record());
             self.records -= usize::from(is_record);
         }
     }
 }
 
-/// Whether an item is wanted, but for `--last`. What is missing is always told.
-pub fn passes_item(filter: &Filter, tables: &Tables, item: &Item) -> bool {
-    match item {
-        Item::Record(record) => passes(filter, tables, record),
-        Item::Loss(_) => true,
+/// What a [`Selection`] gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selected {
+    /// A record, or what is missing.
+    Item(Item),
+    /// Records were left out between what `--context` shows.
+    Gap,
+}
+
+impl Selected {
+    const fn is_record(&self) -> bool {
+        matches!(self, Self::Item(Item::Record(_)))
     }
 }
 
-/// Whether a record is wanted, but for `--last`.
-fn passes(filter: &Filter, tables: &Tables, record: &Record) -> bool {
-    let header = &record.header;
-    let nmi = tables.is_nmi(record.lane) || record.has(flags::NEVER_WAITS);
-    filter.level.is_none_or(|level| header.level <= level.0)
-        && (filter.cpu.is_empty() || filter.cpu.contains(&header.processor.get()))
-        && (filter.irql.is_empty()
-            || filter.irql.iter().any(|wanted| match *wanted {
-                IrqlFilter::Nmi => nmi,
-                IrqlFilter::Levels(low, high) => (low..=high).contains(&header.irql),
-            }))
-        && filter.since.is_none_or(|since| tables.seconds(header.tick.get()) >= since)
-        && passes_by_text(filter, tables, record)
+/// Chooses the items that are shown.
+pub struct Selection<'f> {
+    filter: &'f Filter,
+    grep: Option<Regex>,
+    /// From and to these seconds after the driver's start.
+    since: Option<f64>,
+    until: Option<f64>,
+    /// The last items that only `--grep` does not want: they are shown if the next one is. Losses among them have their
+    /// place.
+    before: VecDeque<Item>,
+    /// Number of records in `before`.
+    records_before: usize,
+    /// Number of records that are still shown behind a match.
+    behind: usize,
+    /// A record was left out since the last one that was shown.
+    has_left_out: bool,
+    has_shown: bool,
 }
 
-/// Whether what it says is wanted.
-fn passes_by_text(filter: &Filter, tables: &Tables, record: &Record) -> bool {
-    if filter.provider.is_empty() && filter.site.is_none() && filter.grep.is_none() {
-        return true;
+impl<'f> Selection<'f> {
+    /// The selection of a filter, for a log with these tables. `end` is asked for its end, in seconds after the driver's
+    /// start, if a time of the filter is one before it.
+    ///
+    /// # Errors
+    /// Those of `end`.
+    pub fn new<E>(filter: &'f Filter, tables: &Tables, end: impl FnOnce() -> Result<f64, E>) -> Result<Self, E> {
+        let moments = [&filter.since, &filter.until];
+        let needs_end = moments.iter().copied().flatten().any(Moment::needs_end);
+        let end = if needs_end { end()? } else { 0.0 };
+        let zone = TimeZone::system();
+        let [since, until] = moments.map(|moment| moment.as_ref().map(|moment| moment.seconds(tables, end, &zone)));
+        Ok(Self {
+            filter,
+            grep: filter.expression(),
+            since,
+            until,
+            before: VecDeque::new(),
+            records_before: 0,
+            behind: 0,
+            has_left_out: false,
+            has_shown: false,
+        })
     }
-    let event = EventView::of(tables, record);
-    let has_provider = |name: Untrusted<&str>| filter.provider.iter().any(|wanted| name == **wanted);
-    (filter.provider.is_empty() || event.as_ref().and_then(|event| event.provider).is_some_and(has_provider))
-        && filter
-            .site
-            .as_ref()
-            .is_none_or(|place| event.as_ref().and_then(|event| event.site).is_some_and(|site| is_at(&site, place)))
-        && filter.grep.as_ref().is_none_or(|wanted| wanted.is_match(&text::message(&ShownRecord::new(tables, record))))
-}
 
-/// Whether a path ends with those components.
-fn is_path_end(path: &str, end: &str) -> bool {
-    path.strip_suffix(end).is_some_and(|before| before.is_empty() || before.ends_with('/') || end.starts_with('/'))
+    /// Takes the next item of the log, and gives what is to be shown now, in order.
+    pub fn take(&mut self, tables: &Tables, item: Item, mut show: impl FnMut(Selected)) {
+        let Item::Record(record) = &item else {
+            self.before.push_back(item);
+            return self.shrink(&mut show);
+        };
+        if !self.is_candidate(tables, record) {
+            return;
+        }
+        if self.matches(tables, record) {
+            self.behind = self.filter.context;
+            self.show_before(&mut show);
+            self.show(item, &mut show);
+        } else if self.behind != 0 {
+            self.behind -= 1;
+            self.show(item, &mut show);
+        } else {
+            self.records_before += 1;
+            self.before.push_back(item);
+            self.shrink(&mut show);
+        }
+    }
+
+    /// The log has ended: what is missing behind the last record is shown.
+    pub fn end(&mut self, mut show: impl FnMut(Selected)) {
+        let losses = self.before.drain(..).filter(|item| matches!(item, Item::Loss(_)));
+        losses.map(Selected::Item).for_each(&mut show);
+        self.records_before = 0;
+    }
+
+    /// Whether a record is wanted, but for `--context` and `--last`.
+    pub fn wants(&self, tables: &Tables, record: &Record) -> bool {
+        self.is_candidate(tables, record) && self.matches(tables, record)
+    }
+
+    fn show(&mut self, item: Item, show: &mut impl FnMut(Selected)) {
+        if self.has_left_out && self.has_shown && self.filter.context != 0 {
+            show(Selected::Gap);
+        }
+        (self.has_left_out, self.has_shown) = (false, true);
+        show(Selected::Item(item));
+    }
+
+    fn show_before(&mut self, show: &mut impl FnMut(Selected)) {
+        for item in std::mem::take(&mut self.before) {
+            self.show(item, show);
+        }
+        self.records_before = 0;
+    }
+
+    /// Forgets records beyond the context, and shows the losses that are at the front then.
+    fn shrink(&mut self, show: &mut impl FnMut(Selected)) {
+        while let Some(front) = self.before.front() {
+            if matches!(front, Item::Record(_)) {
+                if self.records_before <= self.filter.context {
+                    break;
+                }
+                self.records_before -= 1;
+                self.has_left_out = true;
+                self.before.pop_front();
+            } else if let Some(loss) = self.before.pop_front() {
+                show(Selected::Item(loss));
+            }
+        }
+    }
+
+    /// Whether a record is wanted, but for `--grep` and `--last`.
+    fn is_candidate(&self, tables: &Tables, record: &Record) -> bool {
+        let (filter, header) = (self.filter, &record.header);
+        let is_nmi = tables.is_nmi(record.lane) || record.has(flags::NEVER_WAITS);
+        let seconds = tables.seconds(header.tick.get());
+        let (thread, process) = record.thread().unzip();
+        let is_one_of = |ids: &[u32], id: Option<u32>| ids.is_empty() || id.is_some_and(|id| ids.contains(&id));
+        filter.level.is_none_or(|level| header.level <= level.0)
+            && (filter.cpu.is_empty() || filter.cpu.iter().any(|cpus| cpus.0.contains(&header.processor.get())))
+            && (filter.irql.is_empty()
+                || filter.irql.iter().any(|wanted| match *wanted {
+                    IrqlFilter::Nmi => is_nmi,
+                    IrqlFilter::Levels(low, high) => (low..=high).contains(&header.irql),
+                }))
+            && is_one_of(&filter.thread, thread)
+            && is_one_of(&filter.process, process)
+            && self.since.is_none_or(|since| seconds >= since)
+            && self.until.is_none_or(|until| seconds <= until)
+            && self.is_of_wanted_site(tables, record)
+    }
+
+    fn is_of_wanted_site(&self, tables: &Tables, record: &Record) -> bool {
+        let filter = self.filter;
+        if filter.provider.is_empty() && filter.site.is_none() {
+            return true;
+        }
+        let Some(event) = EventView::of(tables, record) else { return false };
+        let has_provider = |pattern: &NamePattern| event.provider.is_some_and(|name| pattern.matches(name.raw()));
+        (filter.provider.is_empty() || filter.provider.iter().any(has_provider))
+            && filter.site.as_ref().is_none_or(|place| event.site.is_some_and(|site| is_at(&site, place)))
+    }
+
+    /// Whether `--grep` wants a record.
+    fn matches(&self, tables: &Tables, record: &Record) -> bool {
+        self.grep.as_ref().is_none_or(|wanted| {
+            wanted.is_match(&text::message(&ShownRecord::new(tables, record))) != self.filter.invert_match
+        })
+    }
 }

@@ -27,33 +27,132 @@ fn an_unknown_provider_or_site_is_refused() {
     for (arguments, words) in [
         (&["--provider", "nosuch"][..], "there are: usbhub"),
         (&["--provider", "usbhub,nosuch"], "there is no provider nosuch"),
-        (&["--site", "port.rs:2"], "there is no site port.rs:2"),
+        (&["--provider", "usb?"], "there are: usbhub"),
+        (&["--site", "port.rs:2"], "there is no site port.rs:2; lines of that file with sites are: 1"),
+        (&["--site", "rt.rs"], "there is no site in rt.rs; files with sites are: src/port.rs"),
     ] {
         let (code, said) = decode(arguments);
         assert!(code == Some(2) && said.contains(words), "{arguments:?}: {code:?} {said}");
     }
-    for arguments in [&["--provider", "usbhub"][..], &["--site", "port.rs:1"]] {
+    for arguments in [
+        &["--provider", "usbhub"][..],
+        &["--provider", "USBHub"],
+        &["--provider", "*hu?"],
+        &["--site", "port.rs:1"],
+        &["--site", "port.rs"],
+        &["--site", "SRC\\Port.rs"],
+        &["--site", "p*.rs"],
+    ] {
         let (code, shown) = decode(arguments);
         assert!(code == Some(0) && shown.contains("usbhub: port is"), "{arguments:?}: {code:?} {shown}");
     }
 }
 
 #[test]
-fn a_time_is_a_number_of_seconds() {
-    for (since, words) in [
-        ("NaN", "number of seconds"),
-        ("inf", "number of seconds"),
-        ("-inf", "number of seconds"),
-        ("1e999", "number of seconds"),
-        ("5m", "write 300"),
-        ("1.5h", "write 5400"),
-        ("250ms", "write 0.25"),
-        ("soon", "such as 90"),
-    ] {
+fn a_time_that_is_none_says_what_is_one() {
+    for since in ["NaN", "inf", "-inf", "1e999", "soon", "2026-13-01"] {
         let (code, said) = decode(&[&format!("--since={since}")]);
-        assert!(code == Some(2) && said.contains(words), "{since}: {code:?} {said}");
+        assert!(code == Some(2) && said.contains("a time of the day (14:05:30)"), "{since}: {code:?} {said}");
     }
-    assert_eq!(decode(&["--since", "-1.5"]).0, Some(0));
+    for since in ["-1.5", "-5m", "0", "1970-01-01T00:00:00Z"] {
+        assert_eq!(decode(&["--since", since]).0, Some(0), "{since}");
+    }
+}
+
+/// Records 0 to 99, one each tenth of a second, by processors 0 and 1 and threads 0x100 to 0x103.
+fn shown(arguments: &[&str]) -> String {
+    let mut all = tables();
+    all.header.processor_count.set(4);
+    all.header.tick_frequency.set(1000);
+    all.header.tick_base.set(500);
+    // 2026-11-28 12:00 UTC.
+    all.header.time_base.set((1_795_867_200 + 11_644_473_600) * 10_000_000);
+    let records = (0..100).map(|seq| {
+        let mut record = record(Kind::Text, seq, 0, format!("number {seq:02}").as_bytes());
+        record.header.tick.set(500 + 100 * seq);
+        record.header.processor.set(seq as u16 % 2);
+        record.header.flags.set(0);
+        record.header.thread.set(0x100 + seq as u32 % 4);
+        record.header.process.set(if seq < 50 { 4 } else { 8 });
+        record
+    });
+    let image = with_records(&all, records.collect());
+    let image = file(&format!("filters-shown-{:?}.irqlog", std::thread::current().id()), &image);
+    let output = irqlog([&["decode", image.to_str().unwrap()], arguments].concat());
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The numbers that are shown; `--` for a gap.
+fn numbers(arguments: &[&str]) -> String {
+    let shown = shown(arguments);
+    let number = |line: &str| line.rsplit_once("number ").map_or(line, |(_, number)| number).to_owned();
+    shown.lines().map(number).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn times_bound_what_is_shown() {
+    for (arguments, expected) in [
+        (&["--since", "9.75"][..], "98 99"),
+        (&["--until", "0.1"], "00 01"),
+        (&["--since", "0.3", "--until", "500ms"], "03 04 05"),
+        // The log ends with its newest record, at 9.9 s.
+        (&["--since", "-100ms"], "98 99"),
+        (&["--until", "-9.75s"], "00 01"),
+        (&["--since", "2026-11-28T12:00:09.8Z"], "98 99"),
+        (&["--since", "2026-11-28T14:00:09.8+02:00"], "98 99"),
+        (&["--until", "2026-11-28T12:00:00.1Z"], "00 01"),
+    ] {
+        assert_eq!(numbers(arguments), expected, "{arguments:?}");
+    }
+}
+
+#[test]
+fn processors_threads_and_processes_choose() {
+    let first = |arguments: &[&str]| numbers(&[arguments, &["--until", "0.75"]].concat());
+    for (arguments, expected) in [
+        (&["--cpu", "1"][..], "01 03 05 07"),
+        (&["--cpu", "0-3"], "00 01 02 03 04 05 06 07"),
+        (&["--cpu", "1-2,3"], "01 03 05 07"),
+        (&["--thread", "0x101"], "01 05"),
+        (&["--thread", "257,258"], "01 02 05 06"),
+        (&["--process", "8"], ""),
+        (&["--process", "4", "--level", "INFO", "-n", "2"], "06 07"),
+    ] {
+        assert_eq!(first(arguments), expected, "{arguments:?}");
+    }
+    assert!(numbers(&["--process", "8"]).starts_with("50 51"));
+    for (arguments, words) in [
+        (["--cpu", "3-1"], "3, 0-3"),
+        (["--cpu", "0-4"], "there is no processor 4"),
+        (["--thread", "0xz"], "an id is a number such as 268, or 0x10c"),
+    ] {
+        let (code, said) = decode(&arguments);
+        assert!(code == Some(2) && said.contains(words) || arguments[1] == "0-4", "{arguments:?}: {code:?} {said}");
+    }
+}
+
+#[test]
+fn grep_can_ignore_case_be_inverted_and_show_context() {
+    for (arguments, expected) in [
+        (&["--grep", "NUMBER 07"][..], ""),
+        (&["-i", "--grep", "NUMBER 07"], "07"),
+        (&["--grep", "(?i)NUMBER 07"], "07"),
+        (&["-v", "--grep", "number [1-9]"], "00 01 02 03 04 05 06 07 08 09"),
+        (&["-C", "1", "--grep", "number (10|11|20)"], "09 10 11 12 -- 19 20 21"),
+        (&["-C", "2", "--grep", "number (00|99)"], "00 01 02 -- 97 98 99"),
+        // Context that meets is no gap.
+        (&["-C", "2", "--grep", "number (10|14)"], "08 09 10 11 12 13 14 15 16"),
+        (&["-C", "2", "--grep", "number (10|15)"], "08 09 10 11 12 13 14 15 16 17"),
+        (&["-C", "2", "--grep", "number (10|16)"], "08 09 10 11 12 -- 14 15 16 17 18"),
+        // The other filters hold for the context too.
+        (&["-C", "1", "--cpu", "0", "--grep", "number 10"], "08 10 12"),
+        (&["-C", "1", "--grep", "number (10|20)", "-n", "4"], "11 -- 19 20 21"),
+        (&["-C", "1", "--grep", "number (10|20)", "-n", "3"], "19 20 21"),
+    ] {
+        assert_eq!(numbers(arguments), expected, "{arguments:?}");
+    }
+    assert!(!shown(&["-C", "1", "--grep", "number (10|20)", "--json"]).contains("\n--"), "JSON has objects only");
 }
 
 /// An NMI callback sees the IRQL of the code that was interrupted, and its records look like a thread's but for one flag.

@@ -68,11 +68,11 @@ fn bcc_3476_a_gap_in_a_lane_is_told_where_it_is() {
     let (objects, _, _) = objects(&image("gap.irqlog"));
     let seqs: Vec<_> = objects.iter().map(|object| object["seq"].as_u64()).collect();
     assert_eq!(seqs, [Some(0), Some(1), Some(2), None, Some(8), Some(9)]);
-    let loss = serde_json::json!({ "lane": 0, "first_seq": 3, "count": 5, "from_tick": 2, "to_tick": 8 });
+    let loss = serde_json::json!({ "lane": 0, "first_seq": 3, "count": 5, "from_tick": 2, "to_tick": 8, "cause": "not-saved" });
     assert_eq!(objects[3]["loss"], loss);
     let text = shown(&image("gap.irqlog"), &[]);
     let line = text.lines().nth(3).unwrap();
-    assert_eq!(line, "--- lane 0: 5 records are missing, number 3 to 7, between 2.0000000 and 8.0000000 ---");
+    assert_eq!(line, "--- lane 0: 5 records were not saved, number 3 to 7, between 2.0000000 and 8.0000000 ---");
     for (last, lines) in [("1", 1), ("2", 3), ("3", 4)] {
         assert_eq!(shown(&image("gap.irqlog"), &["--last", last]).lines().count(), lines, "--last {last}");
     }

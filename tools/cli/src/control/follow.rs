@@ -7,7 +7,7 @@
 //! Ctrl-C cancels the request that is under way. Then a last round shows what was written up to that moment, records
 //! that were held back among it, and the command ends. A second Ctrl-C ends the process at once.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
 use anyhow::Result;
 use irqlog_reader::{
@@ -17,11 +17,12 @@ use irqlog_reader::{
     log::Item,
     session::{Session, SessionError, Source},
 };
+use jiff::Timestamp;
 
 use crate::{
     args::{Filter, Form},
     exit::{Exit, session_error},
-    filter::{Last, check_names, passes_item},
+    filter::{Last, Selected, Selection, check_names},
     output::{self, Printer},
     source,
 };
@@ -38,8 +39,10 @@ pub fn run(session: &mut Session<impl Source>, filter: &Filter, count: Option<u6
     if let Err(unknown) = check_names(filter, &tables) {
         output::say(&format!("irqlog: {unknown}; waiting for it"));
     }
+    let now = || Ok::<_, Infallible>(tables.seconds_of_utc(Timestamp::now().as_nanosecond()));
+    let Ok(selection) = Selection::new(filter, &tables, now);
     let mut follow = Follow {
-        filter,
+        selection,
         follower: Follower::new(tables.present()),
         tables,
         printer: Printer::new(form),
@@ -59,7 +62,7 @@ pub fn run(session: &mut Session<impl Source>, filter: &Filter, count: Option<u6
 
 /// What is followed, and what of it is shown.
 struct Follow<'f> {
-    filter: &'f Filter,
+    selection: Selection<'f>,
     follower: Follower,
     tables: Tables,
     printer: Printer,
@@ -92,11 +95,15 @@ impl Follow<'_> {
         Ok(())
     }
 
-    /// Shows what was written up to now.
+    /// Shows what was written up to now, and what is missing at the end.
     fn last_round(&mut self, session: &mut Session<impl Source>) -> Result<()> {
         self.tables = session.info()?;
         self.follower.begin_last(self.tables.present());
-        self.round(session)
+        self.round(session)?;
+        let mut ready = Vec::new();
+        self.selection.end(|selected| ready.push(selected));
+        ready.iter().try_for_each(|selected| self.show(selected))?;
+        self.printer.flush()
     }
 
     /// Shows what this round gives.
@@ -112,16 +119,18 @@ impl Follow<'_> {
                 is_fresh = true;
                 continue;
             }
-            if !passes_item(self.filter, &self.tables, &item) {
-                continue;
-            }
-            match &mut self.last {
-                Some(last) => last.push(item),
-                None => self.show(&item)?,
+            let mut ready = Vec::new();
+            self.selection.take(&self.tables, item, |selected| ready.push(selected));
+            for selected in ready {
+                match &mut self.last {
+                    Some(last) => last.push(selected),
+                    None => self.show(&selected)?,
+                }
             }
         }
-        for item in self.last.take().into_iter().flat_map(|last| last.items) {
-            self.show(&item)?;
+        let items = self.last.take().into_iter().flat_map(|last| last.items);
+        for selected in items.skip_while(|selected| *selected == Selected::Gap) {
+            self.show(&selected)?;
         }
         self.printer.flush()
     }
@@ -135,10 +144,10 @@ impl Follow<'_> {
     }
 
     /// Shows an item, unless enough records were shown.
-    fn show(&mut self, item: &Item) -> Result<()> {
+    fn show(&mut self, selected: &Selected) -> Result<()> {
         if self.left != 0 {
-            self.printer.item(&self.tables, item)?;
-            self.left -= u64::from(matches!(item, Item::Record(_)));
+            self.printer.selected(&self.tables, selected)?;
+            self.left -= u64::from(matches!(selected, Selected::Item(Item::Record(_))));
         }
         Ok(())
     }

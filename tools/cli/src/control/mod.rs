@@ -8,7 +8,7 @@ use irqlog_reader::session::{Session, Settings, Source};
 use irqlog_wire::{ioctl::MAX_MARK, record::Level};
 
 use crate::{
-    args::{Control, Form},
+    args::{Control, Form, NamePattern},
     exit::Exit,
     filter::unknown_provider,
     source,
@@ -41,13 +41,13 @@ pub fn run(command: &Control, rig: Option<&source::Rig>, form: Form) -> Result<E
     Ok(Exit::Done)
 }
 
-/// Changes the level of every table of that name: more versions of a driver than one may be loaded.
-fn set_level(session: &mut Session<impl Source>, name: &str, level: Level) -> Result<()> {
+/// Changes the level of every table whose name is meant: more versions of a driver than one may be loaded.
+fn set_level(session: &mut Session<impl Source>, name: &NamePattern, level: Level) -> Result<()> {
     let tables = session.info()?;
     let (start_id, table) = (tables.header.start_id.get(), &tables.sites);
-    let mut found = table.providers().iter().filter(|provider| provider.name == name).peekable();
+    let mut found = table.providers().iter().filter(|provider| name.matches(provider.name.raw())).peekable();
     if found.peek().is_none() {
-        return Err(unknown_provider(name, table).into());
+        return Err(unknown_provider(name.text(), table).into());
     }
     for provider in found {
         session.set_provider_level(start_id, provider.first_site, level)?;

@@ -22,7 +22,7 @@ pub use irqlog_export::json::escaped as escaped_json;
 pub use pipe::when_reader_has_gone;
 pub use progress::Progress;
 
-use crate::args::Form;
+use crate::{args::Form, filter::Selected};
 
 /// Writes a message to standard error, as one line.
 pub fn say(message: &str) {
@@ -51,6 +51,15 @@ impl Printer {
         match item {
             Item::Record(record) => self.show(&ShownRecord::new(tables, record)),
             Item::Loss(loss) => self.show(&ShownLoss::new(tables, *loss)),
+        }
+    }
+
+    /// Shows what a filter has selected.
+    pub fn selected(&mut self, tables: &Tables, selected: &Selected) -> Result<()> {
+        match selected {
+            Selected::Item(item) => self.item(tables, item),
+            // As grep does.
+            Selected::Gap => self.heading("--"),
         }
     }
 

@@ -18,12 +18,16 @@ use irqlog_export::{
     run::{ExportError, ExportFilter, NamedLog, export},
     sink::{ExportSummary, Sink, balance_message},
 };
-use irqlog_reader::{log::Log, save};
+use irqlog_reader::{
+    image::Tables,
+    log::{Item, Log},
+    save,
+};
 
 use crate::{
     args::{ExportFormat, Filter},
     exit::{Exit, Usage},
-    filter::{check_names, passes_item},
+    filter::{Selection, check_names},
     new_file,
     output::{self, Progress},
     source::{self, OpenLog},
@@ -52,17 +56,15 @@ pub fn run(
         new_file::check(out).with_context(|| format!("creating {}", out.display()))?;
     }
     let mut logs = open(files, rig)?;
-    for log in &logs {
-        check_names(filter, log.log.tables())?;
-    }
+    let chosen = Chosen::new(filter, &logs)?;
     let bytes = logs.iter().fold(0_u64, |sum, log| sum.saturating_add(save::promised(log.log.tables())));
     let progress = Progress::new(bytes);
     let written = if to == ExportFormat::Ctf {
-        into_folder(out, &mut logs, filter, &progress)
+        into_folder(out, &mut logs, &chosen, &progress)
     } else if is_standard {
-        into_stream(to, io::stdout().lock(), &mut logs, filter, &progress)
+        into_stream(to, io::stdout().lock(), &mut logs, &chosen, &progress)
     } else {
-        into_file(to, out, &mut logs, filter, &progress)
+        into_file(to, out, &mut logs, &chosen, &progress)
     };
     progress.end();
     let summary = written.map_err(|error| match error {
@@ -76,6 +78,34 @@ pub fn run(
         }
     }
     Ok(if report(&logs, &summary) { exit } else { Exit::Found })
+}
+
+/// The records that are exported, of each log.
+struct Chosen<'f> {
+    filter: &'f Filter,
+    /// With the start of the driver that each is for: times of a filter may be relative to the log.
+    selections: Vec<(u64, Selection<'f>)>,
+}
+
+impl<'f> Chosen<'f> {
+    fn new(filter: &'f Filter, logs: &[NamedLog<OpenLog>]) -> Result<Self> {
+        if filter.context != 0 {
+            return Err(Usage("an export has no --context".to_owned()).into());
+        }
+        let mut selections = Vec::new();
+        for log in logs {
+            let tables = log.log.tables();
+            check_names(filter, tables)?;
+            let selection = Selection::new(filter, tables, || source::end_of(&log.log))?;
+            selections.push((tables.header.start_id.get(), selection));
+        }
+        Ok(Self { filter, selections })
+    }
+
+    fn selection(&self, tables: &Tables) -> Option<&Selection<'f>> {
+        let start = tables.header.start_id.get();
+        self.selections.iter().find(|(of, _)| *of == start).map(|(_, selection)| selection)
+    }
 }
 
 fn open(files: &[PathBuf], rig: Option<&source::Rig>) -> Result<Vec<NamedLog<OpenLog>>> {
@@ -92,11 +122,11 @@ fn into_file(
     to: ExportFormat,
     out: &Path,
     logs: &mut [NamedLog<OpenLog>],
-    filter: &Filter,
+    chosen: &Chosen<'_>,
     progress: &Progress,
 ) -> Result<ExportSummary, ExportError> {
     new_file::create(out, |file: &mut File| {
-        let summary = into_stream(to, &mut *file, logs, filter, progress)?;
+        let summary = into_stream(to, &mut *file, logs, chosen, progress)?;
         Ok((summary, file.stream_position()?))
     })
 }
@@ -104,10 +134,10 @@ fn into_file(
 fn into_folder(
     out: &Path,
     logs: &mut [NamedLog<OpenLog>],
-    filter: &Filter,
+    chosen: &Chosen<'_>,
     progress: &Progress,
 ) -> Result<ExportSummary, ExportError> {
-    new_file::create_folder(out, |folder| into_sink(&mut Ctf::new(Folder(folder)), logs, filter, progress))
+    new_file::create_folder(out, |folder| into_sink(&mut Ctf::new(Folder(folder)), logs, chosen, progress))
 }
 
 /// The files of an export that is a folder.
@@ -124,7 +154,7 @@ fn into_stream(
     to: ExportFormat,
     out: impl Write,
     logs: &mut [NamedLog<OpenLog>],
-    filter: &Filter,
+    chosen: &Chosen<'_>,
     progress: &Progress,
 ) -> Result<ExportSummary, ExportError> {
     let mut out = BufWriter::new(out);
@@ -136,7 +166,7 @@ fn into_stream(
         ExportFormat::Journal => Box::new(Journal::new(&mut out)),
         ExportFormat::Ctf => return Err(io::Error::from(io::ErrorKind::IsADirectory).into()),
     };
-    let summary = into_sink(&mut *sink, logs, filter, progress)?;
+    let summary = into_sink(&mut *sink, logs, chosen, progress)?;
     drop(sink);
     out.flush()?;
     Ok(summary)
@@ -145,13 +175,16 @@ fn into_stream(
 fn into_sink(
     sink: &mut dyn Sink,
     logs: &mut [NamedLog<OpenLog>],
-    filter: &Filter,
+    chosen: &Chosen<'_>,
     progress: &Progress,
 ) -> Result<ExportSummary, ExportError> {
     let selection = ExportFilter {
-        passes: &mut |tables, item| passes_item(filter, tables, item),
-        last: filter.last,
-        is_filtered: filter.is_set(),
+        passes: &mut |tables, item| match item {
+            Item::Record(record) => chosen.selection(tables).is_none_or(|selection| selection.wants(tables, record)),
+            Item::Loss(_) => true,
+        },
+        last: chosen.filter.last,
+        is_filtered: chosen.filter.is_set(),
     };
     export(logs, selection, sink, |bytes| progress.advance(bytes))
 }

@@ -5,26 +5,39 @@ use irqlog_reader::log::Log;
 
 use crate::{
     args::{Filter, Form},
-    filter::{Last, check_names, passes_item},
+    filter::{Last, Selected, Selection, check_names},
     output::Printer,
+    source::{self, OpenLog},
 };
 
 /// Shows the records that pass the filter, and what is missing between them.
-pub fn run(log: &mut impl Log, filter: &Filter, form: Form) -> Result<()> {
+pub fn run(log: &mut OpenLog, filter: &Filter, form: Form) -> Result<()> {
     check_names(filter, log.tables())?;
+    let mut selection = Selection::new(filter, log.tables(), || source::end_of(log))?;
     let mut printer = Printer::new(form);
     let mut last = filter.last.map(Last::new);
-    while let Some(item) = log.next()? {
-        if !passes_item(filter, log.tables(), &item) {
-            continue;
+    let mut ready = Vec::new();
+    loop {
+        let item = log.next()?;
+        let is_end = item.is_none();
+        match item {
+            Some(item) => selection.take(log.tables(), item, |selected| ready.push(selected)),
+            None => selection.end(|selected| ready.push(selected)),
         }
-        match &mut last {
-            Some(last) => last.push(item),
-            None => printer.item(log.tables(), &item)?,
+        for selected in std::mem::take(&mut ready) {
+            match &mut last {
+                Some(last) => last.push(selected),
+                None => printer.selected(log.tables(), &selected)?,
+            }
+        }
+        if is_end {
+            break;
         }
     }
-    for item in last.into_iter().flat_map(|last| last.items) {
-        printer.item(log.tables(), &item)?;
+    let items = last.into_iter().flat_map(|last| last.items);
+    // A gap before the first record that is left says nothing.
+    for selected in items.skip_while(|selected| *selected == Selected::Gap) {
+        printer.selected(log.tables(), &selected)?;
     }
     printer.flush()
 }

@@ -16,10 +16,10 @@ mod rig;
 use std::{
     fs::File,
     io::{Read, Seek},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Error, Result};
+use anyhow::{Context, Error, Result, ensure};
 use irqlog_dump::report::DumpFacts;
 use irqlog_reader::{
     checksum::Integrity,
@@ -53,10 +53,17 @@ pub type Rig = std::convert::Infallible;
 /// A log that is open, and the file in which it lies.
 pub struct OpenLog {
     log: Box<dyn Log>,
-    /// Name of the file, and what it is; `None` for the running driver's log.
-    file: Option<(String, ShownFile)>,
+    /// `None` for the running driver's log.
+    file: Option<OpenFile>,
     /// What the dump says in which the log lay.
     dump: Option<DumpFacts>,
+}
+
+/// The file in which a log lies.
+struct OpenFile {
+    name: String,
+    path: PathBuf,
+    shown: ShownFile,
 }
 
 /// Opens the log in `file`, or else that of the running driver. The rig takes the place of a driver, not of a file.
@@ -69,9 +76,38 @@ pub fn open_log(file: Option<&Path>, rig: Option<&Rig>) -> Result<OpenLog> {
         Some(file) => {
             let name = file.display().to_string();
             let (log, shown, dump) = open_file(file, &name)?;
-            Ok(OpenLog { log, file: Some((name, shown)), dump })
+            Ok(OpenLog { log, file: Some(OpenFile { name, path: file.to_owned(), shown }), dump })
         }
     }
+}
+
+/// The end of a log, in seconds after the driver's start: now for the running driver's, the newest record of a saved one.
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn end_of(log: &OpenLog) -> Result<f64> {
+    let tables = log.tables();
+    let Some(OpenFile { name, path, shown }) = &log.file else {
+        return Ok(tables.seconds_of_utc(jiff::Timestamp::now().as_nanosecond()));
+    };
+    if shown.kind == FileKind::CrashDump && tables.header.crashed.get() != 0 {
+        return Ok(tables.seconds(tables.header.crash_tick.get()));
+    }
+    ensure!(
+        shown.kind != FileKind::CrashDump,
+        "{name}: this dump does not say when its log ended; give seconds after the driver's start, or a date and time"
+    );
+    let mut newest = None;
+    // A second look at the file: the first one begins at its first record, and has not ended.
+    let visited = File::open(path).map_err(LogError::from).and_then(SavedLog::open).and_then(|mut again| {
+        again.visit(|_, record| {
+            let tick = record.header.tick.get();
+            newest = newest.max(Some(tick.wrapping_sub(tables.header.tick_base.get()).cast_signed()));
+        })
+    });
+    visited.with_context(|| name.clone())?;
+    let tick = newest.unwrap_or_default().cast_unsigned().wrapping_add(tables.header.tick_base.get());
+    Ok(tables.seconds(tick))
 }
 
 /// Opens the log in a file, whatever kind of file it is.
@@ -125,19 +161,19 @@ impl OpenLog {
     /// An error with the name of the file, if the log is the one that could not be read.
     pub fn name_in(&self, error: Error) -> Error {
         match &self.file {
-            Some((name, _)) if error.is::<LogError>() => error.context(name.clone()),
+            Some(OpenFile { name, .. }) if error.is::<LogError>() => error.context(name.clone()),
             _ => error,
         }
     }
 
     /// What the file is; `None` for the running driver's log.
     pub fn shown_file(&self) -> Option<ShownFile> {
-        self.file.as_ref().map(|(_, shown)| shown.clone())
+        self.file.as_ref().map(|file| file.shown.clone())
     }
 
     /// Says on standard error what could not be read so far, if there is any.
     pub fn report_faults(&self) -> Exit {
-        report_faults(self.file.as_ref().map_or(DRIVER, |(name, _)| name), self.log.faults())
+        report_faults(self.file.as_ref().map_or(DRIVER, |file| &file.name), self.log.faults())
     }
 }
 
