@@ -253,6 +253,9 @@ impl<W: Read + Write + Seek> ImageWriter<W> {
         for (lane, region) in tables.lanes.iter().zip(&self.regions) {
             self.out.write_all(control(lane, region).as_bytes())?;
         }
+        // The room behind the last lane's records may not have been written yet.
+        let written = self.out.seek(SeekFrom::End(0))?;
+        self.clear(written, checksums.saturating_sub(written))?;
         checksum::write(&mut self.out, checksums)?;
         self.out.flush()?;
         Ok(checksums + checksum::table_size(checksums))

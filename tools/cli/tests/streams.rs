@@ -94,7 +94,7 @@ fn damaged_records_of_a_running_driver_are_a_finding() {
         let [shown, said] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
         assert_eq!(output.status.code(), Some(4), "{command:?}: {said}");
         assert!(said.contains("driver: lane 0: 2 damaged records cannot be read"), "{command:?}: {said}");
-        assert!(shown.contains("2 records are missing, number 0 to 1") && shown.contains("hello"), "{shown}");
+        assert!(shown.contains("2 records are DAMAGED, number 0 to 1") && shown.contains("hello"), "{shown}");
     }
 }
 
