@@ -1,6 +1,6 @@
 //! Which records of a log are shown: the options of `read`, `decode` and `follow`.
 //!
-//! A [`Selection`] gets every item of a log in order, and gives those that are shown. What is missing is always shown:
+//! A [`RecordSelection`] gets every item of a log in order, and gives those that are shown. What is missing is always shown:
 //! it might be the record that is looked for.
 
 use std::collections::VecDeque;
@@ -116,7 +116,7 @@ impl Last {
     }
 }
 
-/// What a [`Selection`] gives.
+/// What a [`RecordSelection`] gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selected {
     /// A record, or what is missing.
@@ -132,7 +132,7 @@ impl Selected {
 }
 
 /// Chooses the items that are shown.
-pub struct Selection<'f> {
+pub struct RecordSelection<'f> {
     filter: &'f Filter,
     grep: Option<Regex>,
     /// From and to these seconds after the driver's start.
@@ -150,7 +150,7 @@ pub struct Selection<'f> {
     has_shown: bool,
 }
 
-impl<'f> Selection<'f> {
+impl<'f> RecordSelection<'f> {
     /// The selection of a filter, for a log with these tables. `end` is asked for its end, in seconds after the driver's
     /// start, if a time of the filter is one before it.
     ///

@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use crate::{
     args::{Filter, Form},
     exit::{Exit, session_error},
-    filter::{Last, Selected, Selection, check_names},
+    filter::{Last, RecordSelection, Selected, check_names},
     output::{self, Printer},
     source,
 };
@@ -40,7 +40,7 @@ pub fn run(session: &mut Session<impl Source>, filter: &Filter, count: Option<u6
         output::say(&format!("irqlog: {unknown}; waiting for it"));
     }
     let now = || Ok::<_, Infallible>(tables.seconds_of_utc(Timestamp::now().as_nanosecond()));
-    let Ok(selection) = Selection::new(filter, &tables, now);
+    let Ok(selection) = RecordSelection::new(filter, &tables, now);
     let mut follow = Follow {
         selection,
         follower: Follower::new(tables.present()),
@@ -62,7 +62,7 @@ pub fn run(session: &mut Session<impl Source>, filter: &Filter, count: Option<u6
 
 /// What is followed, and what of it is shown.
 struct Follow<'f> {
-    selection: Selection<'f>,
+    selection: RecordSelection<'f>,
     follower: Follower,
     tables: Tables,
     printer: Printer,

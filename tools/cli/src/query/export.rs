@@ -27,7 +27,7 @@ use irqlog_reader::{
 use crate::{
     args::{ExportFormat, Filter},
     exit::{Exit, Usage},
-    filter::{Selection, check_names},
+    filter::{RecordSelection, check_names},
     new_file,
     output::{self, Progress},
     source::{self, OpenLog},
@@ -84,7 +84,7 @@ pub fn run(
 struct Chosen<'f> {
     filter: &'f Filter,
     /// With the start of the driver that each is for: times of a filter may be relative to the log.
-    selections: Vec<(u64, Selection<'f>)>,
+    selections: Vec<(u64, RecordSelection<'f>)>,
 }
 
 impl<'f> Chosen<'f> {
@@ -96,13 +96,13 @@ impl<'f> Chosen<'f> {
         for log in logs {
             let tables = log.log.tables();
             check_names(filter, tables)?;
-            let selection = Selection::new(filter, tables, || source::end_of(&log.log))?;
+            let selection = RecordSelection::new(filter, tables, || source::end_of(&log.log))?;
             selections.push((tables.header.start_id.get(), selection));
         }
         Ok(Self { filter, selections })
     }
 
-    fn selection(&self, tables: &Tables) -> Option<&Selection<'f>> {
+    fn selection(&self, tables: &Tables) -> Option<&RecordSelection<'f>> {
         let start = tables.header.start_id.get();
         self.selections.iter().find(|(of, _)| *of == start).map(|(_, selection)| selection)
     }

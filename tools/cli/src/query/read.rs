@@ -5,7 +5,7 @@ use irqlog_reader::log::Log;
 
 use crate::{
     args::{Filter, Form},
-    filter::{Last, Selected, Selection, check_names},
+    filter::{Last, RecordSelection, Selected, check_names},
     output::Printer,
     source::{self, OpenLog},
 };
@@ -13,7 +13,7 @@ use crate::{
 /// Shows the records that pass the filter, and what is missing between them.
 pub fn run(log: &mut OpenLog, filter: &Filter, form: Form) -> Result<()> {
     check_names(filter, log.tables())?;
-    let mut selection = Selection::new(filter, log.tables(), || source::end_of(log))?;
+    let mut selection = RecordSelection::new(filter, log.tables(), || source::end_of(log))?;
     let mut printer = Printer::new(form);
     let mut last = filter.last.map(Last::new);
     let mut ready = Vec::new();

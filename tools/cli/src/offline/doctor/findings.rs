@@ -281,7 +281,7 @@ mod tests {
             (|facts| stopped(facts, INVALID_IMAGE_HASH), "577", "testsigning"),
             (|facts| stopped(facts, DRIVER_BLOCKED), "1275", "ms-settings"),
             (|facts| stopped(facts, 31), "ended with 31", "service start"),
-            (|facts| stopping(facts), "until the last handle", "tasklist"),
+            (|facts| stopping(facts), "when the last handle to it closes", "tasklist"),
             (|facts| facts.device = Some(DeviceState::Denied), "only administrators", "RunAs"),
             (|facts| facts.device = Some(DeviceState::Answers("0.2.0".to_owned())), "version 0.2.0", "pnputil"),
             (|facts| facts.device = Some(DeviceState::Absent), "another driver's", "sc qc"),
