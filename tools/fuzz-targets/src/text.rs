@@ -40,34 +40,32 @@ pub fn filter(bytes: &[u8]) {
     }
 }
 
-/// Parses each line as a time of `--since`. What the error proposes instead of a time with a unit is a time.
+/// Parses each line as a time of `--since`.
 ///
 /// # Panics
-/// If a time is not a finite number, or if what is proposed is refused.
+/// If seconds are not a finite number, or if an error shows what a terminal obeys.
 pub fn time(bytes: &[u8]) {
     for line in String::from_utf8_lossy(bytes).lines().take(16) {
         if let Err(error) = since(line) {
             shown(&error);
-            if let Some((_, proposed)) = error.rsplit_once("without a unit: write ") {
-                since(proposed.trim()).unwrap_or_else(|error| panic!("{line:?}: {proposed} is refused: {error}"));
-            }
         }
     }
 }
 
 /// The time of `--since`, or the error's first line.
-fn since(text: &str) -> Result<f64, String> {
+fn since(text: &str) -> Result<args::moment::Moment, String> {
     let cli = args::Cli::try_parse_from(["irqlog", "read", &format!("--since={text}")]).map_err(|error| {
         let text = args::escaped(error).render().to_string();
         text.lines().next().unwrap_or_default().to_owned()
     })?;
-    match cli.command {
-        args::Command::Query(args::Query::Read { filter: args::Filter { since: Some(since), .. }, .. }) => {
-            assert!(since.is_finite(), "{since} from {text:?}");
-            Ok(since)
-        }
-        _ => panic!("`read --since` is another command"),
+    let args::Command::Query(args::Query::Read { filter, .. }) = cli.command else {
+        panic!("`read --since` is another command");
+    };
+    let since = filter.since.expect("it was given");
+    if let args::moment::Moment::AfterStart(seconds) | args::moment::Moment::BeforeEnd(seconds) = since {
+        assert!(seconds.is_finite(), "{seconds} from {text:?}");
     }
+    Ok(since)
 }
 
 /// Checks that a line holds nothing that a terminal obeys or an eye does not see.
