@@ -9,14 +9,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use irqlog_nt::{NtStatus, STATUS_ACCESS_DENIED, STATUS_CANCELLED, STATUS_SUCCESS};
 use irqlog_reader::session::{SessionError, Source};
 use irqlog_rig_protocol::{AnswerFrame, MAX_BYTES, RequestFrame};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::ctrl_c;
-
-const STATUS_CANCELLED: u32 = 0xc000_0120;
-const STATUS_ACCESS_DENIED: u32 = 0xc000_0022;
 
 /// The rig's device.
 pub struct RigSource {
@@ -41,7 +39,7 @@ impl Handle {
             .map_err(|error| SessionError::NotRunning(format!("no rig answers at {}: {error}", socket.display())))?;
         let mut handle = Self(stream);
         match handle.answer()? {
-            (0, _) => Ok(handle),
+            (STATUS_SUCCESS, _) => Ok(handle),
             (STATUS_ACCESS_DENIED, _) => Err(SessionError::AccessDenied),
             (status, _) => {
                 Err(SessionError::NotRunning(format!("the device cannot be opened (status {status:#010x})")))
@@ -49,7 +47,7 @@ impl Handle {
         }
     }
 
-    fn answer(&mut self) -> Result<(u32, Vec<u8>), SessionError> {
+    fn answer(&mut self) -> Result<(NtStatus, Vec<u8>), SessionError> {
         let mut frame = [0; size_of::<AnswerFrame>()];
         self.0.read_exact(&mut frame)?;
         let frame =
@@ -59,7 +57,7 @@ impl Handle {
         }
         let mut output = vec![0; frame.output.get() as usize];
         self.0.read_exact(&mut output)?;
-        Ok((frame.status.get() as u32, output))
+        Ok((frame.status.get(), output))
     }
 }
 
@@ -78,9 +76,9 @@ impl Source for RigSource {
         let answer = handle.answer()?;
         self.handle = Some(handle);
         match answer {
-            (0, output) => Ok(output),
+            (STATUS_SUCCESS, output) => Ok(output),
             (STATUS_CANCELLED, _) => Err(SessionError::Cancelled),
-            (status, _) => Err(SessionError::Refused { what, status }),
+            (status, _) => Err(SessionError::Refused { what, status: status.cast_unsigned() }),
         }
     }
 }
