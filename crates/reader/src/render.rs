@@ -36,16 +36,7 @@ impl Spec {
 
 impl Default for Spec {
     fn default() -> Self {
-        Self {
-            fill: ' ',
-            align: None,
-            plus: false,
-            alternate: false,
-            zero: false,
-            width: None,
-            precision: None,
-            style: Style::Display,
-        }
+        Self::new(&Hole::PLAIN, None, None)
     }
 }
 

@@ -35,6 +35,21 @@ pub struct Hole<'a> {
     pub style: Style,
 }
 
+impl Hole<'_> {
+    /// The hole `{}`: the next argument, with the default of each flag.
+    pub const PLAIN: Self = Self {
+        argument: Which::Next,
+        fill: ' ',
+        align: None,
+        plus: false,
+        alternate: false,
+        zero: false,
+        width: None,
+        precision: None,
+        style: Style::Display,
+    };
+}
+
 /// Names an argument of the log call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which<'a> {
@@ -177,17 +192,7 @@ fn closing(inside: &str) -> Option<usize> {
 fn hole(inside: &str) -> Result<Hole<'_>, &'static str> {
     let (argument, spec) = inside.split_once(':').unwrap_or((inside, ""));
     let argument = which(argument.trim()).ok_or("this is neither the number nor the name of an argument")?;
-    let mut hole = Hole {
-        argument,
-        fill: ' ',
-        align: None,
-        plus: false,
-        alternate: false,
-        zero: false,
-        width: None,
-        precision: None,
-        style: Style::Display,
-    };
+    let mut hole = Hole { argument, ..Hole::PLAIN };
     let mut rest = spec.trim_end();
     rest = fill_and_align(rest, &mut hole);
     if let Some(behind) = rest.strip_prefix('+') {
