@@ -41,18 +41,18 @@ pub fn string(string: &UnicodeString) {
     require(kept, &UNICODE_STRING);
 }
 
-/// What a type of object says about the parent in its attributes.
+/// Whether the attributes of a type of object may or must name a parent.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Parentage {
-    /// It may be named.
+    /// The driver may name a parent.
     Free,
     /// The framework knows it: none may be named.
     Given,
-    /// It has to be named.
+    /// The driver must name a parent.
     Needed,
 }
 
-/// What the attributes of a type of object may say.
+/// The rules for the attributes of a type of object.
 #[derive(Clone, Copy)]
 pub struct AttributeRules {
     /// The parent.

@@ -52,8 +52,8 @@ fn call(callback: Option<Callback>, file: Option<&Handle<WdfFile>>) {
 
 fn present(device: &Handle<WdfDevice>, irp: PendingIrp) -> NtStatus {
     // Stricter than the real framework, which presents a request without a file object (fxpkgio.cpp, DispatchStep1 and
-    // DispatchStep2): irqlog.sys knows by it who lets go. One that IoBuildDeviceIoControlRequest made has none until its
-    // sender says which.
+    // DispatchStep2): by it irqlog.sys knows which client closes. A request that IoBuildDeviceIoControlRequest made has none
+    // until its sender stores one.
     let file = if irp.file().is_null() { None } else { device.file(irp.file()) };
     let Some(file) = file else {
         irp.complete(STATUS_INVALID_DEVICE_REQUEST, 0);

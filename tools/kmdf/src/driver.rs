@@ -72,7 +72,7 @@ unsafe extern "system" fn unload(wdm: *mut DriverObject) {
         unsafe { callback(bound.object.raw()) };
     }
     // "Unload: delete the control device" is the driver's part (Microsoft Learn, "Using Control Device Objects").
-    // Here it would go with the driver object, and nobody would see that it was forgotten.
+    // The driver object would delete it here, and no test would see that the driver forgot to.
     // SAFETY: the kernel calls DriverUnload with the driver object, which lives until that has returned.
     if unsafe { !(*wdm).DeviceObject.is_null() } {
         stop::violation(DEVICE_LEFT, c"EvtDriverUnload left the control device behind", wdm.cast());

@@ -43,7 +43,7 @@ impl PendingIrp {
         unsafe { (*self.0.as_ptr()).CurrentStackLocation }
     }
 
-    /// What the request asks for.
+    /// The request's control code, and the lengths of its buffers.
     pub const fn parameters(&self) -> ControlParameters {
         // SAFETY: an IRP that was dispatched has a current location, which only its owner, we, would change.
         let location = unsafe { &*self.location() };
@@ -73,7 +73,7 @@ impl PendingIrp {
         unsafe { (*self.0.as_ptr()).RequestorMode }
     }
 
-    /// What was stored as information so far.
+    /// The value of `Information` that was stored last.
     pub const fn information(&self) -> usize {
         // SAFETY: the IRP is ours, so only we write its status block.
         unsafe { (*self.0.as_ptr()).IoStatus.Information }
@@ -155,7 +155,7 @@ impl PendingIrp {
 pub unsafe fn cancelled_request(irp: *mut Irp) -> RawHandle {
     // SAFETY: the caller's routine was given the IRP with the cancel spin lock held; the kernel stored the level.
     let irql = unsafe { (*irp).CancelIrql };
-    // SAFETY: `arm` stored it before it set the routine; nobody but the owner, we, changes it.
+    // SAFETY: `arm` stored it before it set the routine; only its owner, the caller, changes it.
     let request = unsafe { (*irp).DriverContext[0] };
     // SAFETY: the kernel acquired the lock for this call, and leaves its release, once, to the routine.
     unsafe { nt::IoReleaseCancelSpinLock(irql) };

@@ -44,7 +44,7 @@ pub enum ObjectKind {
     WaitLock,
 }
 
-/// What an object is besides its header.
+/// The body of an object, behind its header.
 pub trait Body: Sized + 'static {
     /// The type that a handle of it is checked for.
     const KIND: ObjectKind;
@@ -92,7 +92,7 @@ struct Links {
     children: Vec<Reference>,
 }
 
-/// What the header knows of its body's type.
+/// The properties of a body's type that the header keeps.
 struct Type {
     kind: ObjectKind,
     dispose: fn(&Reference),
@@ -150,7 +150,7 @@ impl RawHandle {
     /// No handle.
     pub const NULL: Self = Self(null_mut());
 
-    /// Whether it is none.
+    /// Whether there is no object.
     pub const fn is_null(self) -> bool {
         self.0.is_null()
     }
@@ -282,7 +282,7 @@ impl<T> Handle<T> {
         self.object
     }
 
-    /// The handle for the driver, who gets this reference with it and gives it back by WdfObjectDereference.
+    /// Gives the driver the handle and this reference, which the driver drops by WdfObjectDereference.
     pub fn leak(self) -> RawHandle {
         let raw = self.raw();
         forget(self.object);

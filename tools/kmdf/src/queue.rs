@@ -54,7 +54,7 @@ pub struct QueueConfig {
 }
 
 impl QueueConfig {
-    /// Whether it has a callback for I/O.
+    /// Whether the driver gave a callback for I/O.
     const fn calls(&self) -> bool {
         !self.on_default.is_null()
             || !self.on_read.is_null()
@@ -67,7 +67,7 @@ impl QueueConfig {
 /// WDFQUEUE.
 pub struct WdfQueue {
     is_manual: bool,
-    /// Its callbacks are for PASSIVE_LEVEL: WdfExecutionLevelPassive.
+    /// The driver asked for callbacks at PASSIVE_LEVEL: WdfExecutionLevelPassive.
     is_passive: bool,
     /// How many requests the driver gets at once, and how many it has; the others wait in `held`.
     most: u32,
@@ -203,7 +203,7 @@ fn hold(queue: &Handle<WdfQueue>, request: Handle<WdfRequest>) {
     }
 }
 
-/// What a queue kept of a request, to be dropped without the lock.
+/// The references that a queue held for a request; the caller drops them without the lock.
 type Held = (Option<Handle<WdfRequest>>, Option<Reference>);
 
 /// Takes a request out of the list whose end is already the caller's.
@@ -229,7 +229,7 @@ unsafe extern "system" fn cancel(_: *mut DeviceObject, irp: *mut Irp) {
     }
 }
 
-/// Takes the first held request that `is_wanted` and that nobody is cancelling.
+/// Takes the first held request that `is_wanted` and is not being cancelled.
 fn take(queue: RawHandle, is_wanted: impl Fn(&Handle<WdfRequest>) -> bool) -> Option<Handle<WdfRequest>> {
     let queue = queue.of::<WdfQueue>();
     let mut locked = Locked::new();

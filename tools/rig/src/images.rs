@@ -37,7 +37,7 @@ pub fn add(image: &Arc<LoadedImage>) {
     images.push(Arc::clone(image));
 }
 
-/// An image has been unloaded: nobody may touch it any more.
+/// Notes that an image has been unloaded: from now on no access to it is allowed.
 pub fn retire(image: &Arc<LoadedImage>) {
     let images = lock(&IMAGES);
     if let Some(index) = images.iter().position(|known| Arc::ptr_eq(known, image)) {
@@ -46,7 +46,7 @@ pub fn retire(image: &Arc<LoadedImage>) {
     image.forbid().expect("own pages");
 }
 
-/// Of which image that was unloaded an address is.
+/// The name of the unloaded image that an address lay in.
 pub fn unloaded(address: usize) -> Option<String> {
     let images = lock(&IMAGES);
     let (image, _) = images.iter().zip(&CODE).find(|(image, slot)| {

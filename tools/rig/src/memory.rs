@@ -9,12 +9,12 @@ use crate::arch;
 /// The host's page size, which is also that of Windows on both architectures.
 pub const PAGE: usize = 4096;
 
-/// What may be done with memory besides reading.
+/// The accesses to memory that are allowed besides reading.
 #[derive(Clone, Copy, Debug)]
 pub struct Protection {
-    /// It may be written.
+    /// Writes are allowed.
     pub write: bool,
-    /// It may be executed.
+    /// Execution is allowed.
     pub execute: bool,
 }
 
@@ -31,7 +31,7 @@ pub struct Region {
     size: usize,
 }
 
-// SAFETY: plain memory; who may touch which part of it when is the matter of those who use it.
+// SAFETY: plain memory; its users agree which of them accesses which part at which time.
 unsafe impl Send for Region {}
 // SAFETY: as above.
 unsafe impl Sync for Region {}
@@ -79,7 +79,7 @@ impl Region {
 
     /// Stores bytes; the pages have to be writable still.
     pub fn write(&mut self, offset: usize, bytes: &[u8]) {
-        // SAFETY: `at` checks the range, `&mut self` says that nobody else uses it yet.
+        // SAFETY: `at` checks the range, `&mut self` says that no other user exists yet.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.at(offset, bytes.len()), bytes.len()) }
     }
 
@@ -104,7 +104,7 @@ impl Region {
     /// If the host refuses.
     pub fn forbid(&self) -> Result<()> {
         self.set_protection(0, self.size, libc::PROT_NONE)?;
-        // SAFETY: whole pages of our own mapping, which nobody can read any more.
+        // SAFETY: whole pages of our own mapping, which no reader can reach any more.
         let result = unsafe { libc::madvise(self.at(0, self.size).cast(), self.size, libc::MADV_DONTNEED) };
         ensure!(result == 0, "madvise: {}", std::io::Error::last_os_error());
         Ok(())

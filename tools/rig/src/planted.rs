@@ -1,4 +1,4 @@
-//! What a scenario plants in the simulated machine: failures, interruptions and stops that it would meet by chance only.
+//! Failures, interruptions and stops that a scenario plants in the simulated machine, as it would meet them only by chance.
 //!
 //! The kernel asks at the places where each can happen. A count of zero, which is the start, plants nothing.
 
@@ -34,11 +34,11 @@ pub static LACKS_REASON: AtomicUsize = AtomicUsize::new(0);
 static FAIL_AFTER: AtomicI64 = AtomicI64::new(-1);
 
 thread_local! {
-    /// What happens at a planted breakpoint.
+    /// The action at a planted breakpoint.
     static AT_BREAKPOINT: Cell<Option<fn(usize)>> = const { Cell::new(None) };
 }
 
-/// What another driver's callback does between the two passes of the bug-check callbacks, if anything.
+/// The action of another driver's callback between the two passes of the bug-check callbacks; `None` for no action.
 static BETWEEN_PASSES: Mutex<Option<fn()>> = Mutex::new(None);
 
 /// Lets `action` happen between the passes of the bug-check callbacks.
@@ -54,7 +54,7 @@ pub fn between_passes() {
     }
 }
 
-/// What a clock of that grain shows.
+/// The time that a clock of this grain shows.
 pub fn coarse(tick: u64) -> u64 {
     tick - tick % CLOCK_GRAIN.load(Ordering::Relaxed).max(1)
 }
@@ -72,7 +72,7 @@ pub fn maybe_stop(owner: usize) {
     }
 }
 
-/// What becomes of the next thread that gets a synchronization event, with which the framework makes its wait locks.
+/// The fate of the next thread that gets a synchronization event; the framework makes its wait locks from such events.
 static OWNER: AtomicUsize = AtomicUsize::new(OWNER_GOES);
 const OWNER_GOES: usize = 0;
 const OWNER_SHALL_STOP: usize = 1;
@@ -113,12 +113,12 @@ pub fn allocation_fails() -> bool {
     FAIL_AFTER.load(Ordering::SeqCst) >= 0 && FAIL_AFTER.fetch_sub(1, Ordering::SeqCst) == 0
 }
 
-/// What the calling thread does when it meets a planted breakpoint.
+/// Sets the action of the calling thread at a planted breakpoint.
 pub fn at_breakpoint(action: Option<fn(usize)>) {
     AT_BREAKPOINT.set(action);
 }
 
-/// What [`at_breakpoint`] was told.
+/// The action that [`at_breakpoint`] was given.
 pub fn breakpoint_action() -> Option<fn(usize)> {
     AT_BREAKPOINT.get()
 }

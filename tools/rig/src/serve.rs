@@ -112,7 +112,7 @@ fn serve_file(stream: &mut UnixStream, process: u32, file: &File) -> std::io::Re
     }
 }
 
-/// Whether the other side has gone; what it has sent before and nobody has read does not matter.
+/// Whether the client has closed the connection, whatever it sent before that is not read yet.
 fn is_closed(stream: &UnixStream) -> bool {
     let mut poll = libc::pollfd { fd: stream.as_raw_fd(), events: libc::POLLRDHUP, revents: 0 };
     // SAFETY: one descriptor, which is open; it does not wait.

@@ -19,7 +19,7 @@ use crate::{
 pub struct Driver {
     service: String,
     object: *mut DriverObject,
-    /// Its image.
+    /// The driver's loaded image.
     pub image: Arc<LoadedImage>,
     /// STOP was asked for while files were open.
     stopping: Mutex<bool>,
@@ -109,7 +109,7 @@ impl Driver {
         Ok(true)
     }
 
-    /// Whether a stop is pending: then nobody can open its devices any more.
+    /// Whether a stop is pending: then its devices can no longer be opened.
     pub fn is_stopping(&self) -> bool {
         *lock(&self.stopping)
     }

@@ -36,7 +36,7 @@ pub enum Misuse {
     None,
     /// One processor acquires the lock twice.
     Recursion,
-    /// A processor releases the lock although nobody owns it.
+    /// A processor releases the lock although no processor owns it.
     NotHeld,
     /// Processor 0 acquires the lock, and processor 1 releases it.
     WrongProcessor,
@@ -193,9 +193,9 @@ pub fn check_text(bytes: &[u8]) -> Option<(u16, u32)> {
 pub enum EventForm {
     /// Writer and number: u16, u32.
     Numbers,
-    /// The same, and the text of the record: str. The test driver writes this form.
+    /// Writer, number, and the text of the record: str. The test driver writes this form.
     Text,
-    /// The same, and other kinds: a pointer, a u128, UTF-16, and bytes of which only a part fits.
+    /// Writer, number, text, and other kinds: a pointer, a u128, UTF-16, and bytes of which only a part fits.
     Everything,
 }
 

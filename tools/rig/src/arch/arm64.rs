@@ -4,7 +4,7 @@ use object::pe;
 
 /// The machine that images are for.
 pub const MACHINE: u16 = pe::IMAGE_FILE_MACHINE_ARM64;
-/// Its name.
+/// The architecture's name on command lines.
 pub const NAME: &str = "arm64";
 /// The instruction that traps: `brk #0`.
 pub const BREAKPOINT: [u8; 4] = 0xd420_0000_u32.to_le_bytes();

@@ -1,4 +1,4 @@
-//! What differs between the architectures that the rig runs on: it loads images of its own.
+//! The parts of the rig that differ between architectures. The rig loads images of the architecture that it runs on.
 //!
 //! Each of [`x64`] and [`arm64`] has the same items; the one that is compiled for is this module's. Everything else in
 //! the rig is the same for both. `extern "efiapi"` in it means the calling convention of Windows: `win64` on x64, that
@@ -21,7 +21,7 @@ pub use this::{
     step_through, stepped, thunk,
 };
 
-/// Where a thread of a driver entered an import: what the thunk notes, so that a report can name who called.
+/// Where a thread of a driver entered an import: what the thunk notes, so that a report can name the caller.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub struct ImportFrame {
@@ -32,7 +32,7 @@ pub struct ImportFrame {
 }
 
 thread_local! {
-    /// Of the last import. The thunks write it, at its distance from the thread pointer.
+    /// The entry of the last import. The thunks write it, at its distance from the thread pointer.
     static FRAME: Cell<ImportFrame> = const { Cell::new(ImportFrame { stack: 0, link: 0 }) };
 }
 

@@ -6,7 +6,7 @@ use object::pe;
 
 /// The machine that images are for.
 pub const MACHINE: u16 = pe::IMAGE_FILE_MACHINE_AMD64;
-/// Its name.
+/// The architecture's name on command lines.
 pub const NAME: &str = "x64";
 /// The instruction that traps: `int3`.
 pub const BREAKPOINT: [u8; 1] = [0xcc];

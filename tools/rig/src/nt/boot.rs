@@ -18,7 +18,7 @@ pub fn boot(processors: usize) -> &'static Machine {
     machine
 }
 
-/// Takes the processor whenever nobody holds it and something is pending, until that is done.
+/// Takes the processor whenever no thread holds it and an interrupt or a DPC is pending, until none is.
 fn idle(index: usize) {
     run_thread(0, 1 << index, false, |thread| {
         while thread.take_idle(index) {

@@ -52,7 +52,7 @@ static CALLBACKS: Mutex<Vec<Registered>> = Mutex::new(Vec::new());
 static CRASHING: AtomicBool = AtomicBool::new(false);
 static EXPECTED: OnceLock<Then> = OnceLock::new();
 
-/// What happens at a bug check that is meant.
+/// The action of a scenario at a bug check that it expects.
 type Then = Box<dyn Fn(&BugCheckData) + Send + Sync>;
 
 /// From now on a bug check is meant: `then` gets it on the crashed processor, and the run ends with success when it
@@ -90,7 +90,7 @@ pub fn crash_by_fault(bug_check: &BugCheckData) {
     }
 }
 
-/// Freezes every processor that somebody holds, but the current one, and lets nothing in here any more. False if some do
+/// Freezes every processor that a thread holds, except the current one, and lets no other thread in here. False if some do
 /// not freeze in time.
 pub fn freeze_others(patience: Duration) -> bool {
     let Some(thread) = current() else { return true };
@@ -126,7 +126,7 @@ pub struct DumpSettings {
     pub dump_type: u32,
 }
 
-/// What the callbacks gave for a dump.
+/// The data that the bug-check callbacks gave for a dump.
 #[derive(Clone, Debug, Default)]
 pub struct CallbackData {
     /// Secondary data, in order.

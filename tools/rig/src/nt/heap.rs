@@ -14,7 +14,7 @@ use crate::{
     planted,
 };
 
-/// What the unused end of a page is filled with.
+/// The byte that fills the unused end of a page.
 const SLACK: u8 = 0x5c;
 /// The number of freed allocations that are kept inaccessible.
 const QUARANTINE: usize = 4096;
@@ -52,7 +52,7 @@ pub fn allocate(size: usize, tag: u32) -> *mut c_void {
 /// Frees an allocation, and checks the tag if there is one.
 ///
 /// # Errors
-/// What rule was broken, in words: no allocation, freed before, another tag, or an overrun of it.
+/// Names the broken rule for a report: not allocated, freed before, another tag, or an overrun.
 pub fn free(address: usize, tag: Option<u32>) -> Result<(), String> {
     let mut pool = lock(&POOL);
     let Some(allocation) = pool.by_address.get_mut(&address) else {
@@ -98,7 +98,7 @@ pub fn contents() -> Vec<(usize, Vec<u8>)> {
         .filter(|(_, allocation)| !allocation.is_freed && allocation.tag.to_le_bytes().starts_with(b"Irq"));
     of_irqlog
         .map(|(&address, allocation)| {
-            // SAFETY: allocated, readable, and nobody writes it while a dump is made.
+            // SAFETY: allocated, readable, and no thread writes it while a dump is made.
             let bytes = unsafe { std::slice::from_raw_parts(address as *const u8, allocation.size) };
             (address, bytes.to_vec())
         })
@@ -109,7 +109,7 @@ fn tag_name(tag: u32) -> String {
     tag.to_le_bytes().iter().map(|&byte| if byte.is_ascii_graphic() { byte as char } else { '.' }).collect()
 }
 
-/// What an address is, if it is in or near an allocation. For reports: gives up if the pool is busy.
+/// Describes an address in or near an allocation, for a report; `None` for others, and if the pool is busy.
 pub fn describe(address: usize) -> Option<String> {
     let pool = POOL.try_lock().ok()?;
     let (start, allocation) = pool.by_address.iter().find(|(_, allocation)| allocation.region.is_near(address))?;
@@ -121,7 +121,7 @@ pub fn describe(address: usize) -> Option<String> {
     })
 }
 
-/// What an address in pool is to its allocation, the same for all allocations of one kind.
+/// Describes the place of a lock in its pool allocation, in the same words for all allocations of one size and tag.
 pub fn kind(address: usize) -> Option<String> {
     let pool = lock(&POOL);
     let (start, allocation) = pool.by_address.range(..=address).next_back()?;
@@ -132,7 +132,7 @@ pub fn kind(address: usize) -> Option<String> {
     })
 }
 
-/// What is still allocated: size and tag.
+/// Size in bytes and tag of each allocation that is not freed.
 pub fn live() -> Vec<String> {
     let pool = lock(&POOL);
     pool.by_address

@@ -1,4 +1,4 @@
-//! What every routine that images import does first and last, and how a module registers its routines.
+//! The first and last steps of every routine that images import, and how a module registers its routines.
 //!
 //! This is the ground that the routines stand on; [`exports`](super::exports) lists them all.
 
@@ -11,9 +11,9 @@ use super::{interrupt, machine::current, report};
 /// A routine that images can import.
 #[derive(Clone, Copy, Debug)]
 pub struct Routine {
-    /// Its rule.
+    /// The routine's IRQL rule.
     pub row: &'static Export,
-    /// Its address, for the Windows calling convention.
+    /// Address of the routine, which has the Windows calling convention.
     pub address: usize,
 }
 

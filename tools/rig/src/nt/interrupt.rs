@@ -122,7 +122,7 @@ fn interrupt(processor: &Processor, level: u8) {
         run_broadcast();
     } else {
         // Counted before the list is read: whoever takes a routine off the list and then finds none counted knows that
-        // nobody will call it any more.
+        // no interrupt will call it any more.
         processor.in_interrupts.fetch_add(1, Ordering::SeqCst);
         let vectors = lock(&machine().vectors).clone();
         for vector in vectors.iter().filter(|vector| vector.irql == level) {

@@ -25,14 +25,14 @@ use super::{
 };
 use crate::mutex::lock;
 
-/// Who opens or asks.
+/// The opener of a device, or the sender of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Requestor {
     /// A driver.
     Kernel,
     /// A process of an administrator.
     Administrator,
-    /// A process of somebody else.
+    /// A process of a user without administrator rights.
     User,
 }
 
@@ -70,8 +70,10 @@ fn nt_name(name: &str) -> String {
     name.strip_prefix(r"\\.\").map_or_else(|| name.to_owned(), |rest| format!(r"\DosDevices\{rest}")).to_lowercase()
 }
 
-/// Whether a device's SDDL lets somebody in who is neither the system (SY) nor an administrator (BA): an access control
-/// entry ends in its trustee ("ACE Strings", Win32 documentation), and who any other may be is not looked at.
+/// Whether a device's SDDL allows a user who is neither the system (SY) nor an administrator (BA).
+///
+/// An access control entry ends in its trustee ("ACE Strings", Win32 documentation); any other trustee counts as such a
+/// user.
 fn admits_users(sddl: &str) -> bool {
     let trustees = sddl.split(')').filter_map(|entry| entry.rsplit_once(';')).map(|(_, trustee)| trustee);
     trustees.into_iter().any(|trustee| !matches!(trustee, "SY" | "BA"))

@@ -20,7 +20,7 @@ use irqlog_nt::{
 use super::{import::routines, machine::current, report, time, validator, wait::spin_until};
 use crate::{memory::Region, mutex::lock};
 
-/// What a device control call asks for.
+/// The arguments of a device control call.
 #[derive(Clone, Copy, Debug)]
 pub struct ControlCall<'a> {
     /// The control code.
@@ -33,7 +33,7 @@ pub struct ControlCall<'a> {
     pub output: usize,
 }
 
-/// What came back.
+/// The answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// Final status.
@@ -42,7 +42,7 @@ pub struct Answer {
     pub output: Vec<u8>,
 }
 
-/// What a completed IRP does.
+/// The end of a request: how a completed IRP tells its sender.
 enum Completion {
     /// The rig waits for it.
     Host(Arc<Done>),
@@ -219,7 +219,7 @@ impl Packet {
         Self { irp, _location: location, system_buffer, output }
     }
 
-    /// What the driver says it wrote; then the buffers become inaccessible.
+    /// Takes the output that the driver says it wrote; then the buffers become inaccessible.
     fn take_output(&mut self, status: NtStatus, information: usize) -> Vec<u8> {
         let (region, length) = match (&self.output, &self.system_buffer) {
             (Some((region, mdl)), _) => (region, mdl.ByteCount as usize),
@@ -353,7 +353,7 @@ routines! {
         let control = ControlCall { code, internal: internal != 0, input, output: output_length as usize };
         let major = if control.internal { IRP_MJ_INTERNAL_DEVICE_CONTROL } else { IRP_MJ_DEVICE_CONTROL };
         let mut packet = Packet::new(device, null_mut(), major, Some(control), 0);
-        // The current location is that of nobody yet: IofCallDriver goes on to the next one, below it, which the sender
+        // The current location belongs to no driver yet: IofCallDriver goes on to the next one, below it, which the sender
         // may change until then (IoGetNextIrpStackLocation).
         packet.irp.CurrentStackLocation = packet.irp.CurrentStackLocation.wrapping_add(1);
         packet.irp.CurrentLocation += 1;

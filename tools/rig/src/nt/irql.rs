@@ -39,7 +39,7 @@ routines! {
         lower(new);
     }
 
-    /// What KeLowerIrql is on ARM64.
+    /// KeLowerIrql, under the name that it has on ARM64.
     fn KfLowerIrql(new: u8) {
         lower(new);
     }

@@ -3,7 +3,7 @@
 //! A processor is a baton: a host thread that runs driver code holds one, and gives it up when it waits, when it is
 //! preempted, and at its end. More threads than processors may exist. What happens to a processor (an interrupt of some
 //! level, an IPI, an NMI, a thread switch) is a bit in its `pending` word; [`interrupt`](super::interrupt) says when it
-//! is taken. A processor that nobody holds and that has something pending is taken by its idle thread.
+//! is taken. The idle thread of a processor takes it when no other thread holds it and an interrupt or a DPC is pending.
 //!
 //! The locks of the rig are ordinary ones. That is safe although signal handlers run rig code, because a handler does so
 //! only if it interrupted an image, never another part of the rig, and because nothing is let in while one is held.
@@ -40,7 +40,7 @@ pub const FREEZE: u32 = 1 << 19;
 /// One simulated processor.
 #[derive(Debug, Default)]
 pub struct Processor {
-    /// Current IRQL; changed only by who holds the processor.
+    /// Current IRQL; only the thread that holds the processor changes it.
     pub irql: AtomicU8,
     /// The level of the interrupt, DPC or NMI whose code runs; 0 for a thread's.
     pub context: AtomicU8,
@@ -52,7 +52,7 @@ pub struct Processor {
     pub in_interrupts: AtomicU32,
     /// Host id of the thread that holds it; 0 if none does.
     holder: AtomicI32,
-    /// What has come and was not taken yet: bit `n` for a device interrupt of level `n`, and the constants above.
+    /// Interrupts that are pending: bit `n` for a device interrupt of level `n`, and the constants above.
     pub pending: AtomicU32,
     /// Addresses of queued KDPCs.
     pub dpcs: Mutex<VecDeque<usize>>,
@@ -70,9 +70,9 @@ impl Processor {
 pub struct Vector {
     /// Handle that the driver got.
     pub object: usize,
-    /// Its ISR.
+    /// The interrupt service routine.
     pub routine: ServiceRoutine,
-    /// What the ISR gets.
+    /// The context that the ISR gets.
     pub context: usize,
     /// Level it interrupts at.
     pub irql: u8,
@@ -83,7 +83,7 @@ pub struct Vector {
 pub struct NmiCallback {
     /// `BOOLEAN (PVOID Context, BOOLEAN Handled)`.
     pub routine: usize,
-    /// What it gets.
+    /// The context that the callback gets.
     pub context: usize,
     /// Handle that the driver got.
     pub handle: usize,
@@ -94,7 +94,7 @@ pub struct NmiCallback {
 pub struct ProcessorCallback {
     /// `VOID (PVOID Context, PKE_PROCESSOR_CHANGE_NOTIFY_CONTEXT ChangeContext, PNTSTATUS OperationStatus)`.
     pub routine: usize,
-    /// What it gets.
+    /// The context that the callback gets.
     pub context: usize,
     /// Handle that the driver got.
     pub handle: usize,
@@ -115,7 +115,7 @@ impl Machine {
         self.active.store(index + 1, Ordering::SeqCst);
     }
 
-    /// From now on nobody gets a processor.
+    /// From now on no thread gets a processor.
     pub fn keep_processors(&self) {
         lock(&self.free).is_crashing = true;
     }
@@ -126,7 +126,7 @@ impl Machine {
     }
 }
 
-/// What has happened, counted.
+/// Counts of events in the simulated machine.
 #[derive(Debug, Default)]
 pub struct Statistics {
     /// Interrupts of any kind that were taken with the pc inside irqlog.sys.
@@ -147,7 +147,7 @@ pub struct Statistics {
     pub raises_of_threads: AtomicU64,
 }
 
-/// Which processors nobody holds.
+/// The processors that no thread holds.
 #[derive(Debug, Default)]
 struct Free {
     mask: u64,
@@ -162,7 +162,7 @@ pub struct Broadcast {
     pub busy: AtomicBool,
     /// The worker's address.
     pub worker: AtomicUsize,
-    /// Its argument.
+    /// The worker's argument.
     pub argument: AtomicUsize,
     /// Processors that have not run it yet.
     pub remaining: AtomicUsize,
@@ -243,7 +243,7 @@ impl Thread {
         self.processor.get().expect("a thread that runs driver code holds a processor")
     }
 
-    /// Whether it holds one.
+    /// Whether the thread holds a processor.
     pub fn holds_processor(&self) -> bool {
         self.processor.get().is_some()
     }
@@ -270,7 +270,7 @@ impl Thread {
         }
     }
 
-    /// For the idle thread of a processor: waits until nobody holds the processor and something is pending on it, and
+    /// For the idle thread of a processor: waits until no thread holds the processor and an interrupt is pending on it, and
     /// takes it. False once the machine shuts down.
     pub fn take_idle(&self, index: usize) -> bool {
         let machine = machine();

@@ -52,7 +52,7 @@ pub fn running() -> usize {
 }
 
 routines! {
-    /// Of a thread.
+    /// The handle of a thread.
     fn ObReferenceObjectByHandle(handle: usize, _access: u32, _kind: usize, _mode: i8, object: *mut usize, _information: usize) -> NtStatus {
         let offset = handle.checked_sub(FIRST_HANDLE);
         let Some(thread) = offset.and_then(|offset| lock(&THREADS).get(offset / 4).copied()) else {

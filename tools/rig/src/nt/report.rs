@@ -89,24 +89,25 @@ pub fn crashed(what: &str, pc: Option<usize>, bug_check: &BugCheckData) -> ! {
     unsafe { libc::_exit(EXIT_BROKEN) }
 }
 
-/// Who called the routine that runs, innermost first, as far as images are concerned.
+/// Return addresses of the routine that runs and of its callers in images, innermost first.
 pub fn callers() -> Vec<usize> {
     frames(arch::import_frame())
 }
 
-/// Who ends the run.
+/// Which thread enters the end of a run.
 enum Entry {
     First,
     OtherThread,
     SameThread,
 }
 
-/// Whether the calling thread is the first of this process to end the run. A child of a process that ends is another one.
+/// Notes the first thread of this process that ends the run, and compares the caller with it. A child of a process that
+/// ends is a process of its own.
 fn first(process: u32) -> Entry {
     static FIRST: Mutex<(u32, i32)> = Mutex::new((0, 0));
     // SAFETY: no arguments.
     let thread = unsafe { libc::gettid() };
-    // Held by nobody for long, and by no thread that is interrupted: this is no code of an image.
+    // Held for a moment, and by no thread that is interrupted: this is no code of an image.
     let mut first = lock(&FIRST);
     if first.0 != process {
         *first = (process, thread);
@@ -115,7 +116,7 @@ fn first(process: u32) -> Entry {
     if first.1 == thread { Entry::SameThread } else { Entry::OtherThread }
 }
 
-/// Who called: the return address if it is in a register, and words on the stack that point behind a call instruction of
+/// The callers: the return address if it is in a register, and words on the stack that point behind a call instruction of
 /// an image, from the stack pointer upwards.
 fn frames(ImportFrame { stack, link }: ImportFrame) -> Vec<usize> {
     const WORDS: usize = 256;

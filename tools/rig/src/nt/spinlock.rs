@@ -86,7 +86,7 @@ routines! {
         validator::acquires(lock as usize);
         let before = tail.swap(handle as usize, Ordering::AcqRel);
         if before != 0 {
-            // SAFETY: the handle of the one before, who waits for us to be linked before he goes.
+            // SAFETY: the handle of the previous waiter, which leaves only after this one is linked.
             unsafe { &*(before as *const KlockQueueHandle) }.Next.store(handle as usize, Ordering::Release);
             spin_until("a queued spin lock", || own.Lock.load(Ordering::Acquire) & WAITS == 0);
         }

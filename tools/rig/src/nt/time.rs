@@ -69,7 +69,7 @@ fn cancel_timer(timer: *mut Ktimer) -> bool {
     timers.len() != before
 }
 
-/// Makes an event signalled and wakes who waits for it.
+/// Makes an event signalled, and wakes its waiters.
 pub fn set_event(event: *mut Kevent) -> i32 {
     let _guard = lock(&EVENTS.0);
     // SAFETY: an initialised event of the driver's.

@@ -56,7 +56,7 @@ extern "C" fn on_trap(_: i32, _: *mut libc::siginfo_t, context: *mut libc::ucont
     arch::set_pc(context, pc);
     match planted::breakpoint_action() {
         Some(action) => preserving_errno(|| action(pc)),
-        None => report::stop("a breakpoint that nobody planted", Some(pc)),
+        None => report::stop("a breakpoint that no scenario planted", Some(pc)),
     }
 }
 

@@ -184,7 +184,7 @@ fn requests(stage: &Stage) -> Result<()> {
         ensure!(status(ioctl::SITES, &8_u64.to_le_bytes(), 4096) == STATUS_INVALID_PARAMETER, "behind the site table");
         let level = [[0; 16].as_slice(), &[3, 0, 0, 0], &[0; 4]].concat();
         for input in [&level[..], &level[..23], &[level.as_slice(), &[0]].concat()] {
-            ensure!(status(ioctl::PROVIDER_LEVEL, input, 0) == STATUS_INVALID_PARAMETER, "a level for nobody");
+            ensure!(status(ioctl::PROVIDER_LEVEL, input, 0) == STATUS_INVALID_PARAMETER, "a level for no provider");
         }
         let mark = |text: &[u8]| status(ioctl::MARK, &[&[3, 0, 0, 0, 0, 0, 0, 0], text].concat(), 0);
         ensure!(mark(b"good") == STATUS_SUCCESS);

@@ -50,12 +50,12 @@ use crate::{
     planted::{BUSY_TRIES, CLAIMED_PROCESSOR, NMI_AFTER_CLOCK, NMI_AFTER_TRY, at_breakpoint},
 };
 
-/// What comes at the breakpoint.
+/// The interruption at the breakpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coming {
     /// An NMI.
     Nmi,
-    /// Of the highest device level.
+    /// A device interrupt of the highest level.
     Interrupt,
     /// The end of the system, in a child.
     Crash,
@@ -65,7 +65,7 @@ pub enum Coming {
 struct Planted {
     image: Arc<LoadedImage>,
     address: usize,
-    /// What it replaced.
+    /// The bytes that the breakpoint replaced.
     bytes: [u8; BREAKPOINT.len()],
     coming: Coming,
 }
@@ -270,7 +270,7 @@ impl Caller {
             for what in [Write::Text, Write::Event] {
                 for irql in [0, 2, 5, HIGH_LEVEL] {
                     self.write(what, entry, irql);
-                    // Held elsewhere at the first try; who may not wait falls back.
+                    // The lock is held at the first try; a caller that must not wait falls back.
                     BUSY_TRIES.store(1, Ordering::Relaxed);
                     self.write(what, entry, irql);
                     BUSY_TRIES.store(0, Ordering::Relaxed);
@@ -489,7 +489,7 @@ fn round(stage: &Stage, list: &Path, names: &mut BTreeMap<usize, String>) -> Res
     Ok(covered.into_iter().filter(|&(_, times)| times == 2).map(|(address, _)| address - base).collect())
 }
 
-/// Everything is whole, there once, and accounted for.
+/// Checks that each record is whole, is there once, and that all calls are accounted for.
 fn check(log: &Caller, counter: &File, called_before: u64, seen: &mut Seen, lanes: &[u32]) -> Result<()> {
     let pending = current().context("a simulated thread")?.processor().pending.load(Ordering::SeqCst);
     ensure!(pending == 0, "something was held back and never came: {pending:#x}");

@@ -177,7 +177,7 @@ fn crash(stage: &Stage, how: Crash) -> Result<()> {
     registry::set_parameter("irqlog", "RingKiB", RegistryValue::Number(128));
     planted::LACKS_REASON.store(lacks as usize, Ordering::SeqCst);
     planted::at_between_passes(log_between);
-    // Kept: nobody unloads a driver of a system that has crashed.
+    // Kept: a system that has crashed unloads no driver.
     let driver = as_process(|| stage.start_irqlog())?;
     std::mem::forget(driver);
     if hot_add {

@@ -141,7 +141,7 @@ impl QueueConfig {
         }
     }
 
-    /// The same as a device's default queue.
+    /// A queue as the device's default queue.
     const fn default(callback: usize) -> Self {
         Self { default: 1, ..Self::parallel(callback) }
     }

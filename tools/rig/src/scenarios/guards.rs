@@ -1,4 +1,4 @@
-//! What guards the drivers' memory, shown alive: each misdeed is done by a child process and has to end it.
+//! Shows that each guard of the drivers' memory works: a child process breaks the rule, and the rig has to end it.
 
 use std::io::{Read, Seek};
 
@@ -30,7 +30,7 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "checked-locks",
         processors: DEFAULT_PROCESSORS,
-        about: "recursion, release by nobody or by another, and an exhausted budget each end in their bug check",
+        about: "recursion, a wrong release, and an exhausted budget each end in their bug check",
         run: checked_locks,
     },
     Scenario {
@@ -41,7 +41,7 @@ pub const ALL: &[Scenario] = &[
     },
 ];
 
-/// What a checked build says about misuse of a lock: the first parameter of the bug check, the third and the fourth. The
+/// The first, third and fourth parameter of the bug check for a misuse of a lock. The
 /// second is the lock's address.
 const VERDICTS: [(Misuse, u8, u64, u64); 4] = [
     (Misuse::Recursion, 1, 1, 0),

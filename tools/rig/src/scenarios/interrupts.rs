@@ -1,4 +1,4 @@
-//! What a driver may rely on when it takes back its interrupt routine.
+//! The guarantees for a driver that disconnects its interrupt routine.
 
 use std::{
     ffi::c_void,

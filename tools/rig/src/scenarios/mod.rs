@@ -1,4 +1,4 @@
-//! What the rig runs: each scenario has a name, a clear end, and fails if anything is not as it should be.
+//! The scenarios of the rig. Each has a name and a clear end, and fails if a check in it fails.
 
 mod basic;
 mod coverage;
@@ -38,7 +38,7 @@ use crate::{
 
 pub use self::kept_dumps::keep_in as keep_dumps_in;
 
-/// What to run.
+/// The commands of the rig.
 #[derive(Subcommand)]
 pub enum Command {
     /// Start the driver and answer control requests at a socket, until standard input ends; the line `samples` there lets
@@ -89,14 +89,14 @@ pub enum Command {
     },
     /// Run a scenario
     Run {
-        /// Its name
+        /// Name of the scenario
         name: String,
     },
     /// List the scenarios, a line each: name and what it shows
     List,
 }
 
-/// Interrupts of each device and NMIs while the sample drivers log for somebody who looks at it.
+/// Interrupts of each device, and NMIs, while the sample drivers log for a user who reads the log.
 const SAMPLE_ROUNDS: usize = 60;
 
 /// Simulated processors where nothing else is said.
@@ -112,17 +112,17 @@ impl Command {
 
 /// A named run.
 pub struct Scenario {
-    /// Its name on the command line.
+    /// Name on the command line.
     pub name: &'static str,
     /// Simulated processors.
     pub processors: usize,
-    /// What it shows.
+    /// What the scenario shows, in one line for a list.
     pub about: &'static str,
-    /// Does it.
+    /// Runs the scenario.
     pub run: fn(&Stage) -> Result<()>,
 }
 
-/// All of them. Each runs in a process of its own (`irqlog-rig run NAME`): a machine boots once.
+/// All scenarios. Each runs in a process of its own (`irqlog-rig run NAME`), since a machine boots once.
 pub const ALL: &[&[Scenario]] = &[
     rules::ALL,
     guards::ALL,
@@ -146,14 +146,14 @@ fn find(name: &str) -> Result<&'static Scenario> {
         .with_context(|| format!("there is no scenario {name}; `list` names them"))
 }
 
-/// What a scenario runs on: the images, and how long a storm is.
+/// The surroundings of a scenario: the images, and the length of a storm.
 pub struct Stage {
     images: PathBuf,
     scale: NonZeroU64,
 }
 
 impl Stage {
-    /// With the images of a folder; storms are divided by `scale`.
+    /// A stage with the images of a folder. Storms are `scale` times shorter.
     pub fn new(images: &Path, scale: NonZeroU64) -> Self {
         Self { images: images.to_path_buf(), scale }
     }

@@ -43,7 +43,7 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "frozen-owner-swap",
         processors: DEFAULT_PROCESSORS,
-        about: "the same with the lock swap; and who waits gives up when its budget is gone",
+        about: "the same with the lock swap; and a waiter gives up when its budget is exhausted",
         run: |stage| frozen_owner(stage, "shared", "swap"),
     },
     Scenario {
@@ -85,7 +85,7 @@ fn frozen_owner(stage: &Stage, engine: &str, name: &str) -> Result<()> {
         if name == "swap" {
             // Below HIGH_LEVEL it waits, for five milliseconds of the clock.
             crashing.text(0, 0);
-            ensure!(info(&crashing.file)?.dropped == before + 1, "who waited in vain was not counted");
+            ensure!(info(&crashing.file)?.dropped == before + 1, "the waiter that gave up was not counted");
         }
         let seen = texts(&read_all(&crashing.file)?);
         ensure!(seen.iter().filter(|text| text.starts_with('w')).count() == 3, "{seen:?}");

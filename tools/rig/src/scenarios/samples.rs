@@ -43,7 +43,7 @@ pub const ALL: &[Scenario] = &[Scenario {
 struct Sample {
     name: &'static str,
     vector: u32,
-    /// It is a KMDF driver.
+    /// Whether the sample is a KMDF driver.
     has_framework: bool,
 }
 
@@ -66,7 +66,7 @@ impl Sample {
         Driver::start(self.name, &stage.image(&format!("{}.sys", self.name)))
     }
 
-    /// Its device raises its line, on some processor.
+    /// Raises the interrupt of the sample's device, on some processor.
     fn interrupt(&self, processor: usize) {
         raise(processor % machine().active(), 1 << self.level());
     }
@@ -157,12 +157,12 @@ fn samples(stage: &Stage) -> Result<()> {
     }
     ensure!(missing.is_empty(), "nothing was logged from {missing:?}");
     ensure!(machine().statistics.nmis.load(Ordering::Relaxed) != 0, "there were no NMIs");
-    // Loaded once or many times, they have one entry each, and nobody is registered any more.
+    // However often a sample was loaded, it has one entry, and no driver is registered any more.
     let (tables, _) = read()?;
     let names: Vec<_> = tables.sites.providers().iter().map(|provider| provider.name.raw()).collect();
     ensure!(names == [RUST.name, C.name], "the providers are {names:?}");
     let loads = provider(&tables, &RUST)?.registrations;
-    ensure!(tables.sites.providers().iter().all(|provider| provider.registered == 0), "somebody is still registered");
+    ensure!(tables.sites.providers().iter().all(|provider| provider.registered == 0), "a driver is still registered");
     run_both(stage, 1)?;
     let (tables, _) = read()?;
     ensure!(

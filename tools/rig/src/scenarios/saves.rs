@@ -51,7 +51,7 @@ pub const ALL: &[Scenario] = &[
     },
 ];
 
-/// What the saved logs had in them.
+/// The contents of the saved logs.
 #[derive(Debug, Default)]
 struct Found {
     saves: u64,

@@ -1,4 +1,4 @@
-//! What a reader sees of a storm: irqlog's own reader has no part in it, so that a defect in that cannot hide one in the ring.
+//! Checks what a reader sees of a storm, without irqlog's own reader: a defect in that could hide one in the ring.
 //!
 //! Batches are taken apart here, every record is made again from the writer and number it names (`tools/storm`), and each
 //! (writer, number) may come once.
@@ -27,7 +27,7 @@ use crate::nt::io::{ControlCall, File, Requestor};
 /// The byte of texts that are too long for a record.
 pub const CUT: u8 = b'#';
 
-/// What a reader has seen.
+/// The records that a reader has seen.
 #[derive(Default)]
 pub struct Seen {
     /// A bit for each number of each writer's texts.
@@ -46,7 +46,7 @@ pub struct Seen {
     pub by_processor: BTreeMap<u16, u64>,
 }
 
-/// What became of a lane's records.
+/// Counts of what became of a lane's records.
 #[derive(Clone, Copy, Default)]
 pub struct LaneTally {
     from: Option<(u64, RawCursor)>,
@@ -209,15 +209,15 @@ fn split(bytes: &[u8]) -> Result<(Parts<'_>, &[u8])> {
     Ok(((header, payload), rest))
 }
 
-/// What INFO says.
+/// The parts of the answer to INFO that scenarios compare.
 pub struct InfoAnswer {
     /// Drops over all processors.
     pub dropped: u64,
-    /// The same by reason.
+    /// Drops by reason.
     pub drops: [u64; DROP_REASONS],
     /// Calls that irqlog.sys made itself.
     pub own: u64,
-    /// Nesting counts of all processors together: zero while nobody writes.
+    /// Sum of the nesting counts of all processors: zero while no writer writes.
     pub nesting: u64,
     /// The lanes that are there.
     pub lanes: Vec<u32>,

@@ -42,7 +42,7 @@ use crate::{
 };
 
 /// A queue lock hands the lock to one certain thread: with more simulated processors than the host has, every hand-over
-/// waits for the host to run that thread, and those who wait for their turn keep it from running. [`soak`] makes the
+/// waits for the host to run that thread, and the threads that wait for their turn keep it from running. [`soak`] makes the
 /// waiters give way; here they wait as they do on Windows.
 const TWO: usize = 2;
 
@@ -162,7 +162,7 @@ pub fn soak(stage: &Stage, records: u64, engine: &str, lock: &str) -> Result<()>
     result.check()
 }
 
-/// Lets the test driver log, and stops it again; nobody reads meanwhile. Says how many calls there were.
+/// Lets the test driver log without a reader, and stops it again; gives the number of calls.
 ///
 /// # Errors
 /// If it does not start or stop.
@@ -189,7 +189,7 @@ pub struct Storm {
     stop: Arc<AtomicBool>,
 }
 
-/// What the test driver counted.
+/// The counts of the test driver.
 pub struct Counted {
     called: u64,
     dropped: u64,
@@ -258,7 +258,7 @@ impl Storm {
     }
 }
 
-/// What the test driver has counted.
+/// Reads the counts of the test driver.
 ///
 /// # Errors
 /// If it does not say.
@@ -328,7 +328,7 @@ fn quiesce() -> Result<()> {
     bail!("something stays pending: {:?}", machine().processors)
 }
 
-/// What a storm came to.
+/// The totals of a storm.
 pub struct StormTotals {
     called: u64,
     own: u64,
