@@ -3,43 +3,81 @@
 //! People run it when the log is empty. So records that were not written are a finding, and the command says why they
 //! were not: from the settings and the counters of drops, which it reads before and after.
 
+use std::io::{self, Write};
+
 use anyhow::Result;
 use irqlog_reader::{
     image::Tables,
     session::{Session, Source},
-    shown::recorder::ShownDrops,
+    shown::{Show, recorder::ShownDrops},
 };
 use irqlog_wire::{
     image::DropReason,
     ioctl::{SELFTEST_CONTEXTS, SelftestAnswer},
     record::Level,
 };
-use serde_json::json;
+use serde::Serialize;
 
 use crate::{args::Form, exit::Exit, output::Printer};
 
 /// What became of the log calls of one context.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 struct Counts {
+    /// Name of the context, such as `dpc`.
+    context: &'static str,
     called: u32,
     written: u32,
-    /// Dropped, or filtered by the level.
+    /// Calls that were dropped, or filtered by the level.
     dropped: u32,
+    /// Written records that are in the log.
     found: u32,
 }
 
-/// What the selftest shows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+impl Show for Counts {
+    fn text<W: Write + ?Sized>(&self, out: &mut W) -> io::Result<()> {
+        let Self { context, called, written, dropped, found } = self;
+        writeln!(out, "{context:8}  {called:6}  {written:7}  {dropped:7}  {found:5}")
+    }
+}
+
+/// The result of the selftest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "selftest", rename_all = "kebab-case")]
 enum Verdict {
     /// Every call wrote a record, and every record is in the log.
     Arrived,
-    /// Every record that was written is in the log, but some calls wrote none: their number, and why.
-    NotWritten(u32, Vec<String>),
+    /// Every record that was written is in the log, but some calls wrote none.
+    NotWritten {
+        /// Number of those calls.
+        calls: u32,
+        /// Why they wrote none, one sentence each.
+        causes: Vec<String>,
+    },
     /// Records that were written are not in the log, or calls were not made.
-    Missing(u32),
+    Missing {
+        /// Number of those records and calls.
+        records: u32,
+    },
 }
 
-/// Runs it; what did not arrive is a finding.
+impl Show for Verdict {
+    fn text<W: Write + ?Sized>(&self, out: &mut W) -> io::Result<()> {
+        match self {
+            Self::Arrived => writeln!(out, "selftest: every record arrived"),
+            Self::NotWritten { calls, causes } => {
+                writeln!(out, "selftest: {calls} log calls wrote NO record:")?;
+                causes.iter().try_for_each(|cause| writeln!(out, "  {cause}"))
+            }
+            Self::Missing { records } => writeln!(
+                out,
+                "selftest: NOT every record arrived: {records} are missing. Run it again while little else logs: other \
+                 records may have overwritten them"
+            ),
+        }
+    }
+}
+
+/// Runs the selftest, and shows its counts and its result; any result but [`Verdict::Arrived`] is a finding.
 pub fn run(session: &mut Session<impl Source>, form: Form) -> Result<Exit> {
     let before = session.info()?;
     let answer = session.selftest()?;
@@ -47,20 +85,22 @@ pub fn run(session: &mut Session<impl Source>, form: Form) -> Result<Exit> {
     let contexts = counts(&answer);
     let verdict = judge(&contexts, &before, &after);
     let mut printer = Printer::new(form);
-    match form {
-        Form::Text => as_text(&mut printer, answer.processors.get(), &contexts, &verdict)?,
-        Form::Json => as_json(&mut printer, &contexts, &verdict)?,
-    }
+    printer.heading(&format!("{} processors\ncontext   called  written  dropped  found", answer.processors))?;
+    contexts.iter().try_for_each(|counts| printer.show(counts))?;
+    printer.show(&verdict)?;
     Ok(if verdict == Verdict::Arrived { Exit::Done } else { Exit::Found })
 }
 
-fn counts(answer: &SelftestAnswer) -> [Counts; SELFTEST_CONTEXTS.len()] {
-    answer.contexts.map(|context| Counts {
-        called: context.called.get(),
-        written: context.written.get(),
-        dropped: context.dropped.get(),
-        found: context.found.get(),
-    })
+fn counts(answer: &SelftestAnswer) -> Vec<Counts> {
+    let contexts = SELFTEST_CONTEXTS.into_iter().zip(&answer.contexts);
+    let counts = contexts.map(|(context, counts)| Counts {
+        context,
+        called: counts.called.get(),
+        written: counts.written.get(),
+        dropped: counts.dropped.get(),
+        found: counts.found.get(),
+    });
+    counts.collect()
 }
 
 /// Judges the counts by the recorder's tables from before and after.
@@ -79,8 +119,8 @@ fn judge(contexts: &[Counts], before: &Tables, after: &Tables) -> Verdict {
     let not_written = contexts.iter().map(|counts| counts.dropped).sum();
     match (missing, not_written) {
         (0, 0) => Verdict::Arrived,
-        (0, _) => Verdict::NotWritten(not_written, causes(before, after)),
-        _ => Verdict::Missing(missing),
+        (0, _) => Verdict::NotWritten { calls: not_written, causes: causes(before, after) },
+        _ => Verdict::Missing { records: missing },
     }
 }
 
@@ -123,40 +163,10 @@ fn collect<const N: usize>(items: impl Iterator<Item = u64>) -> [u64; N] {
     all
 }
 
-fn as_text(printer: &mut Printer, processors: u32, contexts: &[Counts], verdict: &Verdict) -> Result<()> {
-    printer.line(&format!("{processors} processors\ncontext   called  written  dropped  found"))?;
-    for (name, Counts { called, written, dropped, found }) in SELFTEST_CONTEXTS.iter().zip(contexts) {
-        printer.line(&format!("{name:8}  {called:6}  {written:7}  {dropped:7}  {found:5}"))?;
-    }
-    match verdict {
-        Verdict::Arrived => printer.line("selftest: every record arrived"),
-        Verdict::NotWritten(count, causes) => {
-            printer.line(&format!("selftest: {count} log calls wrote NO record:"))?;
-            causes.iter().try_for_each(|cause| printer.line(&format!("  {cause}")))
-        }
-        Verdict::Missing(count) => printer.line(&format!(
-            "selftest: NOT every record arrived: {count} are missing. Run it again while little else logs: other \
-             records may have overwritten them"
-        )),
-    }
-}
-
-fn as_json(printer: &mut Printer, contexts: &[Counts], verdict: &Verdict) -> Result<()> {
-    for (name, Counts { called, written, dropped, found }) in SELFTEST_CONTEXTS.iter().zip(contexts) {
-        let object =
-            json!({ "context": name, "called": called, "written": written, "dropped": dropped, "found": found });
-        printer.json(object)?;
-    }
-    printer.json(match verdict {
-        Verdict::Arrived => json!({ "selftest": "arrived" }),
-        Verdict::NotWritten(count, causes) => json!({ "selftest": "not-written", "calls": count, "causes": causes }),
-        Verdict::Missing(count) => json!({ "selftest": "missing", "records": count }),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use irqlog_wire::image::ImageHeader;
+    use serde_json::json;
     use zerocopy::FromZeros;
 
     use super::*;
@@ -170,22 +180,42 @@ mod tests {
     }
 
     const fn all(written: u32, dropped: u32, found: u32) -> [Counts; 2] {
-        [Counts { called: written + dropped, written, dropped, found }; 2]
+        [Counts { context: "dpc", called: written + dropped, written, dropped, found }; 2]
     }
 
     #[test]
     fn every_record_arrives_only_if_every_call_wrote_one() {
         let same = tables(Level::Trace, 0, 0);
         assert_eq!(judge(&all(4, 0, 4), &same, &same), Verdict::Arrived);
-        assert_eq!(judge(&all(4, 0, 3), &same, &same), Verdict::Missing(2));
-        assert_eq!(judge(&all(0, 0, 0), &same, &same), Verdict::Missing(2));
-        assert!(matches!(judge(&all(3, 1, 3), &same, &same), Verdict::NotWritten(2, _)));
+        assert_eq!(judge(&all(4, 0, 3), &same, &same), Verdict::Missing { records: 2 });
+        assert_eq!(judge(&all(0, 0, 0), &same, &same), Verdict::Missing { records: 2 });
+        assert!(matches!(judge(&all(3, 1, 3), &same, &same), Verdict::NotWritten { calls: 2, .. }));
+    }
+
+    #[test]
+    fn text_and_json_are_made_of_the_same_values() {
+        let counts = all(3, 1, 3)[0];
+        let causes = vec!["a cause".to_owned(), "another".to_owned()];
+        let verdict = Verdict::NotWritten { calls: 1, causes: causes.clone() };
+        let mut text = Vec::new();
+        counts.text(&mut text).unwrap();
+        verdict.text(&mut text).unwrap();
+        assert_eq!(
+            String::from_utf8(text).unwrap(),
+            "dpc            4        3        1      3\n\
+             selftest: 1 log calls wrote NO record:\n  a cause\n  another\n"
+        );
+        let expected = json!({ "context": "dpc", "called": 4, "written": 3, "dropped": 1, "found": 3 });
+        assert_eq!(serde_json::to_value(counts).unwrap(), expected);
+        let expected = json!({ "selftest": "not-written", "calls": 1, "causes": causes });
+        assert_eq!(serde_json::to_value(verdict).unwrap(), expected);
+        assert_eq!(serde_json::to_value(Verdict::Arrived).unwrap(), json!({ "selftest": "arrived" }));
     }
 
     #[test]
     fn the_cause_is_named() {
         let causes = |before: &Tables, after: &Tables| match judge(&all(0, 4, 0), before, after) {
-            Verdict::NotWritten(8, causes) => causes.join("\n"),
+            Verdict::NotWritten { calls: 8, causes } => causes.join("\n"),
             other => panic!("{other:?}"),
         };
         let quiet = tables(Level::Error, 7, 0);
