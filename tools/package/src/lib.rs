@@ -33,7 +33,15 @@ use self::{
 pub use self::{signing::SigningArguments, twice::run as twice};
 
 /// Files that each package gets unchanged.
-const COPIED: [&str; 5] = ["inf/install.cmd", "inf/uninstall.cmd", "inf/README.txt", "LICENSE-MIT", "LICENSE-APACHE"];
+const COPIED: [&str; 7] = [
+    "inf/install.cmd",
+    "inf/uninstall.cmd",
+    "inf/README.txt",
+    "debugger/irqlog.js",
+    "docs/windbg.md",
+    "LICENSE-MIT",
+    "LICENSE-APACHE",
+];
 
 /// Makes the packages, and verifies them.
 ///
