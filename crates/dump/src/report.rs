@@ -436,6 +436,6 @@ impl Show for ShownAged<'_> {
     fn text<W: Write + ?Sized>(&self, out: &mut W) -> IoResult<()> {
         // Zero without a sign.
         let seconds = if self.before == 0.0 { 0.0 } else { -self.before };
-        text::line(out, seconds, &self.record)
+        text::line(out, &format!("{seconds:13.7}"), &self.record)
     }
 }

@@ -9,6 +9,7 @@
 //! | [`live`] | the log of a running recorder, as it is at one moment |
 //! | [`follow`] | the log of a running recorder, as it grows |
 //! | [`session`] | a running recorder, through anything that answers control requests ([`session::Source`]) |
+//! | [`retention`] | how long a ring lasts |
 //! | [`save`] | a log written as an image while it is read |
 //! | [`checksum`] | the checksums of a saved log: which bytes were changed since |
 //! | [`image`] | the tables of an image |
@@ -31,6 +32,7 @@ pub mod log;
 mod merge;
 pub mod record;
 mod render;
+pub mod retention;
 pub mod save;
 pub mod saved;
 pub mod secondary;

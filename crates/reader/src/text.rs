@@ -27,19 +27,22 @@ fn style(level: Level) -> Style {
 /// `    12.3456780  cpu 3   DISPATCH      info   0x1a2c  text`
 impl Show for ShownRecord<'_> {
     fn text<W: Write + ?Sized>(&self, out: &mut W) -> Result<()> {
-        line(out, self.seconds, self)
+        line(out, &format!("{:13.7}", self.seconds), self)
     }
 }
 
-/// Writes a record's line with another time in its first column, in seconds.
+/// Names of the columns of a line, for the time in seconds.
+pub const COLUMNS: &str = "         time  cpu     IRQL     nmi  level  thread  text";
+
+/// Writes a record's line with that text in its first column, in place of the seconds after the driver's start.
 ///
 /// # Errors
 /// Those of `out`.
-pub fn line<W: Write + ?Sized>(out: &mut W, seconds: f64, record: &ShownRecord<'_>) -> Result<()> {
+pub fn line<W: Write + ?Sized>(out: &mut W, time: &str, record: &ShownRecord<'_>) -> Result<()> {
     let ShownRecord { cpu, irql_name, level, .. } = record;
     let paint = style(Level(level.number as u8));
     let lane = if record.is_nmi() { "nmi" } else { "   " };
-    write!(out, "{seconds:13.7}  cpu {cpu:<3} {irql_name:8} {lane}  {paint}{level:5}{paint:#}  ")?;
+    write!(out, "{time}  cpu {cpu:<3} {irql_name:8} {lane}  {paint}{level:5}{paint:#}  ")?;
     match record.thread {
         Some(thread) => write!(out, "{:#6x}  ", thread.thread)?,
         None => out.write_all(b"     -  ")?,

@@ -6,11 +6,16 @@ use clap::{Args, Parser, Subcommand, ValueEnum, error::ContextValue};
 use irqlog_reader::untrusted::Untrusted;
 use irqlog_wire::{image::Policy, record::Level};
 
-pub use self::filter::{Filter, NamePattern};
+pub use self::{
+    filter::{Filter, NamePattern},
+    look::Look,
+};
 
 // By path, as the fuzz targets take this file into a crate of their own.
 #[path = "args/filter.rs"]
 pub mod filter;
+#[path = "args/look.rs"]
+pub mod look;
 #[path = "args/moment.rs"]
 pub mod moment;
 
@@ -26,8 +31,22 @@ pub struct Cli {
     /// Print one JSON object on each line instead of text
     #[arg(long, global = true)]
     pub json: bool,
+    /// Whether text has colours; auto: on a terminal, unless NO_COLOR is set
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorWhen,
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// When text has colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ColorWhen {
+    /// On a terminal, unless the environment variable `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
 }
 
 /// A command, by what it needs.
@@ -55,6 +74,8 @@ pub enum Query {
         origin: LogPlace,
         #[command(flatten)]
         filter: Box<Filter>,
+        #[command(flatten)]
+        look: Look,
     },
     /// Show the records of a saved log: the same as `read --file`
     Decode {
@@ -62,6 +83,8 @@ pub enum Query {
         file: PathBuf,
         #[command(flatten)]
         filter: Box<Filter>,
+        #[command(flatten)]
+        look: Look,
     },
     /// Show what a crash dump says: bug check, each processor, and the last records before the crash
     Crash {
@@ -169,6 +192,8 @@ pub enum Control {
     Follow {
         #[command(flatten)]
         filter: Box<Filter>,
+        #[command(flatten)]
+        look: Look,
         /// Stop after N records
         #[arg(long, value_name = "N")]
         count: Option<u64>,

@@ -20,7 +20,7 @@ use anyhow::Result;
 use clap::{CommandFactory, FromArgMatches};
 
 use crate::{
-    args::{Cli, Command},
+    args::{Cli, ColorWhen, Command},
     exit::Exit,
 };
 
@@ -64,6 +64,11 @@ fn run(cli: &Cli) -> Result<Exit> {
     #[cfg(not(unix))]
     let rig = None;
     let form = cli.form();
+    match cli.color {
+        ColorWhen::Auto => {}
+        ColorWhen::Always => anstream::ColorChoice::Always.write_global(),
+        ColorWhen::Never => anstream::ColorChoice::Never.write_global(),
+    }
     match &cli.command {
         Command::Query(query) => query::run(query, rig, form),
         Command::Control(control) => control::run(control, rig, form),

@@ -184,3 +184,52 @@ fn grep_searches_what_is_shown() {
         assert_eq!((code, shown.lines().count()), (Some(0), count), "{pattern}: {shown}");
     }
 }
+
+#[test]
+fn the_first_column_is_the_time_that_is_asked_for() {
+    let first = |time: &str| {
+        let shown = shown(&["--time", time, "-n", "2"]);
+        shown.lines().map(|line| line.split("  cpu").next().unwrap().trim().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(first("start"), ["9.8000000", "9.9000000"]);
+    assert_eq!(first("utc"), ["2026-11-28 12:00:09.8000000", "2026-11-28 12:00:09.9000000"]);
+    assert_eq!(first("delta"), ["+0.0000000", "+0.1000000"]);
+    assert_eq!(first("local").len(), 2);
+    let json = shown(&["--json", "-n", "1"]);
+    assert!(json.contains(r#""utc":"2026-11-28T12:00:09.900000000Z""#), "{json}");
+    // The columns are where their names are.
+    let shown = shown(&["--header", "-n", "1"]);
+    let lines: Vec<_> = shown.lines().collect();
+    for (name, value) in [("cpu", "cpu 1"), ("IRQL", "PASSIVE"), ("level", "info"), ("text", "number 99")] {
+        assert_eq!(lines[0].find(name), lines[1].find(value), "{shown}");
+    }
+}
+
+#[test]
+fn locations_and_bytes_are_shown_on_request() {
+    let (_, text) = decode(&["--location"]);
+    assert!(text.trim_end().ends_with("ready  (src/port.rs:1)"), "{text}");
+    let mut payload = vec![0; 16];
+    payload[4..8].copy_from_slice(&1_u32.to_le_bytes());
+    payload[8..12].copy_from_slice(&20_u32.to_le_bytes());
+    payload.extend(b"a blob\0\x1b of 20 bytes");
+    let image = file("filters-blob.irqlog", &with_records(&tables(), vec![record(Kind::Blob, 0, 0, &payload)]));
+    let output = irqlog(["decode", image.to_str().unwrap(), "--hex"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let rows: Vec<_> = text.lines().skip(1).map(str::trim).collect();
+    assert_eq!(
+        rows,
+        [
+            "000000  61 20 62 6c 6f 62 00 1b 20 6f 66 20 32 30 20 62  |a blob.. of 20 b|",
+            "000010  79 74 65 73                                      |ytes|"
+        ]
+    );
+}
+
+#[test]
+fn colours_are_for_terminals_unless_they_are_asked_for() {
+    let is_coloured = |arguments: &[&str]| shown(&[arguments, &["-n", "1"]].concat()).contains('\u{1b}');
+    assert!(!is_coloured(&[]) && !is_coloured(&["--color", "never"]));
+    assert!(is_coloured(&["--color", "always"]));
+    assert!(!is_coloured(&["--color", "always", "--json"]), "JSON has none");
+}

@@ -258,7 +258,9 @@ fn timeless_line(line: &str) -> String {
 }
 
 fn forget_moment(value: &mut Value) {
-    const OF_THE_MOMENT: [&str; 10] = [
+    const OF_THE_MOMENT: [&str; 12] = [
+        "utc",
+        "start",
         "seconds",
         "tick",
         "seq",

@@ -237,6 +237,14 @@ impl<'a> ShownEvent<'a> {
     }
 }
 
+impl ShownEvent<'_> {
+    /// Source file and line of the log call, if its site is in the table.
+    pub fn place(&self) -> Option<(Untrusted, u32)> {
+        let place = self.source.as_ref()?;
+        Some((Untrusted::new(String::from_utf8_lossy(place.file.0).into_owned()), place.line))
+    }
+}
+
 impl<'a> ShownPlace<'a> {
     const fn new(site: &Site<'a>) -> Self {
         let Site { format, module, file, .. } = *site;

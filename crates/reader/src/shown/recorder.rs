@@ -12,7 +12,10 @@ use irqlog_wire::{
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::{Named, Show};
-use crate::image::Tables;
+use crate::{
+    image::Tables,
+    retention::{Retention, WANTED_SECONDS},
+};
 
 /// A recorder as `info` shows it: what runs, and with which settings.
 #[derive(Clone, Debug, Serialize)]
@@ -60,6 +63,9 @@ pub struct Stats {
     pub tick_frequency: u64,
     /// The lanes that are there.
     pub lanes: Vec<ShownCounters>,
+    /// How long the ring lasts, if its records tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
     /// What the file is that the log was read from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<ShownFile>,
@@ -185,7 +191,7 @@ impl Info {
 impl Stats {
     /// The counters in these tables.
     #[must_use]
-    pub fn new(tables: &Tables, file: Option<ShownFile>) -> Self {
+    pub fn new(tables: &Tables, retention: Option<Retention>, file: Option<ShownFile>) -> Self {
         let counters = |(index, lane): (u32, &LaneControl)| ShownCounters {
             lane: ShownLane::new(index, lane),
             contended: lane.contended.get(),
@@ -201,6 +207,7 @@ impl Stats {
             dropped: ShownDrops(tables.drops()),
             tick_frequency: tables.header.tick_frequency.get(),
             lanes,
+            retention,
             file,
         }
     }
@@ -278,6 +285,17 @@ impl Show for Stats {
             writeln!(out, "  {reason:12} {count}")?;
         }
         writeln!(out, "own calls {}", self.own_calls)?;
+        // A saved file has only as much room as its records need.
+        if let Some(Retention { ring_bytes, lasts_seconds, recommended_kib, .. }) = self.retention
+            && self.file.is_none()
+        {
+            let kib = ring_bytes / 1024;
+            write!(out, "ring      {kib} KiB last {lasts_seconds:.1} s at the rate of the records in it")?;
+            if lasts_seconds < WANTED_SECONDS {
+                write!(out, "; for {WANTED_SECONDS} s set RingKiB to {recommended_kib}")?;
+            }
+            writeln!(out)?;
+        }
         for counters in self.lanes.iter().filter(|counters| counters.lane.is_shared()) {
             writeln!(
                 out,

@@ -20,7 +20,7 @@ use irqlog_reader::{
 use jiff::Timestamp;
 
 use crate::{
-    args::{Filter, Form},
+    args::{Filter, Form, Look},
     exit::{Exit, session_error},
     filter::{Last, RecordSelection, Selected, check_names},
     output::{self, Printer},
@@ -31,7 +31,13 @@ use crate::{
 const HOLD: Duration = Duration::from_millis(10);
 
 /// Runs until Ctrl-C, or until `count` records were shown.
-pub fn run(session: &mut Session<impl Source>, filter: &Filter, count: Option<u64>, form: Form) -> Result<Exit> {
+pub fn run(
+    session: &mut Session<impl Source>,
+    filter: &Filter,
+    look: Look,
+    count: Option<u64>,
+    form: Form,
+) -> Result<Exit> {
     source::stop_on_ctrl_c()?;
     output::when_reader_has_gone(source::stop);
     let tables = session.info()?;
@@ -45,7 +51,7 @@ pub fn run(session: &mut Session<impl Source>, filter: &Filter, count: Option<u6
         selection,
         follower: Follower::new(tables.present()),
         tables,
-        printer: Printer::new(form),
+        printer: Printer::of_records(form, look)?,
         left: count.unwrap_or(u64::MAX),
         last: filter.last.map(Last::new),
         put_back: None,

@@ -18,7 +18,7 @@ use crate::{
 pub fn run(command: &Control, rig: Option<&source::Rig>, form: Form) -> Result<Exit> {
     let mut session = source::open_driver(rig)?;
     match command {
-        Control::Follow { filter, count } => return follow::run(&mut session, filter, *count, form),
+        Control::Follow { filter, look, count } => return follow::run(&mut session, filter, *look, *count, form),
         Control::Selftest => return selftest::run(&mut session, form),
         Control::Mark { text, level } => {
             ensure!(text.len() <= MAX_MARK, "the text has {} bytes; a record holds {MAX_MARK}", text.len());

@@ -2,11 +2,13 @@
 
 mod pipe;
 mod progress;
+mod record;
 
 use std::io::Write;
 
 use anyhow::Result;
 use irqlog_export::json;
+use irqlog_export::wall_clock::WallClock;
 use irqlog_reader::{
     image::Tables,
     log::Item,
@@ -22,7 +24,10 @@ pub use irqlog_export::json::escaped as escaped_json;
 pub use pipe::when_reader_has_gone;
 pub use progress::Progress;
 
-use crate::{args::Form, filter::Selected};
+use crate::{
+    args::{Form, Look},
+    filter::Selected,
+};
 
 /// Writes a message to standard error, as one line.
 pub fn say(message: &str) {
@@ -34,24 +39,59 @@ pub fn say(message: &str) {
 pub struct Printer {
     form: Form,
     out: Box<dyn Write>,
+    lines: record::Lines,
 }
 
 impl Printer {
     /// Opens standard output. Text is coloured only on a terminal; JSON goes out byte for byte.
     pub fn new(form: Form) -> Self {
         let out = std::io::stdout().lock();
-        match form {
-            Form::Text => Self { form, out: Box::new(anstream::AutoStream::auto(out)) },
-            Form::Json => Self { form, out: Box::new(out) },
+        let out: Box<dyn Write> = match form {
+            Form::Text => Box::new(anstream::AutoStream::auto(out)),
+            Form::Json => Box::new(out),
+        };
+        Self { form, out, lines: record::Lines::new(Look::default()) }
+    }
+
+    /// The same for records, which look as these options say.
+    pub fn of_records(form: Form, look: Look) -> Result<Self> {
+        let mut printer = Self { lines: record::Lines::new(look), ..Self::new(form) };
+        if let Some(header) = printer.lines.header() {
+            printer.heading(&header)?;
         }
+        Ok(printer)
     }
 
     /// Shows a record, or a loss, of the log with these tables.
     pub fn item(&mut self, tables: &Tables, item: &Item) -> Result<()> {
         match item {
-            Item::Record(record) => self.show(&ShownRecord::new(tables, record)),
-            Item::Loss(loss) => self.show(&ShownLoss::new(tables, *loss)),
+            Item::Record(record) => {
+                let shown = ShownRecord::new(tables, record);
+                match self.form {
+                    Form::Text => Ok(self.lines.write(&mut self.out, tables, &shown)?),
+                    Form::Json => self.placed(tables, Some(shown.tick), &shown),
+                }
+            }
+            Item::Loss(loss) => {
+                let shown = ShownLoss::new(tables, *loss);
+                match self.form {
+                    Form::Text => self.show(&shown),
+                    Form::Json => self.placed(tables, loss.to_tick.or(loss.from_tick), &shown),
+                }
+            }
         }
+    }
+
+    /// Writes a JSON object with what places it in the world behind its own fields: the time of day, and which start of
+    /// the driver it is of. Together with lane, seq and tick the latter is the identity of a record.
+    fn placed(&mut self, tables: &Tables, tick: Option<u64>, shown: &impl Show) -> Result<()> {
+        let mut object = serde_json::to_value(shown)?;
+        if let Value::Object(fields) = &mut object {
+            let utc = tick.and_then(|tick| WallClock::new(tables).utc(tick));
+            fields.insert("utc".to_owned(), utc.into());
+            fields.insert("start".to_owned(), format!("{:016x}", tables.header.start_id).into());
+        }
+        self.json(object)
     }
 
     /// Shows what a filter has selected.

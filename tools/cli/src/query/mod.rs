@@ -11,6 +11,7 @@ mod save;
 use anyhow::Result;
 use irqlog_reader::{
     log::Log,
+    retention::Retention,
     shown::recorder::{Info, Stats},
 };
 
@@ -30,8 +31,12 @@ pub fn run(query: &Query, rig: Option<&source::Rig>, form: Form) -> Result<Exit>
     let done = match query {
         Query::Export { .. } => Ok(()),
         Query::Info { .. } => Printer::new(form).show(&Info::new(log.tables(), log.shown_file())),
-        Query::Stats { .. } => Printer::new(form).show(&Stats::new(log.tables(), log.shown_file())),
-        Query::Read { filter, .. } | Query::Decode { filter, .. } => read::run(&mut log, filter, form),
+        Query::Stats { .. } => Retention::measure(&mut log)
+            .map_err(Into::into)
+            .and_then(|retention| Printer::new(form).show(&Stats::new(log.tables(), retention, log.shown_file()))),
+        Query::Read { filter, look, .. } | Query::Decode { filter, look, .. } => {
+            read::run(&mut log, filter, *look, form)
+        }
         Query::Crash { last, each, .. } => crash::run(&mut log, *each, *last, form),
         Query::Providers { sites, .. } => providers::run(&mut log, *sites, form),
         Query::Save { target, .. } => save::run(&mut log, target),

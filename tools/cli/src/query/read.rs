@@ -4,17 +4,17 @@ use anyhow::Result;
 use irqlog_reader::log::Log;
 
 use crate::{
-    args::{Filter, Form},
+    args::{Filter, Form, Look},
     filter::{Last, RecordSelection, Selected, check_names},
     output::Printer,
     source::{self, OpenLog},
 };
 
 /// Shows the records that pass the filter, and what is missing between them.
-pub fn run(log: &mut OpenLog, filter: &Filter, form: Form) -> Result<()> {
+pub fn run(log: &mut OpenLog, filter: &Filter, look: Look, form: Form) -> Result<()> {
     check_names(filter, log.tables())?;
     let mut selection = RecordSelection::new(filter, log.tables(), || source::end_of(log))?;
-    let mut printer = Printer::new(form);
+    let mut printer = Printer::of_records(form, look)?;
     let mut last = filter.last.map(Last::new);
     let mut ready = Vec::new();
     loop {

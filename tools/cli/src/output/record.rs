@@ -1,0 +1,98 @@
+//! Records as the options of [`Look`] want them.
+
+use std::io::{Result, Write};
+
+use irqlog_export::wall_clock::WallClock;
+use irqlog_reader::{
+    image::Tables,
+    shown::{
+        Hex,
+        record::{ShownContent, ShownRecord},
+    },
+    text::{self, COLUMNS},
+};
+use jiff::{Timestamp, tz::TimeZone};
+
+use crate::args::look::{Look, TimeColumn};
+
+/// Width of seconds, and of a date with a time.
+const SECONDS: usize = 13;
+const DATE: usize = 27;
+
+/// Writes records as lines.
+pub struct Lines {
+    look: Look,
+    zone: TimeZone,
+    /// Seconds of the record before.
+    before: Option<f64>,
+}
+
+impl Lines {
+    pub fn new(look: Look) -> Self {
+        Self { look, zone: TimeZone::system(), before: None }
+    }
+
+    /// The names of the columns, if they are wanted.
+    pub fn header(&self) -> Option<String> {
+        let width = match self.look.time {
+            TimeColumn::Start | TimeColumn::Delta => SECONDS,
+            TimeColumn::Utc | TimeColumn::Local => DATE,
+        };
+        self.look.header.then(|| format!("{:>width$}{}", COLUMNS[..SECONDS].trim_start(), &COLUMNS[SECONDS..]))
+    }
+
+    /// Writes a record of the log with these tables.
+    pub fn write(&mut self, out: &mut dyn Write, tables: &Tables, record: &ShownRecord<'_>) -> Result<()> {
+        let time = self.time(tables, record);
+        if !(self.look.location || self.look.hex) {
+            return text::line(out, &time, record);
+        }
+        let mut line = Vec::new();
+        text::line(&mut line, &time, record)?;
+        out.write_all(line.trim_ascii_end())?;
+        if self.look.location
+            && let ShownContent::Event(event) = &record.content
+            && let Some((file, number)) = event.place()
+        {
+            write!(out, "  ({file}:{number})")?;
+        }
+        writeln!(out)?;
+        match &record.content {
+            ShownContent::Blob { blob } if self.look.hex => {
+                let Hex(bytes) = blob.bytes;
+                dump(out, u64::from(blob.offset), bytes)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn time(&mut self, tables: &Tables, record: &ShownRecord<'_>) -> String {
+        let before = self.before.replace(record.seconds);
+        match self.look.time {
+            TimeColumn::Start => format!("{:SECONDS$.7}", record.seconds),
+            TimeColumn::Delta => format!("{:+SECONDS$.7}", record.seconds - before.unwrap_or(record.seconds)),
+            TimeColumn::Utc => date(tables, record.tick, &TimeZone::UTC),
+            TimeColumn::Local => date(tables, record.tick, &self.zone),
+        }
+    }
+}
+
+/// Date and time at a tick; `-` if the log does not have the time of its start.
+fn date(tables: &Tables, tick: u64, zone: &TimeZone) -> String {
+    let clock = WallClock::new(tables);
+    let time = clock.utc(tick).and_then(|_| Timestamp::from_nanosecond(clock.nanoseconds(tick)).ok());
+    let shown = time.map(|time| time.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M:%S.%7f").to_string());
+    format!("{:>DATE$}", shown.unwrap_or_else(|| "-".to_owned()))
+}
+
+/// Bytes as rows of sixteen, each with the offset of its first one: in hexadecimal, and as ASCII.
+fn dump(out: &mut dyn Write, first: u64, bytes: &[u8]) -> Result<()> {
+    const ROW: usize = 16;
+    for (offset, row) in (first..).step_by(ROW).zip(bytes.chunks(ROW)) {
+        let hex: String = row.iter().map(|byte| format!(" {byte:02x}")).collect();
+        let is_shown = |byte: u8| matches!(byte, b' '..=b'~');
+        let ascii: String = row.iter().map(|&byte| if is_shown(byte) { char::from(byte) } else { '.' }).collect();
+        writeln!(out, "{:SECONDS$}  {offset:06x} {hex:48}  |{ascii}|", "")?;
+    }
+    Ok(())
+}
