@@ -223,6 +223,21 @@ unsafe fn inner<'i>() -> Option<(&'static crate::recorder::DriverRecorder, &'sta
     Some((recorder, image, unsafe { &mut *memory.inner.get() }))
 }
 
+/// The bug check that a structure of the system tells of. Two structures do, by fields of the same names.
+macro_rules! bug_check {
+    ($data:ident) => {
+        BugCheck {
+            code: $data.BugCheckCode,
+            parameters: [
+                $data.BugCheckParameter1,
+                $data.BugCheckParameter2,
+                $data.BugCheckParameter3,
+                $data.BugCheckParameter4,
+            ],
+        }
+    };
+}
+
 /// `KbCallbackSecondaryMultiPartDumpData`. IRQL: HIGH_LEVEL.
 ///
 /// # Safety
@@ -238,15 +253,7 @@ unsafe extern "C" fn irqlog_on_secondary_parts(
     let Some(data) = (unsafe { given::<KBUGCHECK_SECONDARY_DUMP_DATA_EX>(data, length) }) else { return };
     // SAFETY: we are such a callback.
     let Some((recorder, image, inner)) = (unsafe { inner() }) else { return };
-    recorder.note_crash(&BugCheck {
-        code: data.BugCheckCode,
-        parameters: [
-            data.BugCheckParameter1,
-            data.BugCheckParameter2,
-            data.BugCheckParameter3,
-            data.BugCheckParameter4,
-        ],
-    });
+    recorder.note_crash(&bug_check!(data));
     let allowed = u64::from(data.MaximumAllowed);
     // "Before the initial call to the callback routine, Context is NULL": a pass begins.
     if data.Context.is_null() {
@@ -300,15 +307,7 @@ unsafe extern "C" fn irqlog_on_triage(
     let Some(data) = (unsafe { given::<KBUGCHECK_TRIAGE_DUMP_DATA>(data, length) }) else { return };
     // SAFETY: we are such a callback.
     let Some((recorder, image, inner)) = (unsafe { inner() }) else { return };
-    recorder.note_crash(&BugCheck {
-        code: data.BugCheckCode,
-        parameters: [
-            data.BugCheckParameter1,
-            data.BugCheckParameter2,
-            data.BugCheckParameter3,
-            data.BugCheckParameter4,
-        ],
-    });
+    recorder.note_crash(&bug_check!(data));
     let Some(room) = u64::from(data.MaxVirtMemSize).checked_sub(size_of::<Anchor>() as u64) else { return };
     if !inner.has_array {
         return;
