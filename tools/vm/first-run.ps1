@@ -16,6 +16,7 @@ Run it in an elevated PowerShell, on a machine that may crash:
     powershell -ExecutionPolicy Bypass -File first-run.ps1
     powershell -ExecutionPolicy Bypass -File first-run.ps1 -Verifier    # then restart, and run it again without
     powershell -ExecutionPolicy Bypass -File first-run.ps1 -Uninstall   # removes irqlog at the end
+    powershell -ExecutionPolicy Bypass -File first-run.ps1 -AfterCrash  # after a crash that you asked for, and a restart
 
 The report can be attached to an issue. It names the version of Windows, the processor, and certificates; it has no
 other names of the machine or of people in it but those in paths.
@@ -32,13 +33,19 @@ Turns Driver Verifier on for irqlog.sys with its standard settings, and does not
 .PARAMETER Uninstall
 Tries uninstall.cmd at the end. Without it the script asks if it was this run that installed irqlog, and an irqlog that
 was there before stays.
+
+.PARAMETER AfterCrash
+Collects what a crash has left, and does nothing else: DumpStack.log, what `irqlog crash` shows of each dump, and the tags
+of its secondary data by kd.exe, if the Debugging Tools are there. It crashes nothing itself. docs/windows.md says how to
+crash a test machine on purpose. The report then has the last lines of the log: look at it before you attach it.
 #>
 [CmdletBinding()]
 param(
     [string] $Package = (Split-Path -Parent $PSScriptRoot),
     [string] $Report = (Join-Path (Get-Location) ('irqlog-first-run-{0:yyyyMMdd-HHmmss}.md' -f (Get-Date))),
     [switch] $Verifier,
-    [switch] $Uninstall
+    [switch] $Uninstall,
+    [switch] $AfterCrash
 )
 
 $ErrorActionPreference = 'Continue'
@@ -143,6 +150,31 @@ $Report = $ExecutionContext.SessionState.Path.GetUnresolvedProviderPathFromPSPat
 Set-Location $Package
 $now = '{0:u}' -f (Get-Date).ToUniversalTime()
 Write-Report '# irqlog: first run', '', $now
+
+if ($AfterCrash) {
+    $dumps = @(Get-ChildItem "$env:SystemRoot\MEMORY.DMP", "$env:SystemRoot\Minidump\*.dmp" -ErrorAction SilentlyContinue |
+        Sort-Object LastWriteTime -Descending | Select-Object -First 2)
+    Step -Anyway 'Windows' { Get-CimInstance Win32_OperatingSystem | Format-List Caption, Version, OSArchitecture }
+    Step -Anyway 'Settings of the dump' { Get-ItemProperty HKLM:\SYSTEM\CurrentControlSet\Control\CrashControl | Format-List }
+    # Each callback by its component string, and its size. Which of these files a release writes is not documented.
+    foreach ($log in Get-ChildItem "$env:SystemDrive\DumpStack.log*", "$env:SystemRoot\DumpStack.log*" -Force -ErrorAction SilentlyContinue) {
+        Step -Anyway "$($log.FullName)" { Get-Content -LiteralPath $log.FullName }
+    }
+    Step 'A dump is there' { if (-not $dumps) { throw 'neither MEMORY.DMP nor a small dump: did the machine crash, and restart?' }; $dumps | Format-List FullName, Length, LastWriteTime }
+    $kd = Get-ChildItem "${env:ProgramFiles(x86)}\Windows Kits\10\Debuggers\*\kd.exe" -ErrorAction SilentlyContinue |
+        Where-Object { $_.Directory.Name -eq @{ AMD64 = 'x64'; ARM64 = 'arm64' }[$env:PROCESSOR_ARCHITECTURE] } | Select-Object -First 1
+    foreach ($dump in $dumps) {
+        Step "irqlog crash $($dump.FullName)" { Expect (Invoke-Irqlog 'crash', $dump.FullName) 'bug check', 'times are seconds after the crash' }
+        if ($kd) {
+            # -z opens a dump, -c runs commands ("KD Command-Line Options"); .enumtag lists the blocks with their GUIDs.
+            Step -Anyway ".enumtag of $($dump.FullName)" { & $kd.FullName -z $dump.FullName -c '.enumtag; dq irqlog!IrqlogAnchor L7; q' }
+        } else {
+            Write-Report '', "## .enumtag of $($dump.FullName)", '', 'Not here: kd.exe. Install the Debugging Tools for Windows, or run `.enumtag` in WinDbg.'
+        }
+    }
+    Write-Host "$($Failed.Count) steps not as expected. The report: $Report"
+    exit [int] ($Failed.Count -gt 0)
+}
 
 # The machine.
 Step -Anyway 'Windows' { Get-CimInstance Win32_OperatingSystem | Format-List Caption, Version, OSArchitecture }
