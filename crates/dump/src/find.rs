@@ -3,11 +3,12 @@
 //! | Order | Where | What |
 //! |---|---|---|
 //! | 1 | secondary data under our GUID | the image, or the newest records of it |
-//! | 2 | the anchor that irqlog.sys exports, found in memory | the image and its pieces, by the page tables |
-//! | 3 | pages that begin like an image | the same, by a reverse walk of the page tables |
+//! | 2 | the anchor that irqlog.sys exports, in the image that the list of loaded drivers names | the image and its pieces, by the page tables |
+//! | 3 | that anchor, wherever it is in memory | the same |
+//! | 4 | pages that begin like an image | the same, by a reverse walk of the page tables |
 //!
-//! The second and third are one pass over the memory of the dump, which is long: it is made if the secondary data do not
-//! have the whole log, and the caller hears of its progress. What is found in both is united, record by record.
+//! The third and fourth are one pass over the memory of the dump, which is long: it is made if neither of the others has
+//! the whole log, and the caller hears of its progress. What is found in both is united, record by record.
 
 use std::collections::BTreeMap;
 
@@ -27,6 +28,7 @@ use zerocopy::FromBytes;
 
 use crate::{
     header::{DumpError, DumpKind, Header, MachineType},
+    modules,
     pages::{DumpPages, PAGE},
     paging::Space,
     secondary,
@@ -38,6 +40,8 @@ use crate::{
 const WINDOW: u64 = 4 << 20;
 /// The largest image that is read out of memory: `RingKiB` goes up to 1 GiB, and as much again for the rest.
 const MOST: u64 = 2 << 30;
+/// The most anchors, and the most pages that begin like an image, that are looked at.
+const MOST_MARKS: usize = 1024;
 /// The most pieces of an image.
 const MOST_PIECES: u64 = 2048;
 
@@ -241,7 +245,7 @@ fn by_anchor(anchor: &Anchor, mut read: impl FnMut(u64, u64, &mut Vec<u8>) -> u6
     Some(FoundLog { image, origin: Origin::Anchor, cut: Cut::default(), missing })
 }
 
-/// Searches the memory of a dump for anchors and images.
+/// The log in the memory of a dump: by the list of loaded drivers, or else by a search of all of it.
 fn in_memory<S: DumpBytes>(
     source: &S,
     header: &Header,
@@ -255,38 +259,70 @@ fn in_memory<S: DumpBytes>(
     .into_iter()
     .map(|levels| Space::new(source, pages, header, levels))
     .collect();
+    let listed: Vec<_> = spaces.iter().filter_map(|space| modules::anchor(space, header)).collect();
+    by_anchors(&spaces, &listed).or_else(|| {
+        let marks = search(source, pages, progress);
+        by_anchors(&spaces, &marks.anchors).or_else(|| by_scan(&spaces, &marks.images))
+    })
+}
+
+/// What a search of memory has found.
+#[derive(Debug, Default)]
+struct Marks {
+    anchors: Vec<Anchor>,
+    /// Physical addresses of pages that begin like an image.
+    images: Vec<u64>,
+}
+
+/// Searches all memory of a dump. Of either mark the first [`MOST_MARKS`] are kept: a dump may be full of them.
+fn search(source: &impl DumpBytes, pages: &DumpPages, progress: &mut impl FnMut(u64, u64)) -> Marks {
     let total: u64 = pages.runs().iter().map(|run| run.count * PAGE).sum();
-    let (mut done, mut anchors, mut images) = (0, Vec::new(), Vec::new());
-    let (anchor_mark, image_mark) = (memmem::Finder::new(&ANCHOR_MAGIC), memmem::Finder::new(&MAGIC));
+    let (mut done, mut marks) = (0, Marks::default());
+    let anchor_mark = memmem::Finder::new(&ANCHOR_MAGIC);
     for run in pages.runs() {
         let mut at = 0;
         while at < run.count * PAGE {
             let window = source.bytes(run.offset + at, WINDOW.min(run.count * PAGE - at));
-            for found in anchor_mark.find_iter(window) {
-                if let Ok((anchor, _)) = Anchor::read_from_prefix(&window[found..])
-                    && anchor.version.get() >> 32 >= size_of::<Anchor>() as u64
-                {
-                    anchors.push(anchor);
-                }
-            }
-            for found in image_mark.find_iter(window).filter(|found| (*found as u64).is_multiple_of(PAGE)) {
-                if plausible(&window[found..]).is_some() {
-                    images.push(run.page * PAGE + at + found as u64);
-                }
-            }
-            at += window.len() as u64;
-            done += window.len() as u64;
-            progress(done, total);
             if window.is_empty() {
                 break;
             }
+            for found in anchor_mark.find_iter(window) {
+                if let Ok((anchor, _)) = Anchor::read_from_prefix(&window[found..])
+                    && anchor.version.get() >> 32 >= size_of::<Anchor>() as u64
+                    && marks.anchors.len() < MOST_MARKS
+                {
+                    marks.anchors.push(anchor);
+                }
+            }
+            for (index, page) in (0..).zip(window.chunks(PAGE as usize)) {
+                if page.starts_with(&MAGIC) && plausible(page).is_some() && marks.images.len() < MOST_MARKS {
+                    marks.images.push(run.page * PAGE + at + index * PAGE);
+                }
+            }
+            source.release(run.offset + at, window.len() as u64);
+            at += window.len() as u64;
+            done += window.len() as u64;
+            progress(done, total);
         }
     }
-    let by_anchors = anchors.iter().flat_map(|anchor| {
-        spaces.iter().filter_map(move |space| by_anchor(anchor, |address, size, out| space.read(address, size, out)))
-    });
-    let best = by_anchors.max_by_key(|log| time_of(&log.image));
-    best.or_else(|| by_scan(&spaces, &images))
+    marks
+}
+
+/// The newest image that one of these anchors leads to. Only that one is read as a whole.
+fn by_anchors<S: DumpBytes>(spaces: &[Space<'_, S>], anchors: &[Anchor]) -> Option<FoundLog> {
+    let started = |space: &Space<'_, S>, anchor: &Anchor| {
+        let mut start = Vec::new();
+        let missing = space.read(anchor.image.get(), size_of::<ImageHeader>() as u64, &mut start);
+        (missing == 0 && plausible(&start).is_some()).then(|| time_of(&start))
+    };
+    let all = anchors.iter().flat_map(|anchor| spaces.iter().map(move |space| (space, anchor)));
+    let mut candidates: Vec<_> =
+        all.filter_map(|(space, anchor)| Some((started(space, anchor)?, space, anchor))).collect();
+    candidates.sort_by_key(|(time, ..)| std::cmp::Reverse(*time));
+    let read = |(_, space, anchor): (u64, &Space<'_, S>, &Anchor)| {
+        by_anchor(anchor, |address, size, out| space.read(address, size, out))
+    };
+    candidates.into_iter().find_map(read)
 }
 
 /// The newest image that begins at one of these physical addresses, by the page tables.
@@ -295,14 +331,14 @@ fn by_scan<S: DumpBytes>(spaces: &[Space<'_, S>], images: &[u64]) -> Option<Foun
         return None;
     }
     let found = spaces.iter().flat_map(|space| {
-        space.addresses_of(images).into_iter().flatten().filter_map(|address| {
+        space.addresses_of(images).into_iter().flatten().filter_map(move |address| {
             let mut start = Vec::new();
             space.read(address, size_of::<ImageHeader>() as u64, &mut start);
-            let total = plausible(&start)?;
-            let mut image = Vec::new();
-            let missing = space.read(address, total, &mut image);
-            Some(FoundLog { image, origin: Origin::Scan, cut: Cut::default(), missing })
+            Some((time_of(&start), plausible(&start)?, space, address))
         })
     });
-    found.max_by_key(|log| time_of(&log.image))
+    let (_, total, space, address) = found.max_by_key(|(time, ..)| *time)?;
+    let mut image = Vec::new();
+    let missing = space.read(address, total, &mut image);
+    Some(FoundLog { image, origin: Origin::Scan, cut: Cut::default(), missing })
 }

@@ -8,6 +8,7 @@
 //! | [`secondary`] | blocks that drivers have added, by GUID |
 //! | [`triage`] | the memory in a small dump |
 //! | [`paging`] | virtual addresses, by the page tables in the dump |
+//! | `modules` | irqlog.sys in the list of loaded drivers |
 //! | [`bugcheck`] | names of bug checks, and what their parameters say |
 //! | [`find`] | irqlog's log: secondary data, else the anchor, else a scan of memory |
 //! | [`report`] | what is shown of a crash |
@@ -20,6 +21,7 @@
 pub mod bugcheck;
 pub mod find;
 pub mod header;
+mod modules;
 pub mod pages;
 pub mod paging;
 pub mod report;

@@ -8,6 +8,11 @@ pub trait DumpBytes {
     /// The bytes from `offset` on, at most `size`; fewer at the end of the file.
     fn bytes(&self, offset: u64, size: u64) -> &[u8];
 
+    /// The caller has done with these bytes for now: whoever maps a file may let go of their memory.
+    fn release(&self, offset: u64, size: u64) {
+        let _ = (offset, size);
+    }
+
     /// An array at an offset; `None` if it is not all there.
     fn array<const N: usize>(&self, offset: u64) -> Option<[u8; N]>
     where

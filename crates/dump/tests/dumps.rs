@@ -52,6 +52,41 @@ fn five_levels_are_tried_too() {
     assert_eq!((log.origin, log.image), (Origin::Anchor, logged.image));
 }
 
+/// The list of loaded drivers leads to the anchor, without a search of the memory.
+#[test]
+fn the_list_of_drivers_is_tried_before_a_search() {
+    let logged = logged(9);
+    let (driver, image) = (logged.memory[0].0, &logged.memory[0].1);
+    let modules = [("ntoskrnl.exe", 0x7e00_0000_0000, 4096), ("IrqLog.SYS", driver, image.len())];
+    let others = [("ntoskrnl.exe", 0x7e00_0000_0000, 4096), ("irqlogs.sys", driver, image.len())];
+    for kind in [DumpVariety::Full, DumpVariety::Kernel, DumpVariety::Ranges] {
+        for (modules, is_searched) in [(&modules, false), (&others, true)] {
+            let file = dump(&logged, kind, |crashed| Crashed { blocks: &[], modules, ..crashed });
+            let mut steps = 0;
+            let (_, log) = find(&file, |_, _| steps += 1).unwrap();
+            assert_eq!((log.origin, steps != 0), (Origin::Anchor, is_searched), "{kind:?}");
+            assert_eq!(log.image, logged.image);
+        }
+    }
+}
+
+/// A list that goes round, or leads nowhere, costs nothing but itself.
+#[test]
+fn a_damaged_list_of_drivers_is_left() {
+    let logged = logged(9);
+    let modules = [("ntoskrnl.exe", 0x7e00_0000_0000, 4096), ("irqlog.sys", logged.memory[0].0, 1 << 40)];
+    let good = dump(&logged, DumpVariety::Full, |crashed| Crashed { blocks: &[], modules: &modules, ..crashed });
+    let list = u64::from_le_bytes(good[0x20..0x28].try_into().unwrap());
+    let second = (list + 512).to_le_bytes();
+    let links: Vec<_> = good.windows(8).enumerate().filter(|(_, word)| **word == second).map(|(at, _)| at).collect();
+    assert!(!links.is_empty());
+    for to in [list + 256, 0, 0xdead_beef] {
+        let mut file = good.clone();
+        links.iter().for_each(|&at| file[at..at + 8].copy_from_slice(&to.to_le_bytes()));
+        assert_eq!(found(&file).1.origin, Origin::Anchor);
+    }
+}
+
 #[test]
 fn a_small_dump_has_the_log_as_memory() {
     let logged = logged(30);

@@ -58,6 +58,7 @@ fn dump(kind: DumpVariety, image: &[u8], blocks: &[Block]) -> Vec<u8> {
         processors: 4,
         levels: 4,
         memory: &memory,
+        modules: &[],
         added: &[],
         blocks,
     };

@@ -29,6 +29,7 @@ fn dump(kind: DumpVariety, has_secondary: bool) -> (PathBuf, PathBuf) {
         processors: 4,
         levels: 4,
         memory: &memory,
+        modules: &[],
         added: &[],
         blocks: &blocks,
     };

@@ -49,6 +49,7 @@ fn dump_of(image: &[u8]) -> Vec<u8> {
         processors: 4,
         levels: 4,
         memory: &[],
+        modules: &[],
         added: &[],
         blocks: &blocks,
     };

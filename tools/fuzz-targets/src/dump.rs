@@ -49,7 +49,10 @@ pub fn seeds() -> Vec<Vec<u8>> {
         [(&memory[..1], &blocks[..]), (&memory[..], &[])].map(|(memory, blocks)| {
             let (code, parameters) = (0xd1, [1, 2, 3, 4]);
             let added = memory;
-            write(kind, &Crashed { code, parameters, machine, processors: 2, levels: 4, memory, added, blocks })
+            write(
+                kind,
+                &Crashed { code, parameters, machine, processors: 2, levels: 4, memory, modules: &[], added, blocks },
+            )
         })
     })
     .collect()
@@ -94,6 +97,7 @@ fn dump_of(input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
         processors: 2,
         levels,
         memory: &memory,
+        modules: &[],
         added: &memory,
         blocks: &blocks,
     };

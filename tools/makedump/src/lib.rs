@@ -20,6 +20,8 @@ pub struct Block {
 }
 
 const PAGE: usize = 4096;
+/// Where the list of loaded drivers lies, before it is moved.
+const MODULES: usize = 0x6fff_0000_0000;
 /// Start of the kernel's half.
 const KERNEL: u64 = 0xffff_8000_0000_0000;
 /// Size of the dump's header.
@@ -71,6 +73,8 @@ pub struct Crashed<'c> {
     pub levels: u32,
     /// Memory of the drivers: address and bytes.
     pub memory: &'c [(usize, Vec<u8>)],
+    /// Drivers in the list of loaded ones: name, address, and size of the image.
+    pub modules: &'c [(&'c str, usize, usize)],
     /// Memory that callbacks have added to a small dump.
     pub added: &'c [(usize, Vec<u8>)],
     /// Secondary data.
@@ -96,7 +100,8 @@ fn header(kind: DumpVariety, crashed: &Crashed<'_>, page_tables: u64) -> Vec<u8>
     let mut out = b"PAGE".repeat(HEADER / 4);
     put(&mut out, 4, b"DU64");
     put(&mut out, 0x10, &page_tables.to_le_bytes());
-    put(&mut out, 0x20, &0_u64.to_le_bytes());
+    let list = if crashed.modules.is_empty() { 0 } else { moved(MODULES as u64) };
+    put(&mut out, 0x20, &list.to_le_bytes());
     put(&mut out, 0x30, &crashed.machine.to_le_bytes());
     put(&mut out, 0x34, &crashed.processors.to_le_bytes());
     put(&mut out, 0x38, &crashed.code.to_le_bytes());
@@ -127,6 +132,30 @@ fn secondary(out: &mut Vec<u8>, blocks: &[Block]) {
         out.extend(&block.bytes);
         out.resize(out.len() + padding, 0);
     }
+}
+
+/// The list of loaded drivers: its head, then an entry of 256 bytes for each, with the name in it.
+///
+/// The places of the fields are those of KLDR_DATA_TABLE_ENTRY in 64-bit Windows.
+fn modules(all: &[(&str, usize, usize)]) -> Vec<u8> {
+    const ENTRY: usize = 256;
+    const NAME: usize = 0xa0;
+    let mut out = vec![0; (all.len() + 1) * ENTRY];
+    let place = |index: usize| moved((MODULES + index % (all.len() + 1) * ENTRY) as u64);
+    for index in 0..=all.len() {
+        put(&mut out, index * ENTRY, &place(index + 1).to_le_bytes());
+        put(&mut out, index * ENTRY + 8, &place(index + all.len()).to_le_bytes());
+    }
+    for (index, (name, base, size)) in (1..).zip(all) {
+        let entry = index * ENTRY;
+        let name: Vec<u8> = name.encode_utf16().take((ENTRY - NAME) / 2).flat_map(u16::to_le_bytes).collect();
+        put(&mut out, entry + 0x30, &moved(*base as u64).to_le_bytes());
+        put(&mut out, entry + 0x40, &(*size as u32).to_le_bytes());
+        put(&mut out, entry + 0x58, &(name.len() as u16).to_le_bytes());
+        put(&mut out, entry + 0x60, &(place(index) + NAME as u64).to_le_bytes());
+        put(&mut out, entry + NAME, &name);
+    }
+    out
 }
 
 /// The kernel's address of memory of the rig; null stays null.
@@ -186,6 +215,9 @@ fn small(crashed: &Crashed<'_>) -> Vec<u8> {
     out
 }
 
+/// The first page that is used.
+const FIRST: u64 = 0x1000;
+
 /// Physical memory: the pages of drivers and of page tables, by number.
 struct Physical {
     pages: BTreeMap<u64, Vec<u8>>,
@@ -196,17 +228,49 @@ struct Physical {
     prime: u64,
 }
 
+/// Writes a complete dump of a machine with at least `pages` pages of memory, of which all but those of `crashed` are
+/// holes in the file: it is sparse.
+///
+/// # Errors
+/// Those of the file.
+pub fn write_sparse(file: &mut std::fs::File, crashed: &Crashed<'_>, pages: u64) -> std::io::Result<()> {
+    use std::io::{Seek, SeekFrom, Write};
+
+    let physical = Physical::over(crashed, pages);
+    let count = FIRST + physical.prime;
+    let mut out = header(DumpVariety::Full, crashed, physical.top << 12);
+    put(&mut out, 0x88, &1_u32.to_le_bytes());
+    put(&mut out, 0x90, &count.to_le_bytes());
+    put(&mut out, 0x98, &0_u64.to_le_bytes());
+    put(&mut out, 0xa0, &count.to_le_bytes());
+    file.set_len(HEADER as u64 + count * PAGE as u64)?;
+    file.write_all(&out)?;
+    for (page, bytes) in &physical.pages {
+        file.seek(SeekFrom::Start(HEADER as u64 + page * PAGE as u64))?;
+        file.write_all(bytes)?;
+    }
+    Ok(())
+}
+
 impl Physical {
     fn of(crashed: &Crashed<'_>) -> Self {
+        Self::over(crashed, 0)
+    }
+
+    /// Scattered over at least that number of pages.
+    fn over(crashed: &Crashed<'_>, least: u64) -> Self {
         let mut memory = crashed.memory.to_vec();
         relocate(&mut memory);
+        if !crashed.modules.is_empty() {
+            memory.push((MODULES, modules(crashed.modules)));
+        }
         let count: usize = memory.iter().map(|(_, bytes)| bytes.len() / PAGE + 2).sum();
         let mut physical = Self {
             pages: BTreeMap::new(),
             top: 0,
             levels: crashed.levels,
             next: 0,
-            prime: prime_above(2 * count as u64 + 64),
+            prime: prime_above((2 * count as u64 + 64).max(least)),
         };
         physical.top = physical.take();
         for (start, bytes) in &memory {
@@ -226,7 +290,6 @@ impl Physical {
 
     /// The next page: none is next to the one before.
     fn take(&mut self) -> u64 {
-        const FIRST: u64 = 0x1000;
         self.next += 1;
         let page = FIRST + self.next * 7919 % self.prime;
         self.pages.insert(page, vec![0; PAGE]);
@@ -263,8 +326,8 @@ impl Physical {
             DumpVariety::Full => {
                 // Two runs with a hole between them, of all pages whether they are in use or not.
                 let middle = u64::midpoint(first, last);
-                let hole = (middle..last).find(|page| !self.pages.contains_key(page)).unwrap_or(last);
-                let runs = [(first, hole - first), (hole + 1, last - hole)];
+                let hole = (middle..last).find(|page| !self.pages.contains_key(page)).unwrap_or(last + 1);
+                let runs = [(first, hole - first), (hole + 1, last.saturating_sub(hole))];
                 put(&mut out, 0x88, &2_u32.to_le_bytes());
                 put(&mut out, 0x90, &(last - first).to_le_bytes());
                 for (index, (page, count)) in runs.into_iter().enumerate() {
@@ -321,6 +384,7 @@ impl Physical {
 
 fn prime_above(number: u64) -> u64 {
     let is_prime = |n: u64| (2..=n.isqrt()).all(|factor| !n.is_multiple_of(factor));
-    // There is one between a number and its double.
-    (number..2 * number).find(|&n| is_prime(n) && n != 7919).unwrap_or(number)
+    // Neither itself nor a step of one page: that would scatter nothing.
+    let scatters = |n: u64| (2..n - 1).contains(&(7919 % n));
+    (number..8 * number).find(|&n| is_prime(n) && scatters(n)).unwrap_or(number)
 }

@@ -96,6 +96,7 @@ fn write_dump(kind: DumpVariety, machine: u32, image: &PathBuf, dump: &PathBuf) 
         processors: 4,
         levels: 4,
         memory: &memory,
+        modules: &[],
         added: &memory[..2],
         blocks: &[],
     };

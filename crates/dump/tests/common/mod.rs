@@ -170,6 +170,7 @@ pub fn dump<'l>(logged: &'l Logged, kind: DumpVariety, change: impl FnOnce(Crash
         processors: 2,
         levels: 4,
         memory: &logged.memory,
+        modules: &[],
         added: &logged.added,
         blocks: &logged.blocks,
     };

@@ -3,11 +3,37 @@
 use std::{fs::File, io::Cursor};
 
 use anyhow::{Context, Result};
-use irqlog_dump::{FoundLog, report::DumpFacts};
+use irqlog_dump::{DumpBytes, FoundLog, report::DumpFacts};
 use irqlog_reader::saved::SavedLog;
 use memmap2::Mmap;
+#[cfg(unix)]
+use memmap2::UncheckedAdvice;
 
 use crate::output::{Progress, say};
+
+/// A file that is mapped, of which little is in memory at a time.
+struct MappedFile(Mmap);
+
+impl DumpBytes for MappedFile {
+    fn length(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn bytes(&self, offset: u64, size: u64) -> &[u8] {
+        self.0.bytes(offset, size)
+    }
+
+    /// A search goes through the whole file, and its pages would stay in this process's memory until the system needs
+    /// it. Windows trims them from the working set by itself.
+    #[cfg(unix)]
+    fn release(&self, offset: u64, size: u64) {
+        // SAFETY: the mapping is of a file and read only: an access after this reads the same bytes again.
+        let released =
+            unsafe { self.0.unchecked_advise_range(UncheckedAdvice::DontNeed, offset as usize, size as usize) };
+        // What is not released costs memory and nothing else.
+        let _ = released;
+    }
+}
 
 /// Finds the log in a dump, and says on standard error where it was and what of it is missing.
 ///
@@ -16,7 +42,7 @@ use crate::output::{Progress, say};
 pub fn open(file: &File, name: &str) -> Result<(SavedLog<Cursor<Vec<u8>>>, DumpFacts)> {
     // SAFETY: the mapping is read only. If somebody cuts the file off meanwhile, an access ends this process by a signal or
     // an exception; nothing else depends on its bytes, which are checked wherever they are used.
-    let bytes = unsafe { Mmap::map(file) }.with_context(|| name.to_owned())?;
+    let bytes = MappedFile(unsafe { Mmap::map(file) }.with_context(|| name.to_owned())?);
     let mut progress: Option<(Progress, u64)> = None;
     let found = irqlog_dump::find(&bytes, |done, total| {
         let (bar, before) = progress.get_or_insert_with(|| (Progress::new(total), 0));

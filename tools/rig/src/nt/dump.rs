@@ -58,6 +58,7 @@ pub fn with_crash<T>(
         processors: machine().active() as u32,
         levels: 4,
         memory: &memory,
+        modules: &[],
         added: &given.memory,
         blocks: &given.blocks,
     }))
