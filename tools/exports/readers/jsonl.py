@@ -39,13 +39,24 @@ def lnav(path):
     raise SystemExit(f"lnav answers nothing: {done.stderr.decode()}")
 
 
+def fits(value):
+    """Whether lnav can read a line: in one with a number whose magnitude is 2^63 or more it finds no field."""
+    if isinstance(value, dict):
+        return all(map(fits, value.values()))
+    if isinstance(value, list):
+        return all(map(fits, value))
+    return not isinstance(value, int) or -(2**63) < value < 2**63
+
+
 def check_lnav(path, expected):
     rows = lnav(path)
+    records = [record for record in expected.records if fits(record)]
+    same("lnav: lines", len(rows), len(expected.items) + 2)
     losses = [row["loss"] for row in rows if row["loss"] is not None]
     losses = [json.loads(loss) if isinstance(loss, str) else loss for loss in losses]
-    same_losses("lnav", losses, expected.losses)
+    same_losses("lnav", losses, list(filter(fits, expected.losses)))
     found = {(int(row["lane"]), int(row["seq"])): row for row in rows if row["seq"] is not None}
-    same("lnav: records", len(found), len(expected.records))
+    same("lnav: records", len(found), len(records))
     for number, row in found.items():
         record = expected.by_number[number]
         for name in ["tick", "cpu", "line", "provider"]:

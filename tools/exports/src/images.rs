@@ -54,7 +54,8 @@ pub fn hostile(model: &Tables) -> Vec<u8> {
     let wide =
         table.site(b"{:?} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}", NAMES, "=evil\u{202e}.rs", u32::MAX);
     tables.sites = Arc::new(SiteTable::parse(table.finish("=evil\u{202e}\x1b[31m\0 \"provider\"")));
-    let first = u64::MAX - 40;
+    // Beyond 2^63 tools that keep numbers with a sign have none.
+    let first = (1 << 63) - 12;
     let mut log = LogBuilder::new(tables, first);
     for (number, text) in (0_u32..).zip(TEXTS) {
         log.record(Kind::Text, 0, text);
