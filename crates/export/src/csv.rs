@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::{
     json,
-    sink::{ExportSummary, Provenance, Sink, balance_message, cause, escaped, loss_message},
+    sink::{ExportSummary, Provenance, Sink, balance_message, cause, escaped, loss_message, marks},
 };
 
 /// The columns.
@@ -103,16 +103,6 @@ impl<W: Write> Sink for Csv<W> {
     fn record(&mut self, log: &Provenance<'_>, record: &Record) -> Result<()> {
         let shown = ShownRecord::new(log.tables, record);
         let (value, site) = content(&shown)?;
-        let marks = [
-            (shown.truncated, "truncated"),
-            (shown.user, "user"),
-            (shown.own, "own"),
-            (shown.never_waits, "never_waits"),
-            (shown.pointers_hashed, "pointers_hashed"),
-            (shown.pointers_raw, "pointers_raw"),
-            (shown.late, "late"),
-        ];
-        let marks: Vec<_> = marks.iter().filter(|(is_set, _)| *is_set).map(|(_, name)| *name).collect();
         let mut cells = site;
         cells.extend([
             ("utc", log.clock().utc(shown.tick).unwrap_or_default()),
@@ -128,7 +118,7 @@ impl<W: Write> Sink for Csv<W> {
             ("level", shown.level.to_string()),
             ("kind", shown.kind.to_string()),
             ("text", plain(text::message(&shown))),
-            ("marks", marks.join(" ")),
+            ("marks", marks(&shown).join(" ")),
             ("content", json::line(value)),
         ]);
         if let Some(thread) = shown.thread {

@@ -12,6 +12,7 @@
 //! | [`chrome`] | the JSON format of Chrome's tracing |
 //! | [`perfetto`] | Perfetto's own format |
 //! | [`ctf`] | the Common Trace Format |
+//! | `parquet` | Apache Parquet, with the feature of that name |
 //! | [`journal`] | the Journal Export Format of systemd |
 //!
 //! Nothing here opens a file: a sink writes into what it is given. Nothing is invented: what is between two records is in
@@ -26,6 +27,8 @@ pub mod ctf;
 pub mod journal;
 pub mod json;
 pub mod jsonl;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 pub mod perfetto;
 pub mod run;
 pub mod sink;

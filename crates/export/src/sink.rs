@@ -6,7 +6,7 @@ use irqlog_reader::{
     image::Tables,
     log::{Loss, LossCause},
     record::Record,
-    shown::record::ShownLoss,
+    shown::record::{ShownLoss, ShownRecord},
     untrusted::Untrusted,
 };
 use irqlog_wire::irql;
@@ -101,6 +101,20 @@ pub const fn cause(loss: Loss) -> &'static str {
         LossCause::Damaged => "damaged",
         LossCause::CutOff => "cut-off",
     }
+}
+
+/// The names of the marks that a record has: the flags of `read --json`.
+pub(crate) fn marks(record: &ShownRecord<'_>) -> Vec<&'static str> {
+    let marks = [
+        (record.truncated, "truncated"),
+        (record.user, "user"),
+        (record.own, "own"),
+        (record.never_waits, "never_waits"),
+        (record.pointers_hashed, "pointers_hashed"),
+        (record.pointers_raw, "pointers_raw"),
+        (record.late, "late"),
+    ];
+    marks.iter().filter(|(is_set, _)| *is_set).map(|(_, name)| *name).collect()
 }
 
 /// What a balance says in one line.

@@ -146,6 +146,9 @@ pub enum ExportFormat {
     Perfetto,
     /// Journal Export Format: systemd-journal-remote, journalctl
     Journal,
+    /// Apache Parquet: duckdb, polars, pandas
+    #[cfg(feature = "parquet")]
+    Parquet,
     /// Common Trace Format 1.8, a folder: babeltrace2, Trace Compass
     Ctf,
 }
@@ -158,7 +161,12 @@ impl ExportFormat {
 
     /// Whether the format is bytes and no text.
     pub const fn is_binary(self) -> bool {
-        matches!(self, Self::Perfetto | Self::Journal)
+        match self {
+            Self::Jsonl | Self::Csv | Self::Chrome => false,
+            #[cfg(feature = "parquet")]
+            Self::Parquet => true,
+            Self::Perfetto | Self::Journal | Self::Ctf => true,
+        }
     }
 }
 

@@ -30,13 +30,14 @@ struct Reading {
     script: &'static str,
 }
 
-const READINGS: [Reading; 6] = [
+const READINGS: [Reading; 7] = [
     Reading { format: "jsonl", script: "jsonl.py" },
     Reading { format: "csv", script: "table.py" },
     Reading { format: "chrome", script: "chrome.py" },
     Reading { format: "perfetto", script: "perfetto.py" },
     Reading { format: "ctf", script: "ctf.py" },
     Reading { format: "journal", script: "journal.py" },
+    Reading { format: "parquet", script: "parquet.py" },
 ];
 
 /// Exports each log with that program in each format, and lets the outside readers compare. Files go into `folder`.

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use irqlog_build::{
     drivers,
     host::NATIVE,
-    shell::{output, root},
+    shell::{self, output, root},
 };
 use serde_json::Value;
 
@@ -34,9 +34,21 @@ fn folder() -> PathBuf {
 /// The first difference.
 pub fn run() -> Result<()> {
     rig::prepare(NATIVE)?;
-    let program = root().join("target/debug/irqlog");
+    let program = program(&root(), &root().join("target"))?;
     let storm = storm(&program)?;
     irqlog_exports::check(&program, &folder().join("work"), &[storm])
+}
+
+/// Builds irqlog with every format from these sources. What it gives lies in the target's folder, and the next build
+/// replaces it by one with fewer.
+///
+/// # Errors
+/// If it does not build.
+pub(crate) fn program(sources: &Path, target: &Path) -> Result<PathBuf> {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(sources).args(["build", "--quiet", "--locked", "--package", "irqlog-cli"]);
+    shell::run(cargo.args(["--features", "parquet", "--target-dir"]).arg(target))?;
+    Ok(target.join("debug/irqlog"))
 }
 
 /// Checks the exports of a program that has a fault, with the storm's log if there is one.

@@ -158,10 +158,8 @@ fn try_tests(fault: &Fault) -> Result<Option<Seen>> {
 fn try_exports(fault: &Fault) -> Result<Option<Seen>> {
     let sources = drivers::patched_sources(&fault.patch, "tests")?;
     let target = root().join("target/planted/build");
-    let mut cargo = Command::new("cargo");
-    cargo.current_dir(&sources).args(["build", "--quiet", "--locked", "--package", "irqlog-cli", "--target-dir"]);
-    timed(&format!("building irqlog with {}", fault.name), || shell::run(cargo.arg(&target)))?;
-    Ok(match exports::check(&target.join("debug/irqlog")).into() {
+    let program = timed(&format!("building irqlog with {}", fault.name), || exports::program(&sources, &target))?;
+    Ok(match exports::check(&program).into() {
         Verdict::Failed(said) => Some(("exports".to_owned(), difference(&said))),
         _ => None,
     })

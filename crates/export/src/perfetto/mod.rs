@@ -37,7 +37,7 @@ use self::{
 };
 use crate::{
     jsonl,
-    sink::{ExportSummary, Provenance, Sink, balance_message, cause, escaped, irqls, loss_message},
+    sink::{ExportSummary, Provenance, Sink, balance_message, cause, escaped, irqls, loss_message, marks},
     timeline::Timeline,
 };
 
@@ -184,16 +184,7 @@ impl<W: Write> Perfetto<W> {
             fields.push(self.annotation("thread", Uint(thread.thread.into())));
             fields.push(self.annotation("process", Uint(thread.process.into())));
         }
-        let marks = [
-            (shown.truncated, "truncated"),
-            (shown.user, "user"),
-            (shown.own, "own"),
-            (shown.never_waits, "never_waits"),
-            (shown.pointers_hashed, "pointers_hashed"),
-            (shown.pointers_raw, "pointers_raw"),
-            (shown.late, "late"),
-        ];
-        for (_, mark) in marks.iter().filter(|(is_set, _)| *is_set) {
+        for mark in marks(shown) {
             fields.push(self.annotation(mark, Bool(true)));
         }
         fields

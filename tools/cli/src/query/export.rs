@@ -62,7 +62,7 @@ pub fn run(
     let written = if to == ExportFormat::Ctf {
         into_folder(out, &mut logs, &chosen, &progress)
     } else if is_standard {
-        into_stream(to, io::stdout().lock(), &mut logs, &chosen, &progress)
+        into_stream(to, io::stdout(), &mut logs, &chosen, &progress)
     } else {
         into_file(to, out, &mut logs, &chosen, &progress)
     };
@@ -152,7 +152,7 @@ impl ExportFolder for Folder<'_> {
 
 fn into_stream(
     to: ExportFormat,
-    out: impl Write,
+    out: impl Write + Send,
     logs: &mut [NamedLog<OpenLog>],
     chosen: &Chosen<'_>,
     progress: &Progress,
@@ -164,6 +164,8 @@ fn into_stream(
         ExportFormat::Chrome => Box::new(Chrome::new(&mut out)),
         ExportFormat::Perfetto => Box::new(Perfetto::new(&mut out)),
         ExportFormat::Journal => Box::new(Journal::new(&mut out)),
+        #[cfg(feature = "parquet")]
+        ExportFormat::Parquet => Box::new(irqlog_export::parquet::Parquet::new(&mut out)?),
         ExportFormat::Ctf => return Err(io::Error::from(io::ErrorKind::IsADirectory).into()),
     };
     let summary = into_sink(&mut *sink, logs, chosen, progress)?;
