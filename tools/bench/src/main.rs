@@ -15,6 +15,7 @@
 #![allow(clippy::cast_precision_loss, reason = "measured times and counts, far below 2^52")]
 
 mod chart;
+mod exporting;
 mod instructions;
 mod machine;
 mod reading;
@@ -53,6 +54,12 @@ struct Cli {
     /// Only tell how often each instruction of this row is executed for a record, by its address in this program
     #[arg(long, conflicts_with = "instructions")]
     addresses: Option<String>,
+    /// Only measure the exports
+    #[arg(long, conflicts_with_all = ["instructions", "addresses"])]
+    exports: bool,
+    /// The program whose memory is measured while it exports; without it that is left out
+    #[arg(long)]
+    program: Option<PathBuf>,
     /// Draw the table into this file
     #[arg(long)]
     svg: Option<PathBuf>,
@@ -221,6 +228,21 @@ fn draw(file: &Path, figures: &[Figures], floor: f64) -> Result<()> {
     Ok(())
 }
 
+/// MiB of the ring in the image that is exported.
+const EXPORTED: u32 = 64;
+/// MiB of the ring in the image whose export's memory is measured.
+const LARGE: u32 = 256;
+
+/// What is measured of exports: times over that of the text, and memory in MiB.
+fn exports(cli: &Cli) -> Result<serde_json::Map<String, serde_json::Value>> {
+    let mut measured = exporting::measure(&reading::image(EXPORTED))?;
+    if let Some(program) = &cli.program {
+        let peak = exporting::peak_memory(program, &reading::image(LARGE))?;
+        measured.insert(format!("export_peak_mib_of_{LARGE}_mib"), json!(peak));
+    }
+    Ok(measured)
+}
+
 fn main() -> Result<()> {
     let cli = Cli::parse();
     if cli.instructions {
@@ -229,6 +251,10 @@ fn main() -> Result<()> {
     }
     if let Some(name) = &cli.addresses {
         return print_addresses(name);
+    }
+    if cli.exports {
+        println!("{:#}", serde_json::Value::Object(exports(&cli)?));
+        return Ok(());
     }
     let mut all = rows();
     if let Some(program) = &cli.lttng {
@@ -252,7 +278,9 @@ fn main() -> Result<()> {
         let (_, name) = COUNTED.iter().find(|(found, _)| *found == key)?;
         figures.iter().find(|figure| figure.row.name == *name)?.instructions
     };
-    let ratios = json!({
+    eprintln!("exports");
+    let exports = exports(&cli)?;
+    let mut ratios = json!({
         "percpu_1w_over_floor": percpu / floor,
         "percpu_2w_over_1w": median("percpu, 2 writers") / percpu,
         "shared_1w_over_floor": median(rows::SHARED) / floor,
@@ -270,6 +298,9 @@ fn main() -> Result<()> {
         "instructions_str32": counted("instructions_str32"),
         "instructions_shared48": counted("instructions_shared48"),
     });
+    if let Some(ratios) = ratios.as_object_mut() {
+        ratios.extend(exports);
+    }
     if let Some(file) = &cli.svg {
         draw(file, &figures, floor)?;
     }

@@ -31,16 +31,20 @@ const TURNS: usize = 9;
 /// Number of records that are rendered.
 const LINES: usize = 100_000;
 
-/// A full image with a ring of 64 MiB.
-fn image() -> Vec<u8> {
-    let config = Config { ring_kib: 64 * 1024, ..Config::DEFAULT };
+/// A full image with a ring of that number of MiB.
+///
+/// # Panics
+/// If the recorder refuses its own layout.
+pub fn image(mib: u32) -> Vec<u8> {
+    let config = Config { ring_kib: mib * 1024, ..Config::DEFAULT };
     let layout = Layout::new(&config, 1, 1);
     let words = memory(layout.words());
     let identity = Identity { machine: 0x8664, tick_frequency: 10_000_000, tick: 0, time: 0, version: [0, 1, 0] };
     layout.initialise(words, &config, &identity);
     let lock = SwapLock::new(AtomicU64::new(0), Host, 0);
     let recorder = Recorder::new(words, &layout, Host, lock, 0, Pointers::Raw).expect("an image of that layout");
-    for number in 0..900_000 {
+    // More than the ring holds.
+    for number in 0..mib * 14_100 {
         let text = format!("request {number:8} of port 3 ended with status 0x0");
         recorder.log(&Draft::text(Level::Info, text.as_bytes()), Entry::MayWait);
     }
@@ -61,7 +65,7 @@ fn best(mut work: impl FnMut()) -> f64 {
 /// # Panics
 /// If the image that was just made cannot be read.
 pub fn measure() -> (f64, f64) {
-    let image = image();
+    let image = image(64);
     let mut copy = vec![0; image.len()];
     let copying = best(|| black_box(&mut copy[..]).copy_from_slice(black_box(&image)));
     let mut records = 0_u64;

@@ -125,6 +125,9 @@ fn what_does_not_balance_is_said() {
     let log = file("unbalanced", &bytes);
     let (code, lines, errors) = export("jsonl", Path::new("-"), &[log.to_str().unwrap()]);
     assert_eq!(code, Some(4), "{errors}");
-    assert!(errors.contains("lane 0: 481 written, 0 delivered") && errors.contains("nothing is known of 481"), "{errors}");
+    assert!(
+        errors.contains("lane 0: 481 written, 0 delivered") && errors.contains("nothing is known of 481"),
+        "{errors}"
+    );
     assert_eq!(end(&lines)["balances"][0]["holds"], false);
 }

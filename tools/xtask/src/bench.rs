@@ -28,7 +28,11 @@ pub fn run_all(json: bool) -> Result<()> {
     })?;
     step("stepping through one record of the built irqlog.sys");
     let measured = output(rig::command(NATIVE, &drivers::images(NATIVE))?.arg("measure"))?;
+    timed("building irqlog as it is packaged", || {
+        run(cargo().args(["build", "--quiet", "--locked", "--profile", "exe", "--package", "irqlog-cli"]))
+    })?;
     let mut bench = Command::new(root().join("target/release/irqlog-bench"));
+    bench.arg("--program").arg(root().join("target/exe/irqlog"));
     bench.arg("--sys").args(measured.split_whitespace());
     let lttng = match Lttng::prepare() {
         Ok(lttng) => {
