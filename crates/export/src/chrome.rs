@@ -15,16 +15,17 @@ use irqlog_reader::{
     shown::record::{ShownContent, ShownLoss, ShownRecord},
     text,
 };
+use irqlog_wire::irql;
 use serde_json::{Value, json};
 
 use crate::{
     json, jsonl,
-    sink::{ExportSummary, Provenance, Sink, irqls, loss_message},
+    sink::{ExportSummary, Provenance, Sink, loss_message},
     timeline::Timeline,
 };
 
-/// Number of a thread for records of an NMI lane: above all IRQLs.
-const NMI: u32 = 16;
+/// Number of the thread for records of NMIs: above all numbers that a record can have as its IRQL.
+const NMI: u32 = 256;
 
 /// Process ids of each log: its losses, then its processors.
 const PROCESSES: u64 = 1 << 17;
@@ -71,18 +72,17 @@ impl<W: Write> Chrome<W> {
         self.raw(&json::line(event))
     }
 
-    /// Names the process of a processor, and its threads.
-    fn processor(&mut self, log: &Provenance<'_>, process: u64, cpu: u16) -> Result<()> {
-        if !self.named.insert((process, 0)) {
-            return Ok(());
+    /// Names the process of a processor and the thread of an IRQL, before the first event there.
+    fn track(&mut self, log: &Provenance<'_>, process: u64, cpu: u16, thread: u32) -> Result<()> {
+        if self.named.insert((process, u32::MAX)) {
+            self.name("process_name", process, 0, &format!("irqlog {}, cpu {cpu}", log.start()))?;
+            self.sort("process_sort_index", process, 0, process)?;
         }
-        self.name("process_name", process, 0, &format!("irqlog {}, cpu {cpu}", log.start()))?;
-        self.sort("process_sort_index", process, 0, process)?;
-        self.name("thread_name", process, NMI, "NMI")?;
-        self.sort("thread_sort_index", process, NMI, 0)?;
-        for (level, name) in irqls() {
-            self.name("thread_name", process, level.into(), name)?;
-            self.sort("thread_sort_index", process, level.into(), u64::from(NMI) - u64::from(level))?;
+        if self.named.insert((process, thread)) {
+            let name = if thread == NMI { "NMI" } else { irql::name(thread as u8) };
+            self.name("thread_name", process, thread, name)?;
+            // From high to low.
+            self.sort("thread_sort_index", process, thread, u64::from(NMI - thread))?;
         }
         Ok(())
     }
@@ -97,8 +97,8 @@ impl<W: Write> Sink for Chrome<W> {
     fn record(&mut self, log: &Provenance<'_>, record: &Record) -> Result<()> {
         let shown = ShownRecord::new(log.tables, record);
         let process = log.number as u64 * PROCESSES + 2 + u64::from(shown.cpu);
-        self.processor(log, process, shown.cpu)?;
         let thread = if shown.is_nmi() { NMI } else { shown.irql.into() };
+        self.track(log, process, shown.cpu, thread)?;
         let category = match &shown.content {
             ShownContent::Event(event) => event.provider.map_or("event", |provider| provider.into_raw()),
             _ => shown.kind.name.unwrap_or("unknown"),

@@ -9,7 +9,6 @@ use irqlog_reader::{
     shown::record::{ShownLoss, ShownRecord},
     untrusted::Untrusted,
 };
-use irqlog_wire::irql;
 
 use crate::{balance::LaneBalance, wall_clock::WallClock};
 
@@ -127,9 +126,4 @@ pub fn balance_message(balance: &LaneBalance) -> String {
 /// Bytes that ought to be UTF-8, with everything escaped that does not show as itself.
 pub(crate) fn escaped(bytes: &[u8]) -> String {
     Untrusted::lossy(bytes).to_string()
-}
-
-/// The IRQLs from high to low, each with its name: the order in which timelines show them below the NMI lane.
-pub(crate) fn irqls() -> impl Iterator<Item = (u8, &'static str)> {
-    (0..=irql::HIGH_LEVEL).rev().map(|level| (level, irql::name(level)))
 }

@@ -53,9 +53,11 @@ impl WallClock {
     /// Ticks from 1970 to the zero of the performance counter, rounded down; 0 if the image has no system time.
     #[must_use]
     pub fn counter_zero_in_ticks(&self) -> i128 {
-        // A hostile image may say a time and a frequency whose product no number holds.
-        let base = |base: i128| base.saturating_mul(self.tick_frequency.into()).div_euclid(SECOND);
-        self.base.map_or(0, |nanoseconds| base(nanoseconds) - i128::from(self.tick_base))
+        let frequency = i128::from(self.tick_frequency);
+        // Seconds and the rest apart: the product of both numbers may be larger than 128 bits hold.
+        let ticks =
+            |base: i128| base.div_euclid(SECOND) * frequency + (base.rem_euclid(SECOND) * frequency).div_euclid(SECOND);
+        self.base.map_or(0, |base| ticks(base) - i128::from(self.tick_base))
     }
 
     /// Nanoseconds from 1970 to a tick; from the zero of the performance counter if the image has no system time.
@@ -115,6 +117,7 @@ mod tests {
         assert_eq!(clock.utc(1001).unwrap(), "2020-09-13T12:26:40.000000100Z");
         assert_eq!(clock.utc(999).unwrap(), "2020-09-13T12:26:39.999999900Z", "from before the start");
         assert_eq!(clock.nanoseconds(1234), clock.counter_zero() + clock.since_counter_zero(1234));
+        assert_eq!(clock.counter_zero_in_ticks() * 100, clock.counter_zero());
     }
 
     #[test]
@@ -128,5 +131,7 @@ mod tests {
         let clock = clock(Some(u64::MAX));
         assert_eq!(clock.utc(u64::MAX / 2), None, "beyond the year 9999");
         assert!(clock.nanoseconds(u64::MAX) > 0 && clock.since_counter_zero(u64::MAX) > 0);
+        let fast = WallClock { tick_frequency: u64::MAX, ..clock };
+        assert!(fast.counter_zero_in_ticks() > 0);
     }
 }

@@ -228,6 +228,21 @@ fn draw(file: &Path, figures: &[Figures], floor: f64) -> Result<()> {
     Ok(())
 }
 
+/// Prints the instructions of a record in the library, and in the built driver if the rig has measured it: instructions
+/// and nanoseconds.
+fn print_library(library: Option<f64>, sys: Option<(f64, f64)>, percpu: f64) {
+    let Some(library) = library else { return };
+    println!("instructions a record, engine percpu, a text of 48 bytes: {library:.0} in the library");
+    if let Some((instructions, time)) = sys {
+        println!(
+            "  {instructions:.0} inside the built x64 irqlog.sys ({:.2} times); its time in the rig, whose kernel checks \
+             every call, over the library's: {:.1}",
+            instructions / library,
+            time / percpu
+        );
+    }
+}
+
 /// MiB of the ring in the image that is exported.
 const EXPORTED: u32 = 64;
 /// MiB of the ring in the image whose export's memory is measured.
@@ -337,17 +352,7 @@ fn main() -> Result<()> {
         );
     }
     println!();
-    if let Some(library) = library {
-        println!("instructions a record, engine percpu, a text of 48 bytes: {library:.0} in the library");
-        if let (Some(instructions), Some(time)) = (sys_instructions, sys_time) {
-            println!(
-                "  {instructions:.0} inside the built x64 irqlog.sys ({:.2} times); its time in the rig, whose kernel checks \
-                 every call, over the library's: {:.1}",
-                instructions / library,
-                time / percpu
-            );
-        }
-    }
+    print_library(library, sys_instructions.zip(sys_time), percpu);
     println!("\n{ratios:#}");
     Ok(())
 }

@@ -5,7 +5,7 @@ import json
 from expected import is_nmi, main, same, same_losses, without
 from trace_processor import query
 
-NMI = 16
+NMI = 256
 
 
 def check(path, expected):

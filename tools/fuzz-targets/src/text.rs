@@ -7,7 +7,11 @@ use irqlog_reader::{
 };
 use irqlog_wire::format::{Piece, pieces};
 
-#[expect(dead_code, reason = "the command line of irqlog.exe, of which only the parser is called")]
+#[expect(
+    dead_code,
+    unexpected_cfgs,
+    reason = "the command line of irqlog.exe, of which only the parser is called, and without its features"
+)]
 #[path = "../../cli/src/args.rs"]
 mod args;
 

@@ -37,7 +37,7 @@ use self::{
 };
 use crate::{
     jsonl,
-    sink::{ExportSummary, Provenance, Sink, balance_message, cause, escaped, irqls, loss_message, marks},
+    sink::{ExportSummary, Provenance, Sink, balance_message, cause, escaped, loss_message, marks},
     timeline::Timeline,
 };
 
@@ -140,20 +140,18 @@ impl<W: Write> Perfetto<W> {
         self.packet(TracePacket { track_descriptor: Some(descriptor), ..TracePacket::default() })
     }
 
-    /// The track of a record; describes it, and its processor's others, the first time.
+    /// The track of a record; describes it, and its processor's, before its first event.
     fn track(&mut self, log: &Provenance<'_>, cpu: u16, level: u8) -> Result<u64> {
-        let track = Track::Level(cpu, level);
+        let (track, processor) = (Track::Level(cpu, level), Track::Cpu(cpu));
         if !self.tracks.contains(&track.id(log.number)) {
-            let processor = Track::Cpu(cpu);
             self.describe(log, processor, Some(Track::Start), 1 + i32::from(cpu), format!("cpu {cpu}"))?;
-            self.describe(log, Track::Level(cpu, NMI), Some(processor), 0, "NMI".to_owned())?;
-            for (level, name) in irqls() {
-                let rank = i32::from(NMI) - i32::from(level);
-                self.describe(log, Track::Level(cpu, level), Some(processor), rank, name.to_owned())?;
-            }
-            if level == UNKNOWN {
-                self.describe(log, track, Some(processor), UNKNOWN.into(), irql::name(level).to_owned())?;
-            }
+            // From high to low, and below them what is no IRQL.
+            let (rank, name) = match level {
+                NMI => (0, "NMI"),
+                UNKNOWN => (UNKNOWN, irql::name(level)),
+                level => (NMI - level, irql::name(level)),
+            };
+            self.describe(log, track, Some(processor), rank.into(), name.to_owned())?;
         }
         Ok(track.id(log.number))
     }
