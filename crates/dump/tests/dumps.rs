@@ -82,7 +82,9 @@ fn a_damaged_list_of_drivers_is_left() {
     assert!(!links.is_empty());
     for to in [list + 256, 0, 0xdead_beef] {
         let mut file = good.clone();
-        links.iter().for_each(|&at| file[at..at + 8].copy_from_slice(&to.to_le_bytes()));
+        for &at in &links {
+            file[at..at + 8].copy_from_slice(&to.to_le_bytes());
+        }
         assert_eq!(found(&file).1.origin, Origin::Anchor);
     }
 }

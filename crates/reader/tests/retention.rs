@@ -15,15 +15,15 @@ use irqlog_wire::{
 use zerocopy::FromZeros;
 
 /// A log of those records: lane, second, and bytes.
-struct Given(Tables, std::vec::IntoIter<(u32, u64, u16)>);
+struct Given<'r>(Tables, std::slice::Iter<'r, (u32, u64, u16)>);
 
-impl Log for Given {
+impl Log for Given<'_> {
     fn tables(&self) -> &Tables {
         &self.0
     }
 
     fn next(&mut self) -> Result<Option<Item>, LogError> {
-        Ok(self.1.next().map(|(lane, second, size)| {
+        Ok(self.1.next().map(|&(lane, second, size)| {
             let mut header = RecordHeader::new_zeroed();
             header.tick.set(second * 1000);
             header.size.set(size);
@@ -48,7 +48,7 @@ fn measure(records: &[(u32, u64, u16)]) -> Option<Retention> {
     };
     let lanes = vec![lane(LaneKind::Processor, 64), lane(LaneKind::Processor, 64), lane(LaneKind::Nmi, 4)];
     let tables = Tables { header, processors: Vec::new(), lanes, sites: Arc::default() };
-    Retention::measure(&mut Given(tables, records.to_vec().into_iter())).unwrap()
+    Retention::measure(&mut Given(tables, records.iter())).unwrap()
 }
 
 #[test]

@@ -38,6 +38,7 @@ fn dump() -> PathBuf {
         memory: &memory,
         added: &[],
         blocks: &blocks,
+        modules: &[],
     };
     file("docs.dmp", &write(DumpVariety::Kernel, &crashed))
 }

@@ -52,7 +52,7 @@ pub fn bytes(file: &[u8]) {
     let tables = log.tables();
     let _ = tables.drops();
     lines(&Info::new(tables, None));
-    lines(&Stats::new(tables, None));
+    lines(&Stats::new(tables, None, None));
     for provider in tables.sites.providers() {
         lines(&ShownProvider::new(provider, 1));
         for (id, site) in tables.sites.sites_of(provider) {

@@ -57,7 +57,7 @@ pub fn expected(log: &mut impl Log) -> Value {
         lines.push(plain(line.trim_end_matches('\n')));
     }
     let faults: Vec<_> = log.faults().iter().map(ToString::to_string).collect();
-    let mut recorder = serde_json::to_value(Stats::new(log.tables(), None)).unwrap();
+    let mut recorder = serde_json::to_value(Stats::new(log.tables(), None, None)).unwrap();
     let losses: Vec<_> = losses.iter().map(|line| plain(line)).collect();
     json!({
         "lines": lines, "records": records, "losses": losses, "faults": faults, "lanes": recorder["lanes"].take(),
