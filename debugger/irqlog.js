@@ -2519,7 +2519,7 @@ function body(header, content) {
     }
 }
 
-/** A record as a line: `    12.345678  cpu 3   DISPATCH      info       1a2c  text`. */
+/** A record as a line: `    12.345678  cpu 3   DISPATCH      info     0x1a2c  text`. */
 function recordLine(log, item, content) {
     const { header } = item.record;
     const seconds = fixed(log.seconds(header.tick), 7).padStart(13);
@@ -2529,7 +2529,7 @@ function recordLine(log, item, content) {
     const isNmi = log.isNmi(item.lane) || (header.flags & FLAG.NEVER_WAITS) !== 0;
     const lane = isNmi ? "nmi" : "   ";
     const level = enumName("Level", header.level).padEnd(5);
-    const thread = (header.flags & FLAG.NO_THREAD) !== 0 ? "     -" : header.thread.toString(16).padStart(6);
+    const thread = (header.flags & FLAG.NO_THREAD) !== 0 ? "     -" : `0x${header.thread.toString(16)}`.padStart(6);
     return `${seconds}  cpu ${cpu} ${irql} ${lane}  ${level}  ${thread}  ${message(item, content)}`;
 }
 
