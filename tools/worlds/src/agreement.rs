@@ -141,16 +141,17 @@ fn ask_irqlog(dump: &str) -> Result<Told> {
         said.iter().filter_map(|line| line.strip_prefix(&prefix)).filter(|note| !note.starts_with("the log is from "));
     Ok(Told {
         lines: lines(&text.stdout),
-        records: objects.into_iter().filter(|object| object["loss"].is_null()).map(without_exact).collect(),
+        records: objects.into_iter().filter(|object| object["loss"].is_null()).map(as_in_the_debugger).collect(),
         notes: notes.map(str::to_owned).collect(),
         is_there: text.status.code() != Some(1),
     })
 }
 
-/// A record without the digits that irqlog adds for readers of doubles; those of an argument's value are its own.
-pub fn without_exact(mut record: Value) -> Value {
+/// A record without what irqlog adds for other programs: the digits for readers of doubles (those of an argument's value
+/// are its own), the time of day, and the start. A debugger has one log, and its reader a clock.
+pub fn as_in_the_debugger(mut record: Value) -> Value {
     if let Some(fields) = record.as_object_mut() {
-        fields.retain(|name, _| !name.ends_with("_exact"));
+        fields.retain(|name, _| !name.ends_with("_exact") && name != "utc" && name != "start");
     }
     record
 }

@@ -6,7 +6,7 @@ use irqlog_build::host::NATIVE;
 use irqlog_debugger::host;
 use serde_json::{Value, json};
 
-use crate::{agreement::without_exact, rig::Serving, target::Target as _};
+use crate::{agreement::as_in_the_debugger, rig::Serving, target::Target as _};
 
 /// Calls of the storm that fills the log before it is read.
 const STORM: u64 = 2000;
@@ -26,7 +26,7 @@ pub fn live() -> Result<()> {
     let answer = answers.first().context("an answer")?;
     ensure!(answer["error"].is_null(), "the script says: {}", answer["error"]);
     let objects = |text: &str| text.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>();
-    let records = objects(&records)?.into_iter().filter(|object| object["loss"].is_null()).map(without_exact);
+    let records = objects(&records)?.into_iter().filter(|object| object["loss"].is_null()).map(as_in_the_debugger);
     let lines: Vec<Value> = lines.lines().map(|line| json!(line)).collect();
     for (what, irqlog) in [("lines", lines), ("records", records.collect()), ("providers", objects(&providers)?)] {
         let script = answer[what].as_array().context("a list")?;
