@@ -59,6 +59,9 @@ pub fn limited_in(command: &Command, folder: &Path) -> Result<Verdict> {
     // What `timeout` ends with when it had to.
     if output.status.code() == Some(124) {
         said.push_str(&format!("it did not end within {} s\n", LIMIT.as_secs()));
+    } else if said.trim().is_empty() {
+        // A signal that no handler could take, for one: the handlers' own stack is full.
+        said.push_str(&format!("it said nothing, and {}\n", output.status));
     }
     Ok(Verdict::Failed(said))
 }
