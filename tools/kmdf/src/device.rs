@@ -5,6 +5,7 @@ use core::{
     ffi::c_void,
     mem::MaybeUninit,
     ptr::{NonNull, null, null_mut},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use irqlog_nt::{
@@ -52,6 +53,7 @@ pub struct WdfDevice {
     pub requests: Option<Attributes>,
     pub default_queue: Guarded<Option<Reference>>,
     open: Guarded<Vec<Handle<WdfFile>>>,
+    is_finished: AtomicBool,
 }
 
 impl Body for WdfDevice {
@@ -71,10 +73,10 @@ impl Body for WdfDevice {
 }
 
 impl WdfDevice {
-    /// Whether requests cannot come yet: WdfControlFinishInitializing was not called.
-    pub const fn is_initializing(&self) -> bool {
-        // SAFETY: the WDM device lives as long as its object is not disposed of; only this driver's calls change the flag.
-        unsafe { (*self.wdm.as_ptr()).Flags & DO_DEVICE_INITIALIZING != 0 }
+    /// Whether requests cannot come yet: WdfControlFinishInitializing was not called. (Wine does not keep the WDM device's
+    /// flag.)
+    pub fn is_initializing(&self) -> bool {
+        !self.is_finished.load(Ordering::Relaxed)
     }
 
     /// A file was opened.
@@ -186,6 +188,7 @@ pub unsafe extern "system" fn device_create(
         requests: parts.requests,
         default_queue: Guarded::new(None),
         open: Guarded::new(Vec::new()),
+        is_finished: AtomicBool::new(false),
     };
     let device = object::create(device, Some(driver.object), attributes);
     // SAFETY: the device was created just now; no request comes before DO_DEVICE_INITIALIZING is cleared.
@@ -228,6 +231,7 @@ pub unsafe extern "system" fn device_create_symbolic_link(
 
 pub unsafe extern "system" fn control_finish_initializing(_: *const c_void, device: RawHandle) {
     let device = device.of::<WdfDevice>();
+    device.is_finished.store(true, Ordering::Relaxed);
     // SAFETY: the WDM device lives as long as its object is not disposed of. The driver calls this once, before the
     // first request, so nothing else changes the flags.
     unsafe { (*device.wdm.as_ptr()).Flags &= !DO_DEVICE_INITIALIZING };
