@@ -72,6 +72,11 @@
 //! If the oldest record itself is damaged and does not show its seq, the reader cannot tell overwritten records from
 //! damaged ones. Then the largest number of records that can have lain there counts as damaged, and the rest as lost.
 //!
+//! The last record has nothing behind it that could contradict its seq. `next_seq` cannot either: a writer may be between
+//! that store and `head`. If damage gives the last record an earlier seq which the reader still expects, the reader
+//! delivers it under that seq, and its cursor stays behind `next_seq`. The seq of the next record shows the gap, and the
+//! reader counts it then.
+//!
 //! # What it does not do
 //!
 //! It does not decide who may write; [`lock`](crate::lock) and [`nesting`](crate::nesting) do. It does not wake
