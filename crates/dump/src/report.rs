@@ -13,9 +13,8 @@ use irqlog_reader::{
     log::{Item, Log, LogError},
     record::Record,
     secondary::Cut,
-    shown::{Show, record::ShownRecord, recorder::ShownDrops},
-    text,
 };
+use irqlog_shown::{Show, record::ShownRecord, recorder::ShownDrops, text};
 use irqlog_wire::{irql, record::flags};
 use serde::{Serialize, Serializer};
 

@@ -9,10 +9,9 @@ use std::{
     io::{Result, Write},
 };
 
-use irqlog_reader::{
-    log::Loss,
-    record::Record,
-    shown::record::{ShownContent, ShownLoss, ShownRecord},
+use irqlog_reader::{log::Loss, record::Record};
+use irqlog_shown::{
+    record::{ShownContent, ShownLoss, ShownRecord},
     text,
 };
 use irqlog_wire::irql;

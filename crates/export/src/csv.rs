@@ -6,10 +6,9 @@
 
 use std::io::{Error, Result, Write};
 
-use irqlog_reader::{
-    log::Loss,
-    record::Record,
-    shown::record::{ShownContent, ShownLoss, ShownRecord},
+use irqlog_reader::{log::Loss, record::Record};
+use irqlog_shown::{
+    record::{ShownContent, ShownLoss, ShownRecord},
     text,
 };
 use serde_json::Value;

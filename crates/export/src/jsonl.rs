@@ -5,13 +5,10 @@
 
 use std::io::{Result, Write};
 
-use irqlog_reader::{
-    log::Loss,
-    record::Record,
-    shown::{
-        record::{ShownLoss, ShownRecord},
-        recorder::Info,
-    },
+use irqlog_reader::{log::Loss, record::Record};
+use irqlog_shown::{
+    record::{ShownLoss, ShownRecord},
+    recorder::Info,
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};

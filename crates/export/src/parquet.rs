@@ -11,10 +11,9 @@ use ::parquet::{
     file::{metadata::KeyValue, properties::WriterProperties, writer::SerializedFileWriter},
     schema::parser::parse_message_type,
 };
-use irqlog_reader::{
-    log::Loss,
-    record::Record,
-    shown::record::{ShownContent, ShownLoss, ShownRecord},
+use irqlog_reader::{log::Loss, record::Record};
+use irqlog_shown::{
+    record::{ShownContent, ShownLoss, ShownRecord},
     text,
 };
 use serde_json::Value;

@@ -6,9 +6,9 @@ use irqlog_reader::{
     image::Tables,
     log::{Loss, LossCause},
     record::Record,
-    shown::record::{ShownLoss, ShownRecord},
     untrusted::Untrusted,
 };
+use irqlog_shown::record::{ShownLoss, ShownRecord};
 
 use crate::{balance::LaneBalance, wall_clock::WallClock};
 
@@ -84,7 +84,7 @@ pub trait Sink {
 /// What a loss says in one line: `lane 3: 13 records are missing, number 100 to 112`, and the times around it.
 #[must_use]
 pub fn loss_message(log: &Provenance<'_>, loss: Loss) -> String {
-    use irqlog_reader::shown::Show;
+    use irqlog_shown::Show;
     let mut line = Vec::new();
     // Writing to a Vec cannot fail.
     let _ = ShownLoss::new(log.tables, loss).text(&mut line);

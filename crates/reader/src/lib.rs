@@ -9,15 +9,12 @@
 //! | [`live`] | the log of a running recorder, as it is at one moment |
 //! | [`follow`] | the log of a running recorder, as it grows |
 //! | [`session`] | a running recorder, through anything that answers control requests ([`session::Source`]) |
-//! | [`retention`] | how long a ring lasts |
 //! | [`save`] | a log written as an image while it is read |
 //! | [`checksum`] | the checksums of a saved log: which bytes were changed since |
 //! | [`image`] | the tables of an image |
 //! | [`sites`] | the site table: what is known of an event's call |
 //! | [`event`] | an event's arguments, and its text by the format of its site |
 //! | [`status`] | names of NTSTATUS values |
-//! | [`shown`] | what is shown of a log: one structure for each thing, for text and JSON |
-//! | [`text`] | a record as a line of text |
 //! | [`untrusted`] | strings of others, which can only be printed escaped |
 //!
 //! Input is never trusted: sizes are checked before they are used, and damage in one place does not hide the rest.
@@ -32,13 +29,10 @@ pub mod log;
 mod merge;
 pub mod record;
 mod render;
-pub mod retention;
 pub mod save;
 pub mod saved;
 pub mod secondary;
 pub mod session;
-pub mod shown;
 pub mod sites;
 pub mod status;
-pub mod text;
 pub mod untrusted;

@@ -6,9 +6,9 @@ use irqlog_reader::{
     event::{DecodedArgument, EventView, MAX_TEXT, Value, arguments, text},
     image::Tables,
     record::Record,
-    shown::record::ShownRecord,
     sites::SiteTable,
 };
+use irqlog_shown::record::ShownRecord;
 use irqlog_wire::{
     event::{ArgumentKind, MAX_ARGUMENTS, NEEDS_DRIVER, string_word},
     image::ImageHeader,

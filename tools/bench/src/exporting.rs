@@ -19,8 +19,8 @@ use irqlog_export::{
 use irqlog_reader::{
     log::{Item, Log},
     saved::SavedLog,
-    shown::{Show, record::ShownRecord},
 };
+use irqlog_shown::{Show, record::ShownRecord};
 use serde_json::{Map, Value, json};
 
 /// Number of times that each measurement is made; the best one counts.

@@ -7,12 +7,7 @@ use std::{
     time::Instant,
 };
 
-use irqlog_reader::{
-    log::Log,
-    record::Record,
-    saved::SavedLog,
-    shown::{Show, record::ShownRecord},
-};
+use irqlog_reader::{log::Log, record::Record, saved::SavedLog};
 use irqlog_recorder::{
     Recorder,
     config::Config,
@@ -22,6 +17,7 @@ use irqlog_recorder::{
     pointers::Pointers,
 };
 use irqlog_ring::lock::swap::SwapLock;
+use irqlog_shown::{Show, record::ShownRecord};
 use irqlog_wire::{irql, record::Level};
 
 use crate::{machine::Host, rows::memory};

@@ -3,21 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, error::ContextValue};
+use irqlog_filter::options::{Filter, NamePattern, level};
 use irqlog_reader::untrusted::Untrusted;
 use irqlog_wire::{image::Policy, record::Level};
 
-pub use self::{
-    filter::{Filter, NamePattern},
-    look::Look,
-};
+pub use self::look::Look;
 
 // By path, as the fuzz targets take this file into a crate of their own.
-#[path = "args/filter.rs"]
-pub mod filter;
 #[path = "args/look.rs"]
 pub mod look;
-#[path = "args/moment.rs"]
-pub mod moment;
 
 /// irqlog: the flight recorder for Windows kernel code
 #[derive(Parser)]
@@ -291,10 +285,6 @@ pub enum StartType {
     Auto,
     /// A person or a program starts it
     Demand,
-}
-
-fn level(text: &str) -> Result<Level, String> {
-    Level::from_name(&text.to_lowercase()).ok_or_else(|| "a level is error, warn, info, debug or trace".to_owned())
 }
 
 fn policy(text: &str) -> Result<Policy, String> {

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::Error;
+use irqlog_filter::names::UnknownName;
 use irqlog_reader::{log::LogError, session::SessionError};
 
 /// How the program ends.
@@ -52,7 +53,7 @@ impl Exit {
         };
         match session_error(error) {
             Some(SessionError::NotRunning(_) | SessionError::AccessDenied) => Self::NoDriver,
-            None if error.is::<Usage>() => Self::WrongCommandLine,
+            None if error.is::<Usage>() || error.is::<UnknownName>() => Self::WrongCommandLine,
             // Of standard output; the way to the driver may be a pipe too, and its end is a failure.
             None if error.chain().any(is_closed_pipe) => Self::Done,
             _ => Self::Failed,
@@ -74,7 +75,7 @@ pub fn session_error(error: &Error) -> Option<&SessionError> {
     })
 }
 
-/// The command line names something that is not there.
+/// The command line asks for what cannot be done.
 #[derive(Debug)]
 pub struct Usage(pub String);
 
@@ -88,6 +89,9 @@ impl StdError for Usage {}
 
 #[cfg(test)]
 mod tests {
+    use irqlog_filter::names::unknown_provider;
+    use irqlog_reader::sites::SiteTable;
+
     use super::*;
 
     #[test]
@@ -102,7 +106,8 @@ mod tests {
         let closed = || io::Error::from(ErrorKind::BrokenPipe);
         assert_eq!(of(Error::new(closed()).context("writing")), Exit::Done);
         assert_eq!(of(SessionError::Io(closed()).into()), Exit::Failed);
-        assert_eq!(of(Usage("there is no such provider".to_owned()).into()), Exit::WrongCommandLine);
+        assert_eq!(of(Usage("two options that exclude each other".to_owned()).into()), Exit::WrongCommandLine);
+        assert_eq!(of(unknown_provider("nobody", &SiteTable::default()).into()), Exit::WrongCommandLine);
         assert_eq!(of(SessionError::AccessDenied.into()), Exit::NoDriver);
         assert_eq!(of(LogError::from(SessionError::NotRunning("gone".to_owned())).into()), Exit::NoDriver);
         assert_eq!(of(LogError::from(SessionError::Cancelled).into()), Exit::Failed);

@@ -27,7 +27,6 @@ use crate::{
 mod args;
 mod control;
 mod exit;
-mod filter;
 mod new_file;
 mod offline;
 mod output;

@@ -9,13 +9,13 @@ use irqlog_reader::{
     record::Record,
     save::{build, save},
     saved::SavedLog,
-    shown::{
-        Show,
-        providers::{ShownProvider, ShownSite},
-        record::{ShownLoss, ShownRecord},
-        recorder::{Info, Stats},
-    },
     sites::SiteTable,
+};
+use irqlog_shown::{
+    Show,
+    providers::{ShownProvider, ShownSite},
+    record::{ShownLoss, ShownRecord},
+    recorder::{Info, Stats},
     text,
 };
 use irqlog_wire::{

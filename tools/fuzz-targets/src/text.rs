@@ -1,6 +1,7 @@
 //! Text that a person or a driver wrote: formats and the options of a command. And the check of text that is shown.
 
 use clap::Parser as _;
+use irqlog_filter::moment::Moment;
 use irqlog_reader::{
     event::{self, DecodedArgument},
     untrusted::{Untrusted, is_deceptive},
@@ -57,7 +58,7 @@ pub fn time(bytes: &[u8]) {
 }
 
 /// The time of `--since`, or the error's first line.
-fn since(text: &str) -> Result<args::moment::Moment, String> {
+fn since(text: &str) -> Result<Moment, String> {
     let cli = args::Cli::try_parse_from(["irqlog", "read", &format!("--since={text}")]).map_err(|error| {
         let text = args::escaped(error).render().to_string();
         text.lines().next().unwrap_or_default().to_owned()
@@ -66,7 +67,7 @@ fn since(text: &str) -> Result<args::moment::Moment, String> {
         panic!("`read --since` is another command");
     };
     let since = filter.since.expect("it was given");
-    if let args::moment::Moment::AfterStart(seconds) | args::moment::Moment::BeforeEnd(seconds) = since {
+    if let Moment::AfterStart(seconds) | Moment::BeforeEnd(seconds) = since {
         assert!(seconds.is_finite(), "{seconds} from {text:?}");
     }
     Ok(since)

@@ -10,11 +10,13 @@ use serde_json::Value;
 
 /// The packages that are mutated, and those whose tests have to notice. The recorder's mutants need no models; the
 /// ring's do.
-const PACKAGES: [(&str, &str); 5] = [
+const PACKAGES: [(&str, &str); 7] = [
     ("irqlog-recorder", "irqlog-recorder"),
     ("irqlog-ring", "irqlog-ring,irqlog-recorder"),
     ("irqlog-wire", "irqlog-wire"),
-    ("irqlog-reader", "irqlog-reader,irqlog-cli,irqlog-provider,irqlog-fuzz-targets"),
+    ("irqlog-reader", "irqlog-reader,irqlog-shown,irqlog-cli,irqlog-provider,irqlog-fuzz-targets"),
+    ("irqlog-shown", "irqlog-shown,irqlog-reader,irqlog-cli,irqlog-export"),
+    ("irqlog-filter", "irqlog-filter,irqlog-cli"),
     ("irqlog-provider", "irqlog-provider"),
 ];
 

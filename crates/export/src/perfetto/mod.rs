@@ -19,11 +19,12 @@ use irqlog_reader::{
     event::{DecodedArgument, EventView, Value, guid},
     log::Loss,
     record::{Content, Record},
-    shown::{
-        Hex,
-        record::{ShownContent, ShownRecord},
-    },
-    status, text,
+    status,
+};
+use irqlog_shown::{
+    Hex,
+    record::{ShownContent, ShownRecord},
+    text,
 };
 use irqlog_wire::{irql, record::Level};
 use prost::Message;

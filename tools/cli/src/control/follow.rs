@@ -10,6 +10,11 @@
 use std::{convert::Infallible, time::Duration};
 
 use anyhow::Result;
+use irqlog_filter::{
+    names::check_names,
+    options::Filter,
+    selection::{Last, RecordSelection, Selected},
+};
 use irqlog_reader::{
     follow::Follower,
     image::Tables,
@@ -20,9 +25,8 @@ use irqlog_reader::{
 use jiff::Timestamp;
 
 use crate::{
-    args::{Filter, Form, Look},
+    args::{Form, Look},
     exit::{Exit, session_error},
-    filter::{Last, RecordSelection, Selected, check_names},
     output::{self, Printer},
     source,
 };

@@ -4,13 +4,13 @@ mod follow;
 mod selftest;
 
 use anyhow::{Result, ensure};
+use irqlog_filter::{names::unknown_provider, options::NamePattern};
 use irqlog_reader::session::{Session, Settings, Source};
 use irqlog_wire::{ioctl::MAX_MARK, record::Level};
 
 use crate::{
-    args::{Control, Form, NamePattern},
+    args::{Control, Form},
     exit::Exit,
-    filter::unknown_provider,
     source,
 };
 

@@ -9,8 +9,8 @@ use anyhow::Result;
 use irqlog_reader::{
     image::Tables,
     session::{Session, Source},
-    shown::{Show, recorder::ShownDrops},
 };
+use irqlog_shown::{Show, recorder::ShownDrops};
 use irqlog_wire::{
     image::DropReason,
     ioctl::{SELFTEST_CONTEXTS, SelftestAnswer},

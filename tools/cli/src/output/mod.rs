@@ -7,16 +7,12 @@ mod record;
 use std::io::Write;
 
 use anyhow::Result;
-use irqlog_export::json;
-use irqlog_export::wall_clock::WallClock;
-use irqlog_reader::{
-    image::Tables,
-    log::Item,
-    shown::{
-        Show,
-        record::{ShownLoss, ShownRecord},
-    },
-    untrusted::Untrusted,
+use irqlog_export::{json, wall_clock::WallClock};
+use irqlog_filter::selection::Selected;
+use irqlog_reader::{image::Tables, log::Item, untrusted::Untrusted};
+use irqlog_shown::{
+    Show,
+    record::{ShownLoss, ShownRecord},
 };
 use serde_json::Value;
 
@@ -24,10 +20,7 @@ pub use irqlog_export::json::escaped as escaped_json;
 pub use pipe::when_reader_has_gone;
 pub use progress::Progress;
 
-use crate::{
-    args::{Form, Look},
-    filter::Selected,
-};
+use crate::args::{Form, Look};
 
 /// Writes a message to standard error, as one line.
 pub fn say(message: &str) {

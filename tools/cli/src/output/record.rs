@@ -3,12 +3,10 @@
 use std::io::{Result, Write};
 
 use irqlog_export::wall_clock::WallClock;
-use irqlog_reader::{
-    image::Tables,
-    shown::{
-        Hex,
-        record::{ShownContent, ShownRecord},
-    },
+use irqlog_reader::image::Tables;
+use irqlog_shown::{
+    Hex,
+    record::{ShownContent, ShownRecord},
     text::{self, COLUMNS},
 };
 use jiff::{Timestamp, tz::TimeZone};

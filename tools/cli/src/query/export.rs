@@ -18,6 +18,7 @@ use irqlog_export::{
     run::{ExportError, ExportFilter, NamedLog, export},
     sink::{ExportSummary, Sink, balance_message},
 };
+use irqlog_filter::{names::check_names, options::Filter, selection::RecordSelection};
 use irqlog_reader::{
     image::Tables,
     log::{Item, Log},
@@ -25,9 +26,8 @@ use irqlog_reader::{
 };
 
 use crate::{
-    args::{ExportFormat, Filter},
+    args::ExportFormat,
     exit::{Exit, Usage},
-    filter::{RecordSelection, check_names},
     new_file,
     output::{self, Progress},
     source::{self, OpenLog},

@@ -9,10 +9,10 @@ mod read;
 mod save;
 
 use anyhow::Result;
-use irqlog_reader::{
-    log::Log,
+use irqlog_reader::log::Log;
+use irqlog_shown::{
+    recorder::{Info, Stats},
     retention::Retention,
-    shown::recorder::{Info, Stats},
 };
 
 use crate::{

@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use irqlog_reader::{
-    log::{Item, Log},
-    shown::providers::{HEADING, ShownProvider, ShownRefusals, ShownSite},
-};
+use irqlog_reader::log::{Item, Log};
+use irqlog_shown::providers::{HEADING, ShownProvider, ShownRefusals, ShownSite};
 use irqlog_wire::record::Kind;
 
 use crate::{args::Form, output::Printer};

@@ -1,11 +1,15 @@
 //! `read` and `decode`: the records of a log.
 
 use anyhow::Result;
+use irqlog_filter::{
+    names::check_names,
+    options::Filter,
+    selection::{Last, RecordSelection, Selected},
+};
 use irqlog_reader::log::Log;
 
 use crate::{
-    args::{Filter, Form, Look},
-    filter::{Last, RecordSelection, Selected, check_names},
+    args::{Form, Look},
     output::Printer,
     source::{self, OpenLog},
 };

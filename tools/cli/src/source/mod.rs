@@ -28,8 +28,8 @@ use irqlog_reader::{
     log::{Fault, Item, Log, LogError},
     saved::SavedLog,
     session::{Session, SessionError, Source},
-    shown::recorder::{FileKind, ShownChecksums, ShownFile},
 };
+use irqlog_shown::recorder::{FileKind, ShownChecksums, ShownFile};
 use irqlog_wire::image::build_flags;
 
 use crate::{

@@ -10,11 +10,11 @@ use std::{
 use irqlog_reader::{
     log::{Item, Log},
     saved::SavedLog,
-    shown::{
-        Show,
-        record::{ShownLoss, ShownRecord},
-        recorder::Stats,
-    },
+};
+use irqlog_shown::{
+    Show,
+    record::{ShownLoss, ShownRecord},
+    recorder::Stats,
 };
 use serde_json::{Value, json};
 

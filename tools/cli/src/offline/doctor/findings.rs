@@ -4,7 +4,8 @@
 
 use std::io::{Result, Write};
 
-use irqlog_reader::{shown::Show, untrusted::Untrusted};
+use irqlog_reader::untrusted::Untrusted;
+use irqlog_shown::Show;
 use serde::Serialize;
 
 use super::facts::{DeviceState, Facts, SignedFile};

@@ -5,11 +5,11 @@ use std::{
     io::{Result, Write},
 };
 
+use irqlog_reader::{sites::Provider, untrusted::Untrusted};
 use irqlog_wire::{record::Level, site::Site};
 use serde::Serialize;
 
-use super::{Named, Show};
-use crate::{sites::Provider, untrusted::Untrusted};
+use crate::{Named, Show};
 
 /// Heading of the text of the providers.
 pub const HEADING: &str = "provider              level  drivers  loads  sites  records";

@@ -3,14 +3,12 @@
 use std::io::{Result, Write};
 
 use anstyle::{AnsiColor, Style};
+use irqlog_reader::log::{Loss, LossCause};
 use irqlog_wire::record::Level;
 
 use crate::{
-    log::{Loss, LossCause},
-    shown::{
-        Hex, Show,
-        record::{ShownContent, ShownLoss, ShownRecord},
-    },
+    Hex, Show,
+    record::{ShownContent, ShownLoss, ShownRecord},
 };
 
 fn style(level: Level) -> Style {

@@ -2,15 +2,7 @@
 
 use std::borrow::Cow;
 
-use irqlog_wire::{
-    irql,
-    record::{BlobHeader, Kind, flags},
-    site::Site,
-};
-use serde::{Serialize, Serializer, ser::SerializeMap};
-
-use super::{Hex, Named};
-use crate::{
+use irqlog_reader::{
     event::{self, DecodedArgument, EventView, Value},
     image::Tables,
     log::Loss,
@@ -18,6 +10,14 @@ use crate::{
     status,
     untrusted::{Untrusted, shorten},
 };
+use irqlog_wire::{
+    irql,
+    record::{BlobHeader, Kind, flags},
+    site::Site,
+};
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+use crate::{Hex, Named};
 
 /// A record as it is shown.
 #[expect(clippy::struct_excessive_bools, reason = "each is a field of the JSON object")]

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use irqlog_wire::{image::LaneKind, record::WORD};
-use serde::Serialize;
-
-use crate::{
+use irqlog_reader::{
     image::Tables,
     log::{Item, Log, LogError},
 };
+use irqlog_wire::{image::LaneKind, record::WORD};
+use serde::Serialize;
 
 /// The time that a ring should hold, in seconds, for the size that is recommended.
 pub const WANTED_SECONDS: f64 = 60.0;

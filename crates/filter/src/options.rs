@@ -7,7 +7,7 @@ use irqlog_reader::untrusted::Untrusted;
 use irqlog_wire::{irql, record::Level};
 use regex::{Regex, RegexBuilder};
 
-use super::{level, moment::Moment};
+use crate::moment::Moment;
 
 /// The records that are shown.
 #[derive(Args, Clone, Debug, Default)]
@@ -76,6 +76,14 @@ impl Filter {
         let built = RegexBuilder::new(grep.as_str()).case_insensitive(self.ignore_case).build();
         Some(built.unwrap_or_else(|_| grep.clone()))
     }
+}
+
+/// A level by its name, without regard to case.
+///
+/// # Errors
+/// The names that there are.
+pub fn level(text: &str) -> Result<Level, String> {
+    Level::from_name(&text.to_lowercase()).ok_or_else(|| "a level is error, warn, info, debug or trace".to_owned())
 }
 
 /// One value of `--cpu`: processors from the first to the last.

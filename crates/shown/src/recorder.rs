@@ -5,15 +5,15 @@ use std::{
     io::{Result, Write},
 };
 
+use irqlog_reader::image::Tables;
 use irqlog_wire::{
     image::{DROP_REASONS, DropReason, Engine, LaneControl, LaneKind, Lock, Policy, build_flags},
     record::{Level, WORD},
 };
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use super::{Named, Show};
 use crate::{
-    image::Tables,
+    Named, Show,
     retention::{Retention, WANTED_SECONDS},
 };
 

@@ -5,12 +5,16 @@
 //! | [`record`] | a record, and records that are missing |
 //! | [`recorder`] | the recorder: version, settings, lanes, counters |
 //! | [`providers`] | a provider, and a site |
+//! | [`retention`] | how long a ring lasts |
+//! | [`text`] | a record as a line of text |
 //!
 //! JSON is what `serde` makes of a structure; `docs/json.md` describes it. Text is what [`Show::text`] writes.
 
 pub mod providers;
 pub mod record;
 pub mod recorder;
+pub mod retention;
+pub mod text;
 
 use std::{
     fmt::{Display, Formatter, Result as FmtResult},

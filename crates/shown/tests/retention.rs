@@ -6,8 +6,8 @@ use irqlog_reader::{
     image::Tables,
     log::{Fault, Item, Log, LogError},
     record::Record,
-    retention::Retention,
 };
+use irqlog_shown::retention::Retention;
 use irqlog_wire::{
     image::{ImageHeader, LaneControl, LaneKind},
     record::RecordHeader,
