@@ -68,7 +68,7 @@ struct Case {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Explained {
     /// Its code.
-    #[serde(serialize_with = "crate::report::hex")]
+    #[serde(serialize_with = "crate::hex::hex")]
     pub code: u32,
     /// The name on the blue screen, if it is known.
     pub name: Option<&'static str>,
@@ -83,7 +83,7 @@ pub struct Explained {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct ExplainedParameter {
     /// Its value.
-    #[serde(serialize_with = "crate::report::hex")]
+    #[serde(serialize_with = "crate::hex::hex")]
     pub value: u64,
     /// What it is; empty for one that is reserved, or of a bug check that is not in the table.
     #[serde(skip_serializing_if = "str::is_empty")]

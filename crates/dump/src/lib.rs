@@ -21,6 +21,7 @@
 pub mod bugcheck;
 pub mod find;
 pub mod header;
+mod hex;
 mod modules;
 pub mod pages;
 pub mod paging;

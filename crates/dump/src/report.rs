@@ -16,7 +16,7 @@ use irqlog_reader::{
 };
 use irqlog_shown::{Show, record::ShownRecord, recorder::ShownDrops, text};
 use irqlog_wire::{irql, record::flags};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::{
     bugcheck::{Explained, ExplainedParameter, explain},
@@ -309,12 +309,6 @@ impl<'a> ShownAged<'a> {
         let before = ticks as f64 / tables.header.tick_frequency.get().max(1) as f64;
         Self { before, record: ShownRecord::new(tables, record) }
     }
-}
-
-/// A number that shows as hexadecimal digits behind `0x`.
-pub(crate) fn hex<S: Serializer>(number: &(impl Copy + Into<u64>), serializer: S) -> Result<S::Ok, S::Error> {
-    let number: u64 = (*number).into();
-    serializer.collect_str(&format_args!("{number:#x}"))
 }
 
 impl Show for ShownCrash<'_> {

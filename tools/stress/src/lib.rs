@@ -2,7 +2,9 @@
 //!
 //! | Module | What |
 //! |---|---|
-//! | [`machine`] | the machine under the recorder: a processor is a thread, its IRQL a number, an NMI a signal |
+//! | [`machine`] | the machine under the recorder: a processor is a thread, its IRQL a number |
+//! | [`words`] | words whose threads give others time to come between |
+//! | [`interrupts`] | signals as NMIs |
 //! | [`load`] | what a processor writes: every byte follows from the writer and the number of its record |
 //! | [`bytes`] | numbers at offsets, as `docs/record-format.md` gives them |
 //! | [`record`] | the check of one record, to the last byte |
@@ -20,8 +22,10 @@
 pub mod batch;
 pub mod bytes;
 pub mod image;
+pub mod interrupts;
 pub mod load;
 pub mod machine;
 pub mod plan;
 pub mod record;
 pub mod round;
+pub mod words;

@@ -10,7 +10,10 @@ use irqlog_recorder::{
 use irqlog_storm::{self as storm, CONTEXTS, Context, EventForm, PROCESSORS};
 use irqlog_wire::record::Level;
 
-use crate::machine::{self, Dawdling, HIGH, OwnLock, Processors};
+use crate::{
+    machine::{self, HIGH, OwnLock, Processors},
+    words::Dawdling,
+};
 
 /// The recorder that is under stress.
 pub type Stressed<'m> = Recorder<'m, [Dawdling], Processors, OwnLock>;
@@ -53,11 +56,6 @@ impl Expected {
             2
         }
     }
-}
-
-/// The ids of thread and process that a processor answers.
-pub const fn ids(processor: u16) -> (u32, u32) {
-    (0x1000 + processor as u32, 0x5000 + processor as u32)
 }
 
 /// The IRQL at which a thread makes a call.

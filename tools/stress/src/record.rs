@@ -5,7 +5,7 @@ use irqlog_storm as storm;
 
 use crate::{
     bytes::{u16_at, u32_at, u64_at},
-    load,
+    load, machine,
 };
 
 /// Bytes before the payload.
@@ -88,7 +88,7 @@ fn check_origin(record: &[u8], expected: &load::Expected) -> Result<()> {
     ensure!(load::is_possible(expected, irql, never_waits), "IRQL {irql} and flags {flags:#x} for {expected:?}");
     let is_known = irql <= 2 && !never_waits;
     ensure!((flags & NO_THREAD == 0) == is_known, "flags {flags:#x} at IRQL {irql}");
-    let ids = if is_known { load::ids(expected.processor) } else { (0, 0) };
+    let ids = if is_known { machine::ids(expected.processor) } else { (0, 0) };
     ensure!((u32_at(record, 32)?, u32_at(record, 36)?) == ids, "ids of another thread");
     let of_event = match expected.form {
         Some(storm::EventForm::Everything) => HASHED | TRUNCATED,

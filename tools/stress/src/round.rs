@@ -31,9 +31,11 @@ use crate::{
     batch::{Asked, ReaderTally},
     bytes::{before, u64_at},
     image::{Image, told_from_start},
+    interrupts::{ProcessorThread, interrupt},
     load::{Counts, Stressed, Told, Writer},
-    machine::{self, Dawdling, OwnLock, ProcessorThread, Processors, Yielding},
+    machine::{OwnLock, Processors},
     plan::{Chance, Plan},
+    words::{Dawdling, Yielding},
 };
 
 /// What a round, or all rounds together, came to.
@@ -386,7 +388,7 @@ impl Round<'_> {
             // Now and then the second comes while the handler of the first writes.
             for which in 0..=(number & 1) as usize {
                 // SAFETY: the threads wait for us before they end.
-                unsafe { machine::interrupt(thread, which + (number >> 1 & 1) as usize) };
+                unsafe { interrupt(thread, which + (number >> 1 & 1) as usize) };
                 for _ in 0..(number >> 20) % 32 {
                     std::hint::spin_loop();
                 }

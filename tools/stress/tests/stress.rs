@@ -11,10 +11,11 @@ use irqlog_stress::{
     batch::{Allowed, Asked, ReaderTally},
     image::Image,
     load::{Counts, Told, Writer},
-    machine::{Dawdling, Processors, Yielding},
+    machine::Processors,
     plan::Plan,
     record,
     round::{self, RoundTotals},
+    words::{Dawdling, Yielding},
 };
 
 /// Kinds of rounds: see `Plan::of`.
