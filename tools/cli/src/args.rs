@@ -125,6 +125,18 @@ pub enum Query {
         #[command(flatten)]
         filter: Box<Filter>,
     },
+    /// Write the log as one page for a bug report, or its timeline as a picture
+    #[command(allow_missing_positional = true)]
+    Report {
+        /// A file that `save` wrote, or a crash dump; without one, the running driver's log
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// The page, NAME.html, or the picture, NAME.svg, to write; it must not exist
+        #[arg(required = true, value_name = "OUT")]
+        out: PathBuf,
+        #[command(flatten)]
+        filter: Box<Filter>,
+    },
 }
 
 /// A format of `export`.
@@ -174,7 +186,7 @@ impl Query {
             | Self::Providers { origin, .. }
             | Self::Save { origin, .. } => origin.file.as_deref(),
             Self::Decode { file, .. } | Self::Crash { file, .. } => Some(file),
-            Self::Export { .. } => None,
+            Self::Export { .. } | Self::Report { .. } => None,
         }
     }
 }

@@ -57,8 +57,7 @@ pub fn run(
     }
     let mut logs = open(files, rig)?;
     let chosen = Chosen::new(filter, &logs)?;
-    let bytes = logs.iter().fold(0_u64, |sum, log| sum.saturating_add(save::promised(log.log.tables())));
-    let progress = Progress::new(bytes);
+    let progress = progress_of(&logs);
     let written = if to == ExportFormat::Ctf {
         into_folder(out, &mut logs, &chosen, &progress)
     } else if is_standard {
@@ -67,28 +66,33 @@ pub fn run(
         into_file(to, out, &mut logs, &chosen, &progress)
     };
     progress.end();
+    end(&logs, out, written)
+}
+
+/// Says how the export into a file ended.
+pub(super) fn end(logs: &[NamedLog<OpenLog>], out: &Path, written: Result<ExportSummary, ExportError>) -> Result<Exit> {
     let summary = written.map_err(|error| match error {
         ExportError::Log { name, error } => Error::new(error).context(name),
         ExportError::Write(error) => Error::new(error).context(format!("writing {}", out.display())),
     })?;
     let mut exit = Exit::Done;
-    for log in &logs {
+    for log in logs {
         if log.log.report_faults() == Exit::Found {
             exit = Exit::Found;
         }
     }
-    Ok(if report(&logs, &summary) { exit } else { Exit::Found })
+    Ok(if report(logs, &summary) { exit } else { Exit::Found })
 }
 
 /// The records that are exported, of each log.
-struct Chosen<'f> {
+pub(super) struct Chosen<'f> {
     filter: &'f Filter,
     /// With the start of the driver that each is for: times of a filter may be relative to the log.
     selections: Vec<(u64, RecordSelection<'f>)>,
 }
 
 impl<'f> Chosen<'f> {
-    fn new(filter: &'f Filter, logs: &[NamedLog<OpenLog>]) -> Result<Self> {
+    pub(super) fn new(filter: &'f Filter, logs: &[NamedLog<OpenLog>]) -> Result<Self> {
         if filter.context != 0 {
             return Err(Usage("an export has no --context".to_owned()).into());
         }
@@ -108,7 +112,7 @@ impl<'f> Chosen<'f> {
     }
 }
 
-fn open(files: &[PathBuf], rig: Option<&source::Rig>) -> Result<Vec<NamedLog<OpenLog>>> {
+pub(super) fn open(files: &[PathBuf], rig: Option<&source::Rig>) -> Result<Vec<NamedLog<OpenLog>>> {
     if files.is_empty() {
         return Ok(vec![NamedLog { name: source::DRIVER.to_owned(), log: source::open_log(None, rig)? }]);
     }
@@ -116,6 +120,11 @@ fn open(files: &[PathBuf], rig: Option<&source::Rig>) -> Result<Vec<NamedLog<Ope
         Ok(NamedLog { name: file.display().to_string(), log: source::open_log(Some(file.as_path()), rig)? })
     };
     files.iter().map(named).collect()
+}
+
+/// The progress of reading all of the logs.
+pub(super) fn progress_of(logs: &[NamedLog<OpenLog>]) -> Progress {
+    Progress::new(logs.iter().fold(0_u64, |sum, log| sum.saturating_add(save::promised(log.log.tables()))))
 }
 
 fn into_file(
@@ -174,7 +183,8 @@ fn into_stream(
     Ok(summary)
 }
 
-fn into_sink(
+/// Writes the chosen records of the logs into a sink.
+pub(super) fn into_sink(
     sink: &mut dyn Sink,
     logs: &mut [NamedLog<OpenLog>],
     chosen: &Chosen<'_>,

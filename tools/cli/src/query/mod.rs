@@ -6,6 +6,7 @@ mod crash;
 mod export;
 mod providers;
 mod read;
+mod report;
 mod save;
 
 use anyhow::Result;
@@ -27,9 +28,12 @@ pub fn run(query: &Query, rig: Option<&source::Rig>, form: Form) -> Result<Exit>
     if let Query::Export { to, out, files, filter } = query {
         return export::run(*to, out, files, filter, rig);
     }
+    if let Query::Report { file, out, filter } = query {
+        return report::run(file.as_ref(), out, filter, rig);
+    }
     let mut log = source::open_log(query.file(), rig)?;
     let done = match query {
-        Query::Export { .. } => Ok(()),
+        Query::Export { .. } | Query::Report { .. } => Ok(()),
         Query::Info { .. } => Printer::new(form).show(&Info::new(log.tables(), log.shown_file())),
         Query::Stats { .. } => Retention::measure(&mut log)
             .map_err(Into::into)
