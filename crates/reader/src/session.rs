@@ -26,9 +26,9 @@ pub enum SessionError {
     /// The control device does not exist: the driver is not running.
     #[error("irqlog is not running: {0}")]
     NotRunning(String),
-    /// This user may not open the control device.
-    #[error("access to irqlog was denied: only administrators may read the log. Start the command as administrator")]
-    AccessDenied,
+    /// This user may not open the control device; the text says who may, and what to do.
+    #[error("access to irqlog was denied: {0}")]
+    AccessDenied(&'static str),
     /// The driver refused a request.
     #[error("the driver refused {what} with status {status:#010x}")]
     Refused {
@@ -52,11 +52,18 @@ pub enum SessionError {
     #[error(transparent)]
     Format(#[from] ImageError),
     /// The connection to the driver failed.
+    // No source: the text has the error already, and whoever prints the chain of causes would print it twice.
     #[error("lost the connection to the driver: {0}")]
-    Io(#[from] std::io::Error),
+    Io(std::io::Error),
     /// The request was cancelled, by Ctrl-C or because the device was closed.
     #[error("cancelled")]
     Cancelled,
+}
+
+impl From<std::io::Error> for SessionError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error)
+    }
 }
 
 /// Answers control requests: the Windows device, or the rig.

@@ -52,7 +52,7 @@ impl Exit {
             cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
         };
         match session_error(error) {
-            Some(SessionError::NotRunning(_) | SessionError::AccessDenied) => Self::NoDriver,
+            Some(SessionError::NotRunning(_) | SessionError::AccessDenied(_)) => Self::NoDriver,
             None if error.is::<Usage>() || error.is::<UnknownName>() => Self::WrongCommandLine,
             // Of standard output; the way to the driver may be a pipe too, and its end is a failure.
             None if error.chain().any(is_closed_pipe) => Self::Done,
@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(of(SessionError::Io(closed()).into()), Exit::Failed);
         assert_eq!(of(Usage("two options that exclude each other".to_owned()).into()), Exit::WrongCommandLine);
         assert_eq!(of(unknown_provider("nobody", &SiteTable::default()).into()), Exit::WrongCommandLine);
-        assert_eq!(of(SessionError::AccessDenied.into()), Exit::NoDriver);
+        assert_eq!(of(SessionError::AccessDenied("by its owner").into()), Exit::NoDriver);
         assert_eq!(of(LogError::from(SessionError::NotRunning("gone".to_owned())).into()), Exit::NoDriver);
         assert_eq!(of(LogError::from(SessionError::Cancelled).into()), Exit::Failed);
         assert_eq!(of(anyhow::anyhow!("something else")), Exit::Failed);

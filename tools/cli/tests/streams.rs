@@ -168,3 +168,70 @@ fn follow_ends_when_its_pipe_has_gone() {
     };
     assert_eq!(status.code(), Some(0));
 }
+
+/// What irqlog says on standard error, and its exit code.
+fn said(arguments: &[&str]) -> (String, Option<i32>) {
+    let output = common::irqlog(arguments);
+    (String::from_utf8(output.stderr).unwrap(), output.status.code())
+}
+
+/// A rig that ends before its answer is whole: what happened, where, what to do; and each once.
+#[test]
+fn a_rig_that_has_gone_is_told_once_and_in_words() {
+    for answered in [0, 6, 11] {
+        let socket = server::serve_start_of_answer(&format!("gone-{answered}"), answered);
+        let (said, code) = said(&["--rig", server::argument(&socket), "info"]);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(
+            said.contains("lost the connection to the driver: the rig closed it before its answer was whole"),
+            "{said}"
+        );
+        assert!(said.contains("start it again"), "{said}");
+        assert_eq!(said.matches("closed it").count(), 1, "{said}");
+        assert!(!said.contains("fill whole buffer"), "{said}");
+    }
+}
+
+/// A socket of somebody else is no rig that does not run.
+#[test]
+fn a_socket_that_may_not_be_opened_is_not_called_a_rig_that_is_not_running() {
+    let socket = server::serve("denied", image());
+    fs::set_permissions(&socket, std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
+    // The superuser may open every socket.
+    if std::os::unix::net::UnixStream::connect(&socket).is_ok() {
+        let (said, code) = as_nobody(&socket);
+        assert_denied(&said, code);
+    } else {
+        let (said, code) = said(&["--rig", server::argument(&socket), "info"]);
+        assert_denied(&said, code);
+    }
+}
+
+/// The same command as a user who may not open the socket.
+fn as_nobody(socket: &Path) -> (String, Option<i32>) {
+    // A copy, since the folders of the build may be closed to other users.
+    let copy = std::env::temp_dir().join(format!("irqlog-{}-denied-copy", std::process::id()));
+    fs::copy(env!("CARGO_BIN_EXE_irqlog"), &copy).unwrap();
+    let mut command = Command::new(&copy);
+    std::os::unix::process::CommandExt::uid(&mut command, 65_534);
+    let output = command.args(["--rig", server::argument(socket), "info"]).output().unwrap();
+    fs::remove_file(&copy).unwrap();
+    (String::from_utf8(output.stderr).unwrap(), output.status.code())
+}
+
+fn assert_denied(said: &str, code: Option<i32>) {
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("access to irqlog was denied") && said.contains("another user's"), "{said}");
+    assert!(!said.contains("not running"), "{said}");
+}
+
+/// How long a rig's writers waited says nothing of the lock, and `stats` says so; of a file it does not know that.
+#[test]
+fn stats_of_a_rig_say_whose_times_they_are() {
+    let socket = server::serve("stats", image());
+    let file = common::file("streams-stats.irqlog", &image());
+    let text = |arguments: &[&str]| String::from_utf8(common::irqlog(arguments).stdout).unwrap();
+    let of_rig = text(&["--rig", server::argument(&socket), "stats"]);
+    assert!(of_rig.contains("longest wait") && of_rig.contains("this machine's scheduler"), "{of_rig}");
+    assert!(!text(&["stats", "--file", file.to_str().unwrap()]).contains("scheduler"));
+}

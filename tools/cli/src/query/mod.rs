@@ -20,7 +20,7 @@ use crate::{
     args::{Form, Query},
     exit::Exit,
     output::Printer,
-    source,
+    source::{self, OpenLog},
 };
 
 /// Runs the command, and says on standard error what of the log could not be read.
@@ -35,9 +35,7 @@ pub fn run(query: &Query, rig: Option<&source::Rig>, form: Form) -> Result<Exit>
     let done = match query {
         Query::Export { .. } | Query::Report { .. } => Ok(()),
         Query::Info { .. } => Printer::new(form).show(&Info::new(log.tables(), log.shown_file())),
-        Query::Stats { .. } => Retention::measure(&mut log)
-            .map_err(Into::into)
-            .and_then(|retention| Printer::new(form).show(&Stats::new(log.tables(), retention, log.shown_file()))),
+        Query::Stats { .. } => stats(&mut log, rig.is_some(), form),
         Query::Read { filter, look, .. } | Query::Decode { filter, look, .. } => {
             read::run(&mut log, filter, *look, form)
         }
@@ -47,4 +45,18 @@ pub fn run(query: &Query, rig: Option<&source::Rig>, form: Form) -> Result<Exit>
     };
     done.map_err(|error| log.name_in(error))?;
     Ok(log.report_faults())
+}
+
+/// What a person who reads the waits of a rig must know.
+const RIG_TIMES: &str = "a rig's longest wait is the work of this machine's scheduler: its processors are threads, and \
+     a waiter waits for as long as the owner's thread is preempted";
+
+/// The counters of a log; `of_rig` unless it is a driver's on Windows.
+fn stats(log: &mut OpenLog, of_rig: bool, form: Form) -> Result<()> {
+    let retention = Retention::measure(log)?;
+    let shown = log.shown_file();
+    let is_live = shown.is_none();
+    let mut printer = Printer::new(form);
+    printer.show(&Stats::new(log.tables(), retention, shown))?;
+    if of_rig && is_live { printer.heading(RIG_TIMES) } else { Ok(()) }
 }

@@ -114,7 +114,7 @@ impl Device {
                 Some(ERROR_FILE_NOT_FOUND | ERROR_PATH_NOT_FOUND) => SessionError::NotRunning(
                     "its device is not there; `irqlog service start` starts an installed driver".to_owned(),
                 ),
-                Some(ERROR_ACCESS_DENIED) => SessionError::AccessDenied,
+                Some(ERROR_ACCESS_DENIED) => SessionError::AccessDenied(super::ONLY_ADMINISTRATORS),
                 _ => SessionError::Io(error),
             });
         }

@@ -191,6 +191,9 @@ impl Log for OpenLog {
     }
 }
 
+/// Who may open the device, by its SDDL string, and what to do.
+const ONLY_ADMINISTRATORS: &str = "only administrators may open its device. Start the command as administrator";
+
 /// What messages call the running driver's log.
 pub const DRIVER: &str = "driver";
 

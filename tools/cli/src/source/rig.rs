@@ -4,7 +4,7 @@
 //! does on Windows when its handle is closed, and the next request makes a new connection.
 
 use std::{
-    io::{Read, Write},
+    io::{Error, ErrorKind, Read, Write},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
 };
@@ -15,6 +15,14 @@ use irqlog_rig_protocol::{AnswerFrame, MAX_BYTES, RequestFrame};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::ctrl_c;
+
+/// Why a socket that is there cannot be opened, and what to do.
+const NOT_MY_SOCKET: &str = "the rig's socket, or its folder, is another user's. Run the command as the user who started \
+     the rig, or start a rig of your own";
+
+/// What the end of a connection in the middle of an answer means, and what to do.
+const ENDED_EARLY: &str = "the rig closed it before its answer was whole. The rig has stopped or crashed, and what it \
+     printed last says why; start it again, and repeat the command";
 
 /// The rig's device.
 pub struct RigSource {
@@ -35,12 +43,15 @@ impl RigSource {
 
 impl Handle {
     fn open(socket: &Path) -> Result<Self, SessionError> {
-        let stream = UnixStream::connect(socket)
-            .map_err(|error| SessionError::NotRunning(format!("no rig answers at {}: {error}", socket.display())))?;
+        let stream = UnixStream::connect(socket).map_err(|error| match error.kind() {
+            // It may well be running.
+            ErrorKind::PermissionDenied => SessionError::AccessDenied(NOT_MY_SOCKET),
+            _ => SessionError::NotRunning(format!("no rig answers at {}: {error}", socket.display())),
+        })?;
         let mut handle = Self(stream);
         match handle.answer()? {
             (STATUS_SUCCESS, _) => Ok(handle),
-            (STATUS_ACCESS_DENIED, _) => Err(SessionError::AccessDenied),
+            (STATUS_ACCESS_DENIED, _) => Err(SessionError::AccessDenied(super::ONLY_ADMINISTRATORS)),
             (status, _) => {
                 Err(SessionError::NotRunning(format!("the device cannot be opened (status {status:#010x})")))
             }
@@ -49,15 +60,22 @@ impl Handle {
 
     fn answer(&mut self) -> Result<(NtStatus, Vec<u8>), SessionError> {
         let mut frame = [0; size_of::<AnswerFrame>()];
-        self.0.read_exact(&mut frame)?;
-        let frame =
-            AnswerFrame::read_from_bytes(&frame).map_err(|_| std::io::Error::from(std::io::ErrorKind::InvalidData))?;
+        self.0.read_exact(&mut frame).map_err(gone)?;
+        let frame = AnswerFrame::read_from_bytes(&frame).map_err(|_| Error::from(ErrorKind::InvalidData))?;
         if frame.output.get() > MAX_BYTES {
-            return Err(std::io::Error::from(std::io::ErrorKind::InvalidData).into());
+            return Err(Error::from(ErrorKind::InvalidData).into());
         }
         let mut output = vec![0; frame.output.get() as usize];
-        self.0.read_exact(&mut output)?;
+        self.0.read_exact(&mut output).map_err(gone)?;
         Ok((frame.status.get(), output))
+    }
+}
+
+/// A read that met the end of the connection says so in words that help.
+fn gone(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::UnexpectedEof => Error::new(error.kind(), ENDED_EARLY),
+        _ => error,
     }
 }
 

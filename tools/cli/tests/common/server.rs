@@ -41,6 +41,22 @@ pub fn serve_in_turn(name: &str, images: Vec<Vec<u8>>) -> PathBuf {
     path
 }
 
+/// Serves that number of bytes of the answer to the opening of the device, and closes the connection. Gives the socket's
+/// path.
+pub fn serve_start_of_answer(name: &str, bytes: usize) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("irqlog-{}-{name}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let listener = UnixListener::bind(&path).unwrap();
+    std::thread::spawn(move || {
+        let frame = AnswerFrame { status: 0.into(), output: 8.into() };
+        let whole = [frame.as_bytes(), &[0; 8]].concat();
+        for stream in listener.incoming() {
+            let _ = stream.unwrap().write_all(&whole[..bytes]);
+        }
+    });
+    path
+}
+
 fn answer_all(stream: &mut UnixStream, image: &[u8]) {
     if !image.is_empty() {
         answer(stream, &[]);

@@ -279,7 +279,7 @@ fn device() -> DeviceState {
     match source::open_driver(None).and_then(|mut session: Session<_>| session.info()) {
         Ok(tables) => DeviceState::Answers(tables.version()),
         Err(SessionError::NotRunning(_)) => DeviceState::Absent,
-        Err(SessionError::AccessDenied) => DeviceState::Denied,
+        Err(SessionError::AccessDenied(_)) => DeviceState::Denied,
         Err(error) => DeviceState::Strange(error.to_string()),
     }
 }
