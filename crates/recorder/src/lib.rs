@@ -2,7 +2,6 @@
 //!
 //! | Module | What |
 //! |---|---|
-//! | [`config`] | the service parameters, parsed and limited |
 //! | [`layout`] | where everything lies in the ring image, and its first initialisation |
 //! | [`memory`] | the words of the image, and the pieces of processors that are added later |
 //! | [`draft`] | a record as it is encoded on the caller's stack |
@@ -24,7 +23,6 @@
 #![no_std]
 
 pub mod answer;
-pub mod config;
 pub mod crash;
 pub mod draft;
 mod event;
@@ -40,6 +38,8 @@ pub mod waiting;
 mod words;
 
 use irqlog_ring::{clock::Clock, lock::Irql};
+/// The service parameters, which irqlog.exe writes and the driver reads.
+pub use irqlog_wire::config;
 pub use log::Recorder;
 
 /// The services of the system that the recorder uses, besides the clock and raising and lowering the IRQL.

@@ -14,6 +14,7 @@
 //! | [`crash`] | the log as secondary data of a crash dump, and the anchor that leads to the image |
 //! | [`ioctl`] | control codes, requests and answers of the control device |
 //! | [`interface`] | the function table that irqlog.sys gives to other drivers |
+//! | [`config`] | the service parameters: values of the registry, their limits and defaults |
 //! | [`irql`] | interrupt request levels and their names |
 //! | [`bugcheck`] | the bug check of a checked build |
 //!
@@ -25,6 +26,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bugcheck;
+pub mod config;
 pub mod crash;
 pub mod event;
 pub mod format;

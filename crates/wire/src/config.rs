@@ -3,7 +3,7 @@
 //! They come from the service's `Parameters` key. A missing value has its default. A bad value is named in the log and
 //! has its default too: a recorder that does not start because of a typing error records nothing.
 
-use irqlog_wire::{
+use crate::{
     image::{Engine, Lock, Policy},
     record::Level,
 };
