@@ -292,7 +292,7 @@ impl Show for Stats {
             let kib = ring_bytes / 1024;
             write!(out, "ring      {kib} KiB last {lasts_seconds:.1} s at the rate of the records in it")?;
             if lasts_seconds < WANTED_SECONDS {
-                write!(out, "; for {WANTED_SECONDS} s set RingKiB to {recommended_kib}")?;
+                write!(out, "; for {WANTED_SECONDS} s: irqlog configure --next-start RingKiB={recommended_kib}")?;
             }
             writeln!(out)?;
         }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum, error::ContextValue};
 use irqlog_filter::options::{Filter, NamePattern, level};
 use irqlog_reader::untrusted::Untrusted;
+use irqlog_upkeep::assignment::Assignment;
 use irqlog_wire::{image::Policy, record::Level};
 
 pub use self::look::Look;
@@ -222,13 +223,13 @@ pub enum Control {
     },
     /// Make all readers ignore the records written so far
     Clear,
-    /// Change settings until the driver stops
+    /// Change settings until the driver stops, or parameters of its next start
     Configure {
         /// The least important level that is written
         #[arg(long, value_parser = level)]
         level: Option<Level>,
         /// Set the level of these providers only; * and ? stand for any characters, and for one
-        #[arg(long, value_name = "NAME", value_parser = NamePattern::new, requires = "level", conflicts_with_all = ["policy", "pause", "resume", "raw_pointers"])]
+        #[arg(long, value_name = "NAME", value_parser = NamePattern::new, requires = "level", conflicts_with_all = ["policy", "pause", "resume", "raw_pointers", "next_start"])]
         provider: Option<NamePattern>,
         /// What happens when a lane is full
         #[arg(long, value_parser = policy)]
@@ -242,6 +243,10 @@ pub enum Control {
         /// Write pointers in events as addresses, until the driver stops; a record in the log says so
         #[arg(long)]
         raw_pointers: bool,
+        /// Change parameters of the driver's next start, such as ring=64MiB engine=percpu lock=default, and show them all;
+        /// without a value, only show them
+        #[arg(long, value_name = "NAME=VALUE", num_args = 0.., conflicts_with_all = ["level", "policy", "pause", "resume", "raw_pointers"])]
+        next_start: Option<Vec<Assignment>>,
     },
     /// Let the driver log at every IRQL on every processor, and show how many records arrived
     Selftest,

@@ -70,7 +70,50 @@ fn parameters() -> Result<()> {
     ensure!(info.contains("engine percpu") && info.contains("policy overwrite"), "{info}");
     let read = wine.irqlog(&["read"])?;
     ensure!(read.contains("Policy"), "the bad value is not named:\n{read}");
+    next_start(&wine)?;
     Box::new(wine).stop()
+}
+
+/// `configure --next-start` on a driver that runs with engine percpu, 64 KiB, and a policy that it refused.
+fn next_start(wine: &Wine) -> Result<()> {
+    let row = |text: &str, wanted: &[&str]| {
+        let found = text.lines().any(|line| line.split_whitespace().take(wanted.len()).eq(wanted.iter().copied()));
+        ensure!(found, "no row begins with {wanted:?}:\n{text}");
+        Ok(())
+    };
+    let shown = wine.irqlog(&["configure", "--next-start"])?;
+    row(&shown, &["Engine", "percpu", "percpu"])?;
+    row(&shown, &["Policy", "overwrite", "overwrite", "default:", "\"bogus\"", "is", "not"])?;
+    row(&shown, &["NmiLaneKiB", "16", "16", "default"])?;
+    let changed = wine.irqlog(&[
+        "configure",
+        "--next-start",
+        "engine=shared",
+        "ring=2MiB",
+        "policy=default",
+        "level=debug",
+        "lock=swap",
+    ])?;
+    row(&changed, &["RingKiB", "64", "2048"])?;
+    row(&changed, &["Policy", "overwrite", "overwrite", "default"])?;
+    ensure!(changed.contains("the change counts from the next start"), "{changed}");
+    wine.irqlog(&["service", "stop"])?;
+    let stopped = wine.irqlog(&["configure", "--next-start"])?;
+    row(&stopped, &["RingKiB", "-", "2048"])?;
+    ensure!(stopped.contains("irqlog is not running"), "{stopped}");
+    wine.irqlog(&["service", "start"])?;
+    let info = wine.irqlog(&["info"])?;
+    ensure!(info.contains("engine shared, lock swap") && info.contains("level debug, policy overwrite"), "{info}");
+    let read = wine.irqlog(&["read"])?;
+    ensure!(!read.contains("Policy"), "the bad value is still there:\n{read}");
+    let json: serde_json::Value = serde_json::from_str(&wine.irqlog(&["configure", "--next-start", "--json"])?)?;
+    let ring = json["parameters"].as_array().and_then(|all| all.iter().find(|one| one["name"] == "RingKiB"));
+    ensure!(ring.is_some_and(|ring| ring["now"] == "2048" && ring["next"] == "2048"), "{json}");
+    // A refused assignment changes nothing, not even those before it.
+    let before = wine.irqlog(&["configure", "--next-start"])?;
+    ensure!(wine.irqlog(&["configure", "--next-start", "ring=4MiB", "engine=both"]).is_err(), "both engines");
+    ensure!(wine.irqlog(&["configure", "--next-start"])? == before, "a part of what was refused was done");
+    Ok(())
 }
 
 /// SELFTEST writes a record from every context on every processor, with both engines.
@@ -114,6 +157,7 @@ fn service() -> Result<()> {
     refused(&["service", "start"], "`irqlog service install` creates the service")?;
     refused(&["service", "install", "--image", r"C:\nowhere\irqlog.sys"], "does not exist; name the driver's file")?;
     refused(&["info"], "irqlog is not running")?;
+    refused(&["configure", "--next-start", "ring=1MiB"], "`irqlog service install` installs it")?;
     wine.irqlog(&["service", "install"])?;
     refused(&["service", "install"], "with `irqlog service remove`")?;
     refused(&["service", "stop"], "the driver is stopped already")?;

@@ -1,6 +1,7 @@
 //! Commands that need the running driver: they change it, or wait in it.
 
 mod follow;
+mod next_start;
 mod selftest;
 
 use anyhow::{Result, ensure};
@@ -16,6 +17,9 @@ use crate::{
 
 /// Runs the command.
 pub fn run(command: &Control, rig: Option<&source::Rig>, form: Form) -> Result<Exit> {
+    if let Control::Configure { next_start: Some(assignments), .. } = command {
+        return next_start::run(assignments, rig, form);
+    }
     let mut session = source::open_driver(rig)?;
     match command {
         Control::Follow { filter, look, count } => return follow::run(&mut session, filter, *look, *count, form),
@@ -33,7 +37,7 @@ pub fn run(command: &Control, rig: Option<&source::Rig>, form: Form) -> Result<E
             let settings = Settings { level: *level, policy: *policy, paused, raw_pointers: *raw_pointers };
             ensure!(
                 level.is_some() || policy.is_some() || paused.is_some() || *raw_pointers,
-                "say what to change: --level, --policy, --pause, --resume or --raw-pointers"
+                "say what to change: --level, --policy, --pause, --resume, --raw-pointers or --next-start"
             );
             session.configure(settings)?;
         }

@@ -1,0 +1,13 @@
+//! What irqlog.exe keeps on a machine besides the driver.
+//!
+//! | Module | What |
+//! |---|---|
+//! | [`assignment`] | `NAME=VALUE` of the command line, as the value of a service parameter |
+//! | [`parameters`] | the parameters of the driver's next start: where they lie, how they are changed and shown |
+//!
+//! What touches Windows is behind a trait or in a module of its own, so that the rest is tested on any machine.
+
+pub mod assignment;
+pub mod parameters;
+#[cfg(windows)]
+pub mod registry;
