@@ -103,7 +103,9 @@ impl DumpPages {
         let field = |offset| source.u64(SIZE + offset).ok_or(DumpError::Damaged("list of page ranges"));
         let (metadata, first) = (field(0x10)?, field(0x18)?);
         let mut pages = Self { end: first, ..Self::default() };
-        let list = source.bytes(SIZE + 0x30, metadata.saturating_sub(0x30));
+        // The metadata begin at 0x20, with 0x10 bytes before the list: kdmp-parser (structs.rs, `RdmpHeader64::looks_good`)
+        // has the first page at 0x20 + the metadata's size.
+        let list = source.bytes(SIZE + 0x30, metadata.saturating_sub(0x10));
         for range in list.as_chunks::<16>().0 {
             let number = |half: &[u8]| half.try_into().map_or(0, u64::from_le_bytes);
             let (page, count) = (number(&range[..8]), number(&range[8..]));
@@ -149,5 +151,29 @@ impl DumpPages {
         }
         let inside = address % PAGE;
         Some(source.bytes(run.offset + behind * PAGE + inside, PAGE - inside))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_ranges_that_fills_its_room_is_read_to_its_end() {
+        const RANGES: [(u64, u64); 3] = [(1, 2), (9, 1), (20, 1)];
+        let metadata = 0x10 + RANGES.len() as u64 * 16;
+        let first = SIZE + 0x20 + metadata;
+        let mut file = vec![0; (first + 4 * PAGE) as usize];
+        let mut put = |at: u64, bytes: &[u8]| file[at as usize..][..bytes.len()].copy_from_slice(bytes);
+        put(SIZE + 4, b"RDMPDUMP");
+        put(SIZE + 0x10, &metadata.to_le_bytes());
+        put(SIZE + 0x18, &first.to_le_bytes());
+        for (index, (page, count)) in (0..).zip(RANGES) {
+            put(SIZE + 0x30 + index * 16, &page.to_le_bytes());
+            put(SIZE + 0x38 + index * 16, &count.to_le_bytes());
+        }
+        let pages = DumpPages::ranges(&file).unwrap();
+        let read: Vec<_> = pages.runs().iter().map(|run| (run.page, run.count, run.offset - first)).collect();
+        assert_eq!(read, [(1, 2, 0), (9, 1, 2 * PAGE), (20, 1, 3 * PAGE)]);
     }
 }
