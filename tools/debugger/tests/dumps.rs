@@ -11,7 +11,7 @@ use common::{assert_same, expected_of_image, file};
 use irqlog_debugger::host;
 use irqlog_dump::{FoundLog, Origin, find};
 use irqlog_makedump::{Crashed, DumpVariety};
-use recorder::{dump, logged};
+use recorder::{dump, logged, logged_and_cleared};
 use serde_json::{Value, json};
 
 const KERNEL: u64 = 0xffff_8000_0000_0000;
@@ -56,6 +56,7 @@ impl Case {
 /// Every kind of dump by every way to the log.
 fn cases() -> Vec<Case> {
     let logged = Box::leak(Box::new(logged(40)));
+    let cleared = Box::leak(Box::new(logged_and_cleared(40, Some(15))));
     let mut cases = Vec::new();
     for kind in DumpVariety::ALL {
         for (machine, levels) in [(0x8664, 4), (0x8664, 5), (0xaa64, 4)] {
@@ -67,6 +68,8 @@ fn cases() -> Vec<Case> {
             if kind == DumpVariety::Small {
                 continue;
             }
+            let without_cleared = dump(cleared, kind, |crashed| Crashed { blocks: &[], ..of_machine(crashed) });
+            cases.push(Case::new(name("cleared"), &without_cleared));
             let at = |address: u64| json!({ "call": format!("{address:#x}") });
             cases.push(Case::new(name("anchor"), &without).with(&at(ANCHOR)));
             let image = Case::new(name("image"), &without).with(&at(IMAGE)).with(&json!({ "symbols": {} }));

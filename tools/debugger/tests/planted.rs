@@ -1,15 +1,19 @@
 //! Defects planted in the script: each makes it show something else than irqlog.exe does, so the comparison sees it.
 
 mod common;
+// The recorder that `crates/dump` tests with.
+#[path = "../../../crates/dump/tests/common/mod.rs"]
+mod recorder;
 
 use std::{fs, path::Path};
 
 use common::{expected_of_image, file, mapped};
 use irqlog_debugger::{host, script};
+use recorder::logged_and_cleared;
 use serde_json::Value;
 
 /// What is wrong, the text of the script, and what takes its place.
-const PLANTED: [(&str, &str, &str); 7] = [
+const PLANTED: [(&str, &str, &str); 8] = [
     ("a layout's offset off by one", r#"["thread", 32, "u32"]"#, r#"["thread", 33, "u32"]"#),
     ("a layout's offset off by a word", r#"["first_site", 48, "u64"]"#, r#"["first_site", 40, "u64"]"#),
     ("an argument kind dropped", r#""U16", "U32", "U64""#, r#""U16", "U64""#),
@@ -20,6 +24,7 @@ const PLANTED: [(&str, &str, &str); 7] = [
         "const statusName = () => undefined;",
     ),
     ("a loss that is not told", "if (loss !== null) yield { loss };\n            yield", "yield"),
+    ("a CLEAR that is not seen", "const cleared = lane.floor.sub(this.firstSeq);", "const cleared = U64_ZERO;"),
     ("lanes one after another", "return first.tick.compare(second.tick) || ", "return "),
 ];
 
@@ -33,6 +38,7 @@ fn each_planted_defect_is_seen() {
     let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata");
     let names = ["images/format-1.0.irqlog", "images/format-1.1.irqlog", "regressions/gap.irqlog"];
     let images: Vec<_> = names.iter().map(|name| fs::read(images.join(name)).unwrap()).collect();
+    let images = [images, vec![logged_and_cleared(40, Some(15)).image]].concat();
     let targets: Vec<_> = images
         .iter()
         .zip(0..)

@@ -95,6 +95,11 @@ pub struct Logged {
 }
 
 pub fn logged(calls: usize) -> Logged {
+    logged_and_cleared(calls, None)
+}
+
+/// The same, with a CLEAR before the call of that number.
+pub fn logged_and_cleared(calls: usize, clear_before: Option<usize>) -> Logged {
     let config = Config { ring_kib: 32, nmi_lane_kib: 4, sites_kib: 4, ..Config::DEFAULT };
     let layout = Layout::new(&config, 2, 2);
     let memory: &'static [AtomicU64] = (0..layout.words()).map(|_| AtomicU64::new(0)).collect::<Vec<_>>().leak();
@@ -104,6 +109,9 @@ pub fn logged(calls: usize) -> Logged {
     let start_id = 7_u64.rotate_left(20).wrapping_add(5);
     let recorder = Recorder::new(memory, &layout, machine, machine, start_id, Pointers::Raw).unwrap();
     for call in 0..calls {
+        if clear_before == Some(call) {
+            recorder.clear();
+        }
         let text = format!("message {call} {}", "x".repeat(call % 50));
         assert!(matches!(
             recorder.log(&Draft::text(Level::Info, text.as_bytes()), Entry::MayWait),
