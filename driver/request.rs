@@ -36,7 +36,7 @@ pub fn store(output: &mut [u8], answer: &[u8]) -> Result<usize, NTSTATUS> {
     Ok(answer.len())
 }
 
-/// Asks the framework, by the function with this name, for the start and the length of a buffer of a request.
+/// Asks the framework for start and length of a request's buffer, by the function with this name.
 macro_rules! retrieve {
     ($function:ident, $request:expr, $length:expr) => {{
         let mut buffer: PVOID = core::ptr::null_mut();

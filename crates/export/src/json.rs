@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use irqlog_reader::untrusted::is_deceptive;
 use serde_json::{Map, Value};
 
-/// JSON whose strings have `\u` and four digits for each character that a terminal obeys or an eye does not see.
+/// JSON that escapes, as `\u` and four digits, what a terminal obeys or an eye does not see.
 ///
 /// Outside of strings, JSON has no such character.
 pub fn escaped(json: &str) -> Cow<'_, str> {

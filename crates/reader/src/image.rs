@@ -78,7 +78,7 @@ impl Tables {
         })
     }
 
-    /// Parses them out of `length` bytes, of which `read` gives a part by its offset and size, as far as it is there.
+    /// Parses them out of `length` bytes. `read` gives a part of those by offset and size, as far as it is there.
     pub(crate) fn read(length: u64, mut read: impl FnMut(u64, u64) -> Vec<u8>) -> Result<Self, ImageError> {
         let start = read(0, size_of::<ImageHeader>() as u64);
         if start.get(..MAGIC.len()) != Some(&MAGIC) {

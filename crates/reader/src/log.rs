@@ -26,7 +26,7 @@ pub enum LossCause {
     CutOff,
 }
 
-/// Records of one lane that this reader does not have, told at the place in the log where they would have been.
+/// Records of one lane that this reader does not have, told at their place in the log.
 ///
 /// Their number is exact: it comes from the sequence numbers around them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]

@@ -186,7 +186,7 @@ fn what_was_cleared_meanwhile_is_known_at_the_end() {
     }
 }
 
-/// A record that has its number and is not published yet when the lane is read is no part of the log.
+/// A record that is numbered and not yet published when the lane is read is no part of the log.
 #[test]
 fn a_record_that_is_not_published_is_neither_there_nor_lost() {
     let answer = Answer { records: vec![0, 1], next: 2, next_seq: 3, ..Answer::default() };

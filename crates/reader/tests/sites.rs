@@ -184,7 +184,7 @@ fn a_table_that_changes_while_it_is_read_is_read_again() {
     assert_eq!(texts.iter().map(|text| text.parse::<usize>().unwrap()).collect::<Vec<_>>(), [102, 104, 2, 3]);
 }
 
-/// What was written when the look began, and nothing that came later, is in the file or told as a loss.
+/// Exactly what was written when the look began is in the file, or told as a loss.
 #[test]
 fn a_saved_log_ends_where_each_lane_ended() {
     let (recorder, memory, _) = recorder(&SMALL, 1, 1);

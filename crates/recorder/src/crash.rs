@@ -298,7 +298,8 @@ impl Plan {
     }
 }
 
-/// Number of words of a stream that fit into `allowed` words with the frames of its parts, each of at most `room` words.
+/// Number of words of a stream that fit into `allowed` words with the frames of its parts. A part has at most `room`
+/// words.
 fn stream_room(allowed: u64, parts: Parts, room: u64) -> u64 {
     let frame = PART_HEADER_WORDS as u64;
     match parts {

@@ -166,8 +166,9 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         needed
     }
 
-    /// Makes one entry without a name of a run, and in it another one of what `need` words leave, if that is enough for an
-    /// entry. Answers where the entry of those words will end: the second one is seen when the first one ends there.
+    /// Makes one entry without a name of a run. What `need` words leave becomes another one in it, if that is enough
+    /// for an entry. Answers where the entry of those words will end: the second one is seen when the first one ends
+    /// there.
     fn vacate(&self, registry: &mut Registry, run: &Run, need: usize) -> usize {
         let replaced = &self.image.header[header_word::SITES_REPLACED];
         replaced.store(replaced.load().wrapping_add(1));

@@ -192,7 +192,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         self.entry_word(&entry, provider_word::REGISTERED, |word| word.store(word.load().wrapping_add(1)));
         self.entry_word(&entry, provider_word::REGISTRATIONS, |word| word.store(word.load().wrapping_add(1)));
         provider.base.store(entry.id, Ordering::Relaxed);
-        // Who sees the level sees the base.
+        // A writer that sees the level sees the base.
         provider.level.store(self.effective_level(&entry), Ordering::Release);
         Ok(())
     }

@@ -91,7 +91,7 @@ fn interrupted_at(
     true
 }
 
-/// Every call ended as a record or a drop, and every record is whole, once, under the seq that its writer was told.
+/// Every call ended as a record or a drop. Every record is whole, once, under the seq that its writer was told.
 fn verify(recorder: &TestRecorder<'_>, memory: &Memory, start_id: u64, outcomes: &[Outcome]) {
     let mut found = Vec::new();
     for lane in 0..header(memory).lane_count.get() {

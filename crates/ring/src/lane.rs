@@ -89,8 +89,7 @@ use irqlog_wire::{
 
 use crate::word::Word;
 
-/// Number of times that a read looks for its first record, overtaken by the writer each time, before it answers
-/// nothing.
+/// Number of times that a read looks for its first record. Overtaken by the writer each time, it answers nothing.
 const ATTEMPTS: usize = 16;
 
 /// `a` is before `b` on the circle of 64-bit numbers.
@@ -327,7 +326,7 @@ impl<'m, W: Word> Lane<'m, W> {
         self.control[at::FIRST_SEQ].load()
     }
 
-    /// The cursor of a reader that wants every record that the lane ever had, or to be told that it is lost.
+    /// The cursor before every record that the lane ever had. Its reader is told of those that are lost.
     pub fn start(&self) -> Cursor {
         Cursor { seq: self.first_seq(), position: self.control[at::FIRST_POSITION].load() }
     }
@@ -412,7 +411,7 @@ impl<'m, W: Word> Lane<'m, W> {
         None
     }
 
-    /// The record `seq` if it lies at `position`, or the end of the ring if that is where `seq` will be.
+    /// The record `seq` if it lies at `position`. If `seq` will be written there, the end of the ring.
     fn at_hint(&self, seq: u64, position: u64, tail: u64, head: u64, copied: &mut Copied) -> Option<Found> {
         if position == head {
             // `next_seq` is stored before `head`, so it belongs to this head or to a later one.
@@ -519,8 +518,7 @@ impl<'m, W: Word> Lane<'m, W> {
         (!self.is_overtaken(position) && self.control[at::HEAD].load() == head).then_some(found)
     }
 
-    /// Whether the words at `position` look like the record `seq`, with the end of the ring or the next record behind
-    /// it.
+    /// Whether the words at `position` look like the record `seq`. Behind it is the end of the ring or the next record.
     fn is_followed(&self, position: u64, seq: u64, head: u64) -> bool {
         let Some(words) = possible_words(self.load(position), head.wrapping_sub(position)) else { return false };
         let next = position.wrapping_add(words as u64);
@@ -556,7 +554,7 @@ impl<'m, W: Word> Lane<'m, W> {
     }
 }
 
-/// The number of words of the record with this first word, if a record can have that many and `room` has them.
+/// The number of words of the record with this first word, if a record and `room` can have them.
 fn possible_words(first: u64, room: u64) -> Option<usize> {
     let bytes = size_of_first_word(first);
     let words = bytes / WORD;

@@ -108,8 +108,8 @@ pub struct ImageHeader {
     /// Number of times that entries of the site table gave their room to another one; with `sites_size` it tells whether a
     /// copy of the table is still like the table. Since 1.2.
     pub sites_replaced: U64,
-    /// Offset of the table of checksums at the end of a saved file, which is the number of bytes that they cover; zero if
-    /// there is none. Since 1.3.
+    /// Offset of the table of checksums at the end of a saved file: the number of bytes they cover; zero if there is
+    /// none. Since 1.3.
     pub checksums_offset: U64,
     /// Bytes of the blocks that a checksum covers.
     pub checksum_block: U64,

@@ -191,7 +191,7 @@ fn only_instructions(cli: &Cli) {
     println!("{:24} {:>8}   the same in the built x64 irqlog.sys", "sys_text48", shown(sys));
 }
 
-/// Instructions of the library for a text whose length the compiler does not know, as for a caller of the function table.
+/// Instructions of the library for a text whose length the compiler does not know, as through the function table.
 fn library_text() -> Option<f64> {
     let call = rows::text_of_any_length();
     let payload = [b'x'; rows::PAYLOAD];

@@ -101,7 +101,7 @@ fn a_crash_is_shown_as_stored() {
     }
 }
 
-/// A log that was saved out of a dump is still that of a crash, and one that was saved from a running system is not.
+/// A log that was saved out of a dump is the log of a crash. A log saved from a running system is not.
 #[test]
 fn a_saved_log_shows_its_crash() {
     let dump = file("crash-to-save.dmp", &dump(DumpVariety::Full, &image(), &[]));

@@ -1,4 +1,4 @@
-//! Nothing that a driver, a file, a server or the command line says is obeyed by a terminal, or forges a line.
+//! No text of a driver, file, server or command line is obeyed by a terminal, or forges a line.
 //!
 //! RUSTSEC-2025-0055 (tracing-subscriber), precizer #123: a name with an escape sequence or a newline. hl #1235: JSON through
 //! a filter for terminals.

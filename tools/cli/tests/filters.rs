@@ -155,7 +155,7 @@ fn grep_can_ignore_case_be_inverted_and_show_context() {
     assert!(!shown(&["-C", "1", "--grep", "number (10|20)", "--json"]).contains("\n--"), "JSON has objects only");
 }
 
-/// An NMI callback sees the IRQL of the code that was interrupted, and its records look like a thread's but for one flag.
+/// A record of an NMI callback has the IRQL of the interrupted code; a flag tells it from a thread.
 #[test]
 fn a_record_by_the_entry_that_never_waits_is_shown_and_found_as_one_of_an_nmi() {
     let mut nmi = record(Kind::Text, 1, 0, b"machine check");

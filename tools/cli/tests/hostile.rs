@@ -237,7 +237,7 @@ fn overlapping_lanes_are_damage() {
     assert!(said.contains("lane 7 is left out: the file says that it lies where lane 0 lies"), "{said}");
 }
 
-/// A site table that is damaged, or cut off with its file, is said to be, with what that means for the events.
+/// A damaged or cut-off site table is said to be one, with what that means for the events.
 #[test]
 fn a_site_table_that_cannot_be_read_is_told() {
     let whole = long_provider_name(1);

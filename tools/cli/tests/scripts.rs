@@ -100,7 +100,8 @@ fn command_lines_are_found() {
     assert_eq!(calls(script, "& $Irqlog "), [vec!["mark", "a b"], vec!["read", "--last", "1"]]);
 }
 
-/// A step of the first run that is not for a person to read looks at what it is about, and not only at an exit code.
+/// A step of the first run looks at what it is about, and not only at an exit code. (But for those that a person
+/// reads.)
 #[test]
 fn each_step_of_the_first_run_asserts_something() {
     // Programs whose exit code is what the step is about.

@@ -23,7 +23,7 @@ const PROMPT: &str = "0: kd> ";
 const START: &str = "<!-- printed by debugger/tests/dx.js -->\n\n```text\n";
 const END: &str = "```\n";
 
-/// A dump of a kernel with the stored log in its memory and, as irqlog.sys hands it out, in its secondary data.
+/// A kernel dump with the stored log in its memory, and in its secondary data as irqlog.sys hands it out.
 fn dump() -> PathBuf {
     let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/images/format-1.1.irqlog");
     let image = fs::read(image).unwrap();

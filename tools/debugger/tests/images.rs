@@ -56,7 +56,8 @@ fn dump_of(image: &[u8]) -> Vec<u8> {
     write(DumpVariety::Small, &crashed)
 }
 
-/// Images that are cut off or changed in a few bytes, most of them in the tables, and what a fuzzer found worth keeping.
+/// Images that are cut off or changed in a few bytes, and what a fuzzer found worth keeping. Most changes are in the
+/// tables.
 fn damaged() -> Vec<Vec<u8>> {
     let mut state = 7_u64;
     let mut random = |below: usize| {

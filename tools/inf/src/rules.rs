@@ -291,7 +291,7 @@ impl Check<'_> {
         files
     }
 
-    /// Every file that is copied is on a disk, every one on a disk is copied, and all go to the driver store.
+    /// Files that are copied and files on a disk are the same, and all go to the driver store.
     fn files(&mut self) {
         let copied = self.copied();
         let disks = self.named("SourceDisksNames", "a package", 0);

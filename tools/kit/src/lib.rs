@@ -232,7 +232,8 @@ fn run(command: &mut Command) -> Result<()> {
 mod tests {
     use super::*;
 
-    /// A row with a module that no library names would be missing from the kit, and found only when a driver is linked.
+    /// A row with a module that no library names would be missing from the kit. Only the link of a driver would show
+    /// it.
     #[test]
     fn every_module_of_the_table_has_a_library() {
         for arch in Arch::ALL {

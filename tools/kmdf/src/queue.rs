@@ -125,7 +125,8 @@ pub unsafe extern "system" fn io_queue_create(
     STATUS_SUCCESS
 }
 
-/// Makes a request of an IRP and hands it to the driver, at once or when it has completed an earlier one.
+/// Makes a request of an IRP and hands it to the driver. A sequential queue waits until the driver has completed the
+/// one before.
 pub fn present(device: &WdfDevice, file: Handle<WdfFile>, irp: PendingIrp) {
     let queue = device.default_queue.get(&mut Locked::new()).clone().map(Reference::typed::<WdfQueue>);
     let request = object::create(WdfRequest::new(irp, file), None, device.requests.as_ref());

@@ -228,8 +228,8 @@ struct Physical {
     prime: u64,
 }
 
-/// Writes a complete dump of a machine with at least `pages` pages of memory, of which all but those of `crashed` are
-/// holes in the file: it is sparse.
+/// Writes a complete dump of a machine with at least `pages` pages of memory. All but those of `crashed` are holes in
+/// the file: it is sparse.
 ///
 /// # Errors
 /// Those of the file.

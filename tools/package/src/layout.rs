@@ -36,7 +36,7 @@ pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// A text with CR LF at the end of each line, which cmd.exe needs, and Notepad of Windows 10 before 1809.
+/// A text with CR LF at the end of each line: cmd.exe needs it, and Notepad of Windows 10 before 1809.
 pub fn crlf(text: &str) -> String {
     text.replace("\r\n", "\n").replace('\n', "\r\n")
 }

@@ -81,7 +81,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
-/// Flips a byte at many places of image, INF and catalog, one at a time, and checks that the tools refuse each.
+/// Flips bytes of image, INF and catalog, one at a time, and checks that the tools refuse each.
 ///
 /// # Errors
 /// The first place at which no tool notices the flipped byte.

@@ -19,8 +19,8 @@ pub static BUSY_TRIES: AtomicUsize = AtomicUsize::new(0);
 pub static NMI_AFTER_TRY: AtomicUsize = AtomicUsize::new(0);
 /// Queries of the clock that are followed by an NMI, likewise.
 pub static NMI_AFTER_CLOCK: AtomicUsize = AtomicUsize::new(0);
-/// The processor, plus one, whose next writer stops between the stamp of its record and the record's publication, until
-/// this is zero again.
+/// The processor, plus one, whose next writer stops between the stamp of its record and its publication. It goes on
+/// when this is zero again.
 pub static STOPPED_WRITER: AtomicUsize = AtomicUsize::new(0);
 /// Whether that writer has come to where it stops.
 pub static HAS_STOPPED: AtomicBool = AtomicBool::new(false);

@@ -126,8 +126,8 @@ pub mod counts {
     pub const WORDS: usize = BY_CONTEXT + super::CONTEXTS.len();
 }
 
-/// One in this number of a writer's records is an event, with writer, number and text as arguments, unless it is a
-/// blob.
+/// One in this number of a writer's records is an event, unless it is a blob. Its arguments are writer, number and
+/// text.
 pub const EVENT_EVERY: u32 = 5;
 /// The name that the test driver registers.
 pub const PROVIDER: &str = "storm";

@@ -92,7 +92,7 @@ pub struct Counts {
     pub finished: AtomicU64,
 }
 
-/// Who hears what a call that wrote one record was told.
+/// The list that takes what a call was told of its record.
 pub trait Told: Sync {
     /// The record is in this lane, with this seq.
     fn told(&self, lane: u32, seq: u64, writer: u16, number: u32);

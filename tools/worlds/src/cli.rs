@@ -201,7 +201,7 @@ fn long_path(serving: &dyn Target) -> Result<()> {
     Ok(())
 }
 
-/// The same commands in this world and in the native rig give the same output, but for times, ids and processors.
+/// Commands give the same output in this world and in the native rig, but for times, ids and processors.
 fn same(serving: &dyn Target) -> Result<()> {
     let other: Box<dyn Target> = Box::new(Serving::start(NATIVE, 0)?);
     for target in [serving, &*other] {

@@ -1,4 +1,4 @@
-//! The exports of a storm's log, and of logs that no driver would write, read back by readers that are not ours.
+//! Exports, read back by readers that are not ours: of a storm's log, and of logs that no driver would write.
 
 use std::{
     collections::BTreeSet,

@@ -26,8 +26,8 @@ pub struct MutantCounts {
     pub unviable: usize,
 }
 
-/// Builds each mutant of the driver, or a part of them such as `0/4`, and runs the scenarios in this machine's rig until
-/// one fails. Prints who notices what.
+/// Builds each mutant of the driver, and runs the scenarios in this machine's rig until one fails. A part of the
+/// mutants is chosen as `0/4`. Prints who notices what.
 ///
 /// # Errors
 /// If the mutants cannot be listed, or a scenario cannot be started.

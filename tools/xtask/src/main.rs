@@ -14,6 +14,7 @@ use irqlog_worlds::world::WorldArgument;
 use irqlog_worlds::{demo, faults, scenarios};
 
 mod bench;
+mod docstrings;
 mod irql_comments;
 mod makefile;
 mod markdown;

@@ -11,7 +11,7 @@ use irqlog_build::shell::{output, root};
 const WIDTH: usize = 100;
 
 /// Phrases that stand for an actor without naming it, in lower case.
-const VAGUE: [&str; 4] = ["who comes", "who has come", "so many", "how-manieth"];
+pub const VAGUE: [&str; 4] = ["who comes", "who has come", "so many", "how-manieth"];
 
 /// Checks every Markdown file that git tracks.
 ///

@@ -17,7 +17,7 @@ use irqlog_kit::Arch;
 use irqlog_package as package;
 use irqlog_worlds::{debugger, events, exports, faults, readers, rig, scenarios, world::World};
 
-use crate::{irql_comments, markdown, names};
+use crate::{docstrings, irql_comments, markdown, names};
 
 struct Step {
     name: &'static str,
@@ -29,6 +29,7 @@ struct Step {
 const STEPS: &[Step] = &[
     Step { name: "formatting", slow: false, run: || cargo(&["fmt", "--all", "--check"]) },
     Step { name: "irql-comments", slow: false, run: irql_comments::check },
+    Step { name: "docstrings", slow: false, run: docstrings::check },
     Step { name: "markdown", slow: false, run: markdown::check },
     Step { name: "names", slow: false, run: names::check },
     Step { name: "check-inf", slow: false, run: || inf::run(&root().join("inf/irqlog.inx")) },

@@ -319,8 +319,8 @@ pub(super) const DMA: &[(u64, &str)] = &[
 pub(super) const CRITICAL_STRUCTURES: &[(u64, &str)] =
     &[(0x0, "a data region"), (0x1, "a function"), (0x2, "an interrupt dispatch table")];
 
-/// The names are those of `WDF_BUGCHECK_CODES` in wdfbugcodes.h (github.com/microsoft/Windows-Driver-Frameworks), which also
-/// has the last of the fatal errors of a request.
+/// The names are those of `WDF_BUGCHECK_CODES` in wdfbugcodes.h (github.com/microsoft/Windows-Driver-Frameworks). It
+/// also has the last of the fatal errors of a request.
 pub(super) const WDF: &[Case] = &[
     case(
         0x1,

@@ -230,7 +230,7 @@ pub(super) fn blob() -> Vec<String> {
     fields
 }
 
-/// The name of an event's class, and a URI with the rest of what is known of its site and arguments.
+/// The name of an event's class, and a URI with the rest that is known of its site.
 pub(super) fn name_and_uri(site: u32, view: &EventView<'_>, kinds: &[ArgumentKind]) -> (String, String) {
     let provider = view.provider.map_or("", |provider| provider.into_raw());
     let format = view.site.map_or_else(|| "(unknown site)".into(), |site| String::from_utf8_lossy(site.format));

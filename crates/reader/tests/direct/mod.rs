@@ -11,7 +11,7 @@ use crate::common::TestRecorder;
 
 /// Requests go through the driver's own parser; before each READ something may happen.
 pub struct Direct<'r> {
-    /// Who answers; another start of the driver later.
+    /// The recorder that answers; another start of the driver later.
     pub recorder: Cell<&'r TestRecorder<'r>>,
     before_read: Box<dyn Fn(u32) + 'r>,
     /// Called before each answer to SITES.

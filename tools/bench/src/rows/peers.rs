@@ -193,8 +193,8 @@ fn bip_buffer() -> Work {
     })
 }
 
-/// A model of WDF's in-flight recorder, from its description (documentation of the WDF debugger extension, and the
-/// published sources of the framework, read for the algorithm). It has 64 KiB. A writer makes a compare-exchange of a
+/// A model of WDF's in-flight recorder, from its description. (The documentation of the WDF debugger extension, and the
+/// published sources of the framework, read for the algorithm.) It has 64 KiB. A writer makes a compare-exchange of a
 /// word that packs two offsets, of the next message and of the last one; then takes a number with an interlocked
 /// increment of its own; then copies. No mark says when a message is whole.
 fn in_flight_recorder() -> Work {

@@ -119,8 +119,7 @@ fn calls<L: RawLock + Send + Sync + 'static>(recorder: Arc<Library<L>>) -> Work 
     })
 }
 
-/// One log call with a text whose length the compiler does not know, as for a caller of the driver's function table;
-/// engine `percpu`.
+/// One log call with a text whose length the compiler does not know, as through the function table; engine `percpu`.
 pub fn text_of_any_length() -> impl Fn(&[u8]) {
     let recorder = library(Engine::PerCpu, 1, NoLock);
     move |text| {

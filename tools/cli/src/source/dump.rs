@@ -23,8 +23,8 @@ impl DumpBytes for MappedFile {
         self.0.bytes(offset, size)
     }
 
-    /// A search goes through the whole file, and its pages would stay in this process's memory until the system needs
-    /// it. Windows trims them from the working set by itself.
+    /// A search goes through the whole file, whose pages would stay in memory until the system needs it. Windows trims
+    /// them from the working set by itself.
     #[cfg(unix)]
     fn release(&self, offset: u64, size: u64) {
         // SAFETY: the mapping is of a file and read only: an access after this reads the same bytes again.

@@ -121,7 +121,7 @@ pub fn describe(address: usize) -> Option<String> {
     })
 }
 
-/// Describes the place of a lock in its pool allocation, in the same words for all allocations of one size and tag.
+/// Describes the place of a lock in its pool allocation. Allocations of one size and tag have the same words.
 pub fn kind(address: usize) -> Option<String> {
     let pool = lock(&POOL);
     let (start, allocation) = pool.by_address.range(..=address).next_back()?;
