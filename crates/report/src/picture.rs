@@ -33,7 +33,7 @@ const TOP: f64 = 62.0;
 /// Room between the rows of two processors.
 const GAP: f64 = 6.0;
 
-/// Colour of a level, which tells on white and is told apart by those who do not tell red from green: by its darkness.
+/// Colour of a level on white. Its darkness differs, for readers that do not tell red from green.
 pub const fn colour(level: Level) -> &'static str {
     match level {
         Level::Error => "#b3001b",
