@@ -3,8 +3,8 @@
 use irqlog_nt::{
     UnicodeString,
     framework::{
-        ATTRIBUTES_LEVEL, ATTRIBUTES_PARENT, ATTRIBUTES_RANGE, ATTRIBUTES_SCOPE, CONTEXT_TYPE, FrameworkRule,
-        PASSIVE_LEVEL, STRUCTURE_SIZE, UNICODE_STRING,
+        ATTRIBUTES_LEVEL, ATTRIBUTES_PARENT, ATTRIBUTES_RANGE, ATTRIBUTES_SCOPE, CALLBACK_IRQL, CALLBACK_REGION,
+        CONTEXT_TYPE, FrameworkRule, PASSIVE_LEVEL, STRUCTURE_SIZE, UNICODE_STRING,
     },
 };
 
@@ -30,6 +30,31 @@ pub fn size<T>(stated: u32) {
 pub fn passive() {
     // SAFETY: it takes nothing, at any IRQL.
     require(unsafe { nt::KeGetCurrentIrql() } == 0, &PASSIVE_LEVEL);
+}
+
+/// What a callback of the driver's has to leave as it finds it.
+pub struct CallbackState {
+    irql: u8,
+    is_in_region: bool,
+}
+
+impl CallbackState {
+    /// Before the call.
+    pub fn of_caller() -> Self {
+        // SAFETY: it takes nothing, at any IRQL.
+        let irql = unsafe { nt::KeGetCurrentIrql() };
+        // SAFETY: it takes nothing; queues call back at IRQL <= DISPATCH_LEVEL.
+        let is_in_region = unsafe { nt::KeAreApcsDisabled() } != 0;
+        Self { irql, is_in_region }
+    }
+
+    /// After the call.
+    pub fn compare(&self) {
+        // SAFETY: it takes nothing, at any IRQL.
+        require(unsafe { nt::KeGetCurrentIrql() } == self.irql, &CALLBACK_IRQL);
+        // SAFETY: as in `of_caller`; the level has just been compared.
+        require((unsafe { nt::KeAreApcsDisabled() } != 0) == self.is_in_region, &CALLBACK_REGION);
+    }
 }
 
 /// A counted string that the driver gives.

@@ -45,7 +45,7 @@ pub struct DeviceInit {
 
 /// WDFDEVICE.
 pub struct WdfDevice {
-    wdm: NonNull<DeviceObject>,
+    pub wdm: NonNull<DeviceObject>,
     name: Vec<u16>,
     link: Guarded<Vec<u16>>,
     pub files: Option<FileConfig>,

@@ -11,6 +11,7 @@ use crate::{
     device::{self, WdfDevice},
     file::WdfFile,
     irp::PendingIrp,
+    nt,
     object::{self, Callback, Handle},
     queue,
 };
@@ -29,10 +30,26 @@ pub unsafe extern "system" fn dispatch(wdm: *mut DeviceObject, irp: *mut Irp) ->
         }
         IRP_MJ_CLEANUP => call(device.files.and_then(|files| files.cleanup), device.file(file).as_ref()),
         IRP_MJ_CLOSE => close(&device, file),
-        _ => return present(&device, irp),
+        _ => return in_critical_region(|| present(&device, irp)),
     }
     irp.complete(STATUS_SUCCESS, 0);
     STATUS_SUCCESS
+}
+
+/// Runs `work` in a critical region, if the IRQL allows one: the thread is not suspended while it has a request.
+fn in_critical_region<T>(work: impl FnOnce() -> T) -> T {
+    /// APC_LEVEL.
+    const MOST: u8 = 1;
+    // SAFETY: it takes nothing, at any IRQL.
+    if unsafe { nt::KeGetCurrentIrql() } > MOST {
+        return work();
+    }
+    // SAFETY: at IRQL <= APC_LEVEL.
+    unsafe { nt::KeEnterCriticalRegion() };
+    let result = work();
+    // SAFETY: the region that was entered; what is presented returns at the IRQL at which it was called.
+    unsafe { nt::KeLeaveCriticalRegion() };
+    result
 }
 
 fn close(device: &Handle<WdfDevice>, wdm: *mut FileObject) {

@@ -29,6 +29,7 @@
 extern crate alloc;
 
 mod check;
+mod deferral;
 mod device;
 mod dispatch;
 mod driver;

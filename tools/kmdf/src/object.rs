@@ -21,7 +21,10 @@ use core::{
     sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering},
 };
 
+use irqlog_nt::framework::REFERENCE_TAG;
+
 use crate::{
+    check::require,
     lock::{Guarded, Locked},
     stop::{self, BAD_HANDLE},
 };
@@ -110,6 +113,8 @@ pub struct Object {
     references: AtomicI32,
     is_deleted: AtomicBool,
     links: Guarded<Links>,
+    /// The tags of the references that the driver has.
+    tags: Guarded<Vec<usize>>,
     cleanup: Option<Callback>,
     destroy: Option<Callback>,
     context: Option<Context>,
@@ -166,6 +171,14 @@ impl RawHandle {
     /// `pointer` is what [`as_ptr`](Self::as_ptr) gave, of an object that has not been freed.
     pub const unsafe fn from_ptr(pointer: *mut c_void) -> Self {
         Self(pointer.cast())
+    }
+
+    /// The reference that [`Handle::keep`] has kept.
+    ///
+    /// # Safety
+    /// A reference of the object was kept, and nobody has taken it, or will.
+    pub unsafe fn take(self) -> Option<Reference> {
+        NonNull::new(self.0).map(Reference)
     }
 
     /// A reference to the object; ends the run if the handle is none.
@@ -282,8 +295,14 @@ impl<T> Handle<T> {
         self.object
     }
 
-    /// Gives the driver the handle and this reference, which the driver drops by WdfObjectDereference.
+    /// Gives the driver the handle and this reference, which the driver drops by WdfObjectDereference, without a tag.
     pub fn leak(self) -> RawHandle {
+        self.object.tags.get(&mut Locked::new()).push(0);
+        self.keep()
+    }
+
+    /// The handle with this reference, for [`RawHandle::take`].
+    pub fn keep(self) -> RawHandle {
         let raw = self.raw();
         forget(self.object);
         raw
@@ -308,6 +327,7 @@ pub fn create<T: Body>(body: T, parent: Option<Reference>, attributes: Option<&A
             references: AtomicI32::new(2),
             is_deleted: AtomicBool::new(false),
             links: Guarded::new(Links { parent: parent.clone(), children: Vec::new() }),
+            tags: Guarded::new(Vec::new()),
             cleanup: attributes.and_then(|attributes| attributes.cleanup),
             destroy: attributes.and_then(|attributes| attributes.destroy),
             context,
@@ -366,21 +386,29 @@ pub unsafe extern "system" fn object_delete(_: *const c_void, object: RawHandle)
 pub unsafe extern "system" fn object_reference_actual(
     _: *const c_void,
     object: RawHandle,
-    _: *mut c_void,
+    tag: *mut c_void,
     _: i32,
     _: *const c_char,
 ) {
-    forget(object.open());
+    let object = object.open();
+    object.tags.get(&mut Locked::new()).push(tag.addr());
+    forget(object);
 }
 
 pub unsafe extern "system" fn object_dereference_actual(
     _: *const c_void,
     object: RawHandle,
-    _: *mut c_void,
+    tag: *mut c_void,
     _: i32,
     _: *const c_char,
 ) {
-    object.open().release_one();
+    let object = object.open();
+    let mut locked = Locked::new();
+    let tags = object.tags.get(&mut locked);
+    let own = tags.iter().position(|&own| own == tag.addr()).map(|index| tags.swap_remove(index));
+    drop(locked);
+    require(own.is_some(), &REFERENCE_TAG);
+    object.release_one();
 }
 
 pub unsafe extern "system" fn object_get_typed_context_worker(

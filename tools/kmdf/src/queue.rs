@@ -8,16 +8,14 @@ use alloc::vec::Vec;
 use core::{ffi::c_void, mem::MaybeUninit};
 
 use irqlog_nt::{
-    DeviceObject, IRP_MJ_INTERNAL_DEVICE_CONTROL, Irp, NtStatus, STATUS_CANCELLED, STATUS_INVALID_DEVICE_REQUEST,
-    STATUS_INVALID_PARAMETER, STATUS_NO_MORE_ENTRIES, STATUS_NOT_FOUND, STATUS_SUCCESS,
-    framework::{
-        DEFAULT_QUEUE_BEFORE, FIND_IN_MANUAL, MANUAL_QUEUE, ONE_DEFAULT_QUEUE, PASSIVE_QUEUE, QUEUE_CALLBACK,
-        QUEUE_HANDLE,
-    },
+    DeviceObject, IRP_MJ_INTERNAL_DEVICE_CONTROL, Irp, NtStatus, STATUS_CANCELLED, STATUS_INSUFFICIENT_RESOURCES,
+    STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER, STATUS_NO_MORE_ENTRIES, STATUS_NOT_FOUND, STATUS_SUCCESS,
+    framework::{DEFAULT_QUEUE_BEFORE, FIND_IN_MANUAL, MANUAL_QUEUE, ONE_DEFAULT_QUEUE, QUEUE_CALLBACK, QUEUE_HANDLE},
 };
 
 use crate::{
-    check,
+    check::{self, CallbackState},
+    deferral::Deferral,
     device::WdfDevice,
     file::WdfFile,
     irp::{PendingIrp, cancelled_request},
@@ -67,8 +65,8 @@ impl QueueConfig {
 /// WDFQUEUE.
 pub struct WdfQueue {
     is_manual: bool,
-    /// The driver asked for callbacks at PASSIVE_LEVEL: WdfExecutionLevelPassive.
-    is_passive: bool,
+    /// The driver asked for callbacks at PASSIVE_LEVEL, WdfExecutionLevelPassive: what calls it there.
+    pub deferral: Option<Deferral>,
     /// How many requests the driver gets at once, and how many it has; the others wait in `held`.
     most: u32,
     presented: Guarded<u32>,
@@ -80,6 +78,12 @@ pub struct WdfQueue {
 
 impl Body for WdfQueue {
     const KIND: ObjectKind = ObjectKind::Queue;
+
+    fn dispose(&self) {
+        if let Some(deferral) = &self.deferral {
+            deferral.free();
+        }
+    }
 }
 
 pub unsafe extern "system" fn io_queue_create(
@@ -105,9 +109,14 @@ pub unsafe extern "system" fn io_queue_create(
         check::require(device.is_initializing(), &DEFAULT_QUEUE_BEFORE);
         check::require(device.default_queue.get(&mut Locked::new()).is_none(), &ONE_DEFAULT_QUEUE);
     }
+    let is_passive = attributes.is_some_and(|attributes| attributes.execution_level == PASSIVE);
+    let deferral = match is_passive.then(|| Deferral::of(&device)) {
+        Some(None) => return STATUS_INSUFFICIENT_RESOURCES,
+        deferral => deferral.flatten(),
+    };
     let queue = WdfQueue {
         is_manual,
-        is_passive: attributes.is_some_and(|attributes| attributes.execution_level == PASSIVE),
+        deferral,
         most: config.presented,
         presented: Guarded::new(0),
         on_device_control: config.on_device_control,
@@ -143,7 +152,7 @@ pub fn present(device: &WdfDevice, file: Handle<WdfFile>, irp: PendingIrp) {
 }
 
 /// Calls the driver for a request that was counted as presented.
-fn deliver(queue: &Handle<WdfQueue>, request: Handle<WdfRequest>) {
+pub fn deliver(queue: &Handle<WdfQueue>, request: Handle<WdfRequest>) {
     let parameters = request.irp.parameters();
     let callback = match parameters.major {
         IRP_MJ_INTERNAL_DEVICE_CONTROL => queue.on_internal_device_control,
@@ -151,14 +160,19 @@ fn deliver(queue: &Handle<WdfQueue>, request: Handle<WdfRequest>) {
     };
     *request.slot.get(&mut Locked::new()) = Some(Slot { queue: queue.clone().into_object(), free: present_next });
     let Some(callback) = callback else { return request::complete(request, STATUS_INVALID_DEVICE_REQUEST, 0) };
-    if queue.is_passive {
-        // SAFETY: it takes nothing, at any IRQL.
-        check::require(unsafe { nt::KeGetCurrentIrql() } == 0, &PASSIVE_QUEUE);
+    // SAFETY: it takes nothing, at any IRQL.
+    let irql = unsafe { nt::KeGetCurrentIrql() };
+    if let Some(deferral) = &queue.deferral
+        && irql != 0
+    {
+        return deferral.defer(queue, request);
     }
+    let state = CallbackState::of_caller();
     let (output, input) = (parameters.output_length, parameters.input_length);
     // SAFETY: EvtIoDeviceControl or EvtIoInternalDeviceControl as the driver gave it; `queue` and `request` keep the
     // objects alive.
     unsafe { callback(queue.raw(), request.raw(), output, input, parameters.code) };
+    state.compare();
 }
 
 /// A presented request has left the driver: the next one that waits takes its place.
@@ -223,11 +237,11 @@ unsafe extern "system" fn cancel(_: *mut DeviceObject, irp: *mut Irp) {
         return request::complete(request, STATUS_CANCELLED, 0);
     };
     let _held = let_go(&queue, &request);
-    match queue.on_canceled {
-        // SAFETY: EvtIoCanceledOnQueue as the driver gave it; `queue` and `request` keep the objects alive.
-        Some(callback) => unsafe { callback(queue.raw(), request.raw()) },
-        None => request::complete(request, STATUS_CANCELLED, 0),
-    }
+    let Some(callback) = queue.on_canceled else { return request::complete(request, STATUS_CANCELLED, 0) };
+    let state = CallbackState::of_caller();
+    // SAFETY: EvtIoCanceledOnQueue as the driver gave it; `queue` and `request` keep the objects alive.
+    unsafe { callback(queue.raw(), request.raw()) };
+    state.compare();
 }
 
 /// Takes the first held request that `is_wanted` and is not being cancelled.
@@ -298,6 +312,6 @@ pub unsafe extern "system" fn io_queue_find_request(
     };
     let found = held.iter().skip(start).find(|request| file.is_null() || request.file.raw() == file).cloned();
     drop(locked);
-    // The driver gets a reference with it.
+    // The driver gets a reference with it, whose tag is null.
     give(found.map(Handle::leak), STATUS_NO_MORE_ENTRIES, out)
 }

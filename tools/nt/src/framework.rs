@@ -1,8 +1,10 @@
 //! The rules of KMDF that the small framework of `tools/kmdf` checks, as strictly as Microsoft's.
 //!
 //! A driver that breaks one has a defect, whatever the real framework answers: a status, a break under its verifier, or
-//! a configuration that it drops without a word. So the small one ends the run, and names rule and source. The rig's
-//! scenario `kmdf-rules` breaks each of them once.
+//! a configuration that it drops without a word. So the small one ends the run, and names rule and source. What the real
+//! one checks in its verifier mode alone (`VerifierOn`, `TrackHandles`, `EnhancedVerifierOptions`), the small one checks
+//! always. [`BEHAVIOURS`] are no rules of the driver's, but what the framework does; the small one does the same. The rig's
+//! scenario `kmdf-rules` breaks each rule once, and shows each behaviour.
 //!
 //! Sources are files below `src/framework/` of microsoft/Windows-Driver-Frameworks at b6191d95.
 
@@ -20,15 +22,18 @@ pub struct FrameworkRule {
 }
 
 macro_rules! rules {
-    ($($(#[$doc:meta])* $constant:ident = $name:literal, $text:literal, $source:literal;)+) => {
+    ($(#[$all_doc:meta])* $all:ident: $($(#[$doc:meta])* $constant:ident = $name:literal, $text:literal, $source:literal;)+) => {
         $($(#[$doc])* pub const $constant: FrameworkRule =
             FrameworkRule { name: $name, text: $text, source: $source };)+
-        /// All of them.
-        pub const RULES: &[FrameworkRule] = &[$($constant),+];
+
+        $(#[$all_doc])*
+        pub const $all: &[FrameworkRule] = &[$($constant),+];
     };
 }
 
 rules! {
+    /// All rules.
+    RULES:
     /// WDF_DRIVER_CONFIG, WDF_OBJECT_ATTRIBUTES, WDF_OBJECT_CONTEXT_TYPE_INFO, WDF_FILEOBJECT_CONFIG,
     /// WDF_IO_QUEUE_CONFIG, WDF_TIMER_CONFIG.
     STRUCTURE_SIZE = c"structure-size", c"the Size field of a structure is its size",
@@ -87,13 +92,38 @@ rules! {
     /// The I/O manager copies Information bytes back to the caller.
     INFORMATION = c"information", c"Information is no more than the caller's output buffer holds",
         c"shared/core/fxrequest.cpp, VerifyCompleteInternal";
-    /// A callback of a queue with execution level passive is called at PASSIVE_LEVEL; the real framework defers it to a
-    /// work item, which the small one has not.
-    PASSIVE_QUEUE = c"passive-queue", c"a request for a passive queue comes at PASSIVE_LEVEL (no work item here)",
-        c"shared/irphandlers/io/fxioqueue.cpp, CanThreadDispatchEventsLocked";
+    /// A reference is given back under the tag under which it was taken; no tag is the tag null. (With `TrackHandles`.)
+    REFERENCE_TAG = c"reference-tag", c"a reference is given back with the tag with which it was taken",
+        c"shared/object/fxtagtracker.cpp, UpdateTagHistory";
+    /// A callback of a queue leaves the IRQL as it found it. (With `EnhancedVerifierOptions`.)
+    CALLBACK_IRQL = c"callback-irql", c"a callback returns at the IRQL at which it was called",
+        c"shared/enhancedverif/km/vfprivkm.hpp, VerifyIrqlExit";
+    /// A callback of a queue leaves as many critical regions as it enters. (With `EnhancedVerifierOptions`.)
+    CALLBACK_REGION = c"callback-region", c"a callback leaves the critical regions that it enters, and no other",
+        c"shared/enhancedverif/km/vfprivkm.hpp, VerifyCriticalRegionExit";
     /// Of a version that was released, with a place for the table.
     BINDING = c"binding", c"a driver binds to a released version, with its number of functions and a table",
         c"kmdf/src/librarycommon/fxlibrarycommon.cpp";
+}
+
+rules! {
+    /// What the framework does with a driver that keeps the rules, as far as a driver can notice.
+    BEHAVIOURS:
+    /// The driver asked for PASSIVE_LEVEL; whoever sends the request may run above it.
+    PASSIVE_QUEUE = c"passive-queue", c"a request above PASSIVE_LEVEL for a passive queue is presented by a work item",
+        c"shared/irphandlers/io/fxioqueue.cpp, CanThreadDispatchEventsLocked";
+    /// No suspension of the thread while it has a request.
+    CRITICAL_REGION = c"critical-region", c"a request is presented inside a critical region",
+        c"shared/irphandlers/io/fxpkgio.cpp, DispatchStep2";
+    /// The next request waits until the driver has completed, or forwarded, one that it has.
+    PRESENTED_REQUESTS = c"presented-requests", c"a parallel queue presents NumberOfPresentedRequests requests at once",
+        c"shared/irphandlers/io/fxioqueue.cpp, Initialize and GetRequest";
+    /// Otherwise the stop would never end.
+    START_WHILE_STOPPING = c"start-while-stopping", c"WdfTimerStart does nothing while a WdfTimerStop waits",
+        c"shared/core/fxtimer.cpp, FxTimer::Start";
+    /// Although the terminator does not count in the string's Length.
+    VALUE_TERMINATOR = c"value-terminator", c"a value is given if it fits with its terminator",
+        c"shared/support/fxregistryapi.cpp, WdfRegistryQueryUnicodeString";
 }
 
 /// The number of functions in the table of each released minor version of KMDF 1.

@@ -7,6 +7,7 @@
 //! | [`irql`] | interrupt request levels, and rules over them |
 //! | [`routines`] | the kernel routines that anything here calls or provides, one row each |
 //! | [`framework`] | the rules of KMDF that a driver keeps |
+//! | [`verifier`] | Driver Verifier's rules over the routines |
 //!
 //! # To add a routine
 //!
@@ -29,6 +30,7 @@ pub mod irql;
 pub mod routines;
 pub mod status;
 pub mod types;
+pub mod verifier;
 
 pub use status::*;
 pub use types::*;

@@ -14,7 +14,14 @@
 //! If the documentation page and the annotation in the header differ, the annotation is the IRQL rule. A waiver stands in
 //! the table, by name, with the ADR that argues it.
 
-use crate::irql::{APC_LEVEL, DIRQL_MAX, DISPATCH_LEVEL, IPI_LEVEL, PASSIVE_LEVEL, Rule};
+use crate::{
+    irql::{APC_LEVEL, DIRQL_MAX, DISPATCH_LEVEL, IPI_LEVEL, PASSIVE_LEVEL, Rule},
+    verifier::{
+        ComplianceRule, IRQL_DISPATCH, IRQL_IO_APC_LTE, IRQL_IO_PASSIVE_1, IRQL_IO_PASSIVE_3, IRQL_IO_PASSIVE_4,
+        IRQL_IO_PASSIVE_5, IRQL_KE_APC_LTE_1, IRQL_KE_APC_LTE_2, IRQL_KE_DISPATCH_LTE, IRQL_KE_RELEASE_SPIN_LOCK,
+        IRQL_KE_SET_EVENT, IRQL_OB_PASSIVE, IRQL_PS_PASSIVE, IRQL_ZW_PASSIVE, SPIN_LOCK,
+    },
+};
 
 /// The modules that export a routine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +118,8 @@ pub struct Export {
     /// `https://learn.microsoft.com/windows-hardware/drivers/ddi/`; the header whose annotation it is; or an address. A
     /// colon and a remark may follow.
     pub source: &'static str,
+    /// What Driver Verifier asks for besides.
+    pub compliance: &'static [ComplianceRule],
 }
 
 impl Export {
@@ -184,12 +193,13 @@ macro_rules! is_variadic {
     };
 }
 
-/// The table. A row is a signature, then modules, importer, worlds, rule, and source of the rule.
+/// The table. A row is a signature, then modules, importer, worlds, rule, source of the rule, and in brackets what Driver
+/// Verifier asks for besides, if it does.
 macro_rules! exports {
     ($(
         $(#[$meta:meta])*
         fn $name:ident($($arguments:tt)*) $(-> $result:ty)?
-            => $modules:expr, $importer:expr, $worlds:expr, $rule:expr, $source:literal;
+            => $modules:expr, $importer:expr, $worlds:expr, $rule:expr, $source:literal $(, [$($compliance:ident),+])?;
     )+) => {
         /// Every export there is, sorted by name.
         pub const EXPORTS: &[Export] = {
@@ -208,6 +218,7 @@ macro_rules! exports {
                 worlds: $worlds,
                 rule: $rule,
                 source: $source,
+                compliance: &[$($($compliance),+)?],
             }),+]
         };
 
@@ -272,7 +283,7 @@ exports! {
     fn IoAcquireCancelSpinLock(irql: *mut u8)
         => NTOSKRNL, Others, RIG, AT_MOST_DISPATCH, "wdm/nf-wdm-ioacquirecancelspinlock";
     fn IoAllocateWorkItem(device: *mut DeviceObject) -> *mut IoWorkitem
-        => NTOSKRNL, Others, WINE_ALONE, AT_MOST_DISPATCH, "wdm/nf-wdm-ioallocateworkitem";
+        => NTOSKRNL, Others, RIG_AND_WINE, AT_MOST_DISPATCH, "wdm/nf-wdm-ioallocateworkitem";
     fn IoAttachDeviceToDeviceStack(source: *mut DeviceObject, target: *mut DeviceObject) -> *mut DeviceObject
         => NTOSKRNL, Others, WINE_ALONE, AT_MOST_DISPATCH, "wdm/nf-wdm-ioattachdevicetodevicestack";
     fn IoBuildDeviceIoControlRequest(
@@ -280,14 +291,16 @@ exports! {
         output_length: u32, internal: u8, event: *mut Kevent, status: *mut IoStatusBlock,
     ) -> *mut Irp
         => NTOSKRNL, Others, RIG, PASSIVE_ONLY,
-        "wdm/nf-wdm-iobuilddeviceiocontrolrequest: <= APC_LEVEL, and PASSIVE_LEVEL by its compliance rule IrqlIoPassive1";
+        "wdm/nf-wdm-iobuilddeviceiocontrolrequest: <= APC_LEVEL, and PASSIVE_LEVEL by its compliance rule IrqlIoPassive1",
+        [IRQL_IO_PASSIVE_1];
     fn IoConnectInterruptEx(parameters: *mut IoConnectInterruptParameters) -> NtStatus
         => NTOSKRNL, Others, RIG, PASSIVE_ONLY, "wdm/nf-wdm-ioconnectinterruptex";
     fn IoCreateDevice(
         driver: *mut DriverObject, extension: u32, name: *mut UnicodeString, kind: u32, characteristics: u32,
         exclusive: u8, device: *mut *mut DeviceObject,
     ) -> NtStatus
-        => NTOSKRNL, Others, RIG, AT_MOST_APC, "wdm/nf-wdm-iocreatedevice";
+        => NTOSKRNL, Others, RIG, AT_MOST_APC, "wdm/nf-wdm-iocreatedevice",
+        [IRQL_IO_PASSIVE_1];
     fn IoCreateDeviceSecure(
         driver: *mut DriverObject, extension: u32, name: *mut UnicodeString, kind: u32, characteristics: u32,
         exclusive: u8, sddl: *const UnicodeString, class: *const c_void, device: *mut *mut DeviceObject,
@@ -297,26 +310,31 @@ exports! {
         => NTOSKRNL, Others, WINE_ALONE, PASSIVE_ONLY,
         "https://gitlab.winehq.org/wine/wine/-/blob/wine-8.0/dlls/ntoskrnl.exe/ntoskrnl.c: Microsoft documents no rule; called at PASSIVE_LEVEL only";
     fn IoCreateSymbolicLink(link: *mut UnicodeString, device: *mut UnicodeString) -> NtStatus
-        => NTOSKRNL, Others, RIG_AND_WINE, PASSIVE_ONLY, "wdm/nf-wdm-iocreatesymboliclink";
+        => NTOSKRNL, Others, RIG_AND_WINE, PASSIVE_ONLY, "wdm/nf-wdm-iocreatesymboliclink",
+        [IRQL_IO_PASSIVE_3, IRQL_IO_PASSIVE_4];
     fn IoDeleteDevice(device: *mut DeviceObject)
-        => NTOSKRNL, Others, RIG_AND_SHIM, AT_MOST_APC, "wdm/nf-wdm-iodeletedevice";
+        => NTOSKRNL, Others, RIG_AND_SHIM, AT_MOST_APC, "wdm/nf-wdm-iodeletedevice",
+        [IRQL_IO_APC_LTE];
     fn IoDeleteDriver(driver: *mut DriverObject)
         => NTOSKRNL, Others, WINE_ALONE, PASSIVE_ONLY,
         "https://gitlab.winehq.org/wine/wine/-/blob/wine-8.0/dlls/ntoskrnl.exe/ntoskrnl.c: Microsoft documents no rule; called at PASSIVE_LEVEL only";
     fn IoDeleteSymbolicLink(link: *mut UnicodeString) -> NtStatus
-        => NTOSKRNL, Others, RIG_AND_WINE, PASSIVE_ONLY, "wdm/nf-wdm-iodeletesymboliclink";
+        => NTOSKRNL, Others, RIG_AND_WINE, PASSIVE_ONLY, "wdm/nf-wdm-iodeletesymboliclink",
+        [IRQL_IO_PASSIVE_4];
     fn IoDetachDevice(target: *mut DeviceObject)
-        => NTOSKRNL, Others, WINE_ALONE, PASSIVE_ONLY, "wdm/nf-wdm-iodetachdevice";
+        => NTOSKRNL, Others, WINE_ALONE, PASSIVE_ONLY, "wdm/nf-wdm-iodetachdevice",
+        [IRQL_IO_PASSIVE_3];
     fn IoDisconnectInterruptEx(parameters: *mut IoDisconnectInterruptParameters)
         => NTOSKRNL, Others, RIG, PASSIVE_ONLY, "wdm/nf-wdm-iodisconnectinterruptex";
     fn IoFreeWorkItem(item: *mut IoWorkitem)
-        => NTOSKRNL, Others, WINE_ALONE, AT_MOST_DISPATCH, "wdm/nf-wdm-iofreeworkitem";
+        => NTOSKRNL, Others, RIG_AND_WINE, AT_MOST_DISPATCH, "wdm/nf-wdm-iofreeworkitem";
     fn IoGetDeviceObjectPointer(
         name: *mut UnicodeString, access: u32, file: *mut *mut FileObject, device: *mut *mut DeviceObject,
     ) -> NtStatus
-        => NTOSKRNL, Others, RIG, PASSIVE_ONLY, "wdm/nf-wdm-iogetdeviceobjectpointer";
+        => NTOSKRNL, Others, RIG, PASSIVE_ONLY, "wdm/nf-wdm-iogetdeviceobjectpointer",
+        [IRQL_IO_PASSIVE_5];
     fn IoQueueWorkItem(item: *mut IoWorkitem, routine: WorkItemRoutine, kind: WorkQueueType, context: *mut c_void)
-        => NTOSKRNL, Others, WINE_ALONE, AT_MOST_DISPATCH, "wdm/nf-wdm-ioqueueworkitem";
+        => NTOSKRNL, Others, RIG_AND_WINE, AT_MOST_DISPATCH, "wdm/nf-wdm-ioqueueworkitem";
     fn IoReleaseCancelSpinLock(irql: u8)
         => NTOSKRNL, Others, RIG_AND_WINE, DISPATCH_ONLY,
         "wdm/nf-wdm-ioreleasecancelspinlock";
@@ -329,24 +347,33 @@ exports! {
         "wdm/nf-wdm-keacquireinstackqueuedspinlockatdpclevel: >= DISPATCH_LEVEL";
     fn KeAcquireSpinLockAtDpcLevel(lock: *mut usize)
         => NTOSKRNL, RecordPath("G for x64 and for 32-bit ARM; ARM64: K"), RIG_AND_SHIM, AT_LEAST_DISPATCH,
-        "wdm/nf-wdm-keacquirespinlockatdpclevel: >= DISPATCH_LEVEL";
+        "wdm/nf-wdm-keacquirespinlockatdpclevel: >= DISPATCH_LEVEL",
+        [IRQL_DISPATCH];
     fn KeAcquireSpinLockRaiseToDpc(lock: *mut usize) -> u8
-        => NTOSKRNL, Others, RIG_AND_SHIM, AT_MOST_DISPATCH, "wdm/nf-wdm-keacquirespinlockraisetodpc";
+        => NTOSKRNL, Others, RIG_AND_SHIM, AT_MOST_DISPATCH, "wdm/nf-wdm-keacquirespinlockraisetodpc",
+        [SPIN_LOCK];
     fn KeAddTriageDumpDataBlock(array: *mut KtriageDumpDataArray, address: *mut c_void, size: usize) -> NtStatus
         => NTOSKRNL, CrashPath("M"), RIG_AND_SHIM, ANY,
         "wdm/nf-wdm-keaddtriagedumpdatablock: from a bug-check callback, so at HIGH_LEVEL";
+    fn KeAreApcsDisabled() -> u8
+        => NTOSKRNL, Others, RIG_AND_WINE, AT_MOST_DISPATCH, "ntddk/nf-ntddk-keareapcsdisabled: <= DISPATCH_LEVEL";
     fn KeBugCheckEx(code: u32, a: usize, b: usize, c: usize, d: usize) -> !
         => NTOSKRNL, Others, RIG_AND_SHIM, ANY, "wdm/nf-wdm-kebugcheckex";
     fn KeCancelTimer(timer: *mut Ktimer) -> u8
-        => NTOSKRNL, Others, RIG_AND_SHIM, AT_MOST_DISPATCH, "wdm/nf-wdm-kecanceltimer";
+        => NTOSKRNL, Others, RIG_AND_SHIM, AT_MOST_DISPATCH, "wdm/nf-wdm-kecanceltimer",
+        [IRQL_KE_DISPATCH_LTE];
     fn KeDelayExecutionThread(mode: i8, alertable: u8, interval: *mut LargeInteger) -> NtStatus
-        => NTOSKRNL, Others, RIG, AT_MOST_APC, "wdm/nf-wdm-kedelayexecutionthread";
+        => NTOSKRNL, Others, RIG, AT_MOST_APC, "wdm/nf-wdm-kedelayexecutionthread",
+        [IRQL_KE_APC_LTE_1];
     fn KeDeregisterBugCheckReasonCallback(record: *mut KbugcheckReasonCallbackRecord) -> u8
         => NTOSKRNL, Driver("M"), RIG_AND_SHIM, ANY, "wdm/nf-wdm-kederegisterbugcheckreasoncallback";
     fn KeDeregisterNmiCallback(handle: *mut c_void) -> NtStatus
-        => NTOSKRNL, Others, RIG, AT_MOST_APC, "wdm/nf-wdm-kederegisternmicallback";
+        => NTOSKRNL, Others, RIG, AT_MOST_APC, "wdm/nf-wdm-kederegisternmicallback",
+        [IRQL_KE_APC_LTE_2];
     fn KeDeregisterProcessorChangeCallback(handle: *mut c_void)
         => NTOSKRNL, Driver("M"), RIG_AND_SHIM, PASSIVE_ONLY, "wdm/nf-wdm-kederegisterprocessorchangecallback";
+    fn KeEnterCriticalRegion()
+        => NTOSKRNL, Others, RIG_AND_WINE, AT_MOST_APC, "wdm/nf-wdm-keentercriticalregion: <= APC_LEVEL";
     fn KeFlushQueuedDpcs()
         => NTOSKRNL, Driver("M"), RIG_AND_SHIM, PASSIVE_ONLY, "wdm/nf-wdm-keflushqueueddpcs";
     fn KeGetCurrentIrql() -> u8
@@ -362,7 +389,8 @@ exports! {
     fn KeInitializeSpinLock(lock: *mut usize)
         => NTOSKRNL, Others, RIG, ANY, "wdm/nf-wdm-keinitializespinlock";
     fn KeInitializeTimerEx(timer: *mut Ktimer, kind: TimerType)
-        => NTOSKRNL, Others, RIG_AND_WINE, AT_MOST_DISPATCH, "wdm/nf-wdm-keinitializetimerex";
+        => NTOSKRNL, Others, RIG_AND_WINE, AT_MOST_DISPATCH, "wdm/nf-wdm-keinitializetimerex",
+        [IRQL_KE_DISPATCH_LTE];
     fn KeInitializeTriageDumpDataArray(array: *mut KtriageDumpDataArray, size: u32) -> NtStatus
         => NTOSKRNL, Driver("M"), RIG_AND_SHIM, ANY, "wdm/nf-wdm-keinitializetriagedumpdataarray: names no limit";
     fn KeInsertQueueDpc(dpc: *mut Kdpc, first: *mut c_void, second: *mut c_void) -> u8
@@ -370,6 +398,8 @@ exports! {
     fn KeIpiGenericCall(worker: BroadcastRoutine, argument: usize) -> usize
         => NTOSKRNL, Driver("M"), RIG_AND_SHIM, Rule::at_most(IPI_LEVEL - 1),
         "wdm/nf-wdm-keipigenericcall: < IPI_LEVEL";
+    fn KeLeaveCriticalRegion()
+        => NTOSKRNL, Others, RIG_AND_WINE, AT_MOST_APC, "wdm/nf-wdm-keleavecriticalregion: <= APC_LEVEL";
     // On ARM64 KeLowerIrql is a macro over KfLowerIrql (wdm.h).
     #[cfg_attr(target_arch = "aarch64", link_name = "KfLowerIrql")]
     fn KeLowerIrql(level: u8)
@@ -391,7 +421,8 @@ exports! {
     ) -> u8
         => NTOSKRNL, Driver("M"), RIG_AND_SHIM, ANY, "wdm/nf-wdm-keregisterbugcheckreasoncallback";
     fn KeRegisterNmiCallback(routine: NmiRoutine, context: *mut c_void) -> *mut c_void
-        => NTOSKRNL, Others, RIG, AT_MOST_APC, "wdm/nf-wdm-keregisternmicallback";
+        => NTOSKRNL, Others, RIG, AT_MOST_APC, "wdm/nf-wdm-keregisternmicallback",
+        [IRQL_KE_APC_LTE_2];
     fn KeRegisterProcessorChangeCallback(routine: ProcessorChangeRoutine, context: *mut c_void, flags: u32) -> *mut c_void
         => NTOSKRNL, Driver("M"), RIG_AND_SHIM, PASSIVE_ONLY, "wdm/nf-wdm-keregisterprocessorchangecallback";
     // The annotation says DISPATCH_LEVEL exactly. The lock `os-queued` releases at HIGH_LEVEL, opt-in: docs/adr/0006.
@@ -400,22 +431,27 @@ exports! {
         "wdm/nf-wdm-keacquireinstackqueuedspinlockatdpclevel: the IRQL of the acquisition";
     fn KeReleaseSpinLock(lock: *mut usize, irql: u8)
         => NTOSKRNL, Others, RIG_AND_SHIM, DISPATCH_ONLY,
-        "wdm/nf-wdm-kereleasespinlock: DISPATCH_LEVEL";
+        "wdm/nf-wdm-kereleasespinlock: DISPATCH_LEVEL",
+        [IRQL_KE_RELEASE_SPIN_LOCK, SPIN_LOCK];
     fn KeReleaseSpinLockFromDpcLevel(lock: *mut usize)
         => NTOSKRNL, RecordPath("G for x64 and for 32-bit ARM; ARM64: K"), RIG_AND_SHIM, AT_LEAST_DISPATCH,
-        "wdm.h: _IRQL_requires_min_(DISPATCH_LEVEL)";
+        "wdm.h: _IRQL_requires_min_(DISPATCH_LEVEL)",
+        [IRQL_DISPATCH];
     fn KeRevertToUserGroupAffinityThread(previous: *mut GroupAffinity)
         => NTOSKRNL, Driver("M"), RIG_AND_SHIM, AT_MOST_APC, "wdm.h: _IRQL_requires_max_(APC_LEVEL)";
     fn KeSetEvent(event: *mut Kevent, increment: i32, wait: u8) -> i32
-        => NTOSKRNL, Others, RIG_AND_WINE, AT_MOST_DISPATCH, "wdm/nf-wdm-kesetevent: <= DISPATCH_LEVEL with Wait FALSE";
+        => NTOSKRNL, Others, RIG_AND_WINE, AT_MOST_DISPATCH, "wdm/nf-wdm-kesetevent: <= DISPATCH_LEVEL with Wait FALSE",
+        [IRQL_KE_SET_EVENT];
     fn KeSetSystemGroupAffinityThread(affinity: *mut GroupAffinity, previous: *mut GroupAffinity)
         => NTOSKRNL, Driver("M"), RIG_AND_SHIM, AT_MOST_APC, "wdm.h: _IRQL_requires_max_(APC_LEVEL)";
     fn KeSetTargetProcessorDpcEx(dpc: *mut Kdpc, number: *mut ProcessorNumber) -> NtStatus
         => NTOSKRNL, Driver("M"), RIG_AND_SHIM, ANY, "wdm/nf-wdm-kesettargetprocessordpcex";
     fn KeSetTimerEx(timer: *mut Ktimer, due: LargeInteger, period: i32, dpc: *mut Kdpc) -> u8
-        => NTOSKRNL, Others, RIG_AND_SHIM, AT_MOST_DISPATCH, "wdm/nf-wdm-kesettimerex";
+        => NTOSKRNL, Others, RIG_AND_SHIM, AT_MOST_DISPATCH, "wdm/nf-wdm-kesettimerex",
+        [IRQL_KE_DISPATCH_LTE];
     fn KeTryToAcquireSpinLockAtDpcLevel(lock: *mut usize) -> u8
-        => NTOSKRNL, RecordPath("M"), RIG_AND_SHIM, AT_LEAST_DISPATCH, "wdm.h: _IRQL_requires_min_(DISPATCH_LEVEL)";
+        => NTOSKRNL, RecordPath("M"), RIG_AND_SHIM, AT_LEAST_DISPATCH, "wdm.h: _IRQL_requires_min_(DISPATCH_LEVEL)",
+        [SPIN_LOCK];
     fn KeWaitForSingleObject(
         object: *mut c_void, reason: KwaitReason, mode: i8, alertable: u8, timeout: *mut LargeInteger,
     ) -> NtStatus
@@ -434,14 +470,16 @@ exports! {
         handle: *mut c_void, access: u32, kind: *mut ObjectType, mode: i8, object: *mut *mut c_void,
         information: *mut ObjectHandleInformation,
     ) -> NtStatus
-        => NTOSKRNL, Others, RIG, PASSIVE_ONLY, "wdm/nf-wdm-obreferenceobjectbyhandle";
+        => NTOSKRNL, Others, RIG, PASSIVE_ONLY, "wdm/nf-wdm-obreferenceobjectbyhandle",
+        [IRQL_OB_PASSIVE];
     fn ObfDereferenceObject(object: *mut c_void) -> isize
         => NTOSKRNL, Others, RIG, AT_MOST_DISPATCH, "wdm/nf-wdm-obdereferenceobject";
     fn PsCreateSystemThread(
         handle: *mut *mut c_void, access: u32, attributes: *mut ObjectAttributes, process: *mut c_void, client: *mut ClientId,
         start: ThreadRoutine, context: *mut c_void,
     ) -> NtStatus
-        => NTOSKRNL, Others, RIG, PASSIVE_ONLY, "wdm/nf-wdm-pscreatesystemthread";
+        => NTOSKRNL, Others, RIG, PASSIVE_ONLY, "wdm/nf-wdm-pscreatesystemthread",
+        [IRQL_PS_PASSIVE];
     fn PsGetCurrentProcessId() -> *mut c_void
         => NTOSKRNL, RecordPath("M, W"), RIG_AND_WINE, ANY, "ntddk/nf-ntddk-psgetcurrentprocessid";
     fn PsGetCurrentThreadId() -> *mut c_void
@@ -456,14 +494,17 @@ exports! {
         => WDFLDR, Driver("V; as above"), KMDF, PASSIVE_ONLY,
         "https://github.com/microsoft/Windows-Driver-Frameworks/blob/main/src/framework/shared/inc/private/common/fxldr.h: pageable, and called by DriverEntry and Unload";
     fn ZwClose(handle: *mut c_void) -> NtStatus
-        => NTOSKRNL, Others, RIG_AND_WINE, PASSIVE_ONLY, "wdm/nf-wdm-zwclose";
+        => NTOSKRNL, Others, RIG_AND_WINE, PASSIVE_ONLY, "wdm/nf-wdm-zwclose",
+        [IRQL_ZW_PASSIVE];
     fn ZwOpenKey(key: *mut *mut c_void, access: u32, attributes: *mut ObjectAttributes) -> NtStatus
-        => NTOSKRNL, Others, RIG_AND_WINE, PASSIVE_ONLY, "wdm/nf-wdm-zwopenkey";
+        => NTOSKRNL, Others, RIG_AND_WINE, PASSIVE_ONLY, "wdm/nf-wdm-zwopenkey",
+        [IRQL_ZW_PASSIVE];
     fn ZwQueryValueKey(
         key: *mut c_void, name: *mut UnicodeString, information_class: KeyValueInformationClass, buffer: *mut c_void, length: u32,
         needed: *mut u32,
     ) -> NtStatus
-        => NTOSKRNL, Others, RIG_AND_WINE, PASSIVE_ONLY, "wdm/nf-wdm-zwqueryvaluekey";
+        => NTOSKRNL, Others, RIG_AND_WINE, PASSIVE_ONLY, "wdm/nf-wdm-zwqueryvaluekey",
+        [IRQL_ZW_PASSIVE];
     fn memcmp(a: *const c_void, b: *const c_void, length: usize) -> i32
         => NTOSKRNL, RecordPath("G for x64 and for 32-bit ARM; ARM64: K"), RIG_AND_WINE, ANY,
         "wdm/nf-wdm-rtlcomparememory: any, for resident memory";

@@ -50,6 +50,9 @@ struct Cli {
     /// Folder into which a scenario that crashes writes its dumps, and beside each what has to be in it
     #[arg(long, value_name = "FOLDER")]
     crash_dumps: Option<PathBuf>,
+    /// Check Driver Verifier's rules too: expected breaches are printed, another one ends the run
+    #[arg(long)]
+    verifier: bool,
     #[command(subcommand)]
     command: scenarios::Command,
 }
@@ -74,11 +77,15 @@ fn run(cli: &Cli) -> Result<()> {
     if let Some(folder) = &cli.crash_dumps {
         scenarios::keep_dumps_in(folder);
     }
+    if cli.verifier {
+        nt::verifier::turn_on();
+    }
     let stage = scenarios::Stage::new(&cli.images, cli.scale);
     let result = scenarios::run(&stage, &cli.command);
     if result.is_err() {
         nt::dump::leave_of_failure();
     }
+    nt::verifier::summarize();
     nt::machine::shut_down();
     result
 }

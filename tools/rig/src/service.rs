@@ -11,7 +11,7 @@ use irqlog_nt::{DriverObject, UnicodeString};
 use crate::{
     images,
     mutex::lock,
-    nt::{bugcheck, exports, heap, io, machine::current, ps, registry, report},
+    nt::{bugcheck, exports, heap, io, machine::current, ps, registry, report, workitem},
     pe::LoadedImage,
 };
 
@@ -135,6 +135,9 @@ pub fn check_nothing_is_left() {
     }
     if ps::running() != 0 {
         left.push(format!("{} system threads", ps::running()));
+    }
+    if workitem::left() != 0 {
+        left.push(format!("{} work items", workitem::left()));
     }
     if ps::references() != 0 {
         left.push(format!("{} references to threads", ps::references()));

@@ -2,6 +2,7 @@
 
 use super::{
     bugcheck, debug, dpc, import::Routine, io, ipi, irp, irql, nmi, pool, processor, ps, registry, spinlock, time,
+    workitem,
 };
 
 /// Every routine there is.
@@ -21,6 +22,7 @@ pub fn all() -> Vec<Routine> {
         irp::routines(),
         registry::routines(),
         ps::routines(),
+        workitem::routines(),
     ]
     .concat()
 }

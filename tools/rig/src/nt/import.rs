@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use irqlog_nt::routines::Export;
 
-use super::{interrupt, machine::current, report};
+use super::{interrupt, machine::current, report, verifier};
 
 /// A routine that images can import.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,7 @@ impl Import {
         if !row.rule.allows(irql) {
             broken_rule(row, irql);
         }
+        verifier::enters(row, irql);
         Self(())
     }
 }

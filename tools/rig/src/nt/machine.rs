@@ -210,6 +210,8 @@ pub struct Thread {
     processor: Cell<Option<usize>>,
     /// Processors it may run on.
     pub affinity: Cell<u64>,
+    /// Critical regions that it has entered and not left.
+    pub critical_regions: Cell<u32>,
     /// Reads of the clock since its IRQL changed: many, if it waits in an image for something with a deadline.
     pub clock_reads: Cell<u32>,
     host: i32,
@@ -389,6 +391,7 @@ pub fn run_thread<T>(process: u32, affinity: u64, hold: bool, work: impl FnOnce(
         process: if process == 0 { 4 } else { process },
         processor: Cell::new(None),
         affinity: Cell::new(if affinity == 0 { all } else { affinity & all }),
+        critical_regions: Cell::new(0),
         clock_reads: Cell::new(0),
         host,
     };

@@ -8,10 +8,11 @@
 //! | [`machine`] | processors, threads that hold them, and what is pending on each |
 //! | [`freeze`] | processors that are frozen at a crash |
 //! | [`report`] | a broken rule: what is said, and how the run ends |
+//! | [`validator`], [`verifier`] | rules about locks, and Driver Verifier's rules |
 //! | [`interrupt`], [`trap`] | how interrupts, DPCs, IPIs and NMIs come in between any two instructions |
 //! | [`wait`] | waiting, while the machine goes on |
 //! | [`import`] | what every routine does first and last; how a module registers its routines |
-//! | [`irql`], [`spinlock`], [`processor`], [`dpc`], [`ipi`], [`nmi`], [`bugcheck`], [`debug`], [`time`], [`pool`], [`ps`], [`registry`], [`irp`], [`io`] | the routines |
+//! | [`irql`], [`spinlock`], [`processor`], [`dpc`], [`ipi`], [`nmi`], [`bugcheck`], [`debug`], [`time`], [`pool`], [`ps`], [`registry`], [`irp`], [`io`], [`workitem`] | the routines |
 //! | [`dump`] | crash dumps, and what a run that ends badly leaves |
 //! | [`exports`] | the list of all routines |
 //! | [`boot`] | starting the machine |
@@ -45,4 +46,6 @@ pub mod spinlock;
 pub mod time;
 pub mod trap;
 pub mod validator;
+pub mod verifier;
 pub mod wait;
+pub mod workitem;

@@ -12,7 +12,7 @@ use irqlog_nt::{Kevent, NtStatus, STATUS_SUCCESS};
 
 use super::{
     import::routines,
-    machine::{current, run_thread},
+    machine::{current, run_thread, thread},
     report, time,
 };
 use crate::mutex::lock;
@@ -75,6 +75,23 @@ routines! {
         if filled == length as isize { STATUS_SUCCESS } else { report::broken("getrandom gave too little") }
     }
 
+    fn KeEnterCriticalRegion() {
+        let regions = &thread().critical_regions;
+        regions.set(regions.get() + 1);
+    }
+
+    fn KeLeaveCriticalRegion() {
+        let regions = &thread().critical_regions;
+        match regions.get().checked_sub(1) {
+            Some(left) => regions.set(left),
+            None => report::broken("KeLeaveCriticalRegion without KeEnterCriticalRegion"),
+        }
+    }
+
+    fn KeAreApcsDisabled() -> u8 {
+        u8::from(thread().critical_regions.get() != 0)
+    }
+
     fn PsGetCurrentThreadId() -> usize {
         current().map_or(0, |thread| thread.id as usize)
     }
@@ -103,6 +120,9 @@ routines! {
                 let irql = thread.processor().irql.load(Ordering::Relaxed);
                 if irql != 0 {
                     report::broken(&format!("a system thread ended at IRQL {irql}"));
+                }
+                if thread.critical_regions.get() != 0 {
+                    report::broken("a system thread ended inside a critical region");
                 }
             });
             RUNNING.fetch_sub(1, Ordering::SeqCst);

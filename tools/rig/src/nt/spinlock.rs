@@ -7,7 +7,7 @@ use irqlog_nt::{KlockQueueHandle, irql::DISPATCH_LEVEL};
 use super::{
     import::routines,
     machine::{NMI, set_irql, thread},
-    report, validator,
+    report, validator, verifier,
     wait::spin_until,
 };
 use crate::planted;
@@ -67,11 +67,13 @@ routines! {
         let is_held = lock.compare_exchange(0, owner(), Ordering::Acquire, Ordering::Relaxed).is_ok();
         if is_held {
             validator::tried(lock.as_ptr() as usize);
+            verifier::tried(lock.as_ptr() as usize);
         }
         u8::from(is_held)
     }
 
     fn KeReleaseSpinLockFromDpcLevel(lock: *mut usize) {
+        verifier::releases_from_dpc_level(lock as usize);
         // SAFETY: a KSPIN_LOCK of the driver's.
         release(unsafe { word(lock) });
     }

@@ -8,6 +8,8 @@ mod framework;
 mod guards;
 mod interrupts;
 mod kept_dumps;
+mod kmdf_behaviour;
+mod kmdf_driver;
 mod left_dumps;
 mod order;
 mod providers;
@@ -18,6 +20,7 @@ mod seen;
 mod serving;
 mod storm;
 mod validator;
+mod verifier;
 
 use std::{
     num::NonZeroU64,
@@ -128,6 +131,7 @@ pub const ALL: &[&[Scenario]] = &[
     guards::ALL,
     framework::ALL,
     validator::ALL,
+    verifier::ALL,
     interrupts::ALL,
     basic::ALL,
     order::ALL,
