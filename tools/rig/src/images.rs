@@ -8,7 +8,7 @@ use std::sync::{
 use crate::{mutex::lock, pe::LoadedImage};
 
 /// The most images that a process ever loads.
-const MOST: usize = 128;
+const MOST: usize = 4096;
 
 struct Slot {
     start: AtomicUsize,

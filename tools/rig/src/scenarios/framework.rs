@@ -16,9 +16,7 @@ use super::{
     DEFAULT_PROCESSORS, Scenario, Stage, as_process,
     guards::in_child,
     kmdf_behaviour::{self, at, complete, kernel, send},
-    kmdf_driver::{
-        Attributes, ContextType, DEVICE_NAME, FileConfig, Framework, QueueConfig, TimerConfig, address, wide,
-    },
+    kmdf_driver::{Attributes, ContextType, FileConfig, Framework, QueueConfig, TimerConfig, address, wide},
 };
 use crate::{
     images,
@@ -200,15 +198,15 @@ const CASES: &[Case] = &[
     }),
     (framework::UNICODE_STRING, "a device name of an odd length", |framework| {
         let init = framework.init();
-        framework.assign_name(init, &UnicodeString { Length: 7, ..wide(DEVICE_NAME) });
+        framework.assign_name(init, &UnicodeString { Length: 7, ..wide(&framework.device_name) });
     }),
     (framework::UNICODE_STRING, "a device name that is longer than its MaximumLength", |framework| {
         let init = framework.init();
-        framework.assign_name(init, &UnicodeString { MaximumLength: 2, ..wide(DEVICE_NAME) });
+        framework.assign_name(init, &UnicodeString { MaximumLength: 2, ..wide(&framework.device_name) });
     }),
     (framework::UNICODE_STRING, "a symbolic link without a buffer", |framework| {
         let device = framework.device();
-        let link = UnicodeString { Buffer: std::ptr::null_mut(), ..wide(DEVICE_NAME) };
+        let link = UnicodeString { Buffer: std::ptr::null_mut(), ..wide(&framework.device_name) };
         framework.call("WdfDeviceCreateSymbolicLink", &[device, address(&link)]);
     }),
     (framework::PASSIVE_LEVEL, "WdfDriverCreate at DISPATCH_LEVEL", |framework| {
@@ -281,7 +279,7 @@ fn rules(stage: &Stage) -> Result<()> {
             ensure!(has_case, "no case breaks the rule {:?}", rule.name);
         }
         println!("{} rules, {} ways to break them", RULES.len(), CASES.len() + 2);
-        kmdf_behaviour::show_all(&framework)
+        kmdf_behaviour::show_all(stage)
     })
 }
 

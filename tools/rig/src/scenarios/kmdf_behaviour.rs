@@ -1,7 +1,4 @@
 //! What KMDF does with a driver that keeps its rules, shown alive: the framework of `tools/kmdf` does as the real one.
-//!
-//! The framework serves one driver in a process, so each is shown by a child; but for the timer, which needs the clock's
-//! thread.
 
 use std::{
     mem::zeroed,
@@ -23,9 +20,8 @@ use irqlog_nt::{
 };
 
 use super::{
-    as_process,
-    guards::in_child,
-    kmdf_driver::{Attributes, BOUND, DEVICE_NAME, Framework, QueueConfig, SUCCESS, invoke, wide},
+    Stage, as_process,
+    kmdf_driver::{Attributes, Framework, QueueConfig, SUCCESS, bound, invoke, wide},
 };
 use crate::nt::{
     exports,
@@ -50,7 +46,7 @@ pub fn send(file: &File) {
 /// WdfRequestCompleteWithInformation, from a callback, which gets no more than its arguments.
 pub fn complete(request: usize, information: usize) {
     const WDF_REQUEST_COMPLETE_WITH_INFORMATION: usize = 265;
-    let (table, globals) = *BOUND.get().expect("bound");
+    let (table, globals) = bound();
     // SAFETY: the table has an entry for each function.
     let function = unsafe { *(table as *const usize).add(WDF_REQUEST_COMPLETE_WITH_INFORMATION) };
     invoke(function, globals, &[request, SUCCESS, information]);
@@ -71,35 +67,27 @@ fn apcs_are_disabled() -> bool {
 /// A behaviour, and what shows it.
 type Case = (FrameworkRule, fn(&Framework) -> Result<()>);
 
-/// Shown by children.
 const CASES: &[Case] = &[
     (PASSIVE_QUEUE, passive_queue),
     (CRITICAL_REGION, critical_region),
     (PRESENTED_REQUESTS, presented_requests),
     (VALUE_TERMINATOR, value_terminator),
+    (START_WHILE_STOPPING, start_while_stopping),
 ];
 
-/// Shows each behaviour, and prints it with its source.
+/// Shows each behaviour, and prints it with its source. On a simulated thread.
 ///
 /// # Errors
 /// If the framework does anything else.
-pub fn show_all(framework: &Framework) -> Result<()> {
+pub fn show_all(stage: &Stage) -> Result<()> {
     for &(behaviour, show) in CASES {
-        let (status, said) = in_child(|| {
-            if let Err(error) = show(framework) {
-                eprintln!("{error:#}");
-                // SAFETY: ends the child.
-                unsafe { libc::_exit(1) };
-            }
-        })?;
-        ensure!(status == 0, "{}: exit status {status}: {said}", behaviour.name.to_str()?);
+        // A framework of its own for each.
+        let framework = Framework::bind(Framework::load(stage)?)?;
+        show(&framework).with_context(|| format!("{:?}", behaviour.name))?;
         print(behaviour)?;
     }
-    start_while_stopping(framework)?;
-    print(START_WHILE_STOPPING)?;
     for behaviour in BEHAVIOURS {
-        let is_shown = *behaviour == START_WHILE_STOPPING || CASES.iter().any(|(of, _)| of == behaviour);
-        ensure!(is_shown, "nothing shows {:?}", behaviour.name);
+        ensure!(CASES.iter().any(|(of, _)| of == behaviour), "nothing shows {:?}", behaviour.name);
     }
     println!("{} behaviours", BEHAVIOURS.len());
     Ok(())
@@ -163,7 +151,8 @@ fn presented_requests(framework: &Framework) -> Result<()> {
     let config = QueueConfig { presented: 1, ..QueueConfig::default(keep_first as *const () as usize) };
     framework.create_queue(device, &config, None);
     framework.finish(device);
-    let file = File::open(DEVICE_NAME, Requestor::Administrator).map_err(|status| anyhow::anyhow!("{status:#x}"))?;
+    let file = File::open(&framework.device_name, Requestor::Administrator)
+        .map_err(|status| anyhow::anyhow!("{status:#x}"))?;
     let waiting = AtomicU32::new(0);
     let sender = || {
         as_process(|| {

@@ -1,12 +1,20 @@
 //! The driver's side of KMDF, as a scenario plays it: it binds to WDFLDR.sys and calls the functions of its table.
 
-use std::{mem::zeroed, ptr::null, sync::OnceLock};
+use std::{
+    mem::zeroed,
+    ptr::null,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use anyhow::{Context, Result, ensure};
 use irqlog_nt::{DriverObject, UnicodeString};
 
 use super::Stage;
 use crate::{
+    mutex::lock,
     nt::io::{File, Requestor},
     service::load_library,
 };
@@ -136,17 +144,24 @@ pub struct TimerConfig {
 
 /// WDFLDR.sys, bound to this process as to a driver.
 pub struct Framework {
+    /// The name of its device: each binding has one of its own.
+    pub device_name: String,
     pub table: *const usize,
     pub globals: usize,
     pub functions: serde_json::Value,
 }
 
 /// The framework, for callbacks, which get no more than their arguments.
-pub static BOUND: OnceLock<(usize, usize)> = OnceLock::new();
+static BOUND: Mutex<(usize, usize)> = Mutex::new((0, 0));
+static BINDINGS: AtomicUsize = AtomicUsize::new(0);
+
+/// Table and globals of the last binding.
+pub fn bound() -> (usize, usize) {
+    *lock(&BOUND)
+}
 
 pub const SUCCESS: usize = 0;
 pub const SERVICE: &str = r"\Registry\Machine\System\CurrentControlSet\Services\irqlog";
-pub const DEVICE_NAME: &str = r"\Device\irqlog-rules";
 
 pub fn wide(text: &str) -> UnicodeString {
     let wide: &'static mut [u16] = text.encode_utf16().collect::<Vec<_>>().leak();
@@ -191,8 +206,14 @@ impl Framework {
         let (status, globals) = Self::try_bind(bind, [1, 31, 0], 458, &raw mut table);
         ensure!(status == 0 && !table.is_null(), "WdfVersionBind: {status:#x}");
         let facts: serde_json::Value = serde_json::from_str(include_str!("../../../../testdata/kmdf-abi.json"))?;
-        let _first = BOUND.set((table as usize, globals));
-        Ok(Self { table, globals, functions: facts["functions"].clone() })
+        let index = BINDINGS.fetch_add(1, Ordering::SeqCst);
+        *lock(&BOUND) = (table as usize, globals);
+        Ok(Self {
+            device_name: format!(r"\Device\irqlog-rules-{index}"),
+            table,
+            globals,
+            functions: facts["functions"].clone(),
+        })
     }
 
     /// Calls a function of the table.
@@ -228,7 +249,7 @@ impl Framework {
 
     pub fn device(&self) -> usize {
         let mut init = self.init();
-        assert_eq!(self.assign_name(init, &wide(DEVICE_NAME)), SUCCESS, "WdfDeviceInitAssignName");
+        assert_eq!(self.assign_name(init, &wide(&self.device_name)), SUCCESS, "WdfDeviceInitAssignName");
         let files = FileConfig { size: size_of::<FileConfig>() as u32, callbacks: [0; 3], auto_forward: 2, class: 4 };
         self.call("WdfDeviceInitSetFileObjectConfig", &[init, address(&files), 0]);
         let mut device = 0_usize;
@@ -260,7 +281,7 @@ impl Framework {
         let device = self.device();
         self.create_queue(device, &QueueConfig::default(callback), attributes);
         self.finish(device);
-        File::open(DEVICE_NAME, Requestor::Administrator).expect("the device opens")
+        File::open(&self.device_name, Requestor::Administrator).expect("the device opens")
     }
 }
 
