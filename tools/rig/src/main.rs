@@ -6,6 +6,7 @@
 //! | [`pe`], [`memory`], [`images`] | loading images, and knowing which code is whose |
 //! | [`nt`] | the kernel: processors, interrupts, routines, and the rules that are checked |
 //! | [`service`] | starting and stopping drivers |
+//! | [`framework_calls`] | failures of the framework |
 //! | [`planted`] | failures and interruptions that a scenario plants in the kernel |
 //! | [`serve`] | control requests from other processes |
 //! | [`scenarios`] | what the rig is for: named runs, each with a clear end |
@@ -22,6 +23,7 @@ use anyhow::Result;
 use clap::Parser;
 
 mod arch;
+mod framework_calls;
 mod images;
 mod memory;
 mod mutex;

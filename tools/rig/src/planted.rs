@@ -6,7 +6,7 @@ use std::{
     cell::Cell,
     sync::{
         Mutex,
-        atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -30,8 +30,45 @@ pub static CLAIMED_PROCESSOR: AtomicUsize = AtomicUsize::new(0);
 pub static CLOCK_GRAIN: AtomicU64 = AtomicU64::new(1);
 /// The reason of bug-check callbacks that cannot be registered; 0 for none.
 pub static LACKS_REASON: AtomicUsize = AtomicUsize::new(0);
-/// Allocations until one fails; negative for never.
-static FAIL_AFTER: AtomicI64 = AtomicI64::new(-1);
+/// Allocations of irqlog.sys.
+pub static ALLOCATIONS: NumberedCalls = NumberedCalls::new();
+/// Calls of irqlog.sys into the framework that give a status ([`framework_calls`](crate::framework_calls)).
+pub static FRAMEWORK_CALLS: NumberedCalls = NumberedCalls::new();
+
+/// Calls of a kind, which are counted, and of which one may fail.
+pub struct NumberedCalls {
+    made: AtomicU64,
+    /// The number of the call that fails, from 0; `u64::MAX` for none.
+    failing: AtomicU64,
+}
+
+impl NumberedCalls {
+    const fn new() -> Self {
+        Self { made: AtomicU64::new(0), failing: AtomicU64::new(u64::MAX) }
+    }
+
+    /// Counts anew, and lets the call of that number fail; `None` lets none fail.
+    pub fn plant(&self, number: Option<u64>) {
+        self.failing.store(u64::MAX, Ordering::SeqCst);
+        self.made.store(0, Ordering::SeqCst);
+        self.failing.store(number.unwrap_or(u64::MAX), Ordering::SeqCst);
+    }
+
+    /// The number of calls since [`plant`](Self::plant).
+    pub fn made(&self) -> u64 {
+        self.made.load(Ordering::SeqCst)
+    }
+
+    /// Whether the failure that was planted has happened.
+    pub fn has_failed(&self) -> bool {
+        self.made() > self.failing.load(Ordering::SeqCst)
+    }
+
+    /// A call is made: whether it shall fail.
+    pub fn fails(&self) -> bool {
+        self.made.fetch_add(1, Ordering::SeqCst) == self.failing.load(Ordering::SeqCst)
+    }
+}
 
 thread_local! {
     /// The action at a planted breakpoint.
@@ -96,21 +133,6 @@ pub fn let_owner_go() {
 /// A thread has got a synchronization event: whether it shall stand for as long as [`owner_has_stopped`].
 pub fn owner_stops() -> bool {
     OWNER.compare_exchange(OWNER_SHALL_STOP, OWNER_HAS_STOPPED, Ordering::SeqCst, Ordering::SeqCst).is_ok()
-}
-
-/// Lets the allocation of irqlog.sys after the next `count` fail, once; `None` lets none fail.
-pub fn fail_after(count: Option<u32>) {
-    FAIL_AFTER.store(count.map_or(-1, i64::from), Ordering::SeqCst);
-}
-
-/// Whether the failure that [`fail_after`] planted has happened.
-pub fn fail_after_was_used() -> bool {
-    FAIL_AFTER.load(Ordering::SeqCst) < 0
-}
-
-/// An allocation of irqlog.sys is made: whether it shall fail.
-pub fn allocation_fails() -> bool {
-    FAIL_AFTER.load(Ordering::SeqCst) >= 0 && FAIL_AFTER.fetch_sub(1, Ordering::SeqCst) == 0
 }
 
 /// Sets the action of the calling thread at a planted breakpoint.

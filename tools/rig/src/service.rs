@@ -2,18 +2,24 @@
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use anyhow::{Context, Result, bail, ensure};
 use irqlog_nt::{DriverObject, UnicodeString};
 
 use crate::{
-    images,
+    framework_calls, images,
     mutex::lock,
     nt::{bugcheck, exports, heap, io, machine::current, ps, registry, report, workitem},
     pe::LoadedImage,
 };
+
+/// Drivers that run.
+static RUNNING: AtomicUsize = AtomicUsize::new(0);
 
 /// A driver that runs.
 pub struct Driver {
@@ -40,9 +46,14 @@ pub fn load_library(path: &Path) -> Result<Arc<LoadedImage>> {
     Ok(image)
 }
 
-fn resolve(module: &str, name: &str) -> Option<usize> {
+fn resolve(service: &str, module: &str, name: &str) -> Option<usize> {
     let is_kernel = ["ntoskrnl.exe", "hal.dll", "cng.sys"].iter().any(|kernel| kernel.eq_ignore_ascii_case(module));
-    if is_kernel { exports::find(name) } else { images::find(module)?.export(name) }
+    if is_kernel {
+        return exports::find(name);
+    }
+    let address = images::find(module)?.export(name)?;
+    let is_counted = service == "irqlog" && name == "WdfVersionBind";
+    Some(if is_counted { framework_calls::wrap(address) } else { address })
 }
 
 /// UTF-16 that lives as long as the process: drivers keep pointers to names.
@@ -56,9 +67,10 @@ impl Driver {
     /// Loads a driver and calls its entry point. On a simulated thread.
     ///
     /// # Errors
-    /// If the image cannot be loaded, or the driver fails to start: then what it left behind is an error too.
+    /// If the image cannot be loaded, or the driver fails to start: then what it left behind is an error too, unless other
+    /// drivers run.
     pub fn start(service: &str, path: &Path) -> Result<Self> {
-        let image = LoadedImage::load(path, &resolve)?;
+        let image = LoadedImage::load(path, &|module, name| resolve(service, module, name))?;
         images::add(&image);
         // SAFETY: all-zero is a valid driver object.
         let object: &'static mut DriverObject = Box::leak(Box::new(unsafe { std::mem::zeroed() }));
@@ -76,10 +88,13 @@ impl Driver {
         };
         check_irql("DriverEntry");
         if status < 0 {
-            check_nothing_is_left();
+            if RUNNING.load(Ordering::SeqCst) == 0 {
+                check_nothing_is_left();
+            }
             bail!("{service} failed to start with status {status:#010x}");
         }
         io::finish_initializing(object);
+        RUNNING.fetch_add(1, Ordering::SeqCst);
         Ok(Self { service: service.to_owned(), object, image, stopping: Mutex::new(false) })
     }
 
@@ -106,6 +121,7 @@ impl Driver {
         let has_device = unsafe { !(*self.object).DeviceObject.is_null() };
         ensure!(!has_device, "{} left a device behind", self.service);
         images::retire(&self.image);
+        RUNNING.fetch_sub(1, Ordering::SeqCst);
         Ok(true)
     }
 
@@ -117,7 +133,7 @@ impl Driver {
 
 fn check_irql(what: &str) {
     let thread = current().expect("drivers are started on simulated threads");
-    let irql = thread.processor().irql.load(std::sync::atomic::Ordering::Relaxed);
+    let irql = thread.processor().irql.load(Ordering::Relaxed);
     if irql != 0 {
         report::broken(&format!("{what} returned at IRQL {irql}"));
     }

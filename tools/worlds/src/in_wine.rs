@@ -24,7 +24,8 @@ pub fn run(scenario: &str) -> Verdict {
         "stop-pending" => Verdict::NotHere("Wine stops a driver that is open: stop-while-open"),
         "rules" | "guards" | "disconnect-waits" | "refusal" => Verdict::NotHere("about the rig's own checks"),
         "requests" => Verdict::NotHere("malformed requests need a client of our own; the CLI makes none"),
-        "no-memory" => Verdict::NotHere("no failures can be injected"),
+        "no-memory" | "framework-failures" => Verdict::NotHere("no failures can be injected"),
+        "races" | "processors" => Verdict::NotHere("one process at a time, with four processors"),
         "order" | "stopped-writer" => Verdict::NotHere("no thread can be held between two instructions"),
         _ => Verdict::NotHere("needs interrupts, NMIs or test drivers, which Wine has not"),
     }

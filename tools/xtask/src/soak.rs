@@ -37,6 +37,8 @@ pub enum Tier {
     StormArm64,
     /// Packages from two clones, which have to be the same
     Packages,
+    /// irqlog.sys started and stopped 1,000 times under load, with nothing left behind
+    Restarts,
     /// Makefile.toml under cargo-make, with stand-ins for the tools of the WDK
     Makefile,
     /// Mutants of the ring and the recorder, or of other packages, which tests have to catch
@@ -126,6 +128,10 @@ fn run_tier(tier: Tier, parameters: &SoakOptions) -> Result<()> {
             storm(Arch::Arm64, parameters)
         }),
         Tier::Packages => timed("packages from two clones", || package::twice(&Arch::ALL)),
+        Tier::Restarts => timed("1,000 starts and stops under load", || {
+            rig::prepare(NATIVE)?;
+            shell::run(rig::command(NATIVE, &drivers::images(NATIVE))?.args(["--processors", "2", "restarts"]))
+        }),
         Tier::Makefile => timed("Makefile.toml under cargo-make", makefile::check),
         Tier::Mutants => timed("mutations", || mutants::run_all(&parameters.mutants)),
         Tier::Fuzz => timed("fuzzing", nightly::fuzz),

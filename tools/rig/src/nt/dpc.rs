@@ -7,6 +7,7 @@ use irqlog_nt::{Kdpc, NtStatus, ProcessorNumber, STATUS_INVALID_PARAMETER, STATU
 use super::{
     import::routines,
     machine::{self, DPC, current, machine, raise},
+    topology,
     wait::spin_until,
 };
 use crate::mutex::lock;
@@ -18,7 +19,7 @@ pub fn insert_dpc(dpc: *mut Kdpc, arguments: Option<(*mut c_void, *mut c_void)>)
     let dpc_ref = unsafe { &mut *dpc };
     let target = match usize::from(dpc_ref.Number) {
         0 => current().map_or(0, machine::Thread::processor_index),
-        number => number - 1,
+        number => topology::stands_for(number - 1),
     };
     {
         let mut queue = lock(&machine.processors[target].dpcs);
@@ -57,13 +58,13 @@ routines! {
 
     fn KeSetTargetProcessorDpcEx(dpc: *mut Kdpc, number: *const ProcessorNumber) -> NtStatus {
         // SAFETY: memory of the driver's.
-        let index = unsafe { (*number).Number };
-        if usize::from(index) >= machine().active() {
-            STATUS_INVALID_PARAMETER
-        } else {
-            // SAFETY: an initialised DPC.
-            unsafe { (*dpc).Number = u16::from(index) + 1 };
-            STATUS_SUCCESS
+        match topology::index(unsafe { *number }) {
+            None => STATUS_INVALID_PARAMETER,
+            Some(index) => {
+                // SAFETY: an initialised DPC.
+                unsafe { (*dpc).Number = index as u16 + 1 };
+                STATUS_SUCCESS
+            }
         }
     }
 

@@ -37,7 +37,7 @@ static POOL: Mutex<Pool> = Mutex::new(Pool { by_address: BTreeMap::new(), freed:
 pub fn allocate(size: usize, tag: u32) -> *mut c_void {
     // The small KMDF does not survive a failure; irqlog.sys has to, and its tags begin with these letters.
     let is_irqlog = tag.to_le_bytes().starts_with(b"Irq");
-    if is_irqlog && planted::allocation_fails() {
+    if is_irqlog && planted::ALLOCATIONS.fails() {
         return std::ptr::null_mut();
     }
     let Ok(mut region) = Region::reserve(size.max(1)) else { return std::ptr::null_mut() };

@@ -22,8 +22,8 @@ use irqlog_nt::irql::{DISPATCH_LEVEL, HIGH_LEVEL};
 
 use super::{
     freeze,
-    machine::{DPC, FREEZE, IPI, NMI, PREEMPT, Processor, current, machine},
-    report,
+    machine::{DPC, FREEZE, IPI, NMI, PREEMPT, Processor, current, machine, thread},
+    report, topology,
 };
 use crate::{arch, images, mutex::lock};
 
@@ -147,9 +147,14 @@ fn run_dpcs(processor: &Processor) {
         let Some(dpc) = lock(&processor.dpcs).pop_front() else { break };
         let dpc = dpc as *mut Kdpc;
         // SAFETY: queued by `insert_dpc`; the driver keeps it until it has run.
-        let (routine, context, first, second) = unsafe {
-            let parts =
-                ((*dpc).DeferredRoutine, (*dpc).DeferredContext, (*dpc).SystemArgument1, (*dpc).SystemArgument2);
+        let (routine, context, first, second, target) = unsafe {
+            let parts = (
+                (*dpc).DeferredRoutine,
+                (*dpc).DeferredContext,
+                (*dpc).SystemArgument1,
+                (*dpc).SystemArgument2,
+                usize::from((*dpc).Number),
+            );
             // From here on it may be queued again, also by itself.
             (*dpc).DpcData = std::ptr::null_mut();
             parts
@@ -160,7 +165,10 @@ fn run_dpcs(processor: &Processor) {
             unsafe {
                 let routine: extern "efiapi" fn(*mut Kdpc, *mut c_void, *mut c_void, *mut c_void) =
                     std::mem::transmute(routine);
-                routine(dpc, context, first, second);
+                match target.checked_sub(1) {
+                    Some(target) => topology::as_processor(target, || routine(dpc, context, first, second)),
+                    None => routine(dpc, context, first, second),
+                }
             }
         }
         machine().dpcs_outstanding.fetch_sub(1, Ordering::SeqCst);
@@ -179,7 +187,9 @@ pub fn run_broadcast() {
     // SAFETY: what the sender gave to KeIpiGenericCall, which waits until we are done.
     unsafe {
         let worker: extern "efiapi" fn(usize) -> usize = std::mem::transmute(worker);
-        worker(argument);
+        for index in topology::stood_for(thread().processor_index()) {
+            topology::as_processor(index, || worker(argument));
+        }
     }
     broadcast.remaining.fetch_sub(1, Ordering::SeqCst);
 }

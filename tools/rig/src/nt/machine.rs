@@ -44,6 +44,8 @@ pub struct Processor {
     pub irql: AtomicU8,
     /// The level of the interrupt, DPC or NMI whose code runs; 0 for a thread's.
     pub context: AtomicU8,
+    /// The index that it claims plus one, of a machine with more processors (`topology`); 0 for its own.
+    pub claim: AtomicUsize,
     /// The spin locks that it holds.
     pub held: Mutex<Vec<HeldLock>>,
     /// An NMI callback runs; the next NMI waits for its end.
@@ -210,6 +212,8 @@ pub struct Thread {
     processor: Cell<Option<usize>>,
     /// Processors it may run on.
     pub affinity: Cell<u64>,
+    /// The index plus one that its processor shall claim; 0 for its own.
+    pub claim: Cell<usize>,
     /// Critical regions that it has entered and not left.
     pub critical_regions: Cell<u32>,
     /// Reads of the clock since its IRQL changed: many, if it waits in an image for something with a deadline.
@@ -264,6 +268,7 @@ impl Thread {
                 let index = pick(mine);
                 free.mask &= !(1 << index);
                 drop(free);
+                machine.processors[index].claim.store(self.claim.get(), Ordering::Relaxed);
                 machine.processors[index].holder.store(self.host, Ordering::SeqCst);
                 self.processor.set(Some(index));
                 return;
@@ -290,6 +295,7 @@ impl Thread {
         }
         free.mask &= !(1 << index);
         drop(free);
+        processor.claim.store(0, Ordering::Relaxed);
         processor.holder.store(self.host, Ordering::SeqCst);
         self.processor.set(Some(index));
         true
@@ -391,6 +397,7 @@ pub fn run_thread<T>(process: u32, affinity: u64, hold: bool, work: impl FnOnce(
         process: if process == 0 { 4 } else { process },
         processor: Cell::new(None),
         affinity: Cell::new(if affinity == 0 { all } else { affinity & all }),
+        claim: Cell::new(0),
         critical_regions: Cell::new(0),
         clock_reads: Cell::new(0),
         host,

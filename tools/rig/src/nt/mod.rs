@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`signal`], [`heap`] | the signal that interrupts a host thread; the memory of pool |
 //! | [`machine`] | processors, threads that hold them, and what is pending on each |
+//! | [`topology`] | a machine with more processors, in groups, as far as numbers go |
 //! | [`freeze`] | processors that are frozen at a crash |
 //! | [`report`] | a broken rule: what is said, and how the run ends |
 //! | [`validator`], [`verifier`] | rules about locks, and Driver Verifier's rules |
@@ -44,6 +45,7 @@ pub mod report;
 pub mod signal;
 pub mod spinlock;
 pub mod time;
+pub mod topology;
 pub mod trap;
 pub mod validator;
 pub mod verifier;

@@ -19,14 +19,11 @@ use irqlog_wire::{image::Policy, ioctl, record::Level};
 use zerocopy::IntoBytes;
 
 use super::{DEFAULT_PROCESSORS, Scenario, Stage, as_process, stop_last};
-use crate::{
-    nt::{
-        heap,
-        io::{Answer, ControlCall, File, Requestor},
-        registry,
-        registry::RegistryValue,
-    },
-    planted,
+use crate::nt::{
+    heap,
+    io::{Answer, ControlCall, File, Requestor},
+    registry,
+    registry::RegistryValue,
 };
 
 /// The scenarios of this module.
@@ -68,12 +65,6 @@ pub const ALL: &[Scenario] = &[
         run: parameters,
     },
     Scenario {
-        name: "no-memory",
-        processors: DEFAULT_PROCESSORS,
-        about: "every allocation of a start fails once; nothing is left",
-        run: no_memory,
-    },
-    Scenario {
         name: "selftest",
         processors: DEFAULT_PROCESSORS,
         about: "SELFTEST writes at every IRQL on every processor, and all of it arrives",
@@ -94,11 +85,16 @@ impl Source for FileSource<'_> {
     }
 }
 
-fn open() -> Result<File> {
+/// Opens irqlog's device.
+///
+/// # Errors
+/// What the driver says.
+pub fn open() -> Result<File> {
     File::open(ioctl::WIN32_NAME, Requestor::Administrator).map_err(|status| anyhow::anyhow!("open: {status:#010x}"))
 }
 
-fn close(file: File) {
+/// Closes a file's last handle.
+pub fn close(file: File) {
     file.cleanup();
     file.close();
 }
@@ -262,7 +258,7 @@ fn marks(stage: &Stage) -> Result<()> {
 }
 
 /// Sends WAIT on a thread of its own.
-fn waiting(file: Arc<File>, seen: u64, cancel: Arc<AtomicBool>) -> std::thread::JoinHandle<Answer> {
+pub fn waiting(file: Arc<File>, seen: u64, cancel: Arc<AtomicBool>) -> std::thread::JoinHandle<Answer> {
     std::thread::spawn(move || {
         as_process(|| {
             let seen = seen.to_le_bytes();
@@ -272,7 +268,11 @@ fn waiting(file: Arc<File>, seen: u64, cancel: Arc<AtomicBool>) -> std::thread::
     })
 }
 
-fn written(file: &File) -> Result<u64> {
+/// The records that were written until now.
+///
+/// # Errors
+/// What the driver says.
+pub fn written(file: &File) -> Result<u64> {
     let answer = file
         .control(ControlCall { code: ioctl::WAIT, internal: false, input: u64::MAX.as_bytes(), output: 8 }, &|| false);
     ensure!(answer.status == STATUS_SUCCESS, "{answer:?}");
@@ -426,31 +426,6 @@ fn parameters(stage: &Stage) -> Result<()> {
         ensure!(complaints == ["Lock", "Level", "NmiLaneKiB"], "{texts:?}");
         close(file);
         stop_last(&driver)
-    })
-}
-
-fn no_memory(stage: &Stage) -> Result<()> {
-    as_process(|| {
-        // Loads the framework, whose image is not part of this.
-        stop_last(&stage.start_irqlog()?)?;
-        let mut failures = 0;
-        for count in 0.. {
-            planted::fail_after(Some(count));
-            let result = stage.start_irqlog();
-            let was_used = planted::fail_after_was_used();
-            planted::fail_after(None);
-            match result {
-                Ok(driver) => {
-                    stop_last(&driver)?;
-                    if !was_used {
-                        break;
-                    }
-                }
-                Err(_) => failures += 1,
-            }
-        }
-        ensure!(failures >= 2, "only {failures} starts failed");
-        Ok(())
     })
 }
 

@@ -4,6 +4,7 @@ mod basic;
 mod coverage;
 mod crash_path;
 mod crashes;
+mod failures;
 mod framework;
 mod guards;
 mod interrupts;
@@ -13,12 +14,14 @@ mod kmdf_driver;
 mod left_dumps;
 mod order;
 mod providers;
+mod races;
 mod rules;
 mod samples;
 mod saves;
 mod seen;
 mod serving;
 mod storm;
+mod topology;
 mod validator;
 mod verifier;
 
@@ -84,6 +87,12 @@ pub enum Command {
         #[arg(long, value_name = "N", default_value_t = 1)]
         every: usize,
     },
+    /// Start and stop the driver again and again, under load, and look for what it leaves
+    Restarts {
+        /// How often
+        #[arg(long, default_value_t = 1000)]
+        rounds: u64,
+    },
     /// Count the instructions of irqlog.sys for one record, by stepping through it, and time it; for the benchmark
     Measure {
         /// The engine
@@ -130,6 +139,9 @@ pub const ALL: &[&[Scenario]] = &[
     rules::ALL,
     guards::ALL,
     framework::ALL,
+    failures::ALL,
+    races::ALL,
+    topology::ALL,
     validator::ALL,
     verifier::ALL,
     interrupts::ALL,
@@ -233,6 +245,7 @@ pub fn run(stage: &Stage, command: &Command) -> Result<()> {
         Command::Coverage { record_path } => coverage::run(stage, record_path),
         Command::CrashPath { record_path, every } => crash_path::run(stage, record_path, (*every).max(1)),
         Command::Measure { engine } => coverage::measure(stage, engine),
+        Command::Restarts { rounds } => races::restarts(stage, *rounds),
         Command::Soak { records, engine, lock } => storm::soak(stage, *records, engine, lock),
         Command::List => {
             for scenario in ALL.iter().copied().flatten() {
