@@ -16,7 +16,10 @@ use super::{
     DEFAULT_PROCESSORS, Scenario, Stage, as_process,
     guards::in_child,
     kmdf_behaviour::{self, at, complete, kernel, send},
-    kmdf_driver::{Attributes, ContextType, FileConfig, Framework, QueueConfig, TimerConfig, address, wide},
+    kmdf_driver::{
+        Framework, WdfContextTypeInfo, WdfFileObjectConfig, WdfObjectAttributes, WdfQueueConfig, WdfTimerConfig,
+        address, wide,
+    },
 };
 use crate::{
     images,
@@ -42,9 +45,9 @@ pub const ALL: &[Scenario] = &[
     },
 ];
 
-fn timer_config() -> TimerConfig {
-    TimerConfig {
-        size: size_of::<TimerConfig>() as u32,
+fn timer_config() -> WdfTimerConfig {
+    WdfTimerConfig {
+        size: size_of::<WdfTimerConfig>() as u32,
         callback: does_nothing(),
         period: 0,
         automatic_serialization: 0,
@@ -88,43 +91,48 @@ const CASES: &[Case] = &[
         framework.create_driver(|config| config.size = 0, None);
     }),
     (framework::STRUCTURE_SIZE, "WDF_OBJECT_ATTRIBUTES of another size", |framework| {
-        framework.create_driver(|_| (), Some(&Attributes { size: 48, ..Attributes::new() }));
+        framework.create_driver(|_| (), Some(&WdfObjectAttributes { size: 48, ..WdfObjectAttributes::new() }));
     }),
     (framework::STRUCTURE_SIZE, "WDF_OBJECT_CONTEXT_TYPE_INFO without a size", |framework| {
-        let of = ContextType { size: 0, name: c"x".as_ptr().cast(), context_size: 8, unique: 0, get_unique: 0 };
-        framework.create_driver(|_| (), Some(&Attributes { context_type: &raw const of, ..Attributes::new() }));
+        let of = WdfContextTypeInfo { size: 0, name: c"x".as_ptr().cast(), context_size: 8, unique: 0, get_unique: 0 };
+        framework.create_driver(
+            |_| (),
+            Some(&WdfObjectAttributes { context_type: &raw const of, ..WdfObjectAttributes::new() }),
+        );
     }),
     (framework::STRUCTURE_SIZE, "WDF_FILEOBJECT_CONFIG without a size", |framework| {
         let init = framework.init();
-        let files = FileConfig { size: 0, callbacks: [0; 3], auto_forward: 2, class: 4 };
+        let files = WdfFileObjectConfig { size: 0, callbacks: [0; 3], auto_forward: 2, class: 4 };
         framework.call("WdfDeviceInitSetFileObjectConfig", &[init, address(&files), 0]);
     }),
     (framework::STRUCTURE_SIZE, "WDF_IO_QUEUE_CONFIG without a size", |framework| {
         let device = framework.device();
-        framework.create_queue(device, &QueueConfig { size: 0, ..QueueConfig::manual() }, None);
+        framework.create_queue(device, &WdfQueueConfig { size: 0, ..WdfQueueConfig::manual() }, None);
     }),
     (framework::STRUCTURE_SIZE, "WDF_TIMER_CONFIG without a size", |framework| {
         let parent = framework.device();
         framework.create_timer(
-            &TimerConfig { size: 0, ..timer_config() },
-            Some(&Attributes { parent, ..Attributes::new() }),
+            &WdfTimerConfig { size: 0, ..timer_config() },
+            Some(&WdfObjectAttributes { parent, ..WdfObjectAttributes::new() }),
         );
     }),
     (framework::ATTRIBUTES_RANGE, "zeroed attributes with a size: ExecutionLevel 0", |framework| {
-        framework.create_driver(|_| (), Some(&Attributes { level: 0, ..Attributes::new() }));
+        framework.create_driver(|_| (), Some(&WdfObjectAttributes { level: 0, ..WdfObjectAttributes::new() }));
     }),
     (framework::ATTRIBUTES_RANGE, "SynchronizationScope 5", |framework| {
-        framework.create_driver(|_| (), Some(&Attributes { scope: 5, ..Attributes::new() }));
+        framework.create_driver(|_| (), Some(&WdfObjectAttributes { scope: 5, ..WdfObjectAttributes::new() }));
     }),
     (framework::ATTRIBUTES_PARENT, "requests with a parent", |framework| {
         let parent = framework.device();
         let init = framework.call("WdfControlDeviceInitAllocate", &[framework.globals, 0]);
-        framework
-            .call("WdfDeviceInitSetRequestAttributes", &[init, address(&Attributes { parent, ..Attributes::new() })]);
+        framework.call(
+            "WdfDeviceInitSetRequestAttributes",
+            &[init, address(&WdfObjectAttributes { parent, ..WdfObjectAttributes::new() })],
+        );
     }),
     (framework::ATTRIBUTES_PARENT, "a timer without a parent", |framework| {
         framework.device();
-        framework.create_timer(&timer_config(), Some(&Attributes::new()));
+        framework.create_timer(&timer_config(), Some(&WdfObjectAttributes::new()));
     }),
     (framework::ATTRIBUTES_PARENT, "a timer without attributes", |framework| {
         framework.device();
@@ -132,20 +140,31 @@ const CASES: &[Case] = &[
     }),
     (framework::ATTRIBUTES_LEVEL, "requests with an execution level", |framework| {
         let init = framework.init();
-        framework
-            .call("WdfDeviceInitSetRequestAttributes", &[init, address(&Attributes { level: 2, ..Attributes::new() })]);
+        framework.call(
+            "WdfDeviceInitSetRequestAttributes",
+            &[init, address(&WdfObjectAttributes { level: 2, ..WdfObjectAttributes::new() })],
+        );
     }),
     (framework::ATTRIBUTES_SCOPE, "a timer with a synchronization scope", |framework| {
         let parent = framework.device();
-        framework.create_timer(&timer_config(), Some(&Attributes { parent, scope: 2, ..Attributes::new() }));
+        framework.create_timer(
+            &timer_config(),
+            Some(&WdfObjectAttributes { parent, scope: 2, ..WdfObjectAttributes::new() }),
+        );
     }),
     (framework::CONTEXT_TYPE, "a context without a name", |framework| {
-        let size = size_of::<ContextType>() as u32;
-        let of = ContextType { size, name: null(), context_size: 8, unique: 0, get_unique: 0 };
-        framework.create_driver(|_| (), Some(&Attributes { context_type: &raw const of, ..Attributes::new() }));
+        let size = size_of::<WdfContextTypeInfo>() as u32;
+        let of = WdfContextTypeInfo { size, name: null(), context_size: 8, unique: 0, get_unique: 0 };
+        framework.create_driver(
+            |_| (),
+            Some(&WdfObjectAttributes { context_type: &raw const of, ..WdfObjectAttributes::new() }),
+        );
     }),
     (framework::CONTEXT_TYPE, "an override without a type", |framework| {
-        framework.create_driver(|_| (), Some(&Attributes { context_size_override: 8, ..Attributes::new() }));
+        framework.create_driver(
+            |_| (),
+            Some(&WdfObjectAttributes { context_size_override: 8, ..WdfObjectAttributes::new() }),
+        );
     }),
     (framework::ONE_DRIVER, "WdfDriverCreate twice", |framework| {
         framework.create_driver(|_| (), None);
@@ -160,39 +179,39 @@ const CASES: &[Case] = &[
     (framework::DEFAULT_QUEUE_BEFORE, "a default queue after WdfControlFinishInitializing", |framework| {
         let device = framework.device();
         framework.finish(device);
-        framework.create_queue(device, &QueueConfig::default(exaggerates()), None);
+        framework.create_queue(device, &WdfQueueConfig::default(exaggerates()), None);
     }),
     (framework::ONE_DEFAULT_QUEUE, "two default queues", |framework| {
         let device = framework.device();
-        framework.create_queue(device, &QueueConfig::default(exaggerates()), None);
-        framework.create_queue(device, &QueueConfig::default(exaggerates()), None);
+        framework.create_queue(device, &WdfQueueConfig::default(exaggerates()), None);
+        framework.create_queue(device, &WdfQueueConfig::default(exaggerates()), None);
     }),
     (framework::QUEUE_HANDLE, "a manual queue whose handle nobody takes", |framework| {
         let device = framework.device();
-        framework.call("WdfIoQueueCreate", &[device, address(&QueueConfig::manual()), 0, 0]);
+        framework.call("WdfIoQueueCreate", &[device, address(&WdfQueueConfig::manual()), 0, 0]);
     }),
     (framework::MANUAL_QUEUE, "a manual queue with EvtIoDeviceControl", |framework| {
         let device = framework.device();
         let on_device_control = exaggerates();
-        framework.create_queue(device, &QueueConfig { on_device_control, ..QueueConfig::manual() }, None);
+        framework.create_queue(device, &WdfQueueConfig { on_device_control, ..WdfQueueConfig::manual() }, None);
     }),
     (framework::MANUAL_QUEUE, "a manual queue with NumberOfPresentedRequests", |framework| {
         let device = framework.device();
-        framework.create_queue(device, &QueueConfig { presented: u32::MAX, ..QueueConfig::manual() }, None);
+        framework.create_queue(device, &WdfQueueConfig { presented: u32::MAX, ..WdfQueueConfig::manual() }, None);
     }),
     (framework::QUEUE_CALLBACK, "a parallel queue without a callback", |framework| {
         let device = framework.device();
-        framework.create_queue(device, &QueueConfig::parallel(0), None);
+        framework.create_queue(device, &WdfQueueConfig::parallel(0), None);
     }),
     (framework::FIND_IN_MANUAL, "WdfIoQueueFindRequest in a parallel queue", |framework| {
         let device = framework.device();
-        let queue = framework.create_queue(device, &QueueConfig::parallel(exaggerates()), None);
+        let queue = framework.create_queue(device, &WdfQueueConfig::parallel(exaggerates()), None);
         let mut found = 0_usize;
         framework.call("WdfIoQueueFindRequest", &[queue, 0, 0, 0, (&raw mut found) as usize]);
     }),
     (framework::FIND_IN_MANUAL, "WdfIoQueueRetrieveFoundRequest from a parallel queue", |framework| {
         let device = framework.device();
-        let queue = framework.create_queue(device, &QueueConfig::parallel(exaggerates()), None);
+        let queue = framework.create_queue(device, &WdfQueueConfig::parallel(exaggerates()), None);
         let mut found = 0_usize;
         framework.call("WdfIoQueueRetrieveFoundRequest", &[queue, 0, (&raw mut found) as usize]);
     }),
@@ -215,7 +234,8 @@ const CASES: &[Case] = &[
     }),
     (framework::PASSIVE_LEVEL, "WdfTimerStop that waits at DISPATCH_LEVEL", |framework| {
         let parent = framework.device();
-        let timer = framework.create_timer(&timer_config(), Some(&Attributes { parent, ..Attributes::new() }));
+        let timer = framework
+            .create_timer(&timer_config(), Some(&WdfObjectAttributes { parent, ..WdfObjectAttributes::new() }));
         at(DISPATCH_LEVEL);
         framework.call("WdfTimerStop", &[timer, 1]);
     }),

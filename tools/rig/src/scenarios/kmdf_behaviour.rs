@@ -21,7 +21,7 @@ use irqlog_nt::{
 
 use super::{
     Stage, as_process,
-    kmdf_driver::{Attributes, Framework, QueueConfig, SUCCESS, bound, invoke, wide},
+    kmdf_driver::{Framework, SUCCESS, WdfObjectAttributes, WdfQueueConfig, bound, invoke, wide},
 };
 use crate::nt::{
     exports,
@@ -112,7 +112,8 @@ extern "efiapi" fn look(_queue: usize, request: usize, _output: usize, _input: u
 }
 
 fn passive_queue(framework: &Framework) -> Result<()> {
-    let file = framework.served(look as *const () as usize, Some(&Attributes { level: 2, ..Attributes::new() }));
+    let file = framework
+        .served(look as *const () as usize, Some(&WdfObjectAttributes { level: 2, ..WdfObjectAttributes::new() }));
     let seen = || (IRQL.load(Ordering::SeqCst), THREAD.load(Ordering::SeqCst) == thread().id);
     send(&file);
     ensure!(seen() == (0, true), "at PASSIVE_LEVEL the callback runs on the sender's thread: {:?}", seen());
@@ -148,7 +149,7 @@ extern "efiapi" fn keep_first(_queue: usize, request: usize, _output: usize, _in
 
 fn presented_requests(framework: &Framework) -> Result<()> {
     let device = framework.device();
-    let config = QueueConfig { presented: 1, ..QueueConfig::default(keep_first as *const () as usize) };
+    let config = WdfQueueConfig { presented: 1, ..WdfQueueConfig::default(keep_first as *const () as usize) };
     framework.create_queue(device, &config, None);
     framework.finish(device);
     let file = File::open(&framework.device_name, Requestor::Administrator)
@@ -239,10 +240,10 @@ fn start_while_stopping(framework: &Framework) -> Result<()> {
     // SAFETY: the table has an entry for each function of the list.
     TIMER.get_or_init(|| (unsafe { *framework.table.add(index as usize) }, framework.globals));
     // SAFETY: all-zero is a valid configuration but for size and callback.
-    let mut config: super::kmdf_driver::TimerConfig = unsafe { zeroed() };
+    let mut config: super::kmdf_driver::WdfTimerConfig = unsafe { zeroed() };
     config.size = size_of_val(&config) as u32;
     config.callback = restart as *const () as usize;
-    let timer = framework.create_timer(&config, Some(&Attributes { parent, ..Attributes::new() }));
+    let timer = framework.create_timer(&config, Some(&WdfObjectAttributes { parent, ..WdfObjectAttributes::new() }));
     framework.call("WdfTimerStart", &[timer, (-1_i64) as usize]);
     until(|| FIRED.load(Ordering::SeqCst) != 0)?;
     framework.call("WdfTimerStop", &[timer, 1]);

@@ -21,7 +21,7 @@ use crate::{
 
 /// The bind structure of KMDF's loader (`testdata/kmdf-abi.json`).
 #[repr(C)]
-pub struct BindInfo {
+pub struct WdfBindInfo {
     pub size: u32,
     pub component: usize,
     pub version: [u32; 3],
@@ -32,7 +32,7 @@ pub struct BindInfo {
 
 /// WDF_OBJECT_CONTEXT_TYPE_INFO.
 #[repr(C)]
-pub struct ContextType {
+pub struct WdfContextTypeInfo {
     pub size: u32,
     pub name: *const u8,
     pub context_size: usize,
@@ -42,17 +42,17 @@ pub struct ContextType {
 
 /// WDF_OBJECT_ATTRIBUTES.
 #[repr(C)]
-pub struct Attributes {
+pub struct WdfObjectAttributes {
     pub size: u32,
     pub callbacks: [usize; 2],
     pub level: i32,
     pub scope: i32,
     pub parent: usize,
     pub context_size_override: usize,
-    pub context_type: *const ContextType,
+    pub context_type: *const WdfContextTypeInfo,
 }
 
-impl Attributes {
+impl WdfObjectAttributes {
     /// As WDF_OBJECT_ATTRIBUTES_INIT makes them.
     pub const fn new() -> Self {
         Self {
@@ -69,7 +69,7 @@ impl Attributes {
 
 /// WDF_DRIVER_CONFIG, of a driver that is not for Plug and Play.
 #[repr(C)]
-pub struct DriverConfig {
+pub struct WdfDriverConfig {
     pub size: u32,
     pub device_add: usize,
     pub unload: usize,
@@ -79,7 +79,7 @@ pub struct DriverConfig {
 
 /// WDF_FILEOBJECT_CONFIG.
 #[repr(C)]
-pub struct FileConfig {
+pub struct WdfFileObjectConfig {
     pub size: u32,
     pub callbacks: [usize; 3],
     pub auto_forward: i32,
@@ -88,7 +88,7 @@ pub struct FileConfig {
 
 /// WDF_IO_QUEUE_CONFIG.
 #[repr(C)]
-pub struct QueueConfig {
+pub struct WdfQueueConfig {
     pub size: u32,
     pub dispatch: i32,
     pub power_managed: i32,
@@ -102,7 +102,7 @@ pub struct QueueConfig {
     pub driver: usize,
 }
 
-impl QueueConfig {
+impl WdfQueueConfig {
     /// A parallel queue that calls `callback`.
     pub const fn parallel(callback: usize) -> Self {
         Self {
@@ -133,7 +133,7 @@ impl QueueConfig {
 
 /// WDF_TIMER_CONFIG.
 #[repr(C)]
-pub struct TimerConfig {
+pub struct WdfTimerConfig {
     pub size: u32,
     pub callback: usize,
     pub period: u32,
@@ -182,8 +182,8 @@ impl Framework {
 
     /// WdfVersionBind, with a version and a place for the table.
     pub fn try_bind(bind: usize, version: [u32; 3], function_count: u32, table: *mut *const usize) -> (i32, usize) {
-        let mut info = BindInfo {
-            size: size_of::<BindInfo>() as u32,
+        let mut info = WdfBindInfo {
+            size: size_of::<WdfBindInfo>() as u32,
             component: 0,
             version,
             function_count,
@@ -194,7 +194,7 @@ impl Framework {
         let mut globals = 0_usize;
         // SAFETY: the routine has this signature; the pointers are to our stack.
         let status = unsafe {
-            let bind: extern "efiapi" fn(usize, usize, *mut BindInfo, *mut usize) -> i32 = std::mem::transmute(bind);
+            let bind: extern "efiapi" fn(usize, usize, *mut WdfBindInfo, *mut usize) -> i32 = std::mem::transmute(bind);
             bind(0, address(&path), &raw mut info, &raw mut globals)
         };
         (status, globals)
@@ -224,9 +224,18 @@ impl Framework {
         invoke(function, self.globals, arguments)
     }
 
-    pub fn create_driver(&self, change: impl FnOnce(&mut DriverConfig), attributes: Option<&Attributes>) -> usize {
-        let mut config =
-            DriverConfig { size: size_of::<DriverConfig>() as u32, device_add: 0, unload: 0, flags: 1, pool_tag: 0 };
+    pub fn create_driver(
+        &self,
+        change: impl FnOnce(&mut WdfDriverConfig),
+        attributes: Option<&WdfObjectAttributes>,
+    ) -> usize {
+        let mut config = WdfDriverConfig {
+            size: size_of::<WdfDriverConfig>() as u32,
+            device_add: 0,
+            unload: 0,
+            flags: 1,
+            pool_tag: 0,
+        };
         change(&mut config);
         // SAFETY: all-zero is a valid driver object.
         let object: &'static mut DriverObject = Box::leak(Box::new(unsafe { zeroed() }));
@@ -250,7 +259,12 @@ impl Framework {
     pub fn device(&self) -> usize {
         let mut init = self.init();
         assert_eq!(self.assign_name(init, &wide(&self.device_name)), SUCCESS, "WdfDeviceInitAssignName");
-        let files = FileConfig { size: size_of::<FileConfig>() as u32, callbacks: [0; 3], auto_forward: 2, class: 4 };
+        let files = WdfFileObjectConfig {
+            size: size_of::<WdfFileObjectConfig>() as u32,
+            callbacks: [0; 3],
+            auto_forward: 2,
+            class: 4,
+        };
         self.call("WdfDeviceInitSetFileObjectConfig", &[init, address(&files), 0]);
         let mut device = 0_usize;
         let status = self.call("WdfDeviceCreate", &[(&raw mut init) as usize, 0, (&raw mut device) as usize]);
@@ -258,7 +272,12 @@ impl Framework {
         device
     }
 
-    pub fn create_queue(&self, device: usize, config: &QueueConfig, attributes: Option<&Attributes>) -> usize {
+    pub fn create_queue(
+        &self,
+        device: usize,
+        config: &WdfQueueConfig,
+        attributes: Option<&WdfObjectAttributes>,
+    ) -> usize {
         let mut queue = 0_usize;
         let attributes = attributes.map_or(0, address);
         let status = self.call("WdfIoQueueCreate", &[device, address(config), attributes, (&raw mut queue) as usize]);
@@ -266,7 +285,7 @@ impl Framework {
         queue
     }
 
-    pub fn create_timer(&self, config: &TimerConfig, attributes: Option<&Attributes>) -> usize {
+    pub fn create_timer(&self, config: &WdfTimerConfig, attributes: Option<&WdfObjectAttributes>) -> usize {
         let mut timer = 0_usize;
         self.call("WdfTimerCreate", &[address(config), attributes.map_or(0, address), (&raw mut timer) as usize]);
         timer
@@ -277,9 +296,9 @@ impl Framework {
     }
 
     /// A device whose default queue calls `callback`, opened.
-    pub fn served(&self, callback: usize, attributes: Option<&Attributes>) -> File {
+    pub fn served(&self, callback: usize, attributes: Option<&WdfObjectAttributes>) -> File {
         let device = self.device();
-        self.create_queue(device, &QueueConfig::default(callback), attributes);
+        self.create_queue(device, &WdfQueueConfig::default(callback), attributes);
         self.finish(device);
         File::open(&self.device_name, Requestor::Administrator).expect("the device opens")
     }
