@@ -41,24 +41,23 @@ static BIND: AtomicUsize = AtomicUsize::new(0);
 
 type Function = extern "efiapi" fn(usize, usize, usize, usize, usize, usize, usize, usize) -> usize;
 
-/// Stands for a function. No function has more arguments; what one has no parameter for it does not look at.
-#[expect(clippy::too_many_arguments, reason = "the framework's")]
+/// Stands for a function. None has more arguments; what one has no parameter for it does not look at.
 extern "efiapi" fn counted<const INDEX: usize>(
-    a: usize,
-    b: usize,
-    c: usize,
-    d: usize,
-    e: usize,
-    f: usize,
-    g: usize,
-    h: usize,
+    globals: usize,
+    first: usize,
+    second: usize,
+    third: usize,
+    fourth: usize,
+    fifth: usize,
+    sixth: usize,
+    seventh: usize,
 ) -> usize {
     if FRAMEWORK_CALLS.fails() {
         return FUNCTIONS[INDEX].1 as u32 as usize;
     }
     // SAFETY: the table's entry before it was changed.
     let original: Function = unsafe { std::mem::transmute(ORIGINALS[INDEX].load(Ordering::SeqCst)) };
-    original(a, b, c, d, e, f, g, h)
+    original(globals, first, second, third, fourth, fifth, sixth, seventh)
 }
 
 /// The stand-ins, in the order of [`FUNCTIONS`].
@@ -70,12 +69,12 @@ fn stand_ins() -> [usize; FUNCTIONS.len()] {
 }
 
 /// WdfVersionBind: binds, and changes the table that the driver got.
-extern "efiapi" fn bind(driver: usize, path: usize, info: usize, globals: usize) -> usize {
+extern "efiapi" fn bind(driver: usize, path: usize, info: usize, globals: usize) -> NtStatus {
     // SAFETY: `wrap` stored WDFLDR.sys's WdfVersionBind, which has these parameters.
-    let original: extern "efiapi" fn(usize, usize, usize, usize) -> usize =
+    let original: extern "efiapi" fn(usize, usize, usize, usize) -> NtStatus =
         unsafe { std::mem::transmute(BIND.load(Ordering::SeqCst)) };
     let status = original(driver, path, info, globals);
-    if status as NtStatus >= 0
+    if status >= 0
         && let Err(error) = change_table(info)
     {
         crate::nt::report::broken(&format!("the framework's table: {error:#}"));

@@ -56,7 +56,9 @@ pub fn is_on() -> bool {
 
 /// The breaches until now, which are forgotten then.
 pub fn take() -> BTreeSet<Breach> {
-    KNOWN.iter().for_each(|known| known.store(false, Ordering::SeqCst));
+    for known in &KNOWN {
+        known.store(false, Ordering::SeqCst);
+    }
     std::mem::take(&mut *lock(&NOTED))
 }
 

@@ -22,7 +22,6 @@ use super::{
 use crate::{
     nt::io::{ControlCall, File},
     planted::{ALLOCATIONS, FRAMEWORK_CALLS, NumberedCalls},
-    service::Driver,
 };
 
 /// The scenarios of this module.
@@ -82,10 +81,10 @@ fn step(failed: &mut Failed, name: &'static str, mut work: impl FnMut() -> NtSta
 }
 
 /// The status of a call of the reader's.
-fn status(result: Result<(), SessionError>) -> NtStatus {
+fn status(result: &Result<(), SessionError>) -> NtStatus {
     match result {
         Ok(()) => STATUS_SUCCESS,
-        Err(SessionError::Refused { status, .. }) => status as NtStatus,
+        Err(SessionError::Refused { status, .. }) => *status as NtStatus,
         Err(_) => NtStatus::MIN,
     }
 }
@@ -118,11 +117,11 @@ fn requests(failed: &mut Failed) -> Result<()> {
     step(failed, "WAIT", || send(ioctl::WAIT, &u64::MAX.to_le_bytes(), 8))?;
     step(failed, "SELFTEST", || send(ioctl::SELFTEST, &[], 104))?;
     let mut session = Session::new(FileSource(&file));
-    step(failed, "READ", || status(session.read(0, None, 4096).map(drop)))?;
-    step(failed, "MARK", || status(session.mark(Level::Info, "a mark")))?;
+    step(failed, "READ", || status(&session.read(0, None, 4096).map(drop)))?;
+    step(failed, "MARK", || status(&session.mark(Level::Info, "a mark")))?;
     let level = Settings { level: Some(Level::Trace), ..Settings::default() };
-    step(failed, "CONFIGURE", || status(session.configure(level)))?;
-    step(failed, "CLEAR", || status(session.clear()))?;
+    step(failed, "CONFIGURE", || status(&session.configure(level)))?;
+    step(failed, "CLEAR", || status(&session.clear()))?;
     drop(session);
     close(file);
     Ok(())
@@ -139,7 +138,7 @@ fn waits(failed: &mut Failed) -> Result<()> {
         if is_cancelled {
             cancel.store(true, Ordering::SeqCst);
         } else {
-            let mark = || status(Session::new(FileSource(file)).mark(Level::Info, "for the one who waits"));
+            let mark = || status(&Session::new(FileSource(file)).mark(Level::Info, "for the one who waits"));
             while as_process(mark) < 0 {}
         }
         pended.join().expect("joined").status
@@ -155,13 +154,10 @@ fn waits(failed: &mut Failed) -> Result<()> {
 
 /// A driver that connects, registers, and goes.
 fn connects(stage: &Stage, failed: &mut Failed) -> Result<()> {
-    let driver: Driver = match stage.start_testdrv() {
-        Ok(driver) => driver,
-        Err(_) => {
-            failed.push(("CONNECT", NtStatus::MIN));
-            stage.start_testdrv().context("the test driver after the start that failed")?
-        }
-    };
+    let driver = stage.start_testdrv().or_else(|_| {
+        failed.push(("CONNECT", NtStatus::MIN));
+        stage.start_testdrv().context("the test driver after the start that failed")
+    })?;
     ensure!(driver.stop()?, "the test driver does not stop");
     Ok(())
 }

@@ -186,7 +186,7 @@ fn presented_requests(framework: &Framework) -> Result<()> {
 fn until(mut is_so: impl FnMut() -> bool) -> Result<()> {
     let since = Instant::now();
     while !is_so() {
-        ensure!(since.elapsed() < Duration::from_secs(60), "what was waited for does not happen");
+        ensure!(since.elapsed() < Duration::from_mins(1), "what was waited for does not happen");
         thread().wait(|| std::thread::sleep(Duration::from_millis(1)));
     }
     Ok(())
@@ -228,7 +228,7 @@ extern "efiapi" fn restart(timer: usize) {
     while invoke(start, globals, &[timer, SOON as usize]) & 0xff != 0
         || invoke(start, globals, &[timer, SOON as usize]) & 0xff != 0
     {
-        if since.elapsed() > Duration::from_secs(60) {
+        if since.elapsed() > Duration::from_mins(1) {
             return;
         }
     }
@@ -248,7 +248,7 @@ fn start_while_stopping(framework: &Framework) -> Result<()> {
     until(|| FIRED.load(Ordering::SeqCst) != 0)?;
     framework.call("WdfTimerStop", &[timer, 1]);
     let fired = FIRED.load(Ordering::SeqCst);
-    ensure!(framework.call("WdfTimerStop", &[timer, 0]) & 0xff == 0, "the timer is queued although it was stopped");
+    ensure!(framework.call("WdfTimerStop", &[timer, 0]) as u8 == 0, "the timer is queued although it was stopped");
     thread().wait(|| std::thread::sleep(Duration::from_millis(20)));
     ensure!(FIRED.load(Ordering::SeqCst) == fired, "the timer fires although it was stopped");
     Ok(())
