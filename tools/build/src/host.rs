@@ -160,6 +160,18 @@ pub fn node() -> Result<&'static str> {
     Ok("node")
 }
 
+/// tmux, the terminal in which the viewer is tested, installed if it is missing.
+///
+/// # Errors
+/// If it is missing and cannot be installed.
+pub fn tmux() -> Result<()> {
+    // It knows no `--version`.
+    if Command::new("tmux").arg("-V").output().is_err() {
+        apt_install(&["tmux"])?;
+    }
+    Ok(())
+}
+
 /// `cargo zigbuild`: a linker and a C runtime for Windows.
 #[derive(Debug)]
 pub struct Zigbuild {

@@ -126,6 +126,11 @@ pub enum Query {
         #[command(flatten)]
         filter: Box<Filter>,
     },
+    /// Look at the log in a viewer on the terminal, live or saved; `?` shows its keys
+    View {
+        /// A file that `save` wrote, or a crash dump; without one, the running driver's log as it grows
+        file: Option<PathBuf>,
+    },
     /// Write the log as one page for a bug report, or its timeline as a picture
     #[command(allow_missing_positional = true)]
     Report {
@@ -187,7 +192,7 @@ impl Query {
             | Self::Providers { origin, .. }
             | Self::Save { origin, .. } => origin.file.as_deref(),
             Self::Decode { file, .. } | Self::Crash { file, .. } => Some(file),
-            Self::Export { .. } | Self::Report { .. } => None,
+            Self::Export { .. } | Self::Report { .. } | Self::View { .. } => None,
         }
     }
 }

@@ -167,20 +167,28 @@ fn into_stream(
     progress: &Progress,
 ) -> Result<ExportSummary, ExportError> {
     let mut out = BufWriter::new(out);
-    let mut sink: Box<dyn Sink + '_> = match to {
-        ExportFormat::Jsonl => Box::new(JsonLines::new(&mut out)),
-        ExportFormat::Csv => Box::new(Csv::new(&mut out)),
-        ExportFormat::Chrome => Box::new(Chrome::new(&mut out)),
-        ExportFormat::Perfetto => Box::new(Perfetto::new(&mut out)),
-        ExportFormat::Journal => Box::new(Journal::new(&mut out)),
-        #[cfg(feature = "parquet")]
-        ExportFormat::Parquet => Box::new(irqlog_export::parquet::Parquet::new(&mut out)?),
-        ExportFormat::Ctf => return Err(io::Error::from(io::ErrorKind::IsADirectory).into()),
-    };
+    let mut sink = sink_of(to, &mut out)?;
     let summary = into_sink(&mut *sink, logs, chosen, progress)?;
     drop(sink);
     out.flush()?;
     Ok(summary)
+}
+
+/// What writes a format into a stream.
+///
+/// # Errors
+/// If the format is a folder.
+pub(super) fn sink_of<'o>(to: ExportFormat, out: impl Write + Send + 'o) -> io::Result<Box<dyn Sink + 'o>> {
+    Ok(match to {
+        ExportFormat::Jsonl => Box::new(JsonLines::new(out)),
+        ExportFormat::Csv => Box::new(Csv::new(out)),
+        ExportFormat::Chrome => Box::new(Chrome::new(out)),
+        ExportFormat::Perfetto => Box::new(Perfetto::new(out)),
+        ExportFormat::Journal => Box::new(Journal::new(out)),
+        #[cfg(feature = "parquet")]
+        ExportFormat::Parquet => Box::new(irqlog_export::parquet::Parquet::new(out)?),
+        ExportFormat::Ctf => return Err(io::ErrorKind::IsADirectory.into()),
+    })
 }
 
 /// Writes the chosen records of the logs into a sink.

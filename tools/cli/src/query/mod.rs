@@ -8,6 +8,7 @@ mod providers;
 mod read;
 mod report;
 mod save;
+mod view;
 
 use anyhow::Result;
 use irqlog_reader::log::Log;
@@ -31,9 +32,12 @@ pub fn run(query: &Query, rig: Option<&source::Rig>, form: Form) -> Result<Exit>
     if let Query::Report { file, out, filter } = query {
         return report::run(file.as_ref(), out, filter, rig);
     }
+    if let Query::View { file } = query {
+        return view::run(file.as_deref(), rig);
+    }
     let mut log = source::open_log(query.file(), rig)?;
     let done = match query {
-        Query::Export { .. } | Query::Report { .. } => Ok(()),
+        Query::Export { .. } | Query::Report { .. } | Query::View { .. } => Ok(()),
         Query::Info { .. } => Printer::new(form).show(&Info::new(log.tables(), log.shown_file())),
         Query::Stats { .. } => stats(&mut log, rig.is_some(), form),
         Query::Read { filter, look, .. } | Query::Decode { filter, look, .. } => {
