@@ -4,19 +4,40 @@ use core::{mem::MaybeUninit, ptr::NonNull};
 
 use irqlog_wire::event::{ArgumentKind, MAX_ARGUMENTS, head_word, head_words};
 
-/// The words of an event, as irqlog.sys gets them: on the caller's stack, and not cleared first.
+/// Room for the words of an event on the caller's stack, not cleared first.
 #[derive(Debug)]
-pub struct Words<const N: usize> {
-    words: [MaybeUninit<u64>; N],
-    used: usize,
-}
+pub struct Room<const N: usize>([MaybeUninit<u64>; N]);
 
-impl<const N: usize> Words<N> {
-    /// A row without words.
+impl<const N: usize> Room<N> {
+    /// Room without words.
     #[inline(always)]
     #[must_use]
     pub const fn new() -> Self {
-        Self { words: [MaybeUninit::uninit(); N], used: 0 }
+        Self([MaybeUninit::uninit(); N])
+    }
+}
+
+impl<const N: usize> Default for Room<N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The words of an event, as irqlog.sys gets them.
+///
+/// Apart from their room: irqlog.sys gets the address of the room, so what lies with it would have to be stored too.
+#[derive(Debug)]
+pub struct Words<'r, const N: usize> {
+    room: &'r mut Room<N>,
+    used: usize,
+}
+
+impl<'r, const N: usize> Words<'r, N> {
+    /// A row without words.
+    #[inline(always)]
+    #[must_use]
+    pub const fn of(room: &'r mut Room<N>) -> Self {
+        Self { room, used: 0 }
     }
 
     /// Pushes the head, the number and the kinds of the arguments: words that are constants.
@@ -32,7 +53,7 @@ impl<const N: usize> Words<N> {
     /// Appends a word; ignored if the row is full.
     #[inline(always)]
     pub fn push(&mut self, word: u64) {
-        if let Some(place) = self.words.get_mut(self.used) {
+        if let Some(place) = self.room.0.get_mut(self.used) {
             place.write(word);
             self.used += 1;
         }
@@ -42,13 +63,7 @@ impl<const N: usize> Words<N> {
     #[inline(always)]
     pub fn as_slice(&self) -> &[u64] {
         // SAFETY: `push` has written the first `used` words, and never more than there is room for.
-        unsafe { core::slice::from_raw_parts(self.words.as_ptr().cast(), self.used) }
-    }
-}
-
-impl<const N: usize> Default for Words<N> {
-    fn default() -> Self {
-        Self::new()
+        unsafe { core::slice::from_raw_parts(self.room.0.as_ptr().cast(), self.used) }
     }
 }
 
@@ -65,14 +80,14 @@ pub unsafe trait Argument {
     /// The kind under which the argument is written.
     const KIND: ArgumentKind;
     /// Pushes the words of the argument.
-    fn put<const N: usize>(&self, words: &mut Words<N>);
+    fn put<const N: usize>(&self, words: &mut Words<'_, N>);
 }
 
 // SAFETY: the same argument.
 unsafe impl<T: Argument + ?Sized> Argument for &T {
     const KIND: ArgumentKind = T::KIND;
     #[inline(always)]
-    fn put<const N: usize>(&self, words: &mut Words<N>) {
+    fn put<const N: usize>(&self, words: &mut Words<'_, N>) {
         T::put(self, words);
     }
 }
@@ -81,7 +96,7 @@ unsafe impl<T: Argument + ?Sized> Argument for &T {
 unsafe impl<T: Argument + ?Sized> Argument for &mut T {
     const KIND: ArgumentKind = T::KIND;
     #[inline(always)]
-    fn put<const N: usize>(&self, words: &mut Words<N>) {
+    fn put<const N: usize>(&self, words: &mut Words<'_, N>) {
         T::put(self, words);
     }
 }
@@ -95,14 +110,14 @@ pub trait Arguments: Sized {
     /// Their kinds, and zeros behind them.
     const KINDS: [ArgumentKind; MAX_ARGUMENTS];
     /// Hands them over.
-    fn put<const N: usize>(self, words: &mut Words<N>);
+    fn put<const N: usize>(self, words: &mut Words<'_, N>);
 }
 
 impl Arguments for () {
     const COUNT: usize = 0;
     const KINDS: [ArgumentKind; MAX_ARGUMENTS] = [ArgumentKind(0); MAX_ARGUMENTS];
     #[inline(always)]
-    fn put<const N: usize>(self, _: &mut Words<N>) {}
+    fn put<const N: usize>(self, _: &mut Words<'_, N>) {}
 }
 
 impl<T: Argument + ?Sized, R: Arguments> Arguments for (&T, R) {
@@ -118,7 +133,7 @@ impl<T: Argument + ?Sized, R: Arguments> Arguments for (&T, R) {
         kinds
     };
     #[inline(always)]
-    fn put<const N: usize>(self, words: &mut Words<N>) {
+    fn put<const N: usize>(self, words: &mut Words<'_, N>) {
         self.0.put(words);
         self.1.put(words);
     }
@@ -147,7 +162,7 @@ macro_rules! arguments {
         unsafe impl Argument for $type {
             const KIND: ArgumentKind = ArgumentKind::$kind;
             #[inline(always)]
-            fn put<const N: usize>(&self, words: &mut Words<N>) {
+            fn put<const N: usize>(&self, words: &mut Words<'_, N>) {
                 let $value = *self;
                 words.push($word);
             }
@@ -179,7 +194,7 @@ macro_rules! wide_arguments {
         unsafe impl Argument for $type {
             const KIND: ArgumentKind = ArgumentKind::$kind;
             #[inline(always)]
-            fn put<const N: usize>(&self, words: &mut Words<N>) {
+            fn put<const N: usize>(&self, words: &mut Words<'_, N>) {
                 let $value = *self;
                 let number: u128 = $number;
                 words.push(number as u64);
@@ -201,7 +216,7 @@ macro_rules! pointers {
         unsafe impl<T: ?Sized> Argument for $type {
             const KIND: ArgumentKind = ArgumentKind::Pointer;
             #[inline(always)]
-            fn put<const N: usize>(&self, words: &mut Words<N>) {
+            fn put<const N: usize>(&self, words: &mut Words<'_, N>) {
                 let $value = *self;
                 words.push($address as u64);
             }
@@ -221,7 +236,7 @@ macro_rules! strings {
         unsafe impl Argument for $type {
             const KIND: ArgumentKind = ArgumentKind::$kind;
             #[inline(always)]
-            fn put<const N: usize>(&self, words: &mut Words<N>) {
+            fn put<const N: usize>(&self, words: &mut Words<'_, N>) {
                 words.push(self.as_ptr().expose_provenance() as u64);
                 words.push(size_of_val(self) as u64);
             }
@@ -239,7 +254,7 @@ strings! {
 unsafe impl<const M: usize> Argument for [u8; M] {
     const KIND: ArgumentKind = ArgumentKind::Bytes;
     #[inline(always)]
-    fn put<const N: usize>(&self, words: &mut Words<N>) {
+    fn put<const N: usize>(&self, words: &mut Words<'_, N>) {
         self.as_slice().put(words);
     }
 }
@@ -248,7 +263,7 @@ unsafe impl<const M: usize> Argument for [u8; M] {
 unsafe impl<const M: usize> Argument for [u16; M] {
     const KIND: ArgumentKind = ArgumentKind::Utf16;
     #[inline(always)]
-    fn put<const N: usize>(&self, words: &mut Words<N>) {
+    fn put<const N: usize>(&self, words: &mut Words<'_, N>) {
         self.as_slice().put(words);
     }
 }
@@ -257,7 +272,7 @@ unsafe impl<const M: usize> Argument for [u16; M] {
 unsafe impl Argument for Utf16<'_> {
     const KIND: ArgumentKind = ArgumentKind::Utf16;
     #[inline(always)]
-    fn put<const N: usize>(&self, words: &mut Words<N>) {
+    fn put<const N: usize>(&self, words: &mut Words<'_, N>) {
         self.0.put(words);
     }
 }

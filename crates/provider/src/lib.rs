@@ -53,7 +53,7 @@ mod site;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 pub use argument::{Argument, Guid, Status, Utf16};
-use irqlog_wire::interface::{Register, Registration, Unregister, WriteEvent};
+use irqlog_wire::interface::{Register, Registration, Unregister, WriteEvent, WriteResult};
 pub use irqlog_wire::{
     interface::{Interface, Registered},
     record::Level,
@@ -114,8 +114,14 @@ static LEVEL: AtomicU32 = AtomicU32::new(0);
 /// The id of the first word of the section of sites. irqlog.sys sets it before the level.
 static BASE: AtomicU32 = AtomicU32::new(0);
 /// The functions of irqlog.sys that write an event: first the function that may wait, then the function that never
-/// waits. Set before the level.
-static WRITE: [AtomicPtr<()>; 2] = [AtomicPtr::new(core::ptr::null_mut()), AtomicPtr::new(core::ptr::null_mut())];
+/// waits. Set before the level; until then they do nothing, so that no log call has to look whether there is one.
+static WRITE: [AtomicPtr<()>; 2] = [const { AtomicPtr::new(write_nothing as WriteEvent as *mut ()) }; 2];
+
+/// What [`WRITE`] has before irqlog.sys has answered.
+unsafe extern "system" fn write_nothing(_: u32, _: u8, _: *const u64, _: usize) -> u32 {
+    WriteResult::Filtered.0
+}
+
 /// The function of irqlog.sys that removes the registration; null if the driver is not connected.
 static UNREGISTER: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
 
@@ -137,12 +143,13 @@ pub fn log<const N: usize, const SIZE: usize, A: argument::Arguments>(
     arguments: A,
     never_waits: bool,
 ) {
-    let mut words = argument::Words::<N>::new();
+    let mut room = argument::Room::<N>::new();
+    let mut words = argument::Words::of(&mut room);
     words.head::<A>();
     arguments.put(&mut words);
     let function = WRITE[usize::from(never_waits)].load(Ordering::Relaxed);
-    // SAFETY: null, or what `connect` has stored: a function of this type.
-    let Some(write) = (unsafe { core::mem::transmute::<*mut (), Option<WriteEvent>>(function) }) else { return };
+    // SAFETY: `write_nothing`, or what `connect` has stored: a function of this type.
+    let write = unsafe { core::mem::transmute::<*mut (), WriteEvent>(function) };
     let offset = site.start().addr() - site::start().addr();
     let id = BASE.load(Ordering::Relaxed).wrapping_add((offset / 8) as u32);
     let words = words.as_slice();
