@@ -25,7 +25,7 @@
 // them here: `IRQLOG_ACCEPT=1 cargo test -p irqlog-debugger` makes them anew.
 
 const WIRE = {
-    version: { major: 1, minor: 3 },
+    version: { major: 1, minor: 4 },
     driver: "irqlog",
     anchorName: "IrqlogAnchor",
     guid: [208, 225, 165, 179, 111, 108, 103, 73, 138, 114, 113, 95, 100, 117, 109, 112],
@@ -69,6 +69,17 @@ const WIRE = {
             fields: [["nesting", 0, "u64"], ["drops", 8, "u64", 8], ["reserved", 72, "u64", 7]],
         },
         LaneControl: {
+            size: 512,
+            fields: [
+                ["kind", 0, "u32"], ["processor", 4, "u32"], ["data_offset", 8, "u64"], ["data_words", 16, "u64"],
+                ["first_seq", 24, "u64"], ["first_position", 32, "u64"], ["floor", 40, "u64"], ["tail", 48, "u64"],
+                ["reserved0", 56, "u64"], ["contended", 64, "u64"], ["longest_wait", 72, "u64"],
+                ["longest_hold", 80, "u64"], ["hold_samples", 88, "u64"], ["reserved1", 96, "u64", 4],
+                ["head", 128, "u64"], ["next_seq", 136, "u64"], ["nesting", 144, "u64"], ["reserved2", 152, "u64", 13],
+                ["marks", 256, "u64", 32],
+            ],
+        },
+        LaneControlBefore4: {
             size: 256,
             fields: [
                 ["kind", 0, "u32"], ["processor", 4, "u32"], ["data_offset", 8, "u64"], ["data_words", 16, "u64"],
@@ -1908,9 +1919,11 @@ function readTables(source) {
         return Array.from({ length: count }, (_, index) => structure(type, bytes, index * size));
     };
     const { processors_offset, processor_size, processor_count, lanes_offset, lane_size, lane_count } = header;
-    const { ProcessorControl, LaneControl } = WIRE.structures;
+    const { ProcessorControl, LaneControl, LaneControlBefore4 } = WIRE.structures;
     const processors = table("processors", ProcessorControl, processors_offset, processor_size, processor_count);
-    const lanes = table("lanes", LaneControl, lanes_offset, lane_size, lane_count);
+    // The size of an entry tells its layout.
+    const ofLanes = lane_size < LaneControl.size ? LaneControlBefore4 : LaneControl;
+    const lanes = table("lanes", ofLanes, lanes_offset, lane_size, lane_count);
     const hasSites = !header.sites_offset.isZero;
     const sites = hasSites
         ? source.read(header.sites_offset.toNumber(), header.sites_size.toNumber())

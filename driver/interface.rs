@@ -143,13 +143,14 @@ unsafe fn write_blob(level: u8, tag: u32, bytes: *const u8, length: usize, entry
     write_result(recorder.log_blob(Level(level), tag, bytes, entry))
 }
 
-/// A second copy of the record path, for events: inlined here, so that a record is not passed in memory.
+/// The record path of events, inlined into both functions of the table: one call from a driver to the ring.
 ///
 /// IRQL: any.
 ///
 /// # Safety
 /// As [`irqlog_wire::interface::WriteEvent`] says.
-#[inline(never)]
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "it is what this is for; measured: docs/performance.md")]
 unsafe fn write_event(site: u32, level: u8, words: *const u64, count: usize, entry: Entry) -> u32 {
     let Some(recorder) = instance::get() else { return WriteResult::Filtered.0 };
     if words.is_null() || count == 0 {
@@ -158,8 +159,7 @@ unsafe fn write_event(site: u32, level: u8, words: *const u64, count: usize, ent
     // SAFETY: as the caller promises; not null.
     let words = unsafe { core::slice::from_raw_parts(words, count) };
     // SAFETY: as the caller promises.
-    let draft = unsafe { Draft::event(Level(level), site, words) };
-    write_result(recorder.log_here(&draft, entry))
+    unsafe { recorder.log_event_here(Level(level), site, words, entry) }.0
 }
 
 /// IRQL: any.

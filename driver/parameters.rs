@@ -57,6 +57,7 @@ fn value_name(parameter: Parameter) -> UNICODE_STRING {
         Parameter::NmiLaneKib => wide!(Parameter::NmiLaneKib.name()),
         Parameter::SitesKib => wide!(Parameter::SitesKib.name()),
         Parameter::RawPointers => wide!(Parameter::RawPointers.name()),
+        Parameter::Ids => wide!(Parameter::Ids.name()),
     }
 }
 

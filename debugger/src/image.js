@@ -36,9 +36,11 @@ function readTables(source) {
         return Array.from({ length: count }, (_, index) => structure(type, bytes, index * size));
     };
     const { processors_offset, processor_size, processor_count, lanes_offset, lane_size, lane_count } = header;
-    const { ProcessorControl, LaneControl } = WIRE.structures;
+    const { ProcessorControl, LaneControl, LaneControlBefore4 } = WIRE.structures;
     const processors = table("processors", ProcessorControl, processors_offset, processor_size, processor_count);
-    const lanes = table("lanes", LaneControl, lanes_offset, lane_size, lane_count);
+    // The size of an entry tells its layout.
+    const ofLanes = lane_size < LaneControl.size ? LaneControlBefore4 : LaneControl;
+    const lanes = table("lanes", ofLanes, lanes_offset, lane_size, lane_count);
     const hasSites = !header.sites_offset.isZero;
     const sites = hasSites
         ? source.read(header.sites_offset.toNumber(), header.sites_size.toNumber())

@@ -2,7 +2,7 @@
 // them here: `IRQLOG_ACCEPT=1 cargo test -p irqlog-debugger` makes them anew.
 
 const WIRE = {
-    version: { major: 1, minor: 3 },
+    version: { major: 1, minor: 4 },
     driver: "irqlog",
     anchorName: "IrqlogAnchor",
     guid: [208, 225, 165, 179, 111, 108, 103, 73, 138, 114, 113, 95, 100, 117, 109, 112],
@@ -46,6 +46,17 @@ const WIRE = {
             fields: [["nesting", 0, "u64"], ["drops", 8, "u64", 8], ["reserved", 72, "u64", 7]],
         },
         LaneControl: {
+            size: 512,
+            fields: [
+                ["kind", 0, "u32"], ["processor", 4, "u32"], ["data_offset", 8, "u64"], ["data_words", 16, "u64"],
+                ["first_seq", 24, "u64"], ["first_position", 32, "u64"], ["floor", 40, "u64"], ["tail", 48, "u64"],
+                ["reserved0", 56, "u64"], ["contended", 64, "u64"], ["longest_wait", 72, "u64"],
+                ["longest_hold", 80, "u64"], ["hold_samples", 88, "u64"], ["reserved1", 96, "u64", 4],
+                ["head", 128, "u64"], ["next_seq", 136, "u64"], ["nesting", 144, "u64"], ["reserved2", 152, "u64", 13],
+                ["marks", 256, "u64", 32],
+            ],
+        },
+        LaneControlBefore4: {
             size: 256,
             fields: [
                 ["kind", 0, "u32"], ["processor", 4, "u32"], ["data_offset", 8, "u64"], ["data_words", 16, "u64"],

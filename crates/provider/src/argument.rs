@@ -6,9 +6,9 @@ use irqlog_wire::event::{ArgumentKind, MAX_ARGUMENTS, head_word, head_words};
 
 /// Room for the words of an event on the caller's stack, not cleared first.
 #[derive(Debug)]
-pub struct Room<const N: usize>([MaybeUninit<u64>; N]);
+pub struct EventRoom<const N: usize>([MaybeUninit<u64>; N]);
 
-impl<const N: usize> Room<N> {
+impl<const N: usize> EventRoom<N> {
     /// Room without words.
     #[inline(always)]
     #[must_use]
@@ -17,7 +17,7 @@ impl<const N: usize> Room<N> {
     }
 }
 
-impl<const N: usize> Default for Room<N> {
+impl<const N: usize> Default for EventRoom<N> {
     fn default() -> Self {
         Self::new()
     }
@@ -28,7 +28,7 @@ impl<const N: usize> Default for Room<N> {
 /// Apart from their room: irqlog.sys gets the address of the room, so what lies with it would have to be stored too.
 #[derive(Debug)]
 pub struct Words<'r, const N: usize> {
-    room: &'r mut Room<N>,
+    room: &'r mut EventRoom<N>,
     used: usize,
 }
 
@@ -36,7 +36,7 @@ impl<'r, const N: usize> Words<'r, N> {
     /// A row without words.
     #[inline(always)]
     #[must_use]
-    pub const fn of(room: &'r mut Room<N>) -> Self {
+    pub const fn of(room: &'r mut EventRoom<N>) -> Self {
         Self { room, used: 0 }
     }
 

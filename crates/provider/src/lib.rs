@@ -143,7 +143,7 @@ pub fn log<const N: usize, const SIZE: usize, A: argument::Arguments>(
     arguments: A,
     never_waits: bool,
 ) {
-    let mut room = argument::Room::<N>::new();
+    let mut room = argument::EventRoom::<N>::new();
     let mut words = argument::Words::of(&mut room);
     words.head::<A>();
     arguments.put(&mut words);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use irqlog_wire::{
     Upgrade, VERSION, Version,
-    image::{ImageHeader, LaneControl, LaneKind, MAGIC, ProcessorControl},
+    image::{ImageHeader, LaneControl, LaneControlBefore4, LaneKind, MAGIC, ProcessorControl},
 };
 use zerocopy::{FromBytes, little_endian::U32};
 
@@ -94,14 +94,16 @@ impl Tables {
         let processors = table(
             &mut read,
             length,
-            "processors",
+            ("processors", size_of::<ProcessorControl>()),
             (header.processors_offset.get(), header.processor_size.get(), header.processor_count.get()),
+            |entry| ProcessorControl::read_from_prefix(entry).ok().map(|(control, _)| control),
         )?;
         let lanes = table(
             &mut read,
             length,
-            "lanes",
+            ("lanes", size_of::<LaneControlBefore4>()),
             (header.lanes_offset.get(), header.lane_size.get(), header.lane_count.get()),
+            LaneControl::of_entry,
         )?;
         let sites = match header.sites_offset.get() {
             0 => Vec::new(),
@@ -183,24 +185,22 @@ impl Tables {
     }
 }
 
-/// A table by its offset, the size of its entries, and their number.
-fn table<T: FromBytes>(
+/// A table by its offset, the size of its entries, and their number; `parse` reads an entry of at least `least` bytes.
+fn table<T>(
     read: &mut impl FnMut(u64, u64) -> Vec<u8>,
     length: u64,
-    what: &'static str,
+    (what, least): (&'static str, usize),
     (offset, size, count): (u32, u32, u32),
+    parse: impl Fn(&[u8]) -> Option<T>,
 ) -> Result<Vec<T>, ImageError> {
     let whole = u64::from(size) * u64::from(count);
     let cut_off = || ImageError::CutOff { what, offset: offset.into(), size: whole, length };
-    if (size as usize) < size_of::<T>() || u64::from(offset) + whole > length {
+    if (size as usize) < least || u64::from(offset) + whole > length {
         return Err(cut_off());
     }
     let entries = read(offset.into(), whole);
     if (entries.len() as u64) < whole {
         return Err(cut_off());
     }
-    entries
-        .chunks_exact(size as usize)
-        .map(|entry| T::read_from_prefix(entry).map(|(value, _)| value).map_err(|_| cut_off()))
-        .collect()
+    entries.chunks_exact(size as usize).map(|entry| parse(entry).ok_or_else(cut_off)).collect()
 }

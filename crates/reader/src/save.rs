@@ -10,7 +10,7 @@ use std::io::{Cursor, Read, Result as IoResult, Seek, SeekFrom, Write};
 
 use irqlog_wire::{
     VERSION,
-    image::{ImageHeader, LaneControl, ProcessorControl, build_flags},
+    image::{ImageHeader, LaneControl, ProcessorControl, SEGMENTS, build_flags},
     record::{HEADER_SIZE, WORD},
 };
 use zerocopy::IntoBytes;
@@ -318,6 +318,7 @@ fn control(lane: &LaneControl, region: &Region) -> LaneControl {
     lane.data_offset.set(region.offset);
     lane.data_words.set(region.room / WORD as u64);
     lane.first_position.set(0);
+    lane.marks = [0.into(); SEGMENTS];
     lane.tail.set(0);
     lane.head.set(region.used / WORD as u64);
     lane

@@ -6,7 +6,7 @@
 use core::sync::atomic::Ordering;
 
 use irqlog_ring::{
-    lane::{Copied, Cursor, Lane},
+    lane::{Copied, Cursor, Lane, later},
     lock::RawLock,
     word::Word,
 };
@@ -49,7 +49,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         let barrier = self.platform.now();
         let cursor = match request.from {
             None => lane.start(),
-            Some(cursor) if request.start_id == self.start_id && is_within(&lane, cursor.seq) => cursor,
+            Some(cursor) if request.start_id == self.start_id => cursor,
             Some(_) => return Err(Refusal::InvalidParameter),
         };
         if output.len() < crate::request::MIN_READ_OUTPUT {
@@ -65,6 +65,9 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
             count += 1;
             true
         });
+        if !is_within(&lane, cursor.seq, batch.next_seq) {
+            return Err(Refusal::InvalidParameter);
+        }
         let header = BatchHeader {
             major: VERSION.major.into(),
             minor: VERSION.minor.into(),
@@ -78,7 +81,8 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
             next: RawCursor { seq: batch.next.seq.into(), position: batch.next.position.into() },
             lost: batch.lost.into(),
             cleared: batch.cleared.into(),
-            next_seq: lane.next_seq().into(),
+            // CLEAR may have raised the floor beyond it since the read looked.
+            next_seq: later(batch.next_seq, batch.next.seq).into(),
             first_seq: lane.first_seq().into(),
         };
         header_room.copy_from_slice(header.as_bytes());
@@ -93,12 +97,14 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
     /// Applies new settings. IRQL: any.
     pub fn configure(&self, configure: &Configure) {
         if let Some(level) = configure.level {
+            self.gate.set_level(level);
             self.image.header[header_word::LEVEL].store(u64::from(level.0));
         }
         if let Some(policy) = configure.policy {
             self.image.header[header_word::POLICY].store(u64::from(policy.0));
         }
         if let Some(paused) = configure.paused {
+            self.gate.set_paused(paused);
             self.image.header[header_word::PAUSED].store(u64::from(paused));
         }
         if configure.raw_pointers {
@@ -141,7 +147,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
     }
 }
 
-/// Whether `seq` is one that a cursor of this lane can have: between the lane's first record and its next one.
-fn is_within<W: Word>(lane: &Lane<'_, W>, seq: u64) -> bool {
-    seq.wrapping_sub(lane.first_seq()) <= lane.written()
+/// Whether `seq` is one that a cursor of this lane can have: between the lane's first record and the one with `next_seq`.
+fn is_within<W: Word>(lane: &Lane<'_, W>, seq: u64, next_seq: u64) -> bool {
+    seq.wrapping_sub(lane.first_seq()) <= next_seq.wrapping_sub(lane.first_seq())
 }

@@ -191,6 +191,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
 
     /// Pauses writing until the end: from now on every log call is dropped and counted as paused. IRQL: any.
     pub fn pause_for_crash(&self) {
+        self.gate.set_paused(true);
         self.image.header[header_word::PAUSED].store(PAUSED_BY_CRASH);
     }
 

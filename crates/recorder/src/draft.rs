@@ -6,21 +6,17 @@
 
 use core::mem::MaybeUninit;
 
-use irqlog_ring::lane::NewRecord;
 use irqlog_wire::{
     event::MAX_EVENT_WORDS,
     image::DropReason,
     record::{
-        BlobHeader, HEADER_SIZE, Kind, Level, MAX_BLOB_PIECE, MAX_PAYLOAD, RecordHeader, WORD, WORD_PROCESSOR, flags,
+        BlobHeader, HEADER_SIZE, Kind, Level, MAX_BLOB_PIECE, MAX_PAYLOAD, WORD, first_word, flags, origin_bits,
+        second_word,
     },
 };
 use zerocopy::IntoBytes;
 
-use crate::{
-    event,
-    pointers::Pointers,
-    words::{last_word, put, whole_characters},
-};
+use crate::words::{put, put_bytes, whole_characters};
 
 /// The data that a caller wants to write. The parts of the payload follow each other.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +77,12 @@ impl<'a> Draft<'a> {
     pub const fn level(&self) -> Level {
         self.level
     }
+
+    /// Site and words, if it is an event.
+    #[inline]
+    pub(crate) const fn as_event(&self) -> Option<(u32, &'a [u64])> {
+        if self.event.is_empty() { None } else { Some((self.site, self.event)) }
+    }
 }
 
 /// The part of a text that one record holds.
@@ -88,15 +90,6 @@ impl<'a> Draft<'a> {
 #[inline(never)]
 fn cut(text: &[u8]) -> &[u8] {
     whole_characters(text.get(..MAX_PAYLOAD).unwrap_or_default())
-}
-
-/// The writer's data that are known before the raise.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct WriterContext {
-    pub irql: u8,
-    pub thread: u32,
-    pub process: u32,
-    pub flags: u16,
 }
 
 /// Room for the payload of a record on the caller's stack. Not cleared first, since most records are much smaller.
@@ -109,89 +102,67 @@ impl Room {
         Self([MaybeUninit::uninit(); MAX_PAYLOAD / WORD])
     }
 
-    /// Encodes a record; the caller fills in processor, seq and tick when they are known. `None` if the draft is larger
-    /// than a record can be, which its constructors exclude.
+    /// Encodes a record that is no event. `None` if the draft is larger than a record can be, which its constructors
+    /// exclude.
     #[inline(always)]
     #[expect(
         clippy::inline_always,
         reason = "as a call it is handed draft and record in memory; measured: docs/performance.md"
     )]
-    pub fn encode<'r>(
-        &'r mut self,
-        draft: &Draft<'r>,
-        origin: WriterContext,
-        pointers: &Pointers,
-    ) -> Option<NewRecord<'r>> {
-        if !draft.event.is_empty() {
-            if event::needs_driver(draft.event) {
-                return self.encode_event(draft, origin, pointers);
-            }
-            let payload = draft.event;
-            let fits = payload.len() <= MAX_EVENT_WORDS;
-            return fits.then(|| NewRecord {
-                header: header(draft, origin, payload.len(), size_of_val(payload)).to_words(),
-                payload,
-            });
-        }
+    pub fn encode<'r>(&'r mut self, draft: &Draft<'_>) -> Option<(FirstWords, &'r [u64])> {
         let payload_size = draft.head.as_flattened().len() + draft.body.len();
         // `div_ceil` would look at the remainder; no slice is long enough for this to wrap.
         let length = payload_size.wrapping_add(WORD - 1) / WORD;
         let room = self.0.get_mut(..length)?;
-        let header = header(draft, origin, length, payload_size);
         let (head, body) = room.split_at_mut_checked(draft.head.len())?;
         put(head, draft.head);
-        let (words, rest) = draft.body.as_chunks::<WORD>();
-        let (body, last) = body.split_at_mut_checked(words.len())?;
-        put(body, words);
-        if let [last] = last {
-            last.write(last_word(draft.body, rest));
+        put_bytes(body, draft.body);
+        // SAFETY: all of `head` and `body`, which are the first `length` words, were written: the parts of the draft are
+        // as long as they. Same layout, and the borrow of `self` goes over.
+        let payload = unsafe { core::slice::from_raw_parts(self.0.as_ptr().cast(), length) };
+        Some((FirstWords::new(draft.kind, draft.level, draft.flags, 0, length, payload_size), payload))
+    }
+
+    /// The place of an event's payload, to be filled from its start.
+    #[inline]
+    pub const fn places(&mut self) -> &mut [MaybeUninit<u64>; MAX_EVENT_WORDS] {
+        &mut self.0
+    }
+
+    /// The first `length` words.
+    ///
+    /// # Safety
+    /// They were written.
+    #[inline]
+    pub unsafe fn words(&self, length: usize) -> &[u64] {
+        // SAFETY: written, as the caller promises, so there is room for them; same layout.
+        unsafe { core::slice::from_raw_parts(self.0.as_ptr().cast(), length) }
+    }
+}
+
+/// The first two words of a header, as far as the caller's data decide them. Scalars: a structure would lie in memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FirstWords {
+    pub first: u64,
+    pub second: u64,
+}
+
+impl FirstWords {
+    /// Of a record with `length` words and `payload_size` bytes of payload.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "it becomes the words of the record")]
+    const fn new(kind: Kind, level: Level, flags: u16, site: u32, length: usize, payload_size: usize) -> Self {
+        let whole = (HEADER_SIZE as u64).wrapping_add((length as u64).wrapping_mul(WORD as u64));
+        Self {
+            first: first_word(whole, kind.0, level.0) | origin_bits(flags, 0),
+            second: second_word(payload_size as u64, site),
         }
-        // SAFETY: all of `head`, `body` and `last`, which are all of the first `length` words, were written: the parts
-        // of the draft are as long as they. Same layout, and the borrow of `self` goes over.
-        let payload = unsafe { core::slice::from_raw_parts(self.0.as_ptr().cast(), length) };
-        Some(NewRecord { header: header.to_words(), payload })
     }
 
-    /// The same for an event with strings or pointers.
-    #[inline(never)]
-    fn encode_event<'r>(
-        &'r mut self,
-        draft: &Draft<'_>,
-        origin: WriterContext,
-        pointers: &Pointers,
-    ) -> Option<NewRecord<'r>> {
-        // SAFETY: as the one who made the draft has promised.
-        let (length, flagged) = unsafe { event::expand(draft.event, &mut self.0, pointers) }?;
-        let header = header(&draft.with_flags(flagged), origin, length, length * WORD);
-        // SAFETY: `length` words were written, from the first on. Same layout, and the borrow of `self` goes over.
-        let payload = unsafe { core::slice::from_raw_parts(self.0.as_ptr().cast(), length) };
-        Some(NewRecord { header: header.to_words(), payload })
+    /// Of an event with `length` words of payload.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "it becomes the words of the record")]
+    pub const fn event(level: Level, flags: u16, site: u32, length: usize) -> Self {
+        Self::new(Kind::Event, level, flags, site, length, length.wrapping_mul(WORD))
     }
-}
-
-/// The header of a record with `length` words of payload.
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "it becomes the words of the record")]
-fn header(draft: &Draft<'_>, origin: WriterContext, length: usize, payload_size: usize) -> RecordHeader {
-    RecordHeader {
-        size: ((HEADER_SIZE + length * WORD) as u16).into(),
-        kind: draft.kind.0,
-        level: draft.level.0,
-        flags: (draft.flags | origin.flags).into(),
-        irql: origin.irql,
-        reserved: 0,
-        processor: 0.into(),
-        payload_size: (payload_size as u16).into(),
-        site: draft.site.into(),
-        seq: 0.into(),
-        tick: 0.into(),
-        thread: origin.thread.into(),
-        process: origin.process.into(),
-    }
-}
-
-/// Sets the processor in the header of a record.
-#[inline]
-pub(crate) const fn set_processor(record: &mut NewRecord<'_>, processor: u32) {
-    record.header[WORD_PROCESSOR] |= processor as u64 & 0xffff;
 }

@@ -12,14 +12,8 @@ use irqlog_wire::{
 
 use crate::{
     pointers::Pointers,
-    words::{last_word, put_word, whole_characters},
+    words::{put_bytes, put_word, whole_characters},
 };
-
-/// Whether the event has strings or pointers, so that its words have to be processed one by one.
-#[inline]
-pub(crate) fn needs_driver(words: &[u64]) -> bool {
-    words.first().is_some_and(|head| head & NEEDS_DRIVER != 0)
-}
 
 /// Room for a payload, filled from its start.
 struct Output<'r> {
@@ -36,13 +30,12 @@ impl Output<'_> {
         }
     }
 
+    #[inline]
     fn push_bytes(&mut self, bytes: &[u8]) {
-        let (words, rest) = bytes.as_chunks::<WORD>();
-        for word in words {
-            self.push(u64::from_le_bytes(*word));
-        }
-        if !rest.is_empty() {
-            self.push(last_word(bytes, rest));
+        let length = bytes.len().div_ceil(WORD);
+        if let Some(places) = self.room.get_mut(self.used..).and_then(|rest| rest.get_mut(..length)) {
+            put_bytes(places, bytes);
+            self.used += length;
         }
     }
 }
@@ -59,6 +52,35 @@ fn kind(words: &[u64], argument: usize) -> ArgumentKind {
     let word = words.get(byte / WORD).copied().unwrap_or_default();
     ArgumentKind((word >> (8 * (byte % WORD))) as u8)
 }
+
+/// Fills the payload of an event whose only argument is a string that fits, which most events with strings are; answers
+/// its number of words. `None` for any other event.
+///
+/// # Safety
+/// The string is valid for its length.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "measured: docs/performance.md")]
+pub(crate) unsafe fn single_string(words: &[u64], room: &mut [MaybeUninit<u64>; MAX_EVENT_WORDS]) -> Option<usize> {
+    let &[head, address, length] = words else { return None };
+    let head = head & !NEEDS_DRIVER;
+    let kind = ArgumentKind((head >> 8) as u8);
+    if head as u8 != 1 || !kind.is_string() || length > MOST_OF_ONE as u64 || address == 0 {
+        return None;
+    }
+    let (first, places) = room.split_first_chunk_mut::<2>()?;
+    for (place, word) in first.iter_mut().zip([head, string_word(length as u32, length as u32)]) {
+        put_word(place, word.to_le_bytes());
+    }
+    let start = core::ptr::with_exposed_provenance::<u8>(address as usize);
+    // SAFETY: as the caller promises; not null.
+    let bytes = unsafe { core::slice::from_raw_parts(start, length as usize) };
+    put_bytes(places, bytes);
+    // No string that fits is long enough for this to wrap.
+    Some(2 + (length as usize).wrapping_add(WORD - 1) / WORD)
+}
+
+/// Bytes of the longest string that is the only argument of an event and fits.
+const MOST_OF_ONE: usize = (MAX_EVENT_WORDS - 2) * WORD;
 
 /// Fills a payload, and answers its number of words and the flags of the record. `None` if the words are no event.
 ///

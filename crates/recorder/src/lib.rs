@@ -6,6 +6,7 @@
 //! | [`memory`] | the words of the image, and the pieces of processors that are added later |
 //! | [`draft`] | a record as it is encoded on the caller's stack |
 //! | [`event`], [`pointers`] | the arguments of events |
+//! | [`gate`] | level and pause, in one word |
 //! | [`words`] | bytes as words |
 //! | [`sites`] | the site table, and the registered providers |
 //! | [`room`] | where a new entry goes in the site table |
@@ -26,6 +27,7 @@ pub mod answer;
 pub mod crash;
 pub mod draft;
 mod event;
+mod gate;
 pub mod layout;
 pub mod log;
 pub mod memory;

@@ -4,7 +4,10 @@
 //! which continues the image: by its offsets piece 0 lies behind the image, piece 1 behind piece 0, all of the same
 //! size, wherever they are in memory. Until a piece exists, its processor has no lane.
 
-use irqlog_ring::{lane::Lane, word::Word};
+use irqlog_ring::{
+    lane::{Geometry, Lane},
+    word::Word,
+};
 use irqlog_wire::{
     VERSION,
     image::{
@@ -60,34 +63,79 @@ pub(crate) struct ImageParts<'m, M: Memory + ?Sized> {
 pub(crate) struct LaneGroup<'m, W> {
     /// The controls, one for each lane that can ever exist.
     controls: &'m [[W; lane_word::COUNT]],
-    /// The data of the lanes that have data from the start: `with_data << bits` words.
+    /// The data of the lanes that have data from the start, of one geometry.
     data: &'m [W],
     /// Number of lanes with data from the start; at most the number of controls.
     with_data: usize,
-    bits: u32,
+    geometry: Geometry,
+    /// Bytes of a lane's data.
+    stride: usize,
 }
 
 impl<'m, W: Word> LaneGroup<'m, W> {
     /// Makes the group whose first lanes have this data, 2 to the power of `bits` words each.
     fn new(controls: &'m [[W; lane_word::COUNT]], data: &'m [W], bits: u32) -> Option<Self> {
+        let geometry = Geometry::of(1_usize.checked_shl(bits)?)?;
         let with_data = data.len().checked_shr(bits)?;
         let is_whole = with_data <= controls.len() && with_data << bits == data.len();
-        is_whole.then_some(Self { controls, data, with_data, bits })
+        is_whole.then_some(Self { controls, data, with_data, geometry, stride: geometry.words() * size_of::<W>() })
+    }
+
+    /// Number of lanes whose data is in the image.
+    #[inline]
+    pub const fn with_data(&self) -> usize {
+        self.with_data
+    }
+
+    /// The control of the lane with this index.
+    #[inline]
+    pub fn control(&self, index: usize) -> Option<&'m [W; lane_word::COUNT]> {
+        self.controls.get(index)
+    }
+
+    /// The control of the lane with this index.
+    ///
+    /// # Safety
+    /// The index is below [`with_data`](Self::with_data).
+    #[inline]
+    pub unsafe fn control_unchecked(&self, index: usize) -> &'m [W; lane_word::COUNT] {
+        // SAFETY: below `with_data`, which is at most the number of controls, by `new`.
+        unsafe { self.controls.get_unchecked(index) }
     }
 
     /// The lane with this index in the group, if its data is in the image.
     #[inline]
     pub fn lane(&self, index: usize) -> Option<Lane<'m, W>> {
-        if index >= self.with_data {
-            return None;
-        }
-        let first = index << self.bits;
-        // SAFETY: `index` is below `with_data`, which is at most the number of controls: both by `new`.
-        let control = unsafe { self.controls.get_unchecked(index) };
-        // SAFETY: `data` has `with_data << bits` words, by `new`, so those of a lane below `with_data` are among them.
-        // The bounds are not checked again because this is done for every record.
-        let data = unsafe { self.data.get_unchecked(first..first + (1 << self.bits)) };
-        Lane::new(control, data)
+        // SAFETY: `index` is below `with_data`.
+        (index < self.with_data).then(|| unsafe { self.lane_unchecked(index) })
+    }
+
+    /// The lane with this index in the group.
+    ///
+    /// # Safety
+    /// The index is below [`with_data`](Self::with_data).
+    #[inline]
+    pub unsafe fn lane_unchecked(&self, index: usize) -> Lane<'m, W> {
+        // SAFETY: as the caller promises.
+        let control = unsafe { self.control_unchecked(index) };
+        // SAFETY: as the caller promises.
+        unsafe { self.lane_of(control, index) }
+    }
+
+    /// The same for a caller that has found the control already.
+    ///
+    /// # Safety
+    /// The index is below [`with_data`](Self::with_data), and the control is that of the lane.
+    #[inline]
+    pub unsafe fn lane_of(&self, control: &'m [W; lane_word::COUNT], index: usize) -> Lane<'m, W> {
+        // SAFETY: `data` has `with_data` times as many words as the geometry says, by `new`, so those of a lane below
+        // `with_data` are among them. The bounds are not checked again because this is done for every record; in bytes,
+        // because that is one multiplication.
+        let first = unsafe { self.data.as_ptr().byte_add(index.wrapping_mul(self.stride)) };
+        // SAFETY: as above.
+        let data = unsafe { core::slice::from_raw_parts(first, self.geometry.words()) };
+        // SAFETY: as many words as the geometry says.
+        unsafe { Lane::with_geometry(control, data, self.geometry) }
     }
 }
 
@@ -162,6 +210,16 @@ impl<'m, M: Memory + ?Sized> ImageParts<'m, M> {
             total.store(end);
         }
         lanes[1].is_some()
+    }
+
+    /// The nesting count of a processor; `None` for a processor that there cannot be.
+    #[inline]
+    pub fn nesting(&self, processor: usize) -> Option<&'m M::Word> {
+        if self.layout.is_percpu() {
+            self.main.control(processor).map(|control| &control[lane_word::NESTING])
+        } else {
+            self.processors.get(processor).map(|control| &control[processor_word::NESTING])
+        }
     }
 
     /// The lane with this index in the image, if it has data.
@@ -263,7 +321,8 @@ impl Layout {
         }
         let checked = if cfg!(feature = "checked") { build_flags::CHECKED } else { 0 };
         let raw_pointers = if config.raw_pointers { build_flags::RAW_POINTERS } else { 0 };
-        header.build_flags = (checked | raw_pointers).into();
+        let no_ids = if config.ids { 0 } else { build_flags::NO_IDS };
+        header.build_flags = (checked | raw_pointers | no_ids).into();
         header.sites_offset = ((self.sites() * WORD) as u64).into();
         header.level = u64::from(config.level.0).into();
         header.policy = u64::from(config.policy.0).into();

@@ -42,14 +42,27 @@ pub(crate) fn put(mut places: &mut [MaybeUninit<u64>], mut words: &[[u8; WORD]])
     while words.len() >= 8 {
         (places, words) = put_some::<8>(places, words);
     }
-    if words.len() >= 4 {
+    if words.len() & 4 != 0 {
         (places, words) = put_some::<4>(places, words);
     }
-    if words.len() >= 2 {
+    if words.len() & 2 != 0 {
         (places, words) = put_some::<2>(places, words);
     }
-    if !words.is_empty() {
+    if words.len() & 1 != 0 {
         put_some::<1>(places, words);
+    }
+}
+
+/// Stores bytes into the places that they fill, with zeros behind them in the last one.
+#[inline]
+pub(crate) fn put_bytes(places: &mut [MaybeUninit<u64>], bytes: &[u8]) {
+    let (words, rest) = bytes.as_chunks::<WORD>();
+    let Some((places, last)) = places.split_at_mut_checked(words.len()) else { return };
+    put(places, words);
+    if !rest.is_empty()
+        && let Some(last) = last.first_mut()
+    {
+        put_word(last, last_word(bytes, rest).to_le_bytes());
     }
 }
 

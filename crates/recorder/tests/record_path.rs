@@ -12,7 +12,7 @@ use irqlog_recorder::{
 };
 use irqlog_ring::lane::Cursor;
 use irqlog_wire::{
-    image::{DropReason, Engine, ImageHeader, LaneControl, LaneKind, Policy},
+    image::{DropReason, Engine, ImageHeader, LaneControl, LaneKind, Policy, build_flags},
     ioctl::BatchHeader,
     record::{BlobHeader, Kind, Level, MAX_BLOB, MAX_BLOB_PIECE, MAX_PAYLOAD, RecordHeader, flags},
 };
@@ -147,10 +147,10 @@ fn the_image_describes_itself() {
         }
         let (bytes, header) = (common::bytes(memory), header(memory));
         assert_eq!(header.total_size.get() as usize, bytes.len());
-        let tables = 512 + processors * 128 + header.lane_count.get() as usize * 256;
+        let tables = 512 + processors * 128 + header.lane_count.get() as usize * 512;
         assert_eq!(layout.tables_words() * 8, tables);
         assert_eq!((header.header_size.get(), header.processors_offset.get()), (512, 512));
-        assert_eq!((header.processor_size.get(), header.lane_size.get()), (128, 256));
+        assert_eq!((header.processor_size.get(), header.lane_size.get()), (128, 512));
         assert_eq!(header.lanes_offset.get() as usize, 512 + processors * 128);
         assert_eq!(
             (header.processor_count.get() as usize, header.active_processors.get() as usize),
@@ -160,7 +160,7 @@ fn the_image_describes_itself() {
         assert_eq!(header.lane_count.get() as usize, main_lanes + processors);
         let mut end = tables;
         for index in 0..header.lane_count.get() as usize {
-            let at = header.lanes_offset.get() as usize + index * 256;
+            let at = header.lanes_offset.get() as usize + index * 512;
             let lane = LaneControl::read_from_prefix(&bytes[at..]).unwrap().0;
             let (kind, processor, has_data) = match index.checked_sub(main_lanes) {
                 Some(processor) => (LaneKind::Nmi, processor, processor < active),
@@ -250,15 +250,16 @@ fn levels_filter_and_pause_drops() {
 fn a_blob_tells_of_the_piece_that_was_dropped() {
     let (recorder, memory, machine) = recorder(&Config { policy: Policy::Keep, ..SMALL }, 1, 1);
     let pieces = vec![0; 20 * MAX_BLOB_PIECE + 1];
-    // Of 21 pieces 16 fit into the lane, and the last one, which is small, too.
+    // Of 21 pieces 15 or 16 fit into the lane, and the last one, which is small, too.
     let outcome = recorder.log_blob(Level::Info, 1, &pieces, Entry::MayWait);
     assert_eq!(outcome, Outcome::Dropped(DropReason::Refused));
     assert_eq!(drops(memory), 21 - recorder.written());
-    assert!(matches!(recorder.log_blob(Level::Info, 1, &[], Entry::MayWait), Outcome::Dropped(_)));
+    let is_refused = |_: &u64| matches!(recorder.log_blob(Level::Info, 1, &[], Entry::MayWait), Outcome::Dropped(_));
+    let last = (0..100).find(is_refused).expect("a blob without bytes is a record");
     machine.lock_taken.set(true);
     let outcome = recorder.log_blob(Level::Info, 1, &pieces[..10], Entry::NeverWaits);
     assert_eq!(outcome, Outcome::Written { lane: 1, seq: 0 }, "in the NMI lane there is room");
-    assert_eq!(recorder.written() + drops(memory), 21 + 2);
+    assert_eq!(recorder.written() + drops(memory), 21 + last + 2);
 }
 
 #[test]
@@ -484,4 +485,34 @@ fn a_damaged_record_is_skipped_and_told() {
     }
     assert_eq!(damaged, [7]);
     assert_eq!(seqs, (0..20).filter(|&seq| seq != 7).collect::<Vec<_>>());
+}
+
+/// The calls of the system that a record makes, in their order.
+#[test]
+fn without_ids_a_record_asks_for_the_irql_by_raising() {
+    for (ids, irql, entry, calls) in [
+        (true, 0, Entry::MayWait, "irql ids raise processor clock lower"),
+        (true, 5, Entry::MayWait, "irql raise processor clock lower"),
+        (true, 15, Entry::MayWait, "irql processor clock"),
+        (false, 0, Entry::MayWait, "raise processor clock lower"),
+        (false, 5, Entry::MayWait, "raise processor clock lower"),
+        (false, 15, Entry::MayWait, "raise processor clock"),
+        (false, 15, Entry::NeverWaits, "irql processor clock"),
+        (false, 3, Entry::NeverWaits, "irql raise processor clock lower"),
+    ] {
+        let (recorder, memory, machine) = recorder(&Config { engine: Engine::PerCpu, ids, ..SMALL }, 1, 1);
+        machine.irql.set(irql);
+        machine.calls.borrow_mut().clear();
+        let outcome = recorder.log(&Draft::text(Level::Info, b"x"), entry);
+        assert!(matches!(outcome, Outcome::Written { .. }));
+        assert_eq!(machine.calls.borrow().join(" "), calls, "ids {ids}, IRQL {irql}, {entry:?}");
+        assert_eq!(machine.irql.get(), irql);
+        let (records, _) = read_all(recorder, 0, header(memory).start_id.get());
+        let record = records[0].0;
+        let has_ids = calls.contains("ids");
+        assert_eq!((record.irql, record.thread.get() != 0), (irql, has_ids));
+        assert_eq!(record.flags.get() & flags::NO_THREAD == 0, has_ids);
+        let said = header(memory).build_flags.get() & build_flags::NO_IDS == 0;
+        assert_eq!(said, ids);
+    }
 }

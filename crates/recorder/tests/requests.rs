@@ -170,6 +170,7 @@ fn parameters_have_their_names_and_say_what_they_take() {
             ("NmiLaneKiB", "a DWORD from 4 to 1024"),
             ("SitesKiB", "a DWORD from 4 to 16384"),
             ("RawPointers", "0 or 1"),
+            ("Ids", "0 or 1"),
         ]
     );
     let mut config = Config::DEFAULT;
@@ -187,6 +188,7 @@ fn parameters_have_their_names_and_say_what_they_take() {
         (Parameter::LockBudget, 0, 1_000_000),
         (Parameter::SitesKib, 4, 1 << 14),
         (Parameter::RawPointers, 0, 1),
+        (Parameter::Ids, 0, 1),
     ] {
         assert_eq!(parameter.set_number(&mut config, least), Ok(()));
         assert_eq!(parameter.set_number(&mut config, most), Ok(()));
@@ -207,6 +209,7 @@ fn parameters_are_limited_and_named() {
     assert_eq!(Parameter::LockBudget.set_number(&mut config, 0), Ok(()));
     assert_eq!(Parameter::SitesKib.set_number(&mut config, 8), Ok(()));
     assert_eq!(Parameter::RawPointers.set_number(&mut config, 1), Ok(()));
+    assert_eq!(Parameter::Ids.set_number(&mut config, 0), Ok(()));
     let expected = Config {
         policy: Policy::Keep,
         level: Level::Warn,
@@ -215,6 +218,7 @@ fn parameters_are_limited_and_named() {
         ring_kib: 64,
         sites_kib: 8,
         raw_pointers: true,
+        ids: false,
         ..Config::DEFAULT
     };
     assert_eq!(config, expected);

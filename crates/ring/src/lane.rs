@@ -15,13 +15,31 @@
 //! exceeds the capacity, and both always stand at the start of a record (or at `head`). Once a lane has a record it is
 //! never empty again: CLEAR raises `floor`, a seq below which records are ignored, and moves nothing.
 //!
+//! # Segments
+//!
+//! The data is divided into segments of the same size, [`SEGMENTS`] of them in any lane that is not tiny. The rest of the segment
+//! that `head` is in is always free. So a record that ends inside that segment ([`Lane::append_inside`]) is written without
+//! a look at `tail`, and never goes round the end of the data. Almost all records are.
+//!
+//! A record that ends in another segment, or right at the end of its own ([`Lane::append`]), first frees all of the segment in
+//! which the next record will begin: `tail` moves to the first record that begins behind the words that this segment had a
+//! round ago. The writer does not walk there. When it entered those words' next segment, a round ago, it stored a *mark*:
+//! the position of the first record that begins there. So the number of steps of a write is bounded, whatever the size
+//! of the lane. A mark that cannot be right, because other code has written into it, gives up all records of the lane;
+//! the lane goes on.
+//!
+//! Why the mark is there: let `b` be the boundary between segments up to which the words have to be free, seen a round ago.
+//! If `tail` is before `b`, then so is the lane's first record, so a record was written across `b`, or ended at it, since
+//! the lane was made, and that write stored the mark of `b`. The next write that stores the same mark is the one that
+//! crosses `b` a round later, and the words up to there are freed by a write before it.
+//!
 //! # Movements
 //!
 //! Writer, alone by lock or by processor:
 //!
 //! | Label | Step | Order |
 //! |---|---|---|
-//! | `write:A` | store `tail` past the records that will be overwritten | Relaxed |
+//! | `write:A` | store `tail` past the records that will be overwritten, when another segment is entered | Relaxed |
 //! | `write:B` | fence | Release, pairs with `read:D` |
 //! | `write:C` | store the words of the record, and `next_seq` | Relaxed |
 //! | `write:D` | store `head` behind the record | Release, pairs with `read:A` |
@@ -47,8 +65,14 @@
 //! `tail` beyond the old record), then `write:B`, then the `write:C` that was seen. `write:B` and `read:D` are a
 //! release fence before a store and an acquire fence after a load that saw it, so they synchronise, and `read:E` sees
 //! that `tail` or a later one. `tail` only grows, so the check fails. The fence `write:B` stands in every write, not
-//! only in writes that move `tail`: an earlier owner of the lane may have moved the `tail`, and the words of *this*
-//! owner need this owner's fence.
+//! only in writes that move `tail`: an earlier owner of the lane may have freed the segment, and the words of *this* owner
+//! need this owner's fence.
+//!
+//! # Lines
+//!
+//! `head` and `next_seq` have lines of their own, which the writer stores into for every record. A reader loads both at
+//! once, when it begins a batch, and not again in that batch unless there is damage. `tail`, which readers load for every
+//! record, is stored once a segment.
 //!
 //! # Damage
 //!
@@ -83,7 +107,7 @@
 //! readers.
 
 use irqlog_wire::{
-    image::{Policy, lane_word as at},
+    image::{Policy, SEGMENTS, lane_word as at},
     record::{HEADER_WORDS, MAX_SIZE, MAX_WORDS, WORD, WORD_SEQ, WORD_TICK, size_of_first_word},
 };
 
@@ -98,8 +122,10 @@ const fn before(a: u64, b: u64) -> bool {
     (a.wrapping_sub(b) as i64) < 0
 }
 
+/// The later one of two numbers on the circle of 64-bit numbers.
 #[inline]
-const fn later(a: u64, b: u64) -> u64 {
+#[must_use]
+pub const fn later(a: u64, b: u64) -> u64 {
     if before(a, b) { b } else { a }
 }
 
@@ -109,12 +135,47 @@ const fn distance(from: u64, to: u64) -> u64 {
     if before(from, to) { to.wrapping_sub(from) } else { 0 }
 }
 
+/// The size of a lane and of its segments.
+#[derive(Clone, Copy, Debug)]
+pub struct Geometry {
+    /// Words of data less one: the words are a power of two.
+    last: usize,
+    /// Words of a segment less one. The words of a segment are a power of two, and not more than those of the data.
+    last_of_segment: usize,
+}
+
+impl Geometry {
+    /// The geometry of a lane with this number of words; `None` if that is no power of two.
+    #[must_use]
+    pub const fn of(words: usize) -> Option<Self> {
+        Self::with_segments(words, SEGMENTS)
+    }
+
+    /// The same with another number of segments, at most [`SEGMENTS`], for models of tiny lanes.
+    #[must_use]
+    pub const fn with_segments(words: usize, segments: usize) -> Option<Self> {
+        if !words.is_power_of_two() || !segments.is_power_of_two() || segments > SEGMENTS {
+            return None;
+        }
+        // Both are powers of two, so the quotient is one, or zero; of the latter the mask is zero too.
+        Some(Self { last: words.wrapping_sub(1), last_of_segment: (words / segments).saturating_sub(1) })
+    }
+
+    /// Words of data.
+    #[inline]
+    #[must_use]
+    pub const fn words(&self) -> usize {
+        self.last.wrapping_add(1)
+    }
+}
+
 /// A lane of an image: its control words and its data.
 #[derive(Debug)]
 pub struct Lane<'m, W> {
     control: &'m [W; at::COUNT],
-    /// A power of two of words.
+    /// As many words as the geometry says.
     data: &'m [W],
+    geometry: Geometry,
 }
 
 impl<W> Clone for Lane<'_, W> {
@@ -161,6 +222,8 @@ pub struct BatchSummary {
     pub damaged: u64,
     /// More records are there: the sink was full, or the writer overtook the reader.
     pub more: bool,
+    /// Seq that the lane's next record had when the read looked where the records end.
+    pub next_seq: u64,
 }
 
 /// The words of one record, copied out of the ring.
@@ -177,7 +240,19 @@ impl<'m, W: Word> Lane<'m, W> {
     /// The lane with these control words and this data; `None` if the number of data words is not a power of two.
     #[inline]
     pub const fn new(control: &'m [W; at::COUNT], data: &'m [W]) -> Option<Self> {
-        if data.len().is_power_of_two() { Some(Self { control, data }) } else { None }
+        match Geometry::of(data.len()) {
+            Some(geometry) => Some(Self { control, data, geometry }),
+            None => None,
+        }
+    }
+
+    /// The lane with these control words and this data, whose geometry is known.
+    ///
+    /// # Safety
+    /// `data` has as many words as the geometry says.
+    #[inline]
+    pub const unsafe fn with_geometry(control: &'m [W; at::COUNT], data: &'m [W], geometry: Geometry) -> Self {
+        Self { control, data, geometry }
     }
 
     /// Makes an empty lane whose first record gets this seq and position. Called before any read or write.
@@ -199,13 +274,20 @@ impl<'m, W: Word> Lane<'m, W> {
     /// Number of data words.
     #[inline]
     const fn capacity(&self) -> u64 {
-        self.data.len() as u64
+        self.geometry.words() as u64
     }
 
     /// Index of a position in the data.
     #[inline]
     const fn index(&self, position: u64) -> usize {
-        position as usize & self.data.len().wrapping_sub(1)
+        position as usize & self.geometry.last
+    }
+
+    /// The mark of the segment that a position is in.
+    #[inline]
+    fn mark(&self, position: u64) -> Option<&'m W> {
+        let segment = self.index(position).wrapping_shr(self.geometry.last_of_segment.trailing_ones());
+        self.control.get(at::MARKS.wrapping_add(segment))
     }
 
     #[inline]
@@ -222,27 +304,68 @@ impl<'m, W: Word> Lane<'m, W> {
         self.data.get(self.index(position)).map_or(0, W::load)
     }
 
-    /// Number of words of the record at `position`: at least those of a header, so that a walk always ends.
-    #[inline]
-    fn record_words(&self, position: u64) -> u64 {
-        let bytes = size_of_first_word(self.load(position));
-        (bytes / WORD).max(HEADER_WORDS) as u64
-    }
-
-    /// Stamps a record with seq and tick, appends it, and answers its seq. IRQL: the writer's, `HIGH_LEVEL`; the
-    /// function never waits, and fails only with [`Full`].
+    /// Stamps and appends a record that ends inside the segment that `head` is in, and answers its seq. `None` if the record
+    /// does not end there: then nothing has happened, and [`append`](Self::append) can. IRQL: the writer's,
+    /// `HIGH_LEVEL`; the function never waits.
     ///
-    /// The clock is read as late as possible. Reading it waits for everything before it, so all other work is done
-    /// before, and not while the processor waits for the clock.
-    ///
-    /// # Errors
-    /// [`Full`] if the policy is `keep` and there is no room, or the record does not fit into the lane at all.
+    /// `header` has the words of a [`RecordHeader`](irqlog_wire::record::RecordHeader) without seq and tick. The caller knows
+    /// that the payload has at least `SURE` words: they are stored without a loop. The clock is read as late as possible:
+    /// reading it waits for everything before it.
     ///
     /// # Safety
     /// The caller is the lane's only writer until this returns, and every earlier writer's stores happened before.
     // Always: as a call it would be handed the record, and the lane, in memory.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "measured: docs/performance.md")]
+    pub unsafe fn append_inside<const SURE: usize>(
+        &self,
+        mut header: [u64; HEADER_WORDS],
+        payload: &[u64],
+        clock: impl FnOnce() -> u64,
+    ) -> Option<u64> {
+        let head = self.control[at::HEAD].load();
+        let need = HEADER_WORDS.wrapping_add(payload.len());
+        let end = head.wrapping_add(need as u64);
+        let (sure, payload) = payload.split_first_chunk::<SURE>()?;
+        // A record that fills the segment enters the next one.
+        let room = !(head as usize) & self.geometry.last_of_segment;
+        if need > room {
+            return None;
+        }
+        let first = self.index(head);
+        let tick = clock();
+        let seq = self.control[at::NEXT_SEQ].load();
+        self.control[at::HEAD].release_fence(); // write:B, pairs with read:D
+        // SAFETY: `first` and `need` words behind it are in one segment, as was checked; segments divide the data, which has as
+        // many words as the geometry says.
+        let run = unsafe { self.data.get_unchecked(first..first.wrapping_add(need)) };
+        if let Some((places, rest)) = run.split_first_chunk::<HEADER_WORDS>()
+            && let Some((sure_places, rest)) = rest.split_first_chunk::<SURE>()
+        {
+            header[WORD_SEQ] = seq;
+            header[WORD_TICK] = tick;
+            for (place, value) in places.iter().zip(header) {
+                place.store(value); // write:C
+            }
+            for (place, &value) in sure_places.iter().zip(sure) {
+                place.store(value); // write:C
+            }
+            store_all(rest, payload); // write:C
+        }
+        self.control[at::NEXT_SEQ].store(seq.wrapping_add(1)); // write:C
+        self.control[at::HEAD].store_release(end); // write:D, pairs with read:A
+        Some(seq)
+    }
+
+    /// Stamps a record with seq and tick, appends it wherever it ends, and answers its seq. IRQL: the writer's,
+    /// `HIGH_LEVEL`; the function never waits, and fails only with [`Full`].
+    ///
+    /// # Errors
+    /// [`Full`] if the policy is `keep` and there is no room, or the record does not fit into the lane less a segment.
+    ///
+    /// # Safety
+    /// The caller is the lane's only writer until this returns, and every earlier writer's stores happened before.
+    #[inline]
     pub unsafe fn append(
         &self,
         mut record: NewRecord<'_>,
@@ -251,57 +374,52 @@ impl<'m, W: Word> Lane<'m, W> {
     ) -> Result<u64, Full> {
         let head = self.control[at::HEAD].load();
         let seq = self.control[at::NEXT_SEQ].load();
-        let need = (HEADER_WORDS + record.payload.len()) as u64;
-        let end = head.wrapping_add(need);
-        let tail = self.control[at::TAIL].load();
-        if end.wrapping_sub(tail) > self.capacity() {
-            let tail = self.make_room(head, tail, need, policy)?;
-            self.control[at::TAIL].store(tail); // write:A
-        }
+        let end = head.wrapping_add((HEADER_WORDS + record.payload.len()) as u64);
+        self.enter_segments(head, end, seq, policy)?;
         record.header[WORD_SEQ] = seq;
         record.header[WORD_TICK] = clock();
         self.control[at::HEAD].release_fence(); // write:B, pairs with read:D
-        let first = self.index(head);
-        if let Some((header, payload)) =
-            self.data.get(first..first + need as usize).and_then(|run| run.split_first_chunk::<HEADER_WORDS>())
-        {
-            for (word, value) in header.iter().zip(record.header) {
-                word.store(value); // write:C
-            }
-            store_all(payload, record.payload); // write:C
-        } else {
-            // A part lies at the end of the data and the rest at their start.
-            for (offset, value) in record.header.into_iter().enumerate() {
-                self.store(head.wrapping_add(offset as u64), value); // write:C
-            }
-            for (offset, &value) in record.payload.iter().enumerate() {
-                self.store(head.wrapping_add((HEADER_WORDS + offset) as u64), value); // write:C
-            }
+        // Some of it may lie at the end of the data, and the rest at their start.
+        for (offset, &value) in record.header.iter().chain(record.payload).enumerate() {
+            self.store(head.wrapping_add(offset as u64), value); // write:C
         }
         self.control[at::NEXT_SEQ].store(seq.wrapping_add(1)); // write:C
         self.control[at::HEAD].store_release(end); // write:D, pairs with read:A
         Ok(seq)
     }
 
-    /// The new `tail` that leaves `need` words free behind `head`, when the present `tail` does not.
+    /// Makes room for a record from `head` to `end`, and marks the segments that it enters. The segment in which the record
+    /// behind it will begin is free afterwards.
     #[inline]
-    fn make_room(&self, head: u64, mut tail: u64, need: u64, policy: Policy) -> Result<u64, Full> {
-        if need > self.capacity() {
+    fn enter_segments(&self, head: u64, end: u64, seq: u64, policy: Policy) -> Result<(), Full> {
+        let last = self.geometry.last_of_segment as u64;
+        let free_to = (end | last).wrapping_add(1);
+        if free_to.wrapping_sub(head) > self.capacity() {
             return Err(Full);
         }
-        let end = head.wrapping_add(need);
-        let floor = if policy == Policy::Keep { Some(self.control[at::FLOOR].load()) } else { None };
-        while end.wrapping_sub(tail) > self.capacity() {
-            if let Some(floor) = floor
-                && !before(self.load(tail.wrapping_add(WORD_SEQ as u64)), floor)
-            {
-                return Err(Full);
+        // What lies before this position is to be free.
+        let bound = free_to.wrapping_sub(self.capacity());
+        let tail = self.control[at::TAIL].load();
+        if before(tail, bound) {
+            let mark = self.mark(bound).map_or(head, W::load);
+            let is_right = !before(mark, bound) && !before(head, mark);
+            let tail = if is_right { mark } else { head };
+            if policy == Policy::Keep {
+                let oldest = if tail == head { seq } else { self.load(tail.wrapping_add(WORD_SEQ as u64)) };
+                if before(self.control[at::FLOOR].load(), oldest) {
+                    return Err(Full);
+                }
             }
-            let next = tail.wrapping_add(self.record_words(tail));
-            // Past the newest record only if someone else has written into our memory. The lane is empty then.
-            tail = if before(next, head) { next } else { head };
+            self.control[at::TAIL].store(tail); // write:A
         }
-        Ok(tail)
+        let mut boundary = (head | last).wrapping_add(1);
+        while !before(end, boundary) {
+            if let Some(mark) = self.mark(boundary) {
+                mark.store(end);
+            }
+            boundary = boundary.wrapping_add(last).wrapping_add(1);
+        }
+        Ok(())
     }
 
     /// Number of records written so far.
@@ -347,9 +465,10 @@ impl<'m, W: Word> Lane<'m, W> {
     /// false: then it has no room for this record, and has not taken it. Never blocks, and never disturbs the writer.
     /// IRQL: any.
     pub fn read(&self, cursor: Cursor, copied: &mut Copied, mut sink: impl FnMut(&[u64]) -> bool) -> BatchSummary {
-        let Some((mut first, head)) = self.first_whole(cursor, copied) else {
+        let Some((mut first, End { head, next_seq })) = self.first_whole(cursor, copied) else {
             // Overtaken again and again: nothing is decided, the caller comes back with the same cursor.
-            return BatchSummary { next: cursor, lost: 0, cleared: 0, damaged: 0, more: true };
+            let next_seq = self.next_seq();
+            return BatchSummary { next: cursor, lost: 0, cleared: 0, damaged: 0, more: true, next_seq };
         };
         let floor = self.control[at::FLOOR].load(); // read:F
         let wanted = later(cursor.seq, floor);
@@ -360,6 +479,7 @@ impl<'m, W: Word> Lane<'m, W> {
             cleared: distance(cursor.seq, floor),
             damaged: distance(later(wanted, oldest), first.seq),
             more: false,
+            next_seq,
         };
         while first.words != 0 {
             if !before(first.seq, floor) {
@@ -388,8 +508,8 @@ impl<'m, W: Word> Lane<'m, W> {
     }
 
     /// Copies the first whole record at or after the cursor; at the end of the ring the answer has no words. Answers
-    /// also the `head` up to which the ring may be read.
-    fn first_whole(&self, cursor: Cursor, copied: &mut Copied) -> Option<(Found, u64)> {
+    /// also the end up to which the ring may be read.
+    fn first_whole(&self, cursor: Cursor, copied: &mut Copied) -> Option<(Found, End)> {
         let mut hint = Some(cursor.position);
         for _ in 0..ATTEMPTS {
             let head = self.control[at::HEAD].load_acquire(); // read:A, pairs with write:D
@@ -398,24 +518,26 @@ impl<'m, W: Word> Lane<'m, W> {
                 // The whole ring went by between the two loads.
                 continue;
             }
+            // On the line of `head`, so it is loaded now. It is stored before `head`, so it belongs to this head or a later one.
+            let end = End { head, next_seq: self.next_seq() };
             if let Some(position) = hint.take() {
-                let found = self.at_hint(cursor.seq, position, tail, head, copied);
+                let found = self.at_hint(cursor.seq, position, tail, end, copied);
                 if found.is_some() {
-                    return found.map(|found| (found, head));
+                    return found.map(|found| (found, end));
                 }
             }
-            if let Some(found) = self.walk(cursor.seq, tail, head, copied) {
-                return Some((found, head));
+            if let Some(found) = self.walk(cursor.seq, tail, end, copied) {
+                return Some((found, end));
             }
         }
         None
     }
 
     /// The record `seq` if it lies at `position`. If `seq` will be written there, the end of the ring.
-    fn at_hint(&self, seq: u64, position: u64, tail: u64, head: u64, copied: &mut Copied) -> Option<Found> {
+    fn at_hint(&self, seq: u64, position: u64, tail: u64, end: End, copied: &mut Copied) -> Option<Found> {
+        let head = end.head;
         if position == head {
-            // `next_seq` is stored before `head`, so it belongs to this head or to a later one.
-            return (self.next_seq() == seq).then_some(Found { seq, position, words: 0, damaged: 0 });
+            return (end.next_seq == seq).then_some(Found { seq, position, words: 0, damaged: 0 });
         }
         let is_inside = !before(position, tail) && before(position, head);
         if !is_inside {
@@ -429,13 +551,13 @@ impl<'m, W: Word> Lane<'m, W> {
 
     /// The first whole record at or after `seq`, searched from the oldest record on; `None` if the writer has overtaken
     /// the reader.
-    fn walk(&self, seq: u64, tail: u64, head: u64, copied: &mut Copied) -> Option<Found> {
-        let mut position = tail;
+    fn walk(&self, seq: u64, tail: u64, end: End, copied: &mut Copied) -> Option<Found> {
+        let (mut position, head) = (tail, end.head);
         // The seq of the record at `position`, once one before it was whole.
         let mut expected = None;
         while position != head {
             let found = match self.copy(position, head, copied) {
-                Copying::Whole(found) if expected.is_none() => self.oldest(found, head, copied)?,
+                Copying::Whole(found) if expected.is_none() => self.oldest(found, end, copied)?,
                 Copying::Whole(found) if expected == Some(found.seq) => found,
                 Copying::Overtaken => return None,
                 Copying::Whole(_) | Copying::Impossible => self.behind_damage(expected, position, head, copied)?,
@@ -451,9 +573,10 @@ impl<'m, W: Word> Lane<'m, W> {
 
     /// The oldest record, which was just copied, if its seq agrees with the words behind it; else the first whole
     /// record behind it, copied. `None` if the writer has overtaken the reader.
-    fn oldest(&self, found: Found, head: u64, copied: &mut Copied) -> Option<Found> {
+    fn oldest(&self, found: Found, end: End, copied: &mut Copied) -> Option<Found> {
         let Found { seq, position, .. } = found;
-        let was_given = self.was_given(seq);
+        let head = end.head;
+        let was_given = self.was_given(seq, end.next_seq);
         if was_given && self.is_followed(position, seq, head) {
             return Some(found);
         }
@@ -469,9 +592,9 @@ impl<'m, W: Word> Lane<'m, W> {
         }
     }
 
-    /// Whether a record has, or had, this seq.
-    fn was_given(&self, seq: u64) -> bool {
-        !before(seq, self.first_seq()) && before(seq, self.next_seq())
+    /// Whether a record before `next_seq` has, or had, this seq.
+    fn was_given(&self, seq: u64, next_seq: u64) -> bool {
+        !before(seq, self.first_seq()) && before(seq, next_seq)
     }
 
     /// Copies the next whole record behind the damage at `position`; at the end of the ring the answer has no words.
@@ -499,7 +622,7 @@ impl<'m, W: Word> Lane<'m, W> {
                 Some(expected) => !before(seq, expected),
                 None => candidate != position,
             };
-            if is_new && self.was_given(seq) && self.is_followed(candidate, seq, head) {
+            if is_new && self.was_given(seq, self.next_seq()) && self.is_followed(candidate, seq, head) {
                 match self.copy(candidate, head, copied) {
                     Copying::Whole(found) if found.seq == seq => {
                         let found = Found { damaged: damaged(seq, candidate), ..found };
@@ -572,36 +695,57 @@ enum Copying {
     Impossible,
 }
 
-/// Stores `values` into the same number of words: by eights, and the rest without a loop. For payloads as short as most
-/// are, a loop over single words costs more than the stores themselves.
-#[inline]
+/// Stores `values` into the same number of words: the first few and the last few, which may be the same ones. For
+/// payloads as short as most are, that is less than a loop over single words, or a ladder of steps that get shorter.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "as a call it costs more than the stores")]
 fn store_all<W: Word>(mut words: &[W], mut values: &[u64]) {
-    while values.len() >= 8 {
-        (words, values) = store_some::<W, 8>(words, values);
+    if values.is_empty() {
+        return;
     }
-    if values.len() >= 4 {
-        (words, values) = store_some::<W, 4>(words, values);
+    while values.len() > 8 {
+        let (Some((first, rest)), Some((first_values, rest_values))) =
+            (words.split_first_chunk::<8>(), values.split_first_chunk::<8>())
+        else {
+            return;
+        };
+        store_some(first, first_values);
+        (words, values) = (rest, rest_values);
     }
-    if values.len() >= 2 {
-        (words, values) = store_some::<W, 2>(words, values);
+    if store_ends::<W, 4>(words, values) || store_ends::<W, 2>(words, values) {
+        return;
     }
-    if !values.is_empty() {
-        store_some::<W, 1>(words, values);
+    if let ([word], [value]) = (words, values) {
+        word.store(*value);
     }
 }
 
-/// Stores `N` values, if there are that many; answers the rest of both slices.
-#[inline]
-fn store_some<'w, 'v, W: Word, const N: usize>(words: &'w [W], values: &'v [u64]) -> (&'w [W], &'v [u64]) {
-    let (Some((first, words)), Some((first_values, values))) =
-        (words.split_first_chunk::<N>(), values.split_first_chunk::<N>())
-    else {
-        return (&[], &[]);
+/// Stores the first `N` values and the last `N`. Answers false if there are fewer than `N`, or more than twice that.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "see `store_all`")]
+fn store_ends<W: Word, const N: usize>(words: &[W], values: &[u64]) -> bool {
+    let (Some(first), Some(first_values)) = (words.first_chunk::<N>(), values.first_chunk::<N>()) else {
+        return false;
     };
-    for (word, &value) in first.iter().zip(first_values) {
+    let (Some(last), Some(last_values)) = (words.last_chunk::<N>(), values.last_chunk::<N>()) else { return false };
+    store_some(first, first_values);
+    store_some(last, last_values);
+    true
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "see `store_all`")]
+fn store_some<W: Word, const N: usize>(words: &[W; N], values: &[u64; N]) {
+    for (word, &value) in words.iter().zip(values) {
         word.store(value);
     }
-    (words, values)
+}
+
+/// Where the records of a lane end: what a reader looks at once for a batch.
+#[derive(Clone, Copy)]
+struct End {
+    head: u64,
+    next_seq: u64,
 }
 
 /// The place of a record that was copied into [`Copied`].

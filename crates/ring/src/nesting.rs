@@ -54,6 +54,21 @@ impl<'m, W: Word> Entered<'m, W> {
         Self { count, found }
     }
 
+    /// The same for a call that only goes on if it is the first on its processor: otherwise it is not counted, and the
+    /// answer is `None`.
+    ///
+    /// # Safety
+    /// As for [`enter`](Self::enter).
+    #[inline]
+    pub unsafe fn enter_first(count: &'m W) -> Option<Self> {
+        if count.load() != 0 {
+            return None;
+        }
+        count.store(1);
+        compiler_fence(Ordering::SeqCst);
+        Some(Self { count, found: 0 })
+    }
+
     /// The depth that the count found by [`enter`](Self::enter) means.
     #[inline]
     pub const fn depth(&self) -> Depth {

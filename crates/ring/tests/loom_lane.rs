@@ -12,7 +12,7 @@ use std::{
 
 use common::{LoomWord, NoClock};
 use irqlog_ring::{
-    lane::{Copied, Cursor, Lane, NewRecord},
+    lane::{Copied, Cursor, Geometry, Lane, NewRecord},
     lock::{Attempt, RawLock, queued::QueuedLock, swap::SwapLock},
     word::Word,
 };
@@ -34,6 +34,8 @@ enum Without {
     Nothing,
     /// write:B
     WriterFence,
+    /// write:B of a record that ends inside its segment
+    InsideFence,
     /// The Release of write:D
     HeadRelease,
     /// The Acquire of read:A
@@ -46,8 +48,27 @@ enum Without {
 
 const CONTROL: usize = 0;
 const DATA: usize = at::COUNT;
-/// Room for one record of five words and not for two: every write overwrites.
-const CAPACITY: u64 = 8;
+
+/// A lane of a model.
+#[derive(Clone, Copy)]
+struct Shape {
+    /// Words of data.
+    words: usize,
+    segments: usize,
+    /// Records that are in the lane before the threads start.
+    before: u64,
+    /// Whether each record that the threads write ends inside the segment that the last one ended in.
+    inside: &'static [bool],
+}
+
+/// Room for one record of five words and not for two, with segments of one word: every write enters another segment, and
+/// overwrites.
+const TINY: Shape = Shape { words: 8, segments: 4, before: 0, inside: &[false, false] };
+
+/// Room for three records, in two segments. The first record that the threads write frees the other segment, with two records
+/// in it; the second one ends inside it, and overwrites what the first one has freed.
+const HALVES: Shape = Shape { words: 16, segments: 2, before: 2, inside: &[false, true] };
+
 /// Just below the end of the numbers, so that every model runs through it.
 const FIRST_SEQ: u64 = u64::MAX;
 const FIRST_POSITION: u64 = u64::MAX - 6;
@@ -59,6 +80,8 @@ struct Seen {
     without: Without,
     /// What the thread's first look at `tail` gave.
     first_tail: Rc<Cell<Option<u64>>>,
+    /// Whether the thread appends a record inside its segment.
+    is_inside: Rc<Cell<bool>>,
 }
 
 impl Seen {
@@ -102,7 +125,12 @@ impl Word for Seen {
         self.word().swap(value, Ordering::AcqRel)
     }
     fn release_fence(&self) {
-        if self.without != Without::WriterFence {
+        let is_left_out = match self.without {
+            Without::WriterFence => true,
+            Without::InsideFence => self.is_inside.get(),
+            _ => false,
+        };
+        if !is_left_out {
             fence(Ordering::Release);
         }
     }
@@ -117,17 +145,29 @@ impl Word for Seen {
 struct View {
     words: Vec<Seen>,
     first_tail: Rc<Cell<Option<u64>>>,
+    is_inside: Rc<Cell<bool>>,
+    shape: Shape,
 }
 
 impl View {
-    fn new(shared: &Arc<Vec<AtomicU64>>, without: Without) -> Self {
-        let first_tail = Rc::default();
-        let seen = |index| Seen { shared: Arc::clone(shared), index, without, first_tail: Rc::clone(&first_tail) };
-        Self { words: (0..shared.len()).map(seen).collect(), first_tail }
+    fn new(shared: &Arc<Vec<AtomicU64>>, shape: Shape, without: Without) -> Self {
+        let (first_tail, is_inside) = (Rc::default(), Rc::<Cell<bool>>::default());
+        let seen = |index| Seen {
+            shared: Arc::clone(shared),
+            index,
+            without,
+            first_tail: Rc::clone(&first_tail),
+            is_inside: Rc::clone(&is_inside),
+        };
+        Self { words: (0..shared.len()).map(seen).collect(), first_tail, is_inside, shape }
     }
 
     fn lane(&self) -> Lane<'_, Seen> {
-        Lane::new(self.words[CONTROL..].first_chunk().unwrap(), &self.words[DATA..]).unwrap()
+        let geometry = Geometry::with_segments(self.shape.words, self.shape.segments).unwrap();
+        let (control, data) = (self.words[CONTROL..].first_chunk().unwrap(), &self.words[DATA..]);
+        assert_eq!(data.len(), geometry.words());
+        // SAFETY: as many words as the geometry says.
+        unsafe { Lane::with_geometry(control, data, geometry) }
     }
 }
 
@@ -140,11 +180,22 @@ fn expected(seq: u64) -> [u64; HEADER_WORDS] {
     words
 }
 
-fn append(lane: Lane<'_, Seen>, seq: u64) {
-    let record = NewRecord { header: expected(seq), payload: &[] };
+/// Appends as the recorder does; answers whether the record ended inside its segment.
+fn append(view: &View, seq: u64) -> bool {
+    let lane = view.lane();
+    view.is_inside.set(true);
     // SAFETY: each model has one writer at a time, by construction or by the lock that it models.
+    let inside = unsafe { lane.append_inside::<0>(expected(seq), &[], || seq ^ 0x5555) };
+    if let Some(written) = inside {
+        assert_eq!(written, seq);
+        return true;
+    }
+    view.is_inside.set(false);
+    let record = NewRecord { header: expected(seq), payload: &[] };
+    // SAFETY: as above.
     let written = unsafe { lane.append(record, || seq ^ 0x5555, Policy::Overwrite) };
     assert_eq!(written, Ok(seq));
+    false
 }
 
 /// Reads once from `cursor`; checks every record; gives the new cursor, and the records delivered and lost.
@@ -165,32 +216,37 @@ fn read(view: &View, cursor: Cursor) -> (Cursor, u64, u64) {
     (batch.next, delivered, batch.lost)
 }
 
-fn memory() -> Arc<Vec<AtomicU64>> {
-    let words = Arc::new((0..DATA + CAPACITY as usize).map(|_| AtomicU64::new(0)).collect());
-    View::new(&words, Without::Nothing).lane().initialise(FIRST_SEQ, FIRST_POSITION);
+fn memory(shape: Shape) -> Arc<Vec<AtomicU64>> {
+    let words = Arc::new((0..DATA + shape.words).map(|_| AtomicU64::new(0)).collect());
+    let view = View::new(&words, shape, Without::Nothing);
+    view.lane().initialise(FIRST_SEQ, FIRST_POSITION);
+    for n in 0..shape.before {
+        append(&view, FIRST_SEQ.wrapping_add(n));
+    }
     words
 }
 
-/// One writer of `writes` records and `readers` readers, each of which reads once meanwhile and once afterwards.
-fn one_writer(writes: u64, readers: usize, without: Without) {
-    let words = memory();
+/// One writer of two records and `readers` readers, each of which reads once meanwhile and once afterwards.
+fn one_writer(shape: Shape, readers: usize, without: Without) {
+    let words = memory(shape);
     let handles: Vec<_> = (0..readers)
         .map(|_| {
             let words = Arc::clone(&words);
             thread::spawn(move || {
-                let view = View::new(&words, without);
+                let view = View::new(&words, shape, without);
                 read(&view, view.lane().start())
             })
         })
         .collect();
-    let own = View::new(&words, without);
-    for n in 0..writes {
-        append(own.lane(), FIRST_SEQ.wrapping_add(n));
+    let own = View::new(&words, shape, without);
+    for (n, &inside) in (shape.before..).zip(shape.inside) {
+        assert_eq!(append(&own, FIRST_SEQ.wrapping_add(n)), inside);
     }
     for handle in handles {
         let (cursor, delivered, lost) = handle.join().unwrap();
-        let (_, rest, lost_since) = read(&View::new(&words, Without::Nothing), cursor);
-        assert_eq!(delivered + lost + rest + lost_since, writes, "written is not delivered + lost");
+        let (_, rest, lost_since) = read(&View::new(&words, shape, Without::Nothing), cursor);
+        let written = shape.before + shape.inside.len() as u64;
+        assert_eq!(delivered + lost + rest + lost_since, written, "written is not delivered + lost");
     }
 }
 
@@ -216,15 +272,15 @@ unsafe impl RawLock for SystemLock {
 }
 
 /// Two writers that hand the lane over by a lock, and a reader.
-fn hand_over<L: RawLock + Send + Sync + 'static>(lock: L, without: Without) {
-    let words = memory();
+fn hand_over<L: RawLock + Send + Sync + 'static>(shape: Shape, lock: L, without: Without) {
+    let words = memory(shape);
     let lock = Arc::new(lock);
     let write = move |words: &Arc<Vec<AtomicU64>>, lock: &L| {
-        let view = View::new(words, without);
+        let view = View::new(words, shape, without);
         let node = Box::new(L::Node::default());
         // SAFETY: the node stays in its box until the release.
         assert!(unsafe { lock.acquire(&node) });
-        append(view.lane(), view.lane().next_seq());
+        append(&view, view.lane().next_seq());
         // SAFETY: acquired above, with that node.
         unsafe { lock.release(&node) };
     };
@@ -235,20 +291,22 @@ fn hand_over<L: RawLock + Send + Sync + 'static>(lock: L, without: Without) {
     let reader = {
         let words = Arc::clone(&words);
         thread::spawn(move || {
-            let view = View::new(&words, without);
+            let view = View::new(&words, shape, without);
             read(&view, view.lane().start())
         })
     };
     write(&words, &lock);
     other.join().unwrap();
     let (cursor, delivered, lost) = reader.join().unwrap();
-    let (_, rest, lost_since) = read(&View::new(&words, Without::Nothing), cursor);
-    assert_eq!(delivered + lost + rest + lost_since, 2);
+    let (_, rest, lost_since) = read(&View::new(&words, shape, Without::Nothing), cursor);
+    assert_eq!(delivered + lost + rest + lost_since, shape.before + 2);
 }
 
 fn explore(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(preemptions);
+    // A thread that makes more than the usual thousand steps makes no endless loop.
+    builder.max_branches = 10_000;
     builder.check(model);
 }
 
@@ -275,23 +333,37 @@ fn holds_only_with(preemptions: usize, steps: &[Without], model: impl Fn(Without
 fn one_writer_one_reader() {
     use Without::{HeadAcquire, HeadRelease, ReaderFence, TailCheck, WriterFence};
     holds_only_with(3, &[WriterFence, ReaderFence, TailCheck, HeadAcquire, HeadRelease], |without| {
-        one_writer(2, 1, without);
+        one_writer(TINY, 1, without);
+    });
+}
+
+#[test]
+fn one_writer_one_reader_inside_a_segment() {
+    use Without::{HeadAcquire, HeadRelease, ReaderFence, TailCheck};
+    holds_only_with(deep(1), &[ReaderFence, TailCheck, HeadAcquire, HeadRelease], |without| {
+        one_writer(HALVES, 1, without);
     });
 }
 
 #[test]
 fn one_writer_two_readers() {
-    holds_only_with(deep(0), &[], |without| one_writer(2, 2, without));
+    holds_only_with(deep(0), &[], |without| one_writer(TINY, 2, without));
 }
 
 #[test]
 fn the_lane_is_handed_over() {
-    holds_only_with(deep(1), &[Without::WriterFence], |without| hand_over(SystemLock::default(), without));
+    holds_only_with(deep(1), &[Without::WriterFence], |without| hand_over(TINY, SystemLock::default(), without));
     // With our own locks in the model, a preemption more is for soak.
     holds_only_with(deep(0), &[Without::WriterFence], |without| {
-        hand_over(SwapLock::new(LoomWord::default(), NoClock, 0), without);
+        hand_over(TINY, SwapLock::new(LoomWord::default(), NoClock, 0), without);
     });
     holds_only_with(deep(0), &[Without::WriterFence], |without| {
-        hand_over(QueuedLock::<LoomWord, NoClock>::new(LoomWord::default(), NoClock, 0), without);
+        hand_over(TINY, QueuedLock::<LoomWord, NoClock>::new(LoomWord::default(), NoClock, 0), without);
     });
+}
+
+/// One owner frees a segment, and the next one writes inside it.
+#[test]
+fn the_lane_is_handed_over_inside_a_segment() {
+    holds_only_with(deep(0), &[Without::InsideFence], |without| hand_over(HALVES, SystemLock::default(), without));
 }

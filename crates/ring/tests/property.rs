@@ -8,7 +8,7 @@ use irqlog_ring::{
     word::Word,
 };
 use irqlog_wire::{
-    image::{Policy, lane_word},
+    image::{Policy, SEGMENTS, lane_word},
     record::{HEADER_WORDS, MAX_WORDS, WORD, WORD_SEQ, WORD_TICK},
 };
 use proptest::prelude::*;
@@ -44,12 +44,39 @@ struct Reader {
     cleared: u64,
 }
 
-/// What the lane should hold: seq and size in words, oldest first.
+/// What the lane should hold: seq, position and size in words, oldest first.
 struct Model {
-    records: VecDeque<(u64, usize)>,
+    records: VecDeque<(u64, u64, usize)>,
     floor: u64,
-    used: usize,
+    head: u64,
     written: u64,
+    capacity: usize,
+}
+
+impl Model {
+    /// Writes a record of `size` words; answers whether it fits. The segment in which the next record will begin is freed:
+    /// records that began in what it was a round ago, or before, are gone.
+    fn write(&mut self, first_seq: u64, size: usize, policy: Policy) -> bool {
+        let segment = (self.capacity / SEGMENTS).max(1) as u64;
+        let end = self.head.wrapping_add(size as u64);
+        let free_to = (end - end % segment).wrapping_add(segment);
+        let goes = |position: u64| free_to.wrapping_sub(position) > self.capacity as u64;
+        if goes(self.head) {
+            return false;
+        }
+        let gone = self.records.iter().take_while(|(_, position, _)| goes(*position)).count();
+        let is_kept = |&(seq, ..): &(u64, u64, usize)| {
+            policy == Policy::Keep && seq.wrapping_sub(first_seq) >= self.floor.wrapping_sub(first_seq)
+        };
+        if self.records.iter().take(gone).any(is_kept) {
+            return false;
+        }
+        self.records.drain(..gone);
+        self.records.push_back((first_seq.wrapping_add(self.written), self.head, size));
+        self.written += 1;
+        self.head = end;
+        true
+    }
 }
 
 fn record(seq: u64, payload: usize) -> Vec<u64> {
@@ -70,8 +97,20 @@ fn lane_in(words: &[AtomicU64]) -> Lane<'_, AtomicU64> {
     Lane::new(control, data).unwrap()
 }
 
+/// Appends as the recorder does: inside the segment if it fits there.
 fn append(lane: &Lane<'_, AtomicU64>, record: &[u64], tick: u64, policy: Policy) -> Result<u64, Full> {
     let (&header, payload) = record.split_first_chunk().unwrap();
+    let inside = match payload.len() {
+        // SAFETY: one thread.
+        0 => unsafe { lane.append_inside::<0>(header, payload, || tick) },
+        // SAFETY: as above.
+        1 => unsafe { lane.append_inside::<1>(header, payload, || tick) },
+        // SAFETY: as above.
+        _ => unsafe { lane.append_inside::<2>(header, payload, || tick) },
+    };
+    if let Some(seq) = inside {
+        return Ok(seq);
+    }
     // SAFETY: one thread.
     unsafe { lane.append(NewRecord { header, payload }, || tick, policy) }
 }
@@ -86,7 +125,7 @@ fn run(
     let words = memory(capacity);
     let lane = lane_in(&words);
     lane.initialise(first_seq, first_position);
-    let mut model = Model { records: VecDeque::new(), floor: first_seq, used: 0, written: 0 };
+    let mut model = Model { records: VecDeque::new(), floor: first_seq, head: first_position, written: 0, capacity };
     let mut readers = [(); 2].map(|()| Reader { cursor: lane.start(), delivered: 0, lost: 0, cleared: 0 });
     let sequence = |number: u64| first_seq.wrapping_add(number);
     for step in steps {
@@ -95,22 +134,8 @@ fn run(
                 let seq = sequence(model.written);
                 let new = record(seq, payload);
                 let result = append(&lane, &new, !seq, policy);
-                let mut fits = new.len() <= capacity;
-                while fits && model.used + new.len() > capacity {
-                    let &(oldest, size) = model.records.front().unwrap();
-                    if policy == Policy::Keep && oldest.wrapping_sub(first_seq) >= model.floor.wrapping_sub(first_seq) {
-                        fits = false;
-                    } else {
-                        model.used -= size;
-                        model.records.pop_front();
-                    }
-                }
+                let fits = model.write(first_seq, new.len(), policy);
                 prop_assert_eq!(result, if fits { Ok(seq) } else { Err(Full) });
-                if fits {
-                    model.records.push_back((seq, new.len()));
-                    model.used += new.len();
-                    model.written += 1;
-                }
             }
             Step::Read { reader, most } => {
                 let reader = &mut readers[reader];
@@ -121,7 +146,8 @@ fn run(
                     }
                     taken += 1;
                     let seq = got[WORD_SEQ];
-                    let &(_, size) = model.records.iter().find(|(own, _)| *own == seq).expect("the record is there");
+                    let &(_, _, size) =
+                        model.records.iter().find(|(own, ..)| *own == seq).expect("the record is there");
                     assert_eq!(got, record(seq, size - HEADER_WORDS));
                     true
                 });
@@ -141,7 +167,7 @@ fn run(
             // What this reader would still get: what is there, not cleared, and not behind its cursor.
             let cursor = reader.cursor.seq.wrapping_sub(first_seq);
             let floor = model.floor.wrapping_sub(first_seq);
-            let oldest = model.records.front().map_or(model.written, |(seq, _)| seq.wrapping_sub(first_seq));
+            let oldest = model.records.front().map_or(model.written, |(seq, ..)| seq.wrapping_sub(first_seq));
             let wanted = cursor.max(floor);
             let in_ring = model.written - wanted.max(oldest);
             let lost = reader.lost + oldest.saturating_sub(wanted);
@@ -159,7 +185,7 @@ proptest! {
         seq_before_end in 0..60u64,
         position_before_end in 0..2_000u64,
         wrap in any::<bool>(),
-        capacity in prop_oneof![Just(128usize), Just(256), Just(1024)],
+        capacity in prop_oneof![Just(128usize), Just(256), Just(1024), Just(4096)],
         keep in any::<bool>(),
         steps in prop::collection::vec(step(), 1..120),
     ) {
@@ -199,6 +225,44 @@ fn data_that_are_not_a_power_of_two_are_no_lane() {
         let words = memory(capacity);
         let (control, data) = words.split_first_chunk().unwrap();
         assert!(Lane::<AtomicU64>::new(control, data).is_none(), "{capacity}");
+    }
+}
+
+/// Someone else has written into the marks: the lane gives up its records, or some of them, and goes on.
+#[test]
+fn marks_that_are_wrong_lose_records_and_nothing_else() {
+    for damage in [0, 1, 13, 4095, u64::MAX, 1 << 63] {
+        let words = memory(1024);
+        let lane = lane_in(&words);
+        lane.initialise(0, 0);
+        for seq in 0..500 {
+            append(&lane, &record(seq, 4), !seq, Policy::Overwrite).unwrap();
+        }
+        for word in &words[lane_word::MARKS..lane_word::COUNT] {
+            Word::store(word, damage);
+        }
+        for seq in 500..900 {
+            append(&lane, &record(seq, 4), !seq, Policy::Overwrite).unwrap();
+            let reading = read_whole(&lane, 1024);
+            assert_eq!(lane.written(), reading.records.len() as u64 + reading.lost + reading.damaged);
+            assert_eq!(reading.records.last(), Some(&record(seq, 4)), "the newest is there");
+        }
+        // A round later all marks are new ones, and the lane is as full as ever.
+        assert!(read_whole(&lane, 1024).records.len() >= 1024 * 29 / 32 / 9);
+    }
+}
+
+/// A lane of the smallest size that a driver has holds most of its words in records.
+#[test]
+fn at_most_two_segments_hold_nothing() {
+    let words = memory(512);
+    let lane = lane_in(&words);
+    lane.initialise(0, 0);
+    for seq in 0..1000 {
+        append(&lane, &record(seq, seq as usize % 9), !seq, Policy::Overwrite).unwrap();
+        let held: usize = read_whole(&lane, 512).records.iter().map(Vec::len).sum();
+        // The oldest record may reach into the first of them, and is gone then too.
+        assert!(seq < 100 || held + 2 * (512 / SEGMENTS) + 13 >= 512, "{held} words after record {seq}");
     }
 }
 

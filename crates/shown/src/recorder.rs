@@ -36,6 +36,8 @@ pub struct Info {
     pub paused: bool,
     /// Whether pointers in events are written as `hashed` or `raw` now.
     pub pointers: &'static str,
+    /// Whether records have the ids of thread and process, as far as the caller's IRQL allows.
+    pub ids: bool,
     /// Processors that were active when the driver started.
     pub active_processors: u32,
     /// Processors that there can be.
@@ -179,6 +181,7 @@ impl Info {
             policy: Named::new(policy, Policy(policy as u32).name()),
             paused: header.paused.get() != 0,
             pointers: if header.build_flags.get() & build_flags::RAW_POINTERS == 0 { "hashed" } else { "raw" },
+            ids: header.build_flags.get() & build_flags::NO_IDS == 0,
             active_processors: header.active_processors.get(),
             processor_count: header.processor_count.get(),
             tick_frequency: header.tick_frequency.get(),
@@ -261,7 +264,8 @@ impl Show for Info {
         let Self { version, format, engine, lock, level, policy, pointers, .. } = self;
         let state = if self.paused { "paused" } else { "writing" };
         writeln!(out, "irqlog {version}, format {format}, engine {engine}, lock {lock}")?;
-        writeln!(out, "level {level}, policy {policy}, {state}, pointers {pointers}")?;
+        let ids = if self.ids { "" } else { ", no ids of threads" };
+        writeln!(out, "level {level}, policy {policy}, {state}, pointers {pointers}{ids}")?;
         let Self { active_processors, processor_count, tick_frequency, .. } = self;
         writeln!(out, "{active_processors} processors active of {processor_count}, clock {tick_frequency} Hz")?;
         if let Some(file) = &self.file {

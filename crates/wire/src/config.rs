@@ -30,6 +30,8 @@ pub struct Config {
     pub sites_kib: u32,
     /// `RawPointers`: pointers in events are written as they are, and not hashed.
     pub raw_pointers: bool,
+    /// `Ids`: records have the ids of thread and process. Without them a log call makes three calls of the kernel less.
+    pub ids: bool,
 }
 
 impl Config {
@@ -46,6 +48,7 @@ impl Config {
         policy: Policy::Overwrite,
         sites_kib: 256,
         raw_pointers: false,
+        ids: true,
     };
 }
 
@@ -76,6 +79,8 @@ pub enum Parameter {
     SitesKib,
     /// `RawPointers`, REG_DWORD: 0 or 1.
     RawPointers,
+    /// `Ids`, REG_DWORD: 0 or 1.
+    Ids,
 }
 
 /// The type and the limits of a parameter.
@@ -89,7 +94,7 @@ pub enum Shape {
 
 impl Parameter {
     /// All parameters, in the order in which they are read.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Engine,
         Self::Lock,
         Self::LockBudget,
@@ -99,6 +104,7 @@ impl Parameter {
         Self::NmiLaneKib,
         Self::SitesKib,
         Self::RawPointers,
+        Self::Ids,
     ];
 
     /// The name of the registry value.
@@ -113,6 +119,7 @@ impl Parameter {
             Self::NmiLaneKib => "NmiLaneKiB",
             Self::SitesKib => "SitesKiB",
             Self::RawPointers => "RawPointers",
+            Self::Ids => "Ids",
         }
     }
 
@@ -120,7 +127,9 @@ impl Parameter {
     pub const fn shape(self) -> Shape {
         match self {
             Self::Engine | Self::Lock | Self::Policy | Self::Level => Shape::Name,
-            Self::LockBudget | Self::RingKib | Self::NmiLaneKib | Self::SitesKib | Self::RawPointers => Shape::Number,
+            Self::LockBudget | Self::RingKib | Self::NmiLaneKib | Self::SitesKib | Self::RawPointers | Self::Ids => {
+                Shape::Number
+            }
         }
     }
 
@@ -135,7 +144,7 @@ impl Parameter {
             Self::RingKib => "a DWORD from 16 to 1048576",
             Self::NmiLaneKib => "a DWORD from 4 to 1024",
             Self::SitesKib => "a DWORD from 4 to 16384",
-            Self::RawPointers => "0 or 1",
+            Self::RawPointers | Self::Ids => "0 or 1",
         }
     }
 
@@ -149,7 +158,9 @@ impl Parameter {
             Self::Lock => Lock::from_name(name).filter(|&lock| lock != Lock::None).map(|lock| config.lock = lock),
             Self::Policy => Policy::from_name(name).map(|policy| config.policy = policy),
             Self::Level => Level::from_name(name).map(|level| config.level = level),
-            Self::LockBudget | Self::RingKib | Self::NmiLaneKib | Self::SitesKib | Self::RawPointers => None,
+            Self::LockBudget | Self::RingKib | Self::NmiLaneKib | Self::SitesKib | Self::RawPointers | Self::Ids => {
+                None
+            }
         }
         .ok_or(BadValue)
     }
@@ -159,8 +170,13 @@ impl Parameter {
     /// # Errors
     /// [`BadValue`] if the number is out of range; `config` is then unchanged.
     pub fn set_number(self, config: &mut Config, number: u32) -> Result<(), BadValue> {
-        if self == Self::RawPointers {
-            config.raw_pointers = match number {
+        let switch = match self {
+            Self::RawPointers => Some(&mut config.raw_pointers),
+            Self::Ids => Some(&mut config.ids),
+            _ => None,
+        };
+        if let Some(switch) = switch {
+            *switch = match number {
                 0 => false,
                 1 => true,
                 _ => return Err(BadValue),
@@ -172,7 +188,9 @@ impl Parameter {
             Self::RingKib => (&mut config.ring_kib, 16..=1 << 20),
             Self::NmiLaneKib => (&mut config.nmi_lane_kib, 4..=1 << 10),
             Self::SitesKib => (&mut config.sites_kib, 4..=1 << 14),
-            Self::Engine | Self::Lock | Self::Policy | Self::Level | Self::RawPointers => return Err(BadValue),
+            Self::Engine | Self::Lock | Self::Policy | Self::Level | Self::RawPointers | Self::Ids => {
+                return Err(BadValue);
+            }
         };
         if range.contains(&number) {
             *field = number;

@@ -17,7 +17,7 @@
 //! sequence numbers is wrapping, so that tests can start them just below the largest value.
 
 use zerocopy::{
-    FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned,
+    FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned,
     little_endian::{U16, U32, U64},
 };
 
@@ -123,6 +123,8 @@ pub mod build_flags {
     pub const CHECKED: u32 = 1;
     /// Pointer arguments are stored raw, not hashed: since the start, or since CONFIGURE said so. It only rises.
     pub const RAW_POINTERS: u32 = 1 << 1;
+    /// Records have no ids of thread and process: the service parameter `Ids` is 0. Since 1.4.
+    pub const NO_IDS: u32 = 1 << 3;
     /// The image is not the driver's memory but a copy that a reader made.
     pub const SAVED: u32 = 1 << 2;
 }
@@ -131,7 +133,8 @@ pub mod build_flags {
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct ProcessorControl {
-    /// Log calls that are between raise and lower on this processor: 0, 1, or more when an NMI interrupted one.
+    /// Log calls that are between raise and lower on this processor: 0, 1, or more when an NMI interrupted one. With engine
+    /// `percpu`, since 1.4, the count is in the [`LaneControl`] of the processor's main lane, and this is zero.
     pub nesting: U64,
     /// Number of records that were not written, by [`DropReason`].
     pub drops: [U64; DROP_REASONS],
@@ -139,7 +142,13 @@ pub struct ProcessorControl {
     pub reserved: [U64; 7],
 }
 
+/// Number of segments that a lane is divided into: see `irqlog_ring::lane`.
+pub const SEGMENTS: usize = 32;
+
 /// The words that belong to one lane besides its data: geometry, positions and statistics.
+///
+/// What a writer stores for every record lies on 128 bytes of its own, two cache lines that a prefetcher may pair. A
+/// reader looks there once for a batch.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct LaneControl {
@@ -157,14 +166,10 @@ pub struct LaneControl {
     pub first_position: U64,
     /// Records with a seq below this were cleared. Only rises.
     pub floor: U64,
-    /// Zero.
-    pub reserved0: [U64; 10],
-    /// Position behind the newest record.
-    pub head: U64,
-    /// Position of the oldest record.
+    /// Position of the oldest record. The writer stores it when it enters another segment of the lane.
     pub tail: U64,
-    /// Seq that the next record gets.
-    pub next_seq: U64,
+    /// Zero.
+    pub reserved0: U64,
     /// Number of writers that found the lock taken.
     pub contended: U64,
     /// Longest time that one of those writers waited for the lock, in ticks.
@@ -174,15 +179,97 @@ pub struct LaneControl {
     /// Number of records for which the time that the lock was held was measured.
     pub hold_samples: U64,
     /// Zero.
+    pub reserved1: [U64; 4],
+    /// Position behind the newest record.
+    pub head: U64,
+    /// Seq that the next record gets.
+    pub next_seq: U64,
+    /// Of the main lane of a processor: its [nesting count](ProcessorControl::nesting), which is here with engine
+    /// `percpu`, beside what the same log call stores.
+    pub nesting: U64,
+    /// Zero.
+    pub reserved2: [U64; 13],
+    /// For each segment of the lane the position of the first record that begins in it or behind it. For the writer alone.
+    pub marks: [U64; SEGMENTS],
+}
+
+/// A [`LaneControl`] as it was before version 1.4.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct LaneControlBefore4 {
+    /// As in [`LaneControl`].
+    pub kind: U32,
+    /// As in [`LaneControl`].
+    pub processor: U32,
+    /// As in [`LaneControl`].
+    pub data_offset: U64,
+    /// As in [`LaneControl`].
+    pub data_words: U64,
+    /// As in [`LaneControl`].
+    pub first_seq: U64,
+    /// As in [`LaneControl`].
+    pub first_position: U64,
+    /// As in [`LaneControl`].
+    pub floor: U64,
+    /// Zero.
+    pub reserved0: [U64; 10],
+    /// As in [`LaneControl`].
+    pub head: U64,
+    /// As in [`LaneControl`].
+    pub tail: U64,
+    /// As in [`LaneControl`].
+    pub next_seq: U64,
+    /// As in [`LaneControl`].
+    pub contended: U64,
+    /// As in [`LaneControl`].
+    pub longest_wait: U64,
+    /// As in [`LaneControl`].
+    pub longest_hold: U64,
+    /// As in [`LaneControl`].
+    pub hold_samples: U64,
+    /// Zero.
     pub reserved1: [U64; 9],
+}
+
+impl LaneControl {
+    /// Reads an entry of a table of lanes. The size of the entry tells the layout: before version 1.4 it was 256 bytes.
+    /// `None` if the bytes are fewer than that.
+    #[must_use]
+    pub fn of_entry(entry: &[u8]) -> Option<Self> {
+        if let Ok((control, _)) = Self::read_from_prefix(entry) {
+            return Some(control);
+        }
+        let (old, _) = LaneControlBefore4::read_from_prefix(entry).ok()?;
+        Some(Self {
+            kind: old.kind,
+            processor: old.processor,
+            data_offset: old.data_offset,
+            data_words: old.data_words,
+            first_seq: old.first_seq,
+            first_position: old.first_position,
+            floor: old.floor,
+            head: old.head,
+            tail: old.tail,
+            next_seq: old.next_seq,
+            contended: old.contended,
+            longest_wait: old.longest_wait,
+            longest_hold: old.longest_hold,
+            hold_samples: old.hold_samples,
+            ..Self::new_zeroed()
+        })
+    }
 }
 
 const _: () = {
     assert!(size_of::<ImageHeader>() == 512);
     assert!(size_of::<ProcessorControl>() == 128);
-    assert!(size_of::<LaneControl>() == 256);
-    // The writer's words and the readers' floor are two pairs of cache lines.
+    assert!(size_of::<LaneControl>() == 512);
+    assert!(size_of::<LaneControlBefore4>() == 256);
+    // Apart by lines: what readers look at for every record, the statistics, what the writer stores for every record, and
+    // what it stores for every segment.
+    assert!(core::mem::offset_of!(LaneControl, contended) == 64);
     assert!(core::mem::offset_of!(LaneControl, head) == 128);
+    assert!(core::mem::offset_of!(LaneControl, marks) == 256);
 };
 
 /// Defines, for each field, the index of the 64-bit word at which the field starts.
@@ -220,8 +307,9 @@ word_indexes! {
     /// Word indexes into [`LaneControl`].
     lane_word of LaneControl {
         DATA_OFFSET = data_offset, DATA_WORDS = data_words, FIRST_SEQ = first_seq, FIRST_POSITION = first_position, FLOOR = floor,
-        HEAD = head, TAIL = tail, NEXT_SEQ = next_seq,
+        HEAD = head, TAIL = tail, NEXT_SEQ = next_seq, NESTING = nesting,
         CONTENDED = contended, LONGEST_WAIT = longest_wait, LONGEST_HOLD = longest_hold, HOLD_SAMPLES = hold_samples,
+        MARKS = marks,
     }
 }
 

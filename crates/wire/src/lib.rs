@@ -39,7 +39,7 @@ pub mod site;
 
 /// Version of everything in this crate. A reader accepts an image or a batch whose `major` equals the reader's and
 /// whose `minor` is not above the reader's.
-pub const VERSION: Version = Version { major: 1, minor: 3 };
+pub const VERSION: Version = Version { major: 1, minor: 4 };
 
 /// Version of the format, as written into images and batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -86,18 +86,53 @@ impl RecordHeader {
     #[must_use]
     pub const fn to_words(&self) -> [u64; HEADER_WORDS] {
         [
-            self.size.get() as u64
-                | (self.kind as u64) << 16
-                | (self.level as u64) << 24
-                | (self.flags.get() as u64) << 32
-                | (self.irql as u64) << 48
+            first_word(self.size.get() as u64, self.kind, self.level)
+                | origin_bits(self.flags.get(), self.irql)
                 | (self.reserved as u64) << 56,
-            self.processor.get() as u64 | (self.payload_size.get() as u64) << 16 | (self.site.get() as u64) << 32,
+            second_word(self.payload_size.get() as u64, self.site.get()) | processor_bits(self.processor.get() as u32),
             self.seq.get(),
             self.tick.get(),
-            self.thread.get() as u64 | (self.process.get() as u64) << 32,
+            last_word(self.thread.get(), self.process.get()),
         ]
     }
+}
+
+/// The word with `size`, `kind` and `level`; [`origin_bits`] has the rest of it. The size is in bytes, at most
+/// [`MAX_SIZE`].
+#[inline]
+#[must_use]
+pub const fn first_word(size: u64, kind: u8, level: u8) -> u64 {
+    // Sums, of which the compiler makes one address computation; no field reaches into another.
+    size.wrapping_add((kind as u64) << 16).wrapping_add((level as u64) << 24)
+}
+
+/// The bits of the first word that hold `flags` and `irql`.
+#[inline]
+#[must_use]
+pub const fn origin_bits(flags: u16, irql: u8) -> u64 {
+    (flags as u64) << 32 | (irql as u64) << 48
+}
+
+/// The word with `payload_size` and `site`; [`processor_bits`] has the rest of it. The size is in bytes, at most
+/// [`MAX_PAYLOAD`].
+#[inline]
+#[must_use]
+pub const fn second_word(payload_size: u64, site: u32) -> u64 {
+    (payload_size << 16).wrapping_add((site as u64) << 32)
+}
+
+/// The bits of the second word that hold `processor`.
+#[inline]
+#[must_use]
+pub const fn processor_bits(processor: u32) -> u64 {
+    processor as u64 & 0xffff
+}
+
+/// The last word of a header, with the ids.
+#[inline]
+#[must_use]
+pub const fn last_word(thread: u32, process: u32) -> u64 {
+    thread as u64 | (process as u64) << 32
 }
 
 /// The size in bytes that the first word of a record claims. The word is read with one atomic load, so the value is
@@ -143,8 +178,8 @@ open_enum! {
 
 /// Bits of [`RecordHeader::flags`].
 pub mod flags {
-    /// Thread and process were not read, because the caller was above `DISPATCH_LEVEL`: `PsGetCurrentThreadId` is
-    /// annotated for at most that (ntddk.h).
+    /// Thread and process were not read. The caller was above `DISPATCH_LEVEL` (`PsGetCurrentThreadId` is annotated for
+    /// at most that, ntddk.h), or the service parameter `Ids` is 0.
     pub const NO_THREAD: u16 = 1;
     /// The payload was cut to fit.
     pub const TRUNCATED: u16 = 1 << 1;

@@ -132,9 +132,9 @@ fn image_words_lie_where_the_structures_say() {
         [image::header_word::LEVEL, image::header_word::POLICY, image::header_word::PAUSED, image::header_word::DROPS],
         [16, 17, 18, 21]
     );
-    assert_eq!([image::processor_word::NESTING, image::processor_word::DROPS], [0, 1]);
-    assert_eq!([image::lane_word::FLOOR, image::lane_word::HEAD, image::lane_word::TAIL], [5, 16, 17]);
-    assert_eq!(image::lane_word::NEXT_SEQ, 18);
+    assert_eq!([image::processor_word::NESTING, image::processor_word::DROPS, image::lane_word::NESTING], [0, 1, 18]);
+    assert_eq!([image::lane_word::FLOOR, image::lane_word::HEAD, image::lane_word::TAIL], [5, 16, 6]);
+    assert_eq!([image::lane_word::NEXT_SEQ, image::lane_word::CONTENDED, image::lane_word::MARKS], [17, 8, 32]);
     assert_eq!([image::header_word::SITES_OFFSET, image::header_word::SITES_SIZE], [14, 15]);
     assert_eq!(image::header_word::REFUSED_PROVIDERS, 29);
     assert_eq!([image::header_word::CRASHED, image::header_word::CRASH_TICK], [30, 37]);

@@ -11,7 +11,10 @@ use irqlog_wire::{
     },
     event::{ArgumentKind, MAX_ARGUMENTS, NEEDS_DRIVER},
     format::{ALIGNS, STYLES},
-    image::{DropReason, Engine, ImageHeader, LaneControl, LaneKind, Lock, MAGIC, Policy, ProcessorControl},
+    image::{
+        DropReason, Engine, ImageHeader, LaneControl, LaneControlBefore4, LaneKind, Lock, MAGIC, Policy,
+        ProcessorControl,
+    },
     irql,
     record::{BlobHeader, Kind, Level, MAX_SIZE, RecordHeader, flags},
     site::{MAX_PROVIDER_NAME, PROVIDER_MAGIC, ProviderHeader, SITE_MAGIC, SiteHeader},
@@ -81,6 +84,10 @@ fn layouts() -> Vec<(&'static str, usize, Vec<Field>)> {
         }),
         layout!(ProcessorControl { nesting, drops, reserved }),
         layout!(LaneControl {
+            kind, processor, data_offset, data_words, first_seq, first_position, floor, tail, reserved0, contended,
+            longest_wait, longest_hold, hold_samples, reserved1, head, next_seq, nesting, reserved2, marks,
+        }),
+        layout!(LaneControlBefore4 {
             kind, processor, data_offset, data_words, first_seq, first_position, floor, reserved0, head, tail,
             next_seq, contended, longest_wait, longest_hold, hold_samples, reserved1,
         }),

@@ -2,11 +2,11 @@
 //!
 //! | Needed | Where | In the code |
 //! |---|---|---|
-//! | `write:B`, release fence before the words | every copy of `Lane::append` | `dmb ish` |
+//! | `write:B`, release fence before the words | every copy of `Lane::append_inside` and `Lane::append` | `dmb ish` |
 //! | `write:D`, release store of `head` | behind each of them | `stlr` |
 //! | `read:A`, acquire load of `head` | `Lane::first_whole` | `ldar` before its `dmb ishld` |
 //! | `read:D`, acquire fence before the second look at `tail` | wherever a record is copied | `dmb ishld`, then a load |
-//! | `swap:A`, acquire of the lock | `Recorder::log` and `write_event` | `ldaxr`, or `swpa` with LSE |
+//! | `swap:A`, acquire of the lock | `Recorder::log_plain`, `write_elsewhere` and `write_otherwise` | `ldaxr`, or `swpa` with LSE |
 //! | `swap:B`, release of the lock | the same, or the guard's drop | `stlr` of zero |
 //! | `queued:A`, exchange of the queue's tail | as `swap:A` | `ldaxr` and then `stlxr`, or `swpal` with LSE |
 //!
@@ -15,10 +15,18 @@
 
 use super::code::{Code, Function};
 
-/// The functions that the record path is part of: for texts and blobs, and for events.
-const WRITERS: [&str; 2] = ["log", "write_event"];
-/// Copies of `Lane::append` in each: for the shared lane, and for those of a processor.
-const APPENDS: usize = 2;
+/// The functions that have a copy of an append, and how many at least: the usual path, inlined into each entry, for the lane
+/// of a processor and, in `log_plain`, for the shared one; that of the shared lane for events; and all that is not usual.
+const WRITERS: [(&str, usize); 6] = [
+    ("log_plain", 2),
+    ("irqlog_write_event", 1),
+    ("irqlog_write_event_never_waits", 1),
+    ("expanded", 1),
+    ("write_elsewhere", 1),
+    ("write_otherwise", 1),
+];
+/// Those of them that acquire the lock.
+const OWNERS: [&str; 3] = ["log_plain", "write_elsewhere", "write_otherwise"];
 
 /// The barriers that are missing, one message each.
 pub fn check(code: &Code) -> Vec<String> {
@@ -30,11 +38,17 @@ pub fn check(code: &Code) -> Vec<String> {
     // own.
     let is_lock = |name: &str| name.contains("irqlog_ring::lock::Held<") || name.ends_with("::own_shared_lane");
     let guards: Vec<String> = code.all().filter(|function| is_lock(&function.name)).flat_map(texts).collect();
-    for function in WRITERS.into_iter().flat_map(|name| code.named(name)) {
-        let found = check_writer(&texts(function), &guards);
+    for (name, appends) in WRITERS {
+        for function in code.named(name) {
+            let found = check_writer(&texts(function), appends);
+            broken.extend(found.into_iter().map(|what| format!("{}: {what}", function.name)));
+        }
+    }
+    for function in OWNERS.into_iter().flat_map(|name| code.named(name)) {
+        let found = check_owner(&texts(function), &guards, function.name.ends_with("write_otherwise"));
         broken.extend(found.into_iter().map(|what| format!("{}: {what}", function.name)));
     }
-    for name in WRITERS.into_iter().filter(|name| code.named(name).is_empty()) {
+    for (name, _) in WRITERS.into_iter().filter(|(name, _)| code.named(name).is_empty()) {
         broken.push(format!("there is no function `{name}` whose barriers could be looked at"));
     }
     let readers: Vec<_> = code.all().map(texts).filter(|texts| texts.iter().any(|text| text == "dmb ishld")).collect();
@@ -54,24 +68,31 @@ fn mnemonic(text: &str) -> &str {
     text.split_whitespace().next().unwrap_or_default()
 }
 
-fn check_writer(texts: &[String], guards: &[String]) -> Vec<String> {
+fn check_writer(texts: &[String], appends: usize) -> Vec<String> {
     let mut broken = Vec::new();
     let fences: Vec<usize> = (0..texts.len()).filter(|&index| texts[index] == "dmb ish").collect();
-    if fences.len() < APPENDS {
-        broken.push(format!("{} release fences (dmb ish) where {APPENDS} lanes are written", fences.len()));
+    if fences.len() < appends {
+        broken.push(format!("{} release fences (dmb ish) where {appends} lanes are written", fences.len()));
     }
-    for &fence in &fences {
-        // Behind it the record's words, and then the publication: before the next fence, and not the lock's.
-        let until_next = texts[fence + 1..].iter().take_while(|text| *text != "dmb ish");
-        let publishes = until_next.into_iter().any(|text| mnemonic(text) == "stlr" && !text.starts_with("stlr xzr"));
-        if !publishes {
-            broken.push(format!("no store-release (stlr) behind the fence at instruction {fence}"));
+    // Behind each the record's words, and then a publication of its own; a zero is the lock's. The blocks of two appends may
+    // lie between each other, so the last ones are for the first fences as much as for the last.
+    let publishes = |text: &&String| mnemonic(text) == "stlr" && !text.starts_with("stlr xzr");
+    for (index, &fence) in fences.iter().enumerate() {
+        let behind = texts[fence + 1..].iter().filter(publishes).count();
+        if behind < fences.len() - index {
+            broken.push(format!("{behind} store-releases (stlr) behind the fence at instruction {fence}"));
         }
     }
+    broken
+}
+
+/// The lock's barriers. `waits` is whether the function also waits for the lock: only then it queues.
+fn check_owner(texts: &[String], guards: &[String], waits: bool) -> Vec<String> {
+    let mut broken = Vec::new();
     if !texts.iter().chain(guards).any(|text| ["ldaxr", "swpa", "swpal"].contains(&mnemonic(text))) {
         broken.push("no acquiring exchange (ldaxr or swpa) takes a lock".to_owned());
     }
-    if !exchanges_both_ways(texts) && !exchanges_both_ways(guards) {
+    if waits && !exchanges_both_ways(texts) && !exchanges_both_ways(guards) {
         broken.push("no exchange that acquires and releases (ldaxr and stlxr, or swpal) queues a waiter".to_owned());
     }
     if !texts.iter().chain(guards).any(|text| text.starts_with("stlr xzr")) {
@@ -106,7 +127,7 @@ fn check_reader(texts: &[String]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{acquires_first, check_reader, check_writer};
+    use super::{acquires_first, check_owner, check_reader, check_writer};
 
     fn lines(text: &str) -> Vec<String> {
         text.split(';').map(|line| line.trim().to_owned()).collect()
@@ -117,7 +138,12 @@ mod tests {
 
     #[test]
     fn a_writer_without_one_of_its_barriers_is_refused() {
-        assert_eq!(check_writer(&lines(WRITER), &[]), [""; 0]);
+        let check = |text: &str, guards: &[String]| {
+            let mut broken = check_writer(&lines(text), 2);
+            broken.extend(check_owner(&lines(text), guards, true));
+            broken
+        };
+        assert_eq!(check(WRITER, &[]), [""; 0]);
         for (from, to) in [
             ("dmb ish; str", "str"),
             ("ldaxr", "ldxr"),
@@ -126,11 +152,11 @@ mod tests {
             ("stlr xzr", "str xzr"),
             ("stlr x3", "str x3"),
         ] {
-            assert!(!check_writer(&lines(&WRITER.replace(from, to)), &[]).is_empty(), "{from} left out");
+            assert!(!check(&WRITER.replace(from, to), &[]).is_empty(), "{from} left out");
         }
         let apart = WRITER.replace("; stlr xzr, [x9]", "");
-        assert_eq!(check_writer(&lines(&apart), &lines("stlr xzr, [x0]; ret")), [""; 0], "by the guard's own function");
-        assert!(!check_writer(&lines(&apart), &lines("str xzr, [x0]; ret")).is_empty());
+        assert_eq!(check(&apart, &lines("stlr xzr, [x0]; ret")), [""; 0], "by the guard's own function");
+        assert!(!check(&apart, &lines("str xzr, [x0]; ret")).is_empty());
     }
 
     #[test]

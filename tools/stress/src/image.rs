@@ -38,6 +38,9 @@ pub struct Image<'b> {
     pub start_id: u64,
 }
 
+/// Number of segments of a lane.
+const SEGMENTS: u64 = 32;
+
 /// Number of drop counters in a row.
 const REASONS: usize = 8;
 
@@ -66,14 +69,16 @@ impl<'b> Image<'b> {
 
     fn lane(bytes: &[u8], at: usize) -> Result<StoredLane> {
         let word = |offset: usize| u64_at(bytes, at + offset);
+        let nesting = word(144)?;
+        ensure!(nesting == 0, "{nesting} log calls are still inside the processor of the lane at {at}");
         Ok(StoredLane {
             data: word(8)? as usize,
             words: word(16)?,
             first_seq: word(24)?,
             floor: word(40)?,
             head: word(128)?,
-            tail: word(136)?,
-            next_seq: word(144)?,
+            tail: word(48)?,
+            next_seq: word(136)?,
         })
     }
 
@@ -126,7 +131,7 @@ impl<'b> Image<'b> {
     }
 }
 
-/// A record makes way only for one that would not fit: a lane that has overwritten some is nearly full.
+/// A segment is freed when the record before it is written: a lane that has overwritten some is nearly full.
 fn check_use(index: usize, lane: &StoredLane, records: &[(Whole, Vec<u8>)]) -> Result<()> {
     let Some((oldest, _)) = records.first() else { return Ok(()) };
     if oldest.seq == lane.first_seq {
@@ -134,8 +139,9 @@ fn check_use(index: usize, lane: &StoredLane, records: &[(Whole, Vec<u8>)]) -> R
     }
     let used: u64 = records.iter().map(|(whole, _)| whole.size as u64 / 8).sum();
     let free = lane.words - used;
-    // What was overwritten last made place for the newest, and was at most as large as a record can be.
-    ensure!(free < record::LARGEST as u64 / 8, "lane {index} has overwritten records with {free} words free");
+    // The record that reached into the segment that was freed last is gone, and was at most as large as a record can be.
+    let segment = (lane.words / SEGMENTS).max(1);
+    ensure!(free < segment + record::LARGEST as u64 / 8, "lane {index} has overwritten records with {free} words free");
     Ok(())
 }
 

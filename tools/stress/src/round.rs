@@ -429,7 +429,7 @@ impl Round<'_> {
         let word = |at: usize| self.memory[at / 8].get();
         let lanes = word(40);
         let (first, size) = (lanes as u32 as usize, (lanes >> 32) as usize);
-        word(first + lane * size + 144)
+        word(first + lane * size + 136)
     }
 
     /// A reader that reads all lanes in turn while writers write, and to the end when they have ended.

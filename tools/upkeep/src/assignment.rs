@@ -20,6 +20,7 @@ const SHORT: [(Parameter, &str); Parameter::ALL.len()] = [
     (Parameter::NmiLaneKib, "nmi-lane"),
     (Parameter::SitesKib, "sites"),
     (Parameter::RawPointers, "raw-pointers"),
+    (Parameter::Ids, "ids"),
 ];
 
 /// Units of a size, in KiB.
@@ -75,7 +76,7 @@ fn named(name: &str) -> Result<(Parameter, bool), String> {
 
 /// The number that the registry shall hold.
 fn number(parameter: Parameter, name: &str, value: &str, is_registry_name: bool) -> Result<u32, String> {
-    if parameter == Parameter::RawPointers {
+    if matches!(parameter, Parameter::RawPointers | Parameter::Ids) {
         let word = SWITCH.iter().find(|(word, _)| word.eq_ignore_ascii_case(value));
         return word.map(|(_, number)| *number).ok_or_else(|| format!("{name} is on or off, and not {value:?}"));
     }
@@ -141,6 +142,7 @@ mod tests {
             ("LockBudget=250", Parameter::LockBudget, 250),
             ("raw-pointers=on", Parameter::RawPointers, 1),
             ("RawPointers=0", Parameter::RawPointers, 0),
+            ("ids=off", Parameter::Ids, 0),
         ];
         for (text, parameter, number) in cases {
             assert_eq!(parsed(text), Ok((parameter, Some(Stored::Number(number)))), "{text}");

@@ -158,6 +158,7 @@ fn value(parameter: Parameter, config: &Config) -> String {
         Parameter::NmiLaneKib => config.nmi_lane_kib.to_string(),
         Parameter::SitesKib => config.sites_kib.to_string(),
         Parameter::RawPointers => u32::from(config.raw_pointers).to_string(),
+        Parameter::Ids => u32::from(config.ids).to_string(),
     }
 }
 
@@ -186,6 +187,7 @@ fn now(tables: &Tables) -> [Option<String>; Parameter::ALL.len()] {
         Parameter::RawPointers => {
             Some(u32::from(header.build_flags.get() & build_flags::RAW_POINTERS != 0).to_string())
         }
+        Parameter::Ids => Some(u32::from(header.build_flags.get() & build_flags::NO_IDS == 0).to_string()),
         Parameter::LockBudget | Parameter::SitesKib => None,
     })
 }

@@ -9,7 +9,7 @@ use irqlog_wire::{
 
 use super::{
     Scratch,
-    select::{EntryWords, LANE_WORDS, PROCESSOR_WORDS, RUNS, Selection, is_told, next_mark},
+    select::{EntryWords, LANE_WORDS, PROCESSOR_WORDS, RUNS, Selection, next_mark},
 };
 use crate::{Platform, Recorder, layout::HEADER_WORDS, memory::Memory};
 
@@ -171,9 +171,13 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
             (emitter.are_processors_out, emitter.index) = (true, 0);
             return true;
         };
-        let is_out = !is_told::<M::Word>(control) || {
+        let is_out = !self.is_told(emitter.index, control) || {
             let index = emitter.index;
-            let word = |at: usize| control.get(processor_word::NESTING + at).map_or(0, Word::load);
+            let nesting = self.image.nesting(index).map_or(0, Word::load);
+            let word = |at: usize| match at {
+                0 => nesting,
+                _ => control.get(processor_word::NESTING + at).map_or(0, Word::load),
+            };
             room.put(&mut emitter.done, CHUNK_HEADER_WORDS + PROCESSOR_WORDS, |at| {
                 chunk_word(ChunkKind::Processor, index, PROCESSOR_WORDS, at, word)
             })

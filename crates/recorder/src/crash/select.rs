@@ -222,7 +222,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         marks.fill(0);
         let mut sums = Sums { words: (CHUNK_HEADER_WORDS + HEADER_WORDS) as u64, ..Sums::default() };
         let (mut sites, mut last_site) = (0, None);
-        let told = self.image.processors.iter().filter(|words| is_told(words)).count();
+        let told = (0..).zip(self.image.processors).filter(|(index, words)| self.is_told(*index, words)).count();
         sums.words += (told * (CHUNK_HEADER_WORDS + PROCESSOR_WORDS)) as u64;
         for lane in self.image.lanes() {
             let mut of_lane = 0;
@@ -297,9 +297,10 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
             && header <= words;
         is_entry.then_some(EntryWords { first, header, end: first + words })
     }
-}
 
-/// Whether a processor's control says anything.
-pub fn is_told<W: Word>(words: &[W; processor_word::COUNT]) -> bool {
-    words.iter().take(PROCESSOR_WORDS).any(|word| word.load() != 0)
+    /// Whether a processor's control, or its nesting count, says anything.
+    pub(super) fn is_told(&self, processor: usize, words: &[M::Word; processor_word::COUNT]) -> bool {
+        self.image.nesting(processor).is_some_and(|nesting| nesting.load() != 0)
+            || words.iter().take(PROCESSOR_WORDS).any(|word| word.load() != 0)
+    }
 }

@@ -25,7 +25,7 @@ use irqlog_ring::{
     word::Word,
 };
 use irqlog_wire::{
-    image::{ImageHeader, ProcessorControl},
+    image::{ImageHeader, LaneControl, ProcessorControl},
     interface::Registered,
     ioctl::BatchHeader,
     record::{Level, RecordHeader, WORD},
@@ -168,20 +168,36 @@ pub struct Machine {
     pub lock_has_no_try: Cell<bool>,
     /// Whoever waits gives up.
     pub budget_is_gone: Cell<bool>,
+    /// What was called, in order.
+    pub calls: RefCell<Vec<&'static str>>,
+}
+
+impl Machine {
+    fn call(&self, name: &'static str) {
+        // Only the last ones are looked at.
+        let mut calls = self.calls.borrow_mut();
+        if calls.len() >= 64 {
+            calls.clear();
+        }
+        calls.push(name);
+    }
 }
 
 // SAFETY: one thread; the level is a number.
 unsafe impl Irql for &Machine {
     fn raise(&self) -> u8 {
+        self.call("raise");
         self.irql.replace(15)
     }
     unsafe fn lower(&self, old: u8) {
+        self.call("lower");
         self.irql.set(old);
     }
 }
 
 impl Clock for &Machine {
     fn now(&self) -> u64 {
+        self.call("clock");
         self.tick.set(self.tick.get() + 1);
         self.tick.get()
     }
@@ -189,12 +205,15 @@ impl Clock for &Machine {
 
 impl Platform for &Machine {
     fn irql(&self) -> u8 {
+        self.call("irql");
         self.irql.get()
     }
     fn processor(&self) -> u32 {
+        self.call("processor");
         self.processor.get()
     }
     fn thread_and_process(&self) -> (u32, u32) {
+        self.call("ids");
         assert!(self.irql.get() <= 2, "PsGetCurrentThreadId above DISPATCH_LEVEL");
         (0x1234, 0x5678)
     }
@@ -354,6 +373,10 @@ impl Driver {
 pub fn drops(memory: &Memory) -> u64 {
     let (bytes, header) = (bytes(memory), header(memory));
     let mut sum: u64 = header.drops.iter().map(|drops| drops.get()).sum();
+    for lane in 0..header.lane_count.get() as usize {
+        let at = header.lanes_offset.get() as usize + lane * header.lane_size.get() as usize;
+        assert_eq!(LaneControl::of_entry(&bytes[at..]).unwrap().nesting.get(), 0, "lane {lane} was not left");
+    }
     for processor in 0..header.processor_count.get() as usize {
         let at = header.processors_offset.get() as usize + processor * header.processor_size.get() as usize;
         let control = ProcessorControl::read_from_prefix(&bytes[at..]).unwrap().0;

@@ -14,6 +14,8 @@ mod patience;
 pub mod queued;
 pub mod swap;
 
+use irqlog_wire::irql::HIGH_LEVEL;
+
 /// Raises and lowers the IRQL of the current processor.
 ///
 /// # Safety
@@ -30,6 +32,9 @@ pub unsafe trait Irql {
 }
 
 /// A processor at `HIGH_LEVEL`; dropping it restores the level before.
+///
+/// A caller that was at `HIGH_LEVEL` already is not lowered: it may be an NMI callback, in which nothing that waits for
+/// a lower level must run.
 #[derive(Debug)]
 #[must_use]
 pub struct Raised<'i, I: Irql> {
@@ -44,6 +49,12 @@ impl<'i, I: Irql> Raised<'i, I> {
         Self { irql, saved: irql.raise() }
     }
 
+    /// The same for a caller that knows its level: if that is `HIGH_LEVEL`, nothing is called. IRQL: any.
+    #[inline]
+    pub fn from(irql: &'i I, current: u8) -> Self {
+        if current < HIGH_LEVEL { Self::new(irql) } else { Self { irql, saved: current } }
+    }
+
     /// The IRQL before the raise.
     #[inline]
     pub const fn saved(&self) -> u8 {
@@ -54,9 +65,11 @@ impl<'i, I: Irql> Raised<'i, I> {
 impl<I: Irql> Drop for Raised<'_, I> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: `saved` is what the raise in `new` gave, and the guard is dropped once, on the processor that raised:
-        // nothing moves a thread at HIGH_LEVEL.
-        unsafe { self.irql.lower(self.saved) }
+        if self.saved < HIGH_LEVEL {
+            // SAFETY: `saved` is what the raise in `new` gave, and the guard is dropped once, on the processor that
+            // raised: nothing moves a thread at HIGH_LEVEL.
+            unsafe { self.irql.lower(self.saved) }
+        }
     }
 }
 

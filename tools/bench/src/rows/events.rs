@@ -5,13 +5,17 @@
 use std::{
     fmt::Write,
     hint::black_box,
-    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::AtomicU32},
+    ptr::NonNull,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicPtr, AtomicU32, Ordering},
+    },
 };
 
 use irqlog_provider::Interface;
 use irqlog_recorder::{
     draft::Draft,
-    log::{Entry, Outcome},
+    log::Entry,
     request::Configure,
     sites::{Registrant, Registry},
 };
@@ -37,6 +41,9 @@ pub const SIX: &str = "event: 6 integers";
 pub const SIX_FORMATTED: &str = "core::fmt of 6 integers, as text";
 /// Name of the row with a level that is not enabled.
 pub const DISABLED: &str = "event: level not enabled";
+
+/// The same as [`recorder`] answers.
+static RUNNING: AtomicPtr<Library<NoLock>> = AtomicPtr::new(std::ptr::null_mut());
 
 /// The recorder behind the function table.
 fn recorder() -> &'static Library<NoLock> {
@@ -66,14 +73,12 @@ unsafe extern "system" fn unregister(_: *const AtomicU32) {}
 unsafe extern "system" fn write_event(site: u32, level: u8, words: *const u64, count: usize) -> u32 {
     // SAFETY: as the caller promises.
     let words = unsafe { std::slice::from_raw_parts(words, count) };
+    // As the driver does it: the recorder is found by one load, and for events the record path is part of this function.
+    let Some(recorder) = NonNull::new(RUNNING.load(Ordering::Acquire)) else { return 1 };
+    // SAFETY: made by `recorder`, and never freed.
+    let recorder = unsafe { recorder.as_ref() };
     // SAFETY: as the caller promises.
-    let draft = unsafe { Draft::event(Level(level), site, words) };
-    // As the driver does it: for events the record path is part of this function.
-    match recorder().log_here(&draft, Entry::MayWait) {
-        Outcome::Written { .. } => 0,
-        Outcome::Filtered => 1,
-        Outcome::Dropped(_) => 2,
-    }
+    unsafe { recorder.log_event_here(Level(level), site, words, Entry::MayWait) }.0
 }
 
 unsafe extern "system" fn no_text(_: u8, _: *const u8, _: usize) -> u32 {
@@ -99,6 +104,7 @@ fn connect() {
         write_event,
         write_event_never_waits: write_event,
     };
+    RUNNING.store(std::ptr::from_ref(recorder()).cast_mut(), Ordering::Release);
     // SAFETY: the functions are there as long as the program is.
     let connected = unsafe { irqlog_provider::connect("bench", &interface) };
     assert_eq!(connected, Ok(()), "a recorder with room for a few sites");

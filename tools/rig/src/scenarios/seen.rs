@@ -242,9 +242,11 @@ pub fn info(file: &File) -> Result<InfoAnswer> {
         }
     }
     let at = header.lanes_offset.get() as usize;
-    let lanes = bytes[at..].chunks_exact(size_of::<LaneControl>()).take(header.lane_count.get() as usize);
-    let has_data = |lane: &[u8]| LaneControl::read_from_bytes(lane).is_ok_and(|lane| lane.data_words.get() != 0);
-    let present = (0..).zip(lanes).filter(|(_, lane)| has_data(lane)).map(|(index, _)| index).collect();
+    let entries = bytes[at..].chunks_exact(size_of::<LaneControl>()).take(header.lane_count.get() as usize);
+    let lanes: Vec<LaneControl> = entries.filter_map(LaneControl::of_entry).collect();
+    // With engine `percpu` the counts are in the lanes.
+    nesting += lanes.iter().map(|lane| lane.nesting.get()).sum::<u64>();
+    let present = (0..).zip(&lanes).filter(|(_, lane)| lane.data_words.get() != 0).map(|(index, _)| index).collect();
     Ok(InfoAnswer { dropped: drops.iter().sum(), drops, own: header.own_calls.get(), nesting, lanes: present })
 }
 
