@@ -347,7 +347,9 @@ fn one_writer_one_reader_inside_a_segment() {
 
 #[test]
 fn one_writer_two_readers() {
-    holds_only_with(deep(0), &[], |without| one_writer(TINY, 2, without));
+    // Readers store nothing that the other reader or the writer looks at, so no preemption is needed: what a reader sees is
+    // explored as well, and the models with one reader have preemptions.
+    holds_only_with(deep(0), &[Without::ReaderFence, Without::TailCheck], |without| one_writer(TINY, 2, without));
 }
 
 #[test]
