@@ -13,10 +13,9 @@ use irqlog_kit::Arch;
 
 use crate::{
     host::{self, Toolchain},
-    reproducible::{self, Wrappers},
+    reproducible,
+    setup::{Setup, relative},
     shell::{root, run, step, timed},
-    stamp::Stamp,
-    vendor,
 };
 
 /// A driver package: its cargo name, the stem of cargo's output, and the name of the image.
@@ -266,11 +265,6 @@ fn copy_sources(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The path of a file relative to the root folder.
-fn relative(path: &Path) -> PathBuf {
-    path.strip_prefix(root()).unwrap_or(path).to_path_buf()
-}
-
 /// The folder of an architecture's built images.
 pub fn images(arch: Arch) -> PathBuf {
     root().join("target/driver").join(arch.name())
@@ -281,30 +275,7 @@ pub fn image(arch: Arch, name: &str) -> PathBuf {
     images(arch).join(format!("{name}.sys"))
 }
 
-/// Everything a driver build needs besides the sources.
-struct Setup {
-    toolchain: Toolchain,
-    wdk: PathBuf,
-    vendor: PathBuf,
-    tools: irqlog_kit::Tools,
-    wrappers: Wrappers,
-}
-
 impl Setup {
-    fn prepare(archs: &[Arch]) -> Result<Self> {
-        let tools = host::llvm()?;
-        let toolchain = Toolchain::find(&archs.iter().map(|arch| arch.triple()).collect::<Vec<_>>())?;
-        let wdk = root().join("target/kit/wdk");
-        kit(&wdk, &tools)?;
-        let library = match &toolchain {
-            Toolchain::BuildStd { library, .. } => Some(library.as_path()),
-            Toolchain::Installed => None,
-        };
-        let vendor = vendor::crates(library)?;
-        let wrappers = reproducible::wrappers(&toolchain.rustc())?;
-        Ok(Self { toolchain, wdk, vendor, tools, wrappers })
-    }
-
     fn build(&self, driver: &Driver, arch: Arch) -> Result<()> {
         timed(&format!("building {}.sys for {}", driver.image, arch.name()), || {
             run(self.cargo(driver, arch).arg("--target-dir").arg(root().join("target/driver")))?;
@@ -354,67 +325,11 @@ impl Setup {
         run(link.arg(object))
     }
 
-    /// The compiler for kernel code in C, with the kit's headers and irqlog.h.
-    fn clang_cl(&self, arch: Arch) -> Command {
-        let mut compile = Command::new(&self.tools.clang_cl);
-        compile.current_dir(root()).arg(format!("--target={}", arch.triple()));
-        compile.args(["/Brepro".to_owned(), format!("-ffile-compilation-dir={}", reproducible::SOURCES)]);
-        compile.args(["/c", "/Z7", "/GS-", "/kernel", "/Zl", "/W4", "/WX", "-Wno-nonportable-include-path"]);
-        compile.args(["/D_KERNEL_MODE", if arch == Arch::X64 { "/D_AMD64_" } else { "/D_ARM64_" }]);
-        compile.arg("-imsvc").arg(relative(&irqlog_kit::kernel_headers(&self.wdk))).arg("-Icrates/provider/include");
-        compile
-    }
-
     fn cargo(&self, driver: &Driver, arch: Arch) -> Command {
         let mut cargo = self.base("build", arch, "core,alloc");
         cargo.args(["--release", "--package", driver.package]);
         cargo
     }
-
-    /// Cargo with the right compiler, crates and tools for a Windows target; `crates` are the parts of the standard
-    /// library that are wanted.
-    fn base(&self, subcommand: &str, arch: Arch, crates: &str) -> Command {
-        let mut cargo = self.toolchain.cargo(subcommand, arch.triple(), crates);
-        cargo.args(["--config", "source.crates-io.replace-with=\"irqlog-vendor\""]);
-        cargo.arg("--config").arg(format!("source.irqlog-vendor.directory={:?}", self.vendor.display().to_string()));
-        let underscored = arch.triple().replace('-', "_");
-        cargo
-            .env(format!("CARGO_TARGET_{}_LINKER", underscored.to_uppercase()), &self.wrappers.linker)
-            .env("RUSTC_WRAPPER", &self.wrappers.rustc)
-            .env(format!("CC_{underscored}"), &self.tools.clang_cl)
-            .env(format!("AR_{underscored}"), &self.tools.llvm_lib)
-            .env("LIBCLANG_PATH", host::libclang())
-            .env("WDKContentRoot", &self.wdk)
-            .env("IRQLOG_KIT_LIB", irqlog_kit::kernel_libraries(&self.wdk, arch))
-            .env_remove("Version_Number");
-        cargo
-    }
-}
-
-/// Assembles the kit if its sources have changed since.
-fn kit(wdk: &Path, tools: &irqlog_kit::Tools) -> Result<()> {
-    let sources = ["tools/kit", "tools/nt/src"].map(|folder| root().join(folder));
-    let stamp =
-        sources.iter().try_fold(Stamp::new(wdk.with_extension("stamp")), |stamp, folder| stamp.files(folder))?;
-    stamp.unless_current(|| {
-        timed("assembling the kit (headers, import libraries)", || irqlog_kit::assemble(wdk, tools))?;
-        forget_cached_bindings()
-    })
-}
-
-/// wdk-macros keeps what it read out of the bindings in a scratch folder and never looks again.
-fn forget_cached_bindings() -> Result<()> {
-    for target in ["driver", "checked", "planted/build"] {
-        let build = root().join("target").join(target).join("release/build");
-        let Ok(entries) = fs::read_dir(build) else { continue };
-        for entry in entries {
-            let path = entry?.path();
-            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("scratch-")) {
-                fs::remove_dir_all(&path).with_context(|| format!("removing {}", path.display()))?;
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Copies the files that cargo linked to the folder of the built images.

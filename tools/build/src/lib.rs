@@ -9,6 +9,7 @@
 //! | [`nightly`] | the nightly that sanitizers, Miri and the fuzzer need |
 //! | `vendor` | the driver's crates, as a machine without Windows needs them |
 //! | [`reproducible`] | makes a build independent of the folder it is made in |
+//! | `setup` | what a driver build needs besides the sources |
 //! | [`drivers`] | the drivers, and irqlog.exe |
 //!
 //! A module uses those above it and no other.
@@ -18,6 +19,7 @@ pub mod host;
 pub mod nightly;
 pub mod readers;
 pub mod reproducible;
+mod setup;
 pub mod shell;
 pub mod stamp;
 mod vendor;
