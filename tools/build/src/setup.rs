@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use irqlog_kit::Arch;
+use irqlog_kit::{Additions, Arch};
 
 use crate::{
     host::{self, Toolchain},
@@ -41,14 +41,12 @@ impl Setup {
         Ok(Self { toolchain, wdk, vendor, tools, wrappers })
     }
 
-    /// The compiler for kernel code in C, with the kit's headers and irqlog.h.
+    /// The compiler for kernel code in C, with the kit's headers and irqlog.h; for what is packaged.
     pub(crate) fn clang_cl(&self, arch: Arch) -> Command {
-        let mut compile = Command::new(&self.tools.clang_cl);
-        compile.current_dir(root()).arg(format!("--target={}", arch.triple()));
+        let mut compile = clang_cl(&self.tools, &relative(&irqlog_kit::kernel_headers(&self.wdk)), arch);
+        compile.current_dir(root());
         compile.args(["/Brepro".to_owned(), format!("-ffile-compilation-dir={}", reproducible::SOURCES)]);
-        compile.args(["/c", "/Z7", "/GS-", "/kernel", "/Zl", "/W4", "/WX", "-Wno-nonportable-include-path"]);
-        compile.args(["/D_KERNEL_MODE", if arch == Arch::X64 { "/D_AMD64_" } else { "/D_ARM64_" }]);
-        compile.arg("-imsvc").arg(relative(&irqlog_kit::kernel_headers(&self.wdk))).arg("-Icrates/provider/include");
+        compile.args(["/WX", "-Icrates/provider/include"]);
         compile
     }
 
@@ -58,36 +56,66 @@ impl Setup {
         let mut cargo = self.toolchain.cargo(subcommand, arch.triple(), crates);
         cargo.args(["--config", "source.crates-io.replace-with=\"irqlog-vendor\""]);
         cargo.arg("--config").arg(format!("source.irqlog-vendor.directory={:?}", self.vendor.display().to_string()));
-        let underscored = arch.triple().replace('-', "_");
+        use_kit(&mut cargo, &self.wdk, &self.tools, arch);
         cargo
-            .env(format!("CARGO_TARGET_{}_LINKER", underscored.to_uppercase()), &self.wrappers.linker)
+            .env(format!("CARGO_TARGET_{}_LINKER", underscored(arch).to_uppercase()), &self.wrappers.linker)
             .env("RUSTC_WRAPPER", &self.wrappers.rustc)
-            .env(format!("CC_{underscored}"), &self.tools.clang_cl)
-            .env(format!("AR_{underscored}"), &self.tools.llvm_lib)
-            .env("LIBCLANG_PATH", host::libclang())
-            .env("WDKContentRoot", &self.wdk)
-            .env("IRQLOG_KIT_LIB", irqlog_kit::kernel_libraries(&self.wdk, arch))
-            .env_remove("Version_Number");
+            .env("IRQLOG_KIT_LIB", irqlog_kit::kernel_libraries(&self.wdk, arch));
         cargo
     }
 }
 
-/// Assembles the kit if its sources have changed since.
-fn kit(wdk: &Path, tools: &irqlog_kit::Tools) -> Result<()> {
-    let sources = ["tools/kit", "tools/nt/src"].map(|folder| root().join(folder));
-    let stamp =
-        sources.iter().try_fold(Stamp::new(wdk.with_extension("stamp")), |stamp, folder| stamp.files(folder))?;
-    stamp.unless_current(|| {
-        timed("assembling the kit (headers, import libraries)", || irqlog_kit::assemble(wdk, tools))?;
-        forget_cached_bindings()
-    })
+/// The compiler for kernel code in C, with a kit's headers.
+pub(crate) fn clang_cl(tools: &irqlog_kit::Tools, headers: &Path, arch: Arch) -> Command {
+    let mut compile = Command::new(&tools.clang_cl);
+    compile.arg(format!("--target={}", arch.triple()));
+    compile.args(["/c", "/Z7", "/GS-", "/kernel", "/Zl", "/W4", "-Wno-nonportable-include-path"]);
+    compile.args(["/D_KERNEL_MODE", if arch == Arch::X64 { "/D_AMD64_" } else { "/D_ARM64_" }]);
+    compile.arg("-imsvc").arg(headers);
+    compile
 }
 
-/// wdk-macros keeps what it read out of the bindings in a scratch folder and never looks again.
-fn forget_cached_bindings() -> Result<()> {
-    for target in ["driver", "checked", "planted/build"] {
-        let build = root().join("target").join(target).join("release/build");
-        let Ok(entries) = fs::read_dir(build) else { continue };
+/// Has what cargo builds for Windows use a kit, and LLVM's tools.
+pub(crate) fn use_kit(cargo: &mut Command, wdk: &Path, tools: &irqlog_kit::Tools, arch: Arch) {
+    let underscored = underscored(arch);
+    cargo
+        .env(format!("CC_{underscored}"), &tools.clang_cl)
+        .env(format!("AR_{underscored}"), &tools.llvm_lib)
+        .env("LIBCLANG_PATH", host::libclang())
+        .env("WDKContentRoot", wdk)
+        .env_remove("Version_Number");
+}
+
+/// The name of a target in environment variables.
+pub(crate) fn underscored(arch: Arch) -> String {
+    arch.triple().replace('-', "_")
+}
+
+/// Assembles the kit if its sources have changed since.
+fn kit(wdk: &Path, tools: &irqlog_kit::Tools) -> Result<()> {
+    if assemble(wdk, tools, None)? { forget_cached_bindings(&root().join("target")) } else { Ok(()) }
+}
+
+/// Assembles a kit, with what the folder `more` adds to it, if its sources have changed since; says whether they have.
+pub(crate) fn assemble(wdk: &Path, tools: &irqlog_kit::Tools, more: Option<&Path>) -> Result<bool> {
+    let additions = more.map_or_else(|| Ok(Additions::default()), Additions::find)?;
+    let mut stamp = Stamp::new(wdk.with_extension("stamp"));
+    let ours = ["tools/kit", "tools/nt/src"].map(|folder| root().join(folder));
+    for folder in ours.iter().map(PathBuf::as_path).chain(more) {
+        stamp = stamp.files(folder)?;
+    }
+    let is_stale = !stamp.is_current();
+    stamp.unless_current(|| {
+        timed("assembling the kit (headers, import libraries)", || irqlog_kit::assemble(wdk, tools, &additions))
+    })?;
+    Ok(is_stale)
+}
+
+/// Removes what wdk-macros read out of the bindings, in each target folder below one: it keeps that in a scratch folder and
+/// never looks again.
+pub(crate) fn forget_cached_bindings(targets: &Path) -> Result<()> {
+    for target in ["", "driver", "checked", "planted/build"] {
+        let Ok(entries) = fs::read_dir(targets.join(target).join("release/build")) else { continue };
         for entry in entries {
             let path = entry?.path();
             if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("scratch-")) {

@@ -17,7 +17,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 
 use crate::{
-    shell::{root, run, timed},
+    shell::{output, root, run, timed},
     stamp::Stamp,
 };
 
@@ -45,6 +45,7 @@ pub fn crates(library: Option<&Path>) -> Result<PathBuf> {
             vendor.current_dir(root()).args(["vendor", "--quiet", "--locked", "--versioned-dirs"]).arg(&folder);
             run(vendor.stdout(std::process::Stdio::null()))?;
             open_host_gate(&folder)?;
+            name_bindings_alike(&folder)?;
             forget_older_patches()?;
             library.map_or(Ok(()), |library| link_library_crates(&library.join("vendor"), &folder))
         })
@@ -52,11 +53,59 @@ pub fn crates(library: Option<&Path>) -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// Makes the folder of vendored crates of a package outside this workspace, and gives the cargo configuration that takes
+/// crates from there, those of git repositories too.
+///
+/// Without a `Cargo.lock` the package gets ours first: cargo keeps of it what the package needs.
+///
+/// # Errors
+/// If `cargo vendor` fails or a crate does not look as its patch expects.
+pub fn outside(package: &Path, target: &Path, library: Option<&Path>) -> Result<PathBuf> {
+    let folder = target.join("irqlog-vendor");
+    let config = folder.with_extension("toml");
+    let lock = package.join("Cargo.lock");
+    if !lock.exists() {
+        fs::copy(root().join("Cargo.lock"), &lock).with_context(|| format!("writing {}", lock.display()))?;
+    }
+    let manifest = package.join("Cargo.toml");
+    let stamp = || Stamp::new(folder.with_extension("stamp")).value((PATCHES_VERSION, library)).files(&manifest);
+    if config.exists() && stamp()?.files(&lock)?.is_current() {
+        return Ok(config);
+    }
+    timed("vendoring the driver's crates", || {
+        if folder.exists() {
+            fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
+        }
+        let mut vendor = Command::new("cargo");
+        vendor.current_dir(package).args(["vendor", "--versioned-dirs"]).arg(&folder);
+        // The configuration, which `--quiet` would leave out.
+        let sources = output(&mut vendor)?;
+        open_host_gate(&folder)?;
+        library.map_or(Ok(()), |library| link_library_crates(&library.join("vendor"), &folder))?;
+        fs::write(&config, sources).with_context(|| format!("writing {}", config.display()))
+    })?;
+    // Vendoring completes the lock file.
+    stamp()?.files(&lock)?.unless_current(|| Ok(()))?;
+    Ok(config)
+}
+
+/// The crates of a vendored folder: path and name with version.
+fn vendored(folder: &Path) -> Result<Vec<(PathBuf, String)>> {
+    let entries = fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
+    let with_name = |entry: std::io::Result<fs::DirEntry>| {
+        let entry = entry?;
+        Ok((entry.path(), entry.file_name().to_string_lossy().into_owned()))
+    };
+    entries.map(with_name).collect()
+}
+
+fn is_crate(versioned: &str, name: &str) -> bool {
+    versioned.strip_prefix(name).is_some_and(|rest| rest.starts_with("-0"))
+}
+
 fn open_host_gate(vendor: &Path) -> Result<()> {
-    for entry in fs::read_dir(vendor).with_context(|| format!("reading {}", vendor.display()))? {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let is = |krate: &str| name.strip_prefix(krate).is_some_and(|rest| rest.starts_with("-0"));
+    for (path, name) in vendored(vendor)? {
+        let is = |krate: &str| is_crate(&name, krate);
         if is("windows") {
             rewrite(&path, "src/lib.rs", |_| Some(WINDOWS_STUB.to_owned()))?;
         } else if is("windows-future") || is("windows-collections") || is("windows-numerics") {
@@ -67,9 +116,17 @@ fn open_host_gate(vendor: &Path) -> Result<()> {
                 let changed = text.replace("std::os::windows::fs::symlink_file", "std::os::unix::fs::symlink");
                 (changed != text).then_some(changed)
             })?;
-        } else if is("wdk-sys") {
+        }
+    }
+    Ok(())
+}
+
+/// Has the bindings of `wdk-sys` named relative to our root folder, and found by that name.
+fn name_bindings_alike(vendor: &Path) -> Result<()> {
+    for (path, name) in vendored(vendor)? {
+        if is_crate(&name, "wdk-sys") {
             rewrite(&path, "build.rs", name_bindings_from_root)?;
-        } else if is("wdk") {
+        } else if is_crate(&name, "wdk") {
             // It is compiled in its own folder, and the first to look for the bindings by their name.
             let link = path.join("target");
             std::os::unix::fs::symlink(root().join("target"), &link)

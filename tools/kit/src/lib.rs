@@ -22,12 +22,16 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use irqlog_nt::routines::{EXPORTS, Export};
 
+mod additions;
 mod declarations;
+
+pub use additions::Additions;
 
 /// The SDK version that the layout claims: the newest WDK with a KMDF 1.31 folder.
 const SDK_VERSION: &str = "10.0.26100.0";
-/// The KMDF version of `[package.metadata.wdk.driver-model]` in the root `Cargo.toml`.
-const KMDF_VERSION: &str = "1.31";
+/// The KMDF version of `[package.metadata.wdk.driver-model]` in the root `Cargo.toml`, and of each driver that is built with
+/// the kit.
+pub const KMDF_VERSION: &str = "1.31";
 
 /// The import libraries, and the modules that they name.
 const LIBRARIES: [(&str, &str); 4] =
@@ -98,23 +102,26 @@ pub struct Tools {
     pub llvm_dlltool: PathBuf,
 }
 
-/// Writes the kit below `root` (the future `WDKContentRoot`), and replaces the files that are there.
+/// Writes the kit below `root` (the future `WDKContentRoot`), and replaces the files that are there. `more` is what a driver
+/// adds to it.
 ///
 /// # Errors
 /// A folder that cannot be written, or a tool that is missing or fails; the message names it.
-pub fn assemble(root: &Path, tools: &Tools) -> Result<()> {
+pub fn assemble(root: &Path, tools: &Tools, more: &Additions) -> Result<()> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = &std::path::absolute(root).with_context(|| format!("where {} is", root.display()))?;
     let include = root.join("Include").join(SDK_VERSION);
-    let kmdf_include = root.join("Include/wdf/kmdf").join(KMDF_VERSION);
+    let kmdf_include = kmdf_headers(root);
     for folder in ["km/crt", "km/ufx/1.1", "shared", "um"] {
         create(&include.join(folder))?;
     }
     create(&kmdf_include)?;
     write_kernel_headers(&include.join("km"))?;
+    more.declare(&include.join("km"))?;
     copy(&source.join("include/wdf/wdf.h"), &kmdf_include.join("wdf.h"))?;
     for arch in Arch::ALL {
         libraries(source, root, arch, tools, &[include.join("km"), kmdf_include.clone()])
+            .and_then(|()| more.libraries(root, arch, tools))
             .with_context(|| format!("making the kit's libraries for {}", arch.name()))?;
     }
     Ok(())
@@ -144,20 +151,24 @@ pub fn kernel_libraries(root: &Path, arch: Arch) -> PathBuf {
     root.join("Lib").join(SDK_VERSION).join("km").join(arch.wdk_folder())
 }
 
+/// The folder of the libraries that a KMDF driver is linked with.
+pub fn kmdf_libraries(root: &Path, arch: Arch) -> PathBuf {
+    root.join("Lib/wdf/kmdf").join(arch.wdk_folder()).join(KMDF_VERSION)
+}
+
+/// The folder of KMDF's header.
+pub fn kmdf_headers(root: &Path) -> PathBuf {
+    root.join("Include/wdf/kmdf").join(KMDF_VERSION)
+}
+
 fn libraries(source: &Path, root: &Path, arch: Arch, tools: &Tools, includes: &[PathBuf]) -> Result<()> {
-    let km = root.join("Lib").join(SDK_VERSION).join("km").join(arch.wdk_folder());
-    let kmdf = root.join("Lib/wdf/kmdf").join(arch.wdk_folder()).join(KMDF_VERSION);
+    let (km, kmdf) = (kernel_libraries(root, arch), kmdf_libraries(root, arch));
     create(&km)?;
     create(&kmdf)?;
     for (library, module) in LIBRARIES {
         let folder = if library == "WdfLdr" { &kmdf } else { &km };
         let def = folder.join(format!("{library}.def"));
-        fs::write(&def, definition(module, arch)).with_context(|| format!("writing {}", def.display()))?;
-        run(Command::new(&tools.llvm_dlltool)
-            .args(["-m", arch.dlltool_machine(), "-d"])
-            .arg(&def)
-            .arg("-l")
-            .arg(folder.join(format!("{library}.lib"))))?;
+        import_library(&def, &definition(module, arch), &folder.join(format!("{library}.lib")), arch, tools)?;
     }
     let c = source.join("lib");
     static_library(&c.join("WdfDriverEntry.c"), &kmdf.join("WdfDriverEntry.lib"), arch, tools, includes)?;
@@ -169,6 +180,13 @@ fn libraries(source: &Path, root: &Path, arch: Arch, tools: &Tools, includes: &[
         static_library(&c.join("empty.c"), &km.join("arm64rt.lib"), arch, tools, includes)?;
     }
     Ok(())
+}
+
+/// Makes an import library from the text of its definition, which is kept at `def`.
+fn import_library(def: &Path, definition: &str, library: &Path, arch: Arch, tools: &Tools) -> Result<()> {
+    fs::write(def, definition).with_context(|| format!("writing {}", def.display()))?;
+    let mut dlltool = Command::new(&tools.llvm_dlltool);
+    run(dlltool.args(["-m", arch.dlltool_machine(), "-d"]).arg(def).arg("-l").arg(library))
 }
 
 /// The definition of a module's import library: what the table of `tools/nt` says that the module exports.

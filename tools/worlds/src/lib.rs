@@ -12,6 +12,7 @@
 //! | [`exports`] | a storm's log in each format, read back by readers that are not ours |
 //! | [`readers`] | readers of dumps that are not irqlog's |
 //! | [`demo`], [`events`], [`debugger`] | longer runs in the rig |
+//! | [`outsiders`] | drivers that are no part of this workspace |
 //!
 //! A module uses those above it and no other.
 
@@ -24,6 +25,7 @@ pub mod exports;
 pub mod faults;
 mod in_wine;
 pub mod mutants;
+pub mod outsiders;
 pub mod readers;
 pub mod rig;
 pub mod scenarios;

@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use irqlog_build::{drivers, host::NATIVE, shell::root};
+use irqlog_build::{drivers, host::NATIVE, outside, shell::root};
 use irqlog_imagecheck as imagecheck;
 use irqlog_inf as inf;
 use irqlog_kit::Arch;
@@ -38,6 +38,17 @@ enum Command {
         /// The architecture to build for
         #[arg(long, default_value = "all")]
         arch: ArchArgument,
+    },
+    /// Build a driver of yours off Windows: a crate on windows-drivers-rs, or a folder of C and C++ files
+    BuildDriver {
+        /// Folder of the driver, outside of this workspace
+        folder: std::path::PathBuf,
+        /// The architecture to build for
+        #[arg(long, default_value = "all")]
+        arch: ArchArgument,
+        /// Further arguments for cargo or clang-cl
+        #[arg(last = true)]
+        more: Vec<String>,
     },
     /// Build the driver, run it under interrupts, and show the log
     Demo {
@@ -144,9 +155,18 @@ impl OneArch {
     }
 }
 
+/// Builds a driver outside of the workspace, and says on standard output where its images are.
+fn build_driver(folder: &std::path::Path, archs: &[Arch], more: &[String]) -> anyhow::Result<()> {
+    for image in outside::build(folder, archs, more)? {
+        println!("{}", image.display());
+    }
+    Ok(())
+}
+
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Build { arch } => drivers::drivers(arch.archs()),
+        Command::BuildDriver { folder, arch, more } => build_driver(&folder, arch.archs(), &more),
         Command::VerifySys { planted: true, .. } => imagecheck::planted(),
         Command::VerifySys { arch, planted: false } => imagecheck::run(arch.archs()),
         Command::CheckInf { file } => inf::run(&file.unwrap_or_else(|| root().join("inf/irqlog.inx"))),

@@ -15,7 +15,7 @@ use irqlog_imagecheck as imagecheck;
 use irqlog_inf as inf;
 use irqlog_kit::Arch;
 use irqlog_package as package;
-use irqlog_worlds::{debugger, events, exports, faults, readers, rig, scenarios, world::World};
+use irqlog_worlds::{debugger, events, exports, faults, outsiders, readers, rig, scenarios, world::World};
 
 use crate::{docstrings, irql_comments, markdown, names};
 
@@ -60,6 +60,7 @@ const STEPS: &[Step] = &[
     Step { name: "debugger-script", slow: false, run: debugger_script },
     Step { name: "dump-readers", slow: true, run: readers::check },
     Step { name: "events-end-to-end", slow: false, run: events::run },
+    Step { name: "your-driver", slow: true, run: outsiders::run },
     Step { name: "exports", slow: true, run: exports::run },
     Step { name: "scenarios-wine", slow: true, run: || scenarios_in(World::Wine) },
 ];
