@@ -14,7 +14,7 @@ use irqlog_nt::{DriverObject, UnicodeString};
 use crate::{
     framework_calls, images,
     mutex::lock,
-    nt::{bugcheck, exports, heap, io, machine::current, ps, registry, report, workitem},
+    nt::{bugcheck, exports, heap, interrupt, io, machine::current, nmi, ps, registry, report, workitem},
     pe::LoadedImage,
 };
 
@@ -44,6 +44,14 @@ pub fn load_library(path: &Path) -> Result<Arc<LoadedImage>> {
     let image = LoadedImage::load(path, &|_, name| exports::find(name))?;
     images::add(&image);
     Ok(image)
+}
+
+/// Whether an image imports from a module.
+///
+/// # Errors
+/// If it is no image.
+pub fn imports_from(path: &Path, module: &str) -> Result<bool> {
+    LoadedImage::modules(path).map(|modules| modules.iter().any(|found| found.eq_ignore_ascii_case(module)))
 }
 
 fn resolve(service: &str, module: &str, name: &str) -> Option<usize> {
@@ -141,24 +149,59 @@ fn check_irql(what: &str) {
 
 /// After the last driver has unloaded: pool, devices, links, handles and threads are gone, or the run ends.
 pub fn check_nothing_is_left() {
-    let mut left = heap::live();
-    left.extend(io::leftovers());
-    if registry::open_handles() != 0 {
-        left.push(format!("{} registry handles", registry::open_handles()));
-    }
-    if bugcheck::registered() != 0 {
-        left.push(format!("{} bug-check callbacks", bugcheck::registered()));
-    }
-    if ps::running() != 0 {
-        left.push(format!("{} system threads", ps::running()));
-    }
-    if workitem::left() != 0 {
-        left.push(format!("{} work items", workitem::left()));
-    }
-    if ps::references() != 0 {
-        left.push(format!("{} references to threads", ps::references()));
-    }
+    let left = more_than(left(), &[]);
     if !left.is_empty() {
         report::broken(&format!("left behind: {}", left.join("; ")));
+    }
+}
+
+/// What drivers have taken of the kernel and not given back, an entry each.
+pub fn left() -> Vec<String> {
+    let mut left = heap::live();
+    left.extend(io::leftovers());
+    let counted = [
+        (registry::open_handles(), "a registry handle"),
+        (bugcheck::registered(), "a bug-check callback"),
+        (ps::running(), "a system thread"),
+        (workitem::left(), "a work item"),
+        (ps::references(), "a reference to a thread"),
+        (nmi::registered(), "an NMI callback"),
+        (interrupt::connected(), "a connected interrupt"),
+    ];
+    left.extend(counted.into_iter().flat_map(|(count, what)| std::iter::repeat_n(what.to_owned(), count)));
+    left
+}
+
+/// The entries that were not there before; what is there several times is counted.
+pub fn more_than(mut left: Vec<String>, before: &[String]) -> Vec<String> {
+    for entry in before {
+        if let Some(index) = left.iter().position(|found| found == entry) {
+            left.swap_remove(index);
+        }
+    }
+    left.sort();
+    let counted = left.chunk_by(|one, next| one == next);
+    counted
+        .map(|same| if same.len() == 1 { same[0].clone() } else { format!("{} times {}", same.len(), same[0]) })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_there_before_is_not_left() {
+        let of = |entries: &[&str]| entries.iter().map(|&entry| entry.to_owned()).collect::<Vec<_>>();
+        let before = of(&["64 bytes, tag Irql", "a registry handle"]);
+        let now = of(&[
+            "64 bytes, tag Irql",
+            "a registry handle",
+            "a registry handle",
+            "8 bytes, tag x",
+            "a registry handle",
+        ]);
+        assert_eq!(more_than(now, &before), ["2 times a registry handle", "8 bytes, tag x"]);
+        assert!(more_than(before.clone(), &before).is_empty());
     }
 }

@@ -179,10 +179,26 @@ impl Serving {
     /// # Errors
     /// If it does not come up.
     pub fn start_as(arch: Arch, images: &Path, storm: u64, parameters: &[&str]) -> Result<Self> {
-        let socket = std::env::temp_dir().join(format!("irqlog-{}.sock", std::process::id()));
         let mut rig = command(arch, images)?;
-        rig.arg("serve").arg("--socket").arg(&socket).args(["--storm", &storm.to_string()]);
-        rig.args(parameters.iter().flat_map(|parameter| ["--parameter", parameter]));
+        rig.args(["serve", "--storm", &storm.to_string()]);
+        Self::spawn_rig(rig.args(parameters.iter().flat_map(|parameter| ["--parameter", parameter])))
+    }
+
+    /// Starts a rig with drivers that are no part of it, which [`tell`](Self::tell) starts and stops. If it ends badly, it
+    /// leaves a dump.
+    ///
+    /// # Errors
+    /// If it does not come up.
+    pub fn start_beside(arch: Arch, drivers: &[PathBuf], dump: &Path) -> Result<Self> {
+        let mut rig = command(arch, &drivers::images(arch))?;
+        rig.arg("--dump").arg(dump).arg("serve");
+        Self::spawn_rig(rig.args(drivers.iter().flat_map(|driver| [Path::new("--driver"), driver])))
+    }
+
+    /// Starts a rig that serves, and waits until it does.
+    fn spawn_rig(rig: &mut Command) -> Result<Self> {
+        let socket = std::env::temp_dir().join(format!("irqlog-{}.sock", std::process::id()));
+        rig.arg("--socket").arg(&socket);
         let mut child = rig.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("starting the rig")?;
         let mut said = Vec::new();
         let mut out = BufReader::new(child.stdout.take().context("its output")?);
@@ -205,12 +221,32 @@ impl Serving {
     /// # Errors
     /// If the rig does not say that they have.
     pub fn samples(&mut self) -> Result<()> {
+        let said = self.tell("samples")?;
+        ensure!(said.is_empty(), "the rig said {said:?}");
+        Ok(())
+    }
+
+    /// Has the rig do what a line says, and gives what it said meanwhile.
+    ///
+    /// # Errors
+    /// If the rig ends before it is done; its last words are part of the message.
+    pub fn tell(&mut self, line: &str) -> Result<Vec<String>> {
         let input = self.child.stdin.as_mut().context("its input")?;
-        writeln!(input, "samples").context("telling the rig")?;
-        match next_line(&mut self.out)?.as_deref() {
-            Some("samples: done") => Ok(()),
-            said => bail!("the rig said {said:?}"),
+        writeln!(input, "{line}").context("telling the rig")?;
+        let done = format!("{line}: done");
+        let mut said = Vec::new();
+        loop {
+            match next_line(&mut self.out)? {
+                Some(next) if next == done => return Ok(said),
+                Some(next) => said.push(next),
+                None => bail!("the rig ended: {}\n{}", self.child.wait().context("waiting for it")?, said.join("\n")),
+            }
         }
+    }
+
+    /// Path of the socket.
+    pub fn socket(&self) -> &Path {
+        &self.socket
     }
 
     /// The CLI on this rig.

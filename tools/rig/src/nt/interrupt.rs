@@ -30,6 +30,11 @@ use crate::{arch, images, mutex::lock};
 /// The level of an NMI's code: above HIGH_LEVEL.
 pub const NMI_LEVEL: u8 = HIGH_LEVEL + 1;
 
+/// Interrupt routines that are connected.
+pub fn connected() -> usize {
+    lock(&machine().vectors).len()
+}
+
 /// Takes everything that is pending on the current processor and that the IRQL allows, highest first. `pc` is where the
 /// driver was interrupted, if it was.
 pub fn deliver(pc: Option<usize>) {

@@ -11,6 +11,11 @@ use super::{
 };
 use crate::mutex::lock;
 
+/// Callbacks that are registered.
+pub fn registered() -> usize {
+    lock(&machine().nmi_callbacks).len()
+}
+
 routines! {
     fn KeRegisterNmiCallback(routine: usize, context: usize) -> usize {
         let mut callbacks = lock(&machine().nmi_callbacks);

@@ -116,6 +116,16 @@ impl LoadedImage {
         Ok(Arc::new(Self { name, region, code, entry, exports, preferred_base: base, symbols }))
     }
 
+    /// The modules that a file imports from, each once for each routine.
+    ///
+    /// # Errors
+    /// If it is no image.
+    pub fn modules(path: &Path) -> Result<Vec<String>> {
+        let data = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+        let file = PeFile64::parse(&*data).with_context(|| format!("{} is no PE image", path.display()))?;
+        Ok(imports(&file)?.into_iter().map(|(module, ..)| module).collect())
+    }
+
     /// Address of the entry point.
     pub const fn entry(&self) -> usize {
         self.entry

@@ -7,6 +7,7 @@ mod crashes;
 mod failures;
 mod framework;
 mod guards;
+mod guests;
 mod interrupts;
 mod kept_dumps;
 mod kmdf_behaviour;
@@ -42,13 +43,14 @@ use crate::{
     service::{Driver, check_nothing_is_left, load_library},
 };
 
+use self::guests::Guests;
 pub use self::kept_dumps::keep_in as keep_dumps_in;
 
 /// The commands of the rig.
 #[derive(Subcommand)]
 pub enum Command {
     /// Start the driver and answer control requests at a socket, until standard input ends; the line `samples` there lets
-    /// the sample drivers log for a while
+    /// the sample drivers log for a while; `start`, `storm` and `stop` are for the drivers of `--driver`
     Serve {
         /// Path of the Unix socket
         #[arg(long)]
@@ -59,6 +61,9 @@ pub enum Command {
         /// A parameter of the service, as NAME=VALUE: a number is a REG_DWORD, anything else a REG_SZ
         #[arg(long, value_name = "NAME=VALUE")]
         parameter: Vec<String>,
+        /// A driver to run beside it
+        #[arg(long, value_name = "FILE")]
+        driver: Vec<PathBuf>,
     },
     /// Let 4 and more threads, DPCs, IPIs, interrupts and NMIs log at once, read meanwhile, and account for every record
     Soak {
@@ -234,13 +239,13 @@ pub fn stop_last(driver: &Driver) -> Result<()> {
 /// If a scenario fails.
 pub fn run(stage: &Stage, command: &Command) -> Result<()> {
     match command {
-        Command::Serve { socket, storm, parameter } => {
+        Command::Serve { socket, storm, parameter, driver } => {
             for parameter in parameter {
                 let (name, value) = parameter.split_once('=').context("a parameter is NAME=VALUE")?;
                 let value = value.parse().map_or_else(|_| RegistryValue::Text(value.to_owned()), RegistryValue::Number);
                 registry::set_parameter("irqlog", name, value);
             }
-            serve(stage, socket, *storm)
+            serve(stage, socket, *storm, Guests::new(driver.clone()))
         }
         Command::Coverage { record_path } => coverage::run(stage, record_path),
         Command::CrashPath { record_path, every } => crash_path::run(stage, record_path, (*every).max(1)),
@@ -265,7 +270,7 @@ fn allow_debuggers() {
 }
 
 /// Serves until standard input ends, then stops the driver and looks for what it left.
-fn serve(stage: &Stage, socket: &Path, storm: u64) -> Result<()> {
+fn serve(stage: &Stage, socket: &Path, storm: u64, mut guests: Guests) -> Result<()> {
     let driver = as_process(|| stage.start_irqlog())?;
     if storm != 0 {
         storm::blow(stage, storm)?;
@@ -279,7 +284,7 @@ fn serve(stage: &Stage, socket: &Path, storm: u64) -> Result<()> {
                 samples::run_both(stage, SAMPLE_ROUNDS)?;
                 println!("samples: done");
             }
-            other => bail!("there is no command {other:?}; there is `samples`"),
+            other => guests.obey(stage, other)?,
         }
     }
     while server.connections() != 0 {

@@ -86,7 +86,7 @@ impl Source for Device {
 }
 
 /// Reads everything, as a process of its own.
-fn read() -> Result<(Tables, Vec<Record>)> {
+pub(super) fn read() -> Result<(Tables, Vec<Record>)> {
     as_process(|| {
         let file = File::open(ioctl::WIN32_NAME, Requestor::Administrator)
             .map_err(|status| anyhow::anyhow!("opening irqlog: {status:#010x}"))?;
