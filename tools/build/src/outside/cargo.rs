@@ -144,14 +144,14 @@ mod tests {
 
     use super::*;
 
-    fn with(model: Value) -> Value {
+    fn with(model: &Value) -> Value {
         json!({ "packages": [{ "metadata": { "wdk": { "driver-model": model } } }], "metadata": null })
     }
 
     #[test]
     fn what_the_kit_has_not_is_refused() {
         let refused =
-            |model| check_models(&with(model)).map_or_else(|error| error.to_string(), |()| "taken".to_owned());
+            |model: Value| check_models(&with(&model)).map_or_else(|error| error.to_string(), |()| "taken".to_owned());
         assert_eq!(refused(json!({ "driver-type": "WDM" })), "taken");
         let kmdf =
             |minor| json!({ "driver-type": "KMDF", "kmdf-version-major": 1, "target-kmdf-version-minor": minor });

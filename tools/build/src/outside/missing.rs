@@ -48,6 +48,7 @@ const MESSAGES: &[(&str, char)] = &[
     ("cannot find value `", '`'),
     ("cannot find struct, variant or union type `", '`'),
     ("unresolved import `", '`'),
+    ("unresolved imports `", '`'),
     // The last one of several in one `use`.
     ("no `", '`'),
     // lld-link
