@@ -53,10 +53,9 @@ pub fn crates(library: Option<&Path>) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Makes the folder of vendored crates of a package outside this workspace, and gives the cargo configuration that takes
-/// crates from there, those of git repositories too.
+/// Makes the folder of vendored crates of a package outside this workspace.
 ///
-/// Without a `Cargo.lock` the package gets ours first: cargo keeps of it what the package needs.
+/// Gives the cargo configuration that takes crates from there, those of git repositories too. Without a `Cargo.lock` the package gets ours first: cargo keeps of it what the package needs.
 ///
 /// # Errors
 /// If `cargo vendor` fails or a crate does not look as its patch expects.
