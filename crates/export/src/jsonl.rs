@@ -66,7 +66,7 @@ pub(crate) fn logs(logs: &[Provenance<'_>]) -> Result<Value> {
 
 /// How the export ended.
 pub(crate) fn end(logs: &[Provenance<'_>], summary: &ExportSummary) -> Result<Value> {
-    let ExportSummary { balances, is_filtered, exported, left_out, lost } = summary;
+    let ExportSummary { balances, is_filtered, exported, left_out, lost, forks } = summary;
     let log = |(log, lanes): (&Provenance<'_>, &Vec<_>)| {
         let holds = lanes.iter().all(crate::balance::LaneBalance::holds);
         let lanes = serde_json::to_value(lanes)?;
@@ -74,7 +74,7 @@ pub(crate) fn end(logs: &[Provenance<'_>], summary: &ExportSummary) -> Result<Va
     };
     let balances = logs.iter().zip(balances).map(log).collect::<Result<Vec<_>>>()?;
     Ok(json!({
-        "filtered": is_filtered, "exported": exported, "left_out": left_out, "lost": lost, "balances": balances,
+        "filtered": is_filtered, "exported": exported, "left_out": left_out, "lost": lost, "balances": balances, "forks": forks,
     }))
 }
 

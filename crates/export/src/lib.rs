@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`sink`] | what takes the items of a log: one for each format |
 //! | [`run`] | logs, merged by time and filtered, into a sink |
+//! | [`forks`] | numbers with two ticks, in several logs of one start |
 //! | [`balance`] | what became of each record that was written |
 //! | [`wall_clock`] | ticks as time of day |
 //! | [`json`] | JSON in which nothing is hidden and no digit is lost |
@@ -24,6 +25,7 @@ pub mod balance;
 pub mod chrome;
 pub mod csv;
 pub mod ctf;
+pub mod forks;
 pub mod journal;
 pub mod json;
 pub mod jsonl;

@@ -9,6 +9,7 @@ use irqlog_reader::{
 
 use crate::{
     balance::BalanceSheet,
+    forks::ForkFinder,
     sink::{ExportSummary, Provenance, Sink},
     wall_clock::WallClock,
 };
@@ -62,7 +63,9 @@ pub fn export<L: Log>(
     mut progress: impl FnMut(u64),
 ) -> Result<ExportSummary, ExportError> {
     sink.begin(&provenances(logs))?;
-    let mut export = Export { sink, selection, last: VecDeque::new(), records_in_last: 0, sheets: Vec::new() };
+    let finder = ForkFinder::new(logs.iter().map(|log| log.log.tables().header.start_id.get()));
+    let mut export =
+        Export { sink, selection, last: VecDeque::new(), records_in_last: 0, sheets: Vec::new(), forks: finder };
     export.sheets.resize_with(logs.len(), BalanceSheet::default);
     let mut merged = Merged::default();
     while let Some((number, item)) = merged.next(logs)? {
@@ -88,6 +91,7 @@ struct Export<'s, 'f> {
     records_in_last: usize,
     /// What each log gave.
     sheets: Vec<BalanceSheet>,
+    forks: ForkFinder,
 }
 
 impl Export<'_, '_> {
@@ -95,6 +99,7 @@ impl Export<'_, '_> {
     fn take<L: Log>(&mut self, logs: &[NamedLog<L>], number: usize, item: Item) -> io::Result<()> {
         let tables = logs[number].log.tables();
         self.sheets[number].count(tables, &item);
+        self.forks.look(number, tables, &item);
         let is_record = matches!(item, Item::Record(_));
         if is_record && !(self.selection.passes)(tables, &item) {
             return Ok(());
@@ -135,7 +140,7 @@ impl Export<'_, '_> {
         let lost = all().fold(0_u64, |sum, lane| sum.saturating_add(lane.lost));
         let is_filtered = self.selection.is_filtered || self.selection.last.is_some();
         let left_out = delivered.saturating_sub(exported);
-        let summary = ExportSummary { balances, is_filtered, exported, left_out, lost };
+        let summary = ExportSummary { balances, is_filtered, exported, left_out, lost, forks: self.forks.forks };
         self.sink.end(&provenances(logs), &summary)?;
         Ok(summary)
     }

@@ -10,7 +10,7 @@ use irqlog_reader::{
 };
 use irqlog_shown::record::{ShownLoss, ShownRecord};
 
-use crate::{balance::LaneBalance, wall_clock::WallClock};
+use crate::{balance::LaneBalance, forks::Fork, wall_clock::WallClock};
 
 /// The log that an item is of.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +61,8 @@ pub struct ExportSummary {
     pub left_out: u64,
     /// Records that the logs told as lost.
     pub lost: u64,
+    /// Lanes whose numbers have two ticks.
+    pub forks: Vec<Fork>,
 }
 
 /// One format. Everything is given in the order in which it is to be shown.

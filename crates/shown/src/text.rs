@@ -4,7 +4,7 @@ use std::io::{Result, Write};
 
 use anstyle::{AnsiColor, Style};
 use irqlog_reader::log::{Loss, LossCause};
-use irqlog_wire::record::Level;
+use irqlog_wire::{irql, record::Level};
 
 use crate::{
     Hex, Show,
@@ -20,6 +20,16 @@ fn style(level: Level) -> Style {
         _ => AnsiColor::BrightBlack,
     };
     colour.on_default()
+}
+
+/// The higher the IRQL, the more it stands out.
+fn irql_style(level: u8) -> Style {
+    match level {
+        irql::PASSIVE_LEVEL | irql::APC_LEVEL => Style::new(),
+        irql::DISPATCH_LEVEL => AnsiColor::Blue.on_default(),
+        irql::DIRQL_MIN..=irql::DIRQL_MAX => AnsiColor::Magenta.on_default(),
+        _ => AnsiColor::Magenta.on_default().bold(),
+    }
 }
 
 /// `    12.3456780  cpu 3   DISPATCH      info   0x1a2c  text`
@@ -40,7 +50,8 @@ pub fn line<W: Write + ?Sized>(out: &mut W, time: &str, record: &ShownRecord<'_>
     let ShownRecord { cpu, irql_name, level, .. } = record;
     let paint = style(Level(level.number as u8));
     let lane = if record.is_nmi() { "nmi" } else { "   " };
-    write!(out, "{time}  cpu {cpu:<3} {irql_name:8} {lane}  {paint}{level:5}{paint:#}  ")?;
+    let irql = irql_style(record.irql);
+    write!(out, "{time}  cpu {cpu:<3} {irql}{irql_name:8}{irql:#} {lane}  {paint}{level:5}{paint:#}  ")?;
     match record.thread {
         Some(thread) => write!(out, "{:#6x}  ", thread.thread)?,
         None => out.write_all(b"     -  ")?,

@@ -198,6 +198,16 @@ pub fn windows_cli(arch: Arch) -> Result<PathBuf> {
     Ok(folder.join(target).join("exe/irqlog.exe"))
 }
 
+/// Builds irqlog for this machine, and gives its path.
+///
+/// # Errors
+/// If it does not build.
+pub fn host_cli() -> Result<PathBuf> {
+    let mut cargo = Command::new("cargo");
+    run(cargo.current_dir(root()).args(["build", "--quiet", "--locked", "--package", "irqlog-cli"]))?;
+    Ok(root().join("target/debug/irqlog"))
+}
+
 /// Builds irqlog.sys from a copy of the sources with a patch applied, for tests that have to notice the patch. Gives the
 /// path of the image; what the rig loads lies beside it.
 ///

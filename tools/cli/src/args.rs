@@ -71,6 +71,12 @@ pub enum Query {
         filter: Box<Filter>,
         #[command(flatten)]
         look: Look,
+        /// Go on with records as they are written, until Ctrl-C: the same as `follow`
+        #[arg(short, long, conflicts_with = "file")]
+        follow: bool,
+        /// Show only what is behind the place that this file says, and write the new place into it
+        #[arg(long, value_name = "CURSOR", conflicts_with = "context")]
+        cursor_file: Option<PathBuf>,
     },
     /// Show the records of a saved log: the same as `read --file`
     Decode {
@@ -217,6 +223,12 @@ pub enum Control {
         /// Stop after N records
         #[arg(long, value_name = "N")]
         count: Option<u64>,
+        /// Show only what is behind the place that this file says, and keep the new place in it
+        #[arg(long, value_name = "CURSOR", conflicts_with = "context")]
+        cursor_file: Option<PathBuf>,
+        /// What this command does without it
+        #[arg(short, long, hide = true)]
+        follow: bool,
     },
     /// Write a text into the log
     Mark {
@@ -268,6 +280,16 @@ pub enum Offline {
         /// Judge the facts that `--facts` printed on another machine
         #[arg(long, value_name = "FILE")]
         recorded: Option<PathBuf>,
+    },
+    /// Print a script with which a shell completes command lines of irqlog
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write a man page of each command into a folder
+    Man {
+        /// The folder; it is made if it is not there
+        folder: PathBuf,
     },
     /// Install, start, stop or remove the driver as a service of this machine, without an INF
     Service {

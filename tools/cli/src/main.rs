@@ -8,6 +8,7 @@
 //! | [`control`] | commands that need the running driver: they change it, or wait in it |
 //! | [`source`] | opens logs and the driver: the Windows device, the rig, a file |
 //! | [`filter`] | which records of a log are shown |
+//! | [`cursor_file`] | how far a log was given to the user |
 //! | [`output`] | the forms of output: text or JSON |
 //! | [`new_file`] | a new file that is written whole, or not at all |
 //! | [`exit`] | the exit codes |
@@ -17,15 +18,16 @@
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "output::Printer and output::say escape")]
 
 use anyhow::Result;
-use clap::{CommandFactory, FromArgMatches};
+use clap::FromArgMatches;
 
 use crate::{
-    args::{Cli, ColorWhen, Command},
+    args::{Cli, ColorWhen, Command, Control, Query},
     exit::Exit,
 };
 
 mod args;
 mod control;
+mod cursor_file;
 mod exit;
 mod new_file;
 mod offline;
@@ -53,8 +55,7 @@ fn main() -> Exit {
 }
 
 fn parse() -> clap::error::Result<Cli> {
-    let command = Cli::command().after_help(exit::help());
-    Cli::from_arg_matches(&command.try_get_matches()?)
+    Cli::from_arg_matches(&offline::command().try_get_matches()?)
 }
 
 fn run(cli: &Cli) -> Result<Exit> {
@@ -69,6 +70,11 @@ fn run(cli: &Cli) -> Result<Exit> {
         ColorWhen::Never => anstream::ColorChoice::Never.write_global(),
     }
     match &cli.command {
+        Command::Query(Query::Read { follow: true, filter, look, cursor_file, .. }) => {
+            let (filter, cursor_file) = (filter.clone(), cursor_file.clone());
+            let follow = Control::Follow { filter, look: *look, count: None, cursor_file, follow: true };
+            control::run(&follow, rig, form)
+        }
         Command::Query(query) => query::run(query, rig, form),
         Command::Control(control) => control::run(control, rig, form),
         Command::Offline(offline) => offline::run(offline, form),

@@ -5,7 +5,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{Error, ErrorKind, Result},
+    io::{Error, ErrorKind, Result, Write},
     path::{Path, PathBuf},
 };
 
@@ -45,6 +45,21 @@ pub fn create<T, E: From<Error>>(
     temporary.rename(target)?;
     sync_folder(folder_of(target));
     Ok(done)
+}
+
+/// Gives a file these bytes, or leaves it as it was.
+///
+/// # Errors
+/// Those of writing and of renaming.
+pub fn replace(target: &Path, bytes: &[u8]) -> Result<()> {
+    let (mut file, temporary) = Temporary::create(folder_of(target))?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    // Windows renames no file that is open.
+    drop(file);
+    fs::rename(&temporary.0, target)?;
+    sync_folder(folder_of(target));
+    Ok(())
 }
 
 /// Creates a folder with the files that `write` puts into it.
@@ -162,8 +177,6 @@ const fn sync_folder(_: &Path) {}
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
 
     fn create(target: &Path, bytes: &[u8]) -> Result<()> {
@@ -207,6 +220,18 @@ mod tests {
         let (_, temporary) = Temporary::create(&folder).unwrap();
         assert_eq!(temporary.rename_onto_claim(&old).unwrap_err().kind(), ErrorKind::AlreadyExists);
         assert_eq!((fs::read(&old).unwrap(), names(&folder)), (b"old".to_vec(), vec!["old".to_owned()]));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole() {
+        let folder = folder("replace");
+        for bytes in [&b"first, and longer"[..], b"second"] {
+            replace(&folder.join("cursor"), bytes).unwrap();
+            assert_eq!(fs::read(folder.join("cursor")).unwrap(), bytes);
+        }
+        assert_eq!(names(&folder), ["cursor"]);
+        assert!(replace(&folder.join("none/cursor"), b"").is_err());
         fs::remove_dir_all(folder).unwrap();
     }
 

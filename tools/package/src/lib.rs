@@ -16,12 +16,12 @@ mod signing;
 mod twice;
 mod verify;
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path, process::Command, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use irqlog_build::{
     drivers, reproducible,
-    shell::{root, step},
+    shell::{output, root, run as run_command, step},
 };
 use irqlog_inf as inf;
 use irqlog_kit::Arch;
@@ -113,8 +113,30 @@ fn make(arch: Arch, folder: &Path, signer: &Signer) -> Result<()> {
         let path = folder.join("irqlog-test.cer");
         fs::write(&path, certificate).with_context(|| format!("writing {}", path.display()))?;
     }
+    shell(folder)?;
     first_run(arch, &folder.join("first-run"), signer)?;
     materials::write(arch, folder, date)
+}
+
+/// What shells and readers of manuals want of irqlog.exe: made by the same program, built for this machine.
+fn shell(folder: &Path) -> Result<()> {
+    const SHELLS: [(&str, &str); 5] = [
+        ("bash", "irqlog.bash"),
+        ("elvish", "irqlog.elv"),
+        ("fish", "irqlog.fish"),
+        ("powershell", "irqlog.ps1"),
+        ("zsh", "_irqlog"),
+    ];
+    let irqlog = drivers::host_cli()?;
+    let scripts = folder.join("completions");
+    fs::create_dir_all(&scripts).with_context(|| format!("creating {}", scripts.display()))?;
+    for (shell, name) in SHELLS {
+        let script = output(Command::new(&irqlog).args(["completions", shell]))?;
+        // Shells other than PowerShell take no carriage return.
+        let script = if shell == "powershell" { crlf(&script) } else { script };
+        write(&scripts.join(name), &script)?;
+    }
+    run_command(Command::new(&irqlog).arg("man").arg(folder.join("man")))
 }
 
 /// The script that tries the package on a machine, with the drivers that it needs.

@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 
 /// How records are shown as text. JSON always has everything.
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 #[derive(Args, Clone, Copy, Debug, Default)]
 #[command(next_help_heading = "How they look")]
 pub struct Look {
@@ -18,6 +19,9 @@ pub struct Look {
     /// Show all bytes of a blob below its line, in hexadecimal and as ASCII
     #[arg(long)]
     pub hex: bool,
+    /// Show records in a row of one site, or of one text, as the first and how many more
+    #[arg(long)]
+    pub fold: bool,
 }
 
 /// The first column of a line.

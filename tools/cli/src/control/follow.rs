@@ -7,10 +7,11 @@
 //! Ctrl-C cancels the request that is under way. Then a last round shows what was written up to that moment, records
 //! that were held back among it, and the command ends. A second Ctrl-C ends the process at once.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, path::Path, time::Duration};
 
 use anyhow::Result;
 use irqlog_filter::{
+    checkpoint::Resume,
     names::check_names,
     options::Filter,
     selection::{Last, RecordSelection, Selected},
@@ -26,6 +27,7 @@ use jiff::Timestamp;
 
 use crate::{
     args::{Form, Look},
+    cursor_file::CursorFile,
     exit::{Exit, session_error},
     output::{self, Printer},
     source,
@@ -39,7 +41,7 @@ pub fn run(
     session: &mut Session<impl Source>,
     filter: &Filter,
     look: Look,
-    count: Option<u64>,
+    (count, cursor): (Option<u64>, Option<&Path>),
     form: Form,
 ) -> Result<Exit> {
     source::stop_on_ctrl_c()?;
@@ -51,6 +53,7 @@ pub fn run(
     }
     let now = || Ok::<_, Infallible>(tables.seconds_of_utc(Timestamp::now().as_nanosecond()));
     let Ok(selection) = RecordSelection::new(filter, &tables, now);
+    let cursor = cursor.map(|cursor| CursorFile::open(cursor, &tables)).transpose()?;
     let mut follow = Follow {
         selection,
         follower: Follower::new(tables.present()),
@@ -59,6 +62,7 @@ pub fn run(
         left: count.unwrap_or(u64::MAX),
         last: filter.last.map(Last::new),
         put_back: None,
+        cursor,
     };
     match follow.rounds(session) {
         Err(error) if matches!(session_error(&error), Some(SessionError::Cancelled)) => {
@@ -82,6 +86,8 @@ struct Follow<'f> {
     last: Option<Last>,
     /// An item of the round that comes before the follower's next one.
     put_back: Option<Item>,
+    /// How far the log was given, and the file that says so.
+    cursor: Option<(CursorFile, Resume)>,
 }
 
 impl Follow<'_> {
@@ -113,7 +119,7 @@ impl Follow<'_> {
         let mut ready = Vec::new();
         self.selection.end(|selected| ready.push(selected));
         ready.iter().try_for_each(|selected| self.show(selected))?;
-        self.printer.flush()
+        self.flush()
     }
 
     /// Shows what this round gives.
@@ -142,15 +148,33 @@ impl Follow<'_> {
         for selected in items.skip_while(|selected| *selected == Selected::Gap) {
             self.show(&selected)?;
         }
-        self.printer.flush()
+        self.flush()
+    }
+
+    /// Hands on what was shown, and then notes how far the log was given.
+    fn flush(&mut self) -> Result<()> {
+        self.printer.flush()?;
+        match &mut self.cursor {
+            Some((file, resume)) => file.write(resume),
+            None => Ok(()),
+        }
     }
 
     /// The next item of this round.
     fn next(&mut self, session: &mut Session<impl Source>) -> Result<Option<Item>> {
-        match self.put_back.take() {
-            Some(item) => Ok(Some(item)),
-            None => Ok(self.follower.next(session)?),
+        if let Some(item) = self.put_back.take() {
+            return Ok(Some(item));
         }
+        while let Some(item) = self.follower.next(session)? {
+            let new = match &mut self.cursor {
+                Some((_, resume)) => resume.take(&self.tables, item),
+                None => Some(item),
+            };
+            if new.is_some() {
+                return Ok(new);
+            }
+        }
+        Ok(None)
     }
 
     /// Shows an item, unless enough records were shown.

@@ -22,7 +22,9 @@ pub fn run(command: &Control, rig: Option<&source::Rig>, form: Form) -> Result<E
     }
     let mut session = source::open_driver(rig)?;
     match command {
-        Control::Follow { filter, look, count } => return follow::run(&mut session, filter, *look, *count, form),
+        Control::Follow { filter, look, count, cursor_file, .. } => {
+            return follow::run(&mut session, filter, *look, (*count, cursor_file.as_deref()), form);
+        }
         Control::Selftest => return selftest::run(&mut session, form),
         Control::Mark { text, level } => {
             ensure!(text.len() <= MAX_MARK, "the text has {} bytes; a record holds {MAX_MARK}", text.len());

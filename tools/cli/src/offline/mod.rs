@@ -3,6 +3,7 @@
 mod doctor;
 #[cfg(windows)]
 mod service;
+mod shell;
 
 use anyhow::Result;
 
@@ -11,10 +12,14 @@ use crate::{
     exit::Exit,
 };
 
+pub use self::shell::command;
+
 /// Runs the command.
 pub fn run(command: &Offline, form: Form) -> Result<Exit> {
     match command {
         Offline::Doctor { facts, recorded } => doctor::run(recorded.as_deref(), *facts, form),
+        Offline::Completions { shell } => shell::completions(*shell).map(|()| Exit::Done),
+        Offline::Man { folder } => shell::man(folder).map(|()| Exit::Done),
         Offline::Service { action } => run_service(action),
     }
 }

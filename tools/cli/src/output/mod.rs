@@ -67,6 +67,7 @@ impl Printer {
             }
             Item::Loss(loss) => {
                 let shown = ShownLoss::new(tables, *loss);
+                self.lines.end_fold(&mut self.out)?;
                 match self.form {
                     Form::Text => self.show(&shown),
                     Form::Json => self.placed(tables, loss.to_tick.or(loss.from_tick), &shown),
@@ -107,6 +108,7 @@ impl Printer {
 
     /// Writes a line that JSON does not have, such as a heading.
     pub fn heading(&mut self, line: &str) -> Result<()> {
+        self.lines.end_fold(&mut self.out)?;
         match self.form {
             Form::Text => self.line(line),
             Form::Json => Ok(()),
@@ -126,6 +128,7 @@ impl Printer {
 
     /// Hands on all that was written, so that the reader of a pipe sees it.
     pub fn flush(&mut self) -> Result<()> {
+        self.lines.end_fold(&mut self.out)?;
         self.out.flush()?;
         Ok(())
     }

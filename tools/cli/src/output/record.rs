@@ -23,11 +23,41 @@ pub struct Lines {
     zone: TimeZone,
     /// Seconds of the record before.
     before: Option<f64>,
+    /// What is folded.
+    fold: Option<Fold>,
+}
+
+/// Records that are shown as one line.
+struct Fold {
+    /// What they have in common.
+    key: FoldKey,
+    /// Records behind the first one.
+    more: u64,
+    /// Seconds of the last one.
+    until: f64,
+}
+
+/// What records have in common that are folded.
+#[derive(PartialEq)]
+enum FoldKey {
+    /// The id of their site.
+    Site(u32),
+    /// What stands behind the columns.
+    Message(String),
+}
+
+impl FoldKey {
+    fn of(record: &ShownRecord<'_>) -> Self {
+        match &record.content {
+            ShownContent::Event(event) => Self::Site(event.site),
+            _ => Self::Message(text::message(record)),
+        }
+    }
 }
 
 impl Lines {
     pub fn new(look: Look) -> Self {
-        Self { look, zone: TimeZone::system(), before: None }
+        Self { look, zone: TimeZone::system(), before: None, fold: None }
     }
 
     /// The names of the columns, if they are wanted.
@@ -41,6 +71,17 @@ impl Lines {
 
     /// Writes a record of the log with these tables.
     pub fn write(&mut self, out: &mut dyn Write, tables: &Tables, record: &ShownRecord<'_>) -> Result<()> {
+        if self.look.fold {
+            let key = FoldKey::of(record);
+            if let Some(fold) = self.fold.as_mut().filter(|fold| fold.key == key) {
+                fold.more += 1;
+                fold.until = record.seconds;
+                self.before = Some(record.seconds);
+                return Ok(());
+            }
+            self.end_fold(out)?;
+            self.fold = Some(Fold { key, more: 0, until: record.seconds });
+        }
         let time = self.time(tables, record);
         if !(self.look.location || self.look.hex) {
             return text::line(out, &time, record);
@@ -59,6 +100,17 @@ impl Lines {
             ShownContent::Blob { blob } if self.look.hex => {
                 let Hex(bytes) = blob.bytes;
                 dump(out, u64::from(blob.offset), bytes)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Says how many records are folded into the line that was written last.
+    pub fn end_fold(&mut self, out: &mut dyn Write) -> Result<()> {
+        match self.fold.take() {
+            Some(Fold { key, more, until }) if more != 0 => {
+                let of = if matches!(key, FoldKey::Site(_)) { "site" } else { "text" };
+                writeln!(out, "{:SECONDS$}  ... {more} more of this {of}, until {until:.7}", "")
             }
             _ => Ok(()),
         }

@@ -12,13 +12,14 @@ use irqlog_export::{
     chrome::Chrome,
     csv::Csv,
     ctf::{Ctf, ExportFolder},
+    forks::Fork,
     journal::Journal,
     jsonl::JsonLines,
     perfetto::Perfetto,
     run::{ExportError, ExportFilter, NamedLog, export},
     sink::{ExportSummary, Sink, balance_message},
 };
-use irqlog_filter::{names::check_names, options::Filter, selection::RecordSelection};
+use irqlog_filter::{checkpoint::fork, names::check_names, options::Filter, selection::RecordSelection};
 use irqlog_reader::{
     image::Tables,
     log::{Item, Log},
@@ -211,7 +212,7 @@ pub(super) fn into_sink(
 
 /// Says what is in the export, and whether every record that was written is accounted for.
 fn report(logs: &[NamedLog<OpenLog>], summary: &ExportSummary) -> bool {
-    let ExportSummary { exported, left_out, lost, is_filtered, balances } = summary;
+    let ExportSummary { exported, left_out, lost, is_filtered, balances, forks } = summary;
     let filtered = if *is_filtered { format!("; filtered: {left_out} records were left out") } else { String::new() };
     output::say(&format!("{exported} records, {lost} lost{filtered}"));
     let mut holds = true;
@@ -221,7 +222,11 @@ fn report(logs: &[NamedLog<OpenLog>], summary: &ExportSummary) -> bool {
             output::say(&format!("irqlog: {}: {}: {}", log.name, balance_message(lane), imbalance(lane)));
         }
     }
-    holds
+    for Fork { logs: [one, other], lane, seq, ticks } in forks {
+        let name = |number: &usize| logs.get(*number).map(|log| log.name.as_str()).unwrap_or_default();
+        output::say(&format!("irqlog: {} and {}: {}", name(one), name(other), fork(*lane, *seq, *ticks)));
+    }
+    holds && forks.is_empty()
 }
 
 /// Why the numbers of a lane do not add up.

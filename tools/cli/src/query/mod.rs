@@ -40,9 +40,10 @@ pub fn run(query: &Query, rig: Option<&source::Rig>, form: Form) -> Result<Exit>
         Query::Export { .. } | Query::Report { .. } | Query::View { .. } => Ok(()),
         Query::Info { .. } => Printer::new(form).show(&Info::new(log.tables(), log.shown_file())),
         Query::Stats { .. } => stats(&mut log, rig.is_some(), form),
-        Query::Read { filter, look, .. } | Query::Decode { filter, look, .. } => {
-            read::run(&mut log, filter, *look, form)
+        Query::Read { filter, look, cursor_file, .. } => {
+            read::run(&mut log, filter, *look, form, cursor_file.as_deref())
         }
+        Query::Decode { filter, look, .. } => read::run(&mut log, filter, *look, form, None),
         Query::Crash { last, each, .. } => crash::run(&mut log, *each, *last, form),
         Query::Providers { sites, .. } => providers::run(&mut log, *sites, form),
         Query::Save { target, .. } => save::run(&mut log, target),
