@@ -114,7 +114,7 @@ const WIRE = {
             fields: [
                 ["magic", 0, "u32"], ["size", 4, "u32"], ["name_size", 8, "u32"], ["sites_offset", 12, "u32"],
                 ["sites_size", 16, "u32"], ["site_count", 20, "u32"], ["level", 24, "u64"], ["registered", 32, "u64"],
-                ["registrations", 40, "u64"], ["first_site", 48, "u64"], ["reserved", 56, "u64"],
+                ["registrations", 40, "u64"], ["first_site", 48, "u64"], ["vanished", 56, "u64"],
             ],
         },
         PartHeader: {

@@ -3,14 +3,16 @@
 //! The lock is the framework's wait lock: its owner may be moved and preempted, but not suspended, at PASSIVE_LEVEL.
 //! The record path never uses the registry.
 
-use core::cell::UnsafeCell;
+use core::{cell::UnsafeCell, sync::atomic::AtomicU32};
 
 use irqlog_recorder::{
     request::ProviderLevel,
     sites::{Registrant, Registry},
 };
 use irqlog_wire::interface::{Registered, Registration};
-use wdk_sys::{NTSTATUS, WDF_NO_OBJECT_ATTRIBUTES, WDFWAITLOCK, call_unsafe_wdf_function_binding};
+use wdk_sys::{
+    NTSTATUS, WDF_NO_OBJECT_ATTRIBUTES, WDFWAITLOCK, call_unsafe_wdf_function_binding, ntddk::MmIsAddressValid,
+};
 
 use crate::{
     pool::{PAGE_SIZE, Pages, tag},
@@ -67,12 +69,12 @@ impl Providers {
     pub unsafe fn register(&self, recorder: &DriverRecorder, registration: *const Registration) -> Registered {
         // SAFETY: as the caller promises.
         let Some(provider) = (unsafe { Registrant::of(registration) }) else { return Registered::BadName };
-        // SAFETY: the level word stays until it is unregistered, as the caller promises.
-        self.locked(|registry| unsafe { recorder.register(registry, &provider) })
+        // SAFETY: base and level word stay until they are unregistered, as the caller promises, or else are not mapped.
+        self.locked(|registry| unsafe { recorder.register(registry, &provider, is_mapped) })
     }
 
     /// Removes the registration that has this level word. IRQL: PASSIVE_LEVEL.
-    pub fn unregister(&self, recorder: &DriverRecorder, level: *const core::sync::atomic::AtomicU32) {
+    pub fn unregister(&self, recorder: &DriverRecorder, level: *const AtomicU32) {
         self.locked(|registry| recorder.unregister(registry, level));
     }
 
@@ -90,7 +92,7 @@ impl Providers {
     /// STATUS_INVALID_PARAMETER if there is no such provider.
     pub fn set_level(&self, recorder: &DriverRecorder, request: &ProviderLevel) -> Result<(), NTSTATUS> {
         let set = |registry: &mut Registry| {
-            recorder.set_provider_level(registry, request)?;
+            recorder.set_provider_level(registry, request, is_mapped)?;
             recorder.note_provider_level(registry, request);
             Ok(())
         };
@@ -100,6 +102,15 @@ impl Providers {
     /// Writes the level word of every registered driver, after the recorder's own level has changed. IRQL:
     /// PASSIVE_LEVEL.
     pub fn pass_levels_on(&self, recorder: &DriverRecorder) {
-        self.locked(|registry| recorder.pass_levels_on(registry));
+        self.locked(|registry| recorder.pass_levels_on(registry, is_mapped));
     }
+}
+
+/// Whether a word of a provider is mapped: false once its driver has been unloaded, unless something else lies there. The
+/// page warns that the answer holds only while nobody unmaps the memory, which is the provider's promise; here it is asked
+/// for the sake of those who have broken it (DDI ntddk/nf-ntddk-mmisaddressvalid; docs/adr/0011). IRQL: at most
+/// DISPATCH_LEVEL.
+fn is_mapped(word: *const AtomicU32) -> bool {
+    // SAFETY: any address may be asked for; at most DISPATCH_LEVEL.
+    unsafe { MmIsAddressValid(word.cast_mut().cast()) != 0 }
 }

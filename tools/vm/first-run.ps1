@@ -226,7 +226,8 @@ $Imports = @(
     'KeReleaseInStackQueuedSpinLockFromDpcLevel', 'KeReleaseSpinLockFromDpcLevel',
     'KeRevertToUserGroupAffinityThread', 'KeSetSystemGroupAffinityThread', 'KeSetTargetProcessorDpcEx',
     'KeTryToAcquireSpinLockAtDpcLevel', 'KfLowerIrql', 'KfRaiseIrql', 'memcmp', 'memcpy', 'memmove',
-    'memset', 'PsGetCurrentProcessId', 'PsGetCurrentThreadId', 'WdfVersionBind', 'WdfVersionUnbind'
+    'memset', 'MmIsAddressValid', 'PsGetCurrentProcessId', 'PsGetCurrentThreadId', 'WdfVersionBind',
+    'WdfVersionUnbind'
 )
 # Imports: end.
 Step -Anyway 'Exports of the modules that irqlog.sys imports from' {

@@ -46,6 +46,8 @@ pub struct Provider {
     pub registered: u64,
     /// Number of registrations since the start of irqlog.sys.
     pub registrations: u64,
+    /// Number of those whose driver unloaded without disconnecting.
+    pub vanished: u64,
     /// First byte of the entry in the table, and the byte behind its last.
     entry: (usize, usize),
     /// The same of the sites.
@@ -201,6 +203,7 @@ fn provider(bytes: &[u8], entry: usize) -> Option<(usize, Provider)> {
             sites: header.site_count.get(),
             registered: header.registered.get(),
             registrations: header.registrations.get(),
+            vanished: header.vanished.get(),
             entry: (entry, there(size)),
             range: (there(first), there(first + length)),
         };

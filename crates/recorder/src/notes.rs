@@ -12,7 +12,7 @@ use crate::{
     Platform, Recorder,
     memory::Memory,
     request::{Configure, ProviderLevel},
-    sites::Registry,
+    sites::{Registry, SiteEntry},
     words::whole_characters,
 };
 
@@ -88,16 +88,28 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
             note.push(part);
         }
         if let Some(entry) = registry.provider(request.first_site) {
-            let word = |word| self.entry_word(entry, word, Word::load).unwrap_or_default();
-            // Its lower half: the upper one is the offset of the sites.
-            let mut left = (word(provider_word::NAME_SIZE) as u32 as usize).min(ROOM);
-            for index in 0..left.div_ceil(WORD) {
-                let bytes = word(size_of::<ProviderHeader>() / WORD + index).to_le_bytes();
-                note.push(bytes.get(..left).unwrap_or(&bytes));
-                left = left.saturating_sub(WORD);
-            }
+            self.push_name(&mut note, entry);
         }
         self.log_own(Level::Info, note.text());
+    }
+
+    /// Writes a record that names a provider whose driver has unloaded without disconnecting. IRQL: PASSIVE_LEVEL.
+    pub(crate) fn note_vanished(&self, entry: &SiteEntry) {
+        let mut note = Note::new();
+        note.push(b"unloaded without disconnecting: provider ");
+        self.push_name(&mut note, entry);
+        self.log_own(Level::Error, note.text());
+    }
+
+    fn push_name(&self, note: &mut Note, entry: &SiteEntry) {
+        let word = |word| self.entry_word(entry, word, Word::load).unwrap_or_default();
+        // Its lower half: the upper one is the offset of the sites.
+        let mut left = (word(provider_word::NAME_SIZE) as u32 as usize).min(ROOM);
+        for index in 0..left.div_ceil(WORD) {
+            let bytes = word(size_of::<ProviderHeader>() / WORD + index).to_le_bytes();
+            note.push(bytes.get(..left).unwrap_or(&bytes));
+            left = left.saturating_sub(WORD);
+        }
     }
 }
 

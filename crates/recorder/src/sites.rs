@@ -9,6 +9,14 @@
 //!
 //! [`Registry`] knows the registered drivers: where their level words are. One thread changes it at a time, which the
 //! driver ensures (`&mut`).
+//!
+//! # A driver that unloads without disconnecting
+//!
+//! It breaks the contract, and leaves two pointers behind that lead nowhere, or into memory that is somebody else's by
+//! now. So before irqlog writes a level word it looks whether the provider is still there: both of its words are mapped,
+//! the base word is the id that irqlog has stored there, and the level word is a level. If not, the registration is
+//! dropped and counted, and a record names the provider. What is left is the time between the look and the write, a few
+//! instructions: docs/adr/0011 has the means that Windows documents, and why none of them closes it.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -18,7 +26,7 @@ use irqlog_wire::{
     image::header_word,
     interface::{Registered, Registration},
     ioctl::SitesHeader,
-    record::WORD,
+    record::{Level, WORD},
     site::{MAX_PROVIDER_NAME, provider_word, sites},
 };
 use zerocopy::{FromZeros, IntoBytes};
@@ -110,6 +118,8 @@ impl SiteEntry {
 #[derive(Clone, Copy, Debug, FromZeros)]
 pub(crate) struct Live {
     pub entry: usize,
+    /// The word in which irqlog has stored the entry's id.
+    pub base: *const AtomicU32,
     pub level: *const AtomicU32,
 }
 
@@ -147,13 +157,26 @@ impl Registry {
     }
 }
 
+/// Says whether a provider's word is mapped. Only the words of providers that have broken their contract are not.
+pub trait IsMapped: Fn(*const AtomicU32) -> bool {}
+
+impl<F: Fn(*const AtomicU32) -> bool> IsMapped for F {}
+
 impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
     /// Registers a provider, and lets it log. A refusal is counted. IRQL: PASSIVE_LEVEL, as the provider's memory may
     /// be pageable.
     ///
     /// # Safety
-    /// The level word stays valid until it is [unregistered](Self::unregister).
-    pub unsafe fn register(&self, registry: &mut Registry, provider: &Registrant<'_>) -> Registered {
+    /// Base and level word stay valid until they are [unregistered](Self::unregister), or until `is_mapped` says that
+    /// they are not.
+    pub unsafe fn register(
+        &self,
+        registry: &mut Registry,
+        provider: &Registrant<'_>,
+        is_mapped: impl IsMapped,
+    ) -> Registered {
+        // It may lie where a driver lay that has left its registration behind.
+        self.drop_vanished(registry, is_mapped);
         match self.enter(registry, provider) {
             Ok(()) => Registered::Accepted,
             Err(refused) => {
@@ -187,7 +210,7 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         };
         let entry = registry.entries.get(index).copied().unwrap_or_default();
         if let Some(place) = registry.live.get_mut(free) {
-            *place = Live { entry: index, level: provider.level };
+            *place = Live { entry: index, base: provider.base, level: provider.level };
         }
         self.entry_word(&entry, provider_word::REGISTERED, |word| word.store(word.load().wrapping_add(1)));
         self.entry_word(&entry, provider_word::REGISTRATIONS, |word| word.store(word.load().wrapping_add(1)));
@@ -201,13 +224,44 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
     pub fn unregister(&self, registry: &mut Registry, level: *const AtomicU32) {
         let found = registry.live.iter_mut().find(|live| core::ptr::eq(live.level, level));
         let Some(live) = found.filter(|_| !level.is_null()) else { return };
-        let Live { entry, level } = core::mem::replace(live, Live::new_zeroed());
-        // SAFETY: registered, so it is still there.
+        let Live { entry, level, .. } = core::mem::replace(live, Live::new_zeroed());
+        // SAFETY: registered, and its driver is here to unregister it.
         unsafe { &*level }.store(0, Ordering::Relaxed);
+        self.leave(registry, entry);
+    }
+
+    /// Counts that a driver has left its entry.
+    fn leave(&self, registry: &mut Registry, entry: usize) -> Option<SiteEntry> {
         registry.departures = registry.departures.wrapping_add(1);
-        if let Some(entry) = registry.entries.get_mut(entry) {
-            entry.left = registry.departures;
-            self.entry_word(entry, provider_word::REGISTERED, |word| word.store(word.load().wrapping_sub(1)));
+        let entry = registry.entries.get_mut(entry)?;
+        entry.left = registry.departures;
+        self.entry_word(entry, provider_word::REGISTERED, |word| word.store(word.load().wrapping_sub(1)));
+        Some(*entry)
+    }
+
+    /// Drops the registrations of drivers that have unloaded without disconnecting: see the opening comment. IRQL: at
+    /// most DISPATCH_LEVEL, as `is_mapped` asks the memory manager.
+    fn drop_vanished(&self, registry: &mut Registry, is_mapped: impl IsMapped) {
+        for index in 0..MOST {
+            let Some(live) = registry.live.get(index).copied().filter(|live| !live.level.is_null()) else { continue };
+            let id = registry.entries.get(live.entry).map_or(NO_ID, |entry| entry.id);
+            let is_there = is_mapped(live.base) && is_mapped(live.level) && {
+                // SAFETY: mapped, and aligned as it was when it was registered.
+                let base = unsafe { &*live.base }.load(Ordering::Relaxed);
+                // SAFETY: as above.
+                let level = unsafe { &*live.level }.load(Ordering::Relaxed);
+                base == id && level <= u32::from(Level::Trace.0)
+            };
+            if is_there {
+                continue;
+            }
+            if let Some(place) = registry.live.get_mut(index) {
+                *place = Live::new_zeroed();
+            }
+            if let Some(entry) = self.leave(registry, live.entry) {
+                self.entry_word(&entry, provider_word::VANISHED, |word| word.store(word.load().wrapping_add(1)));
+                self.note_vanished(&entry);
+            }
         }
     }
 
@@ -215,20 +269,26 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
     ///
     /// # Errors
     /// [`Refusal::InvalidParameter`] if there is no such provider, or not any more.
-    pub fn set_provider_level(&self, registry: &Registry, request: &ProviderLevel) -> Result<(), Refusal> {
+    pub fn set_provider_level(
+        &self,
+        registry: &mut Registry,
+        request: &ProviderLevel,
+        is_mapped: impl IsMapped,
+    ) -> Result<(), Refusal> {
         let entry = registry.provider(request.first_site).filter(|_| request.start_id == self.start_id);
         let entry = entry.ok_or(Refusal::InvalidParameter)?;
         self.entry_word(entry, provider_word::LEVEL, |word| word.store(request.level.0.into()));
-        self.pass_levels_on(registry);
+        self.pass_levels_on(registry, is_mapped);
         Ok(())
     }
 
     /// Writes the level word of every registered driver, after the level of the whole recorder has changed. IRQL:
     /// PASSIVE_LEVEL.
-    pub fn pass_levels_on(&self, registry: &Registry) {
+    pub fn pass_levels_on(&self, registry: &mut Registry, is_mapped: impl IsMapped) {
+        self.drop_vanished(registry, is_mapped);
         for live in registry.running() {
             let Some(entry) = registry.entries.get(live.entry) else { continue };
-            // SAFETY: registered, so it is still there.
+            // SAFETY: registered, and it was there just now.
             unsafe { &*live.level }.store(self.effective_level(entry), Ordering::Release);
         }
     }

@@ -75,7 +75,7 @@ fn register(recorder: &TestRecorder<'_>, registry: &mut Registry, name: &str, co
         (Box::leak(Box::default()), Box::leak(Box::default()));
     let provider = Registrant { name: name.as_bytes(), sites: &section, base, level };
     // SAFETY: the words live as long as the process.
-    assert_eq!(unsafe { recorder.register(registry, &provider) }, Registered::Accepted);
+    assert_eq!(unsafe { recorder.register(registry, &provider, |_| true) }, Registered::Accepted);
     places.into_iter().map(|place| base.load(Ordering::Relaxed) + place).collect()
 }
 

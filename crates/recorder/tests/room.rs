@@ -117,15 +117,15 @@ fn an_entry_stays_while_it_is_needed() {
     recorder.clear();
     runs.unregister(recorder, &mut registry);
     // By the one that is there still it may come back; by its id it cannot be reached once it has gone.
-    let level = |registry: &Registry, driver: &Driver| {
+    let level = |registry: &mut Registry, driver: &Driver| {
         let first_site = driver.base.load(Ordering::Relaxed).into();
         let start_id = header(memory).start_id.get();
-        recorder.set_provider_level(registry, &ProviderLevel { start_id, first_site, level: Level::Warn })
+        recorder.set_provider_level(registry, &ProviderLevel { start_id, first_site, level: Level::Warn }, |_| true)
     };
-    assert_eq!(level(&registry, &logged), Ok(()));
+    assert_eq!(level(&mut registry, &logged), Ok(()));
     fill(&mut registry, 100);
     assert!(["runs", "logged", "beside"].iter().all(|gone| !names().contains(&(*gone).to_owned())), "{:?}", names());
-    assert_eq!(level(&registry, &logged), Err(Refusal::InvalidParameter));
+    assert_eq!(level(&mut registry, &logged), Err(Refusal::InvalidParameter));
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod common;
 
 use std::sync::atomic::Ordering;
 
-use common::{Driver, SMALL, TableEntry, TestRecorder, header, recorder, section, table_entries};
+use common::{Driver, SMALL, TableEntry, TestRecorder, header, read_all, recorder, section, table_entries};
 use irqlog_recorder::{
     request::{Configure, ProviderLevel, Refusal},
     sites::{Registrant, Registry},
@@ -12,7 +12,7 @@ use irqlog_recorder::{
 use irqlog_wire::{
     interface::{Registered, Registration},
     ioctl::SitesHeader,
-    record::Level,
+    record::{Kind, Level, RecordHeader},
     site::{MAX_PROVIDER_NAME, ProviderHeader, sites},
 };
 use zerocopy::{FromBytes, FromZeros};
@@ -38,12 +38,12 @@ fn table(recorder: &TestRecorder<'_>) -> Vec<u8> {
 }
 
 /// Name, sites, level, registered and registrations of each entry, with the id of its first word.
-fn entries(recorder: &TestRecorder<'_>) -> Vec<(String, Vec<u8>, u64, u64, u64, u32)> {
+fn entries(recorder: &TestRecorder<'_>) -> Vec<(String, Vec<u8>, u64, u64, u64, u32, u64)> {
     let show = |entry: TableEntry| {
         let header = entry.header;
         assert_eq!(sites(&entry.sites).count(), header.site_count.get() as usize);
         let (level, live, ever) = (header.level.get(), header.registered.get(), header.registrations.get());
-        (entry.name, entry.sites, level, live, ever, header.first_site.get() as u32)
+        (entry.name, entry.sites, level, live, ever, header.first_site.get() as u32, header.vanished.get())
     };
     table_entries(&table(recorder)).into_iter().map(show).collect()
 }
@@ -95,7 +95,7 @@ fn what_is_no_provider_is_refused_and_counted() {
     let mut refuse = |name: &[u8], sites: &[u8], why| {
         let provider = Registrant { name, sites, base: &driver.base, level: &driver.level };
         // SAFETY: refused, so nobody keeps it.
-        assert_eq!(unsafe { recorder.register(&mut registry, &provider) }, why);
+        assert_eq!(unsafe { recorder.register(&mut registry, &provider, |_| true) }, why);
         assert_eq!(driver.level(), 0);
     };
     refuse(b"", &good, Registered::BadName);
@@ -156,10 +156,10 @@ fn a_level_word_is_registered_once() {
     recorder.unregister(&mut registry, &raw const driver.level);
     // It has gone: nobody writes into its memory any more.
     driver.level.store(77, Ordering::Relaxed);
-    recorder.pass_levels_on(&registry);
+    recorder.pass_levels_on(&mut registry, |_| true);
     let request =
         ProviderLevel { start_id: header(memory).start_id.get(), first_site: base.into(), level: Level::Warn };
-    recorder.set_provider_level(&registry, &request).unwrap();
+    recorder.set_provider_level(&mut registry, &request, |_| true).unwrap();
     assert_eq!((driver.level(), twin.level()), (77, 2));
     assert_eq!(driver.register(recorder, &mut registry, "a", &section("x")), Registered::Accepted, "it comes again");
 }
@@ -174,21 +174,21 @@ fn levels_are_changed_while_providers_run() {
     b.register(recorder, &mut registry, "b", &section("x"));
     assert_eq!((a.level(), b.level()), (5, 5));
     let [first, second] = [&a, &b].map(|driver| u64::from(driver.base.load(Ordering::Relaxed)));
-    let set = |registry: &Registry, first_site, level, start_id| {
-        recorder.set_provider_level(registry, &ProviderLevel { start_id, first_site, level })
+    let set = |registry: &mut Registry, first_site, level, start_id| {
+        recorder.set_provider_level(registry, &ProviderLevel { start_id, first_site, level }, |_| true)
     };
-    assert_eq!(set(&registry, second, Level::Warn, start_id), Ok(()));
+    assert_eq!(set(&mut registry, second, Level::Warn, start_id), Ok(()));
     assert_eq!((a.level(), b.level()), (5, 2));
     assert_eq!(entries(recorder)[1].2, 2);
-    assert_eq!(set(&registry, second, Level::Info, start_id ^ 1), Err(Refusal::InvalidParameter));
-    assert_eq!(set(&registry, second + 1, Level::Info, start_id), Err(Refusal::InvalidParameter));
+    assert_eq!(set(&mut registry, second, Level::Info, start_id ^ 1), Err(Refusal::InvalidParameter));
+    assert_eq!(set(&mut registry, second + 1, Level::Info, start_id), Err(Refusal::InvalidParameter));
     // The recorder's own level is a ceiling.
     recorder.configure(&Configure { level: Some(Level::Info), ..Configure::default() });
-    recorder.pass_levels_on(&registry);
+    recorder.pass_levels_on(&mut registry, |_| true);
     assert_eq!((a.level(), b.level()), (3, 2));
     // It comes again with the level that it had.
     recorder.unregister(&mut registry, &raw const b.level);
-    assert_eq!(set(&registry, first, Level::Error, start_id), Ok(()));
+    assert_eq!(set(&mut registry, first, Level::Error, start_id), Ok(()));
     assert_eq!((a.level(), b.level()), (1, 0), "who has gone is left alone");
     b.register(recorder, &mut registry, "b", &section("x"));
     assert_eq!(b.level(), 2);
@@ -237,4 +237,47 @@ fn a_registration_is_whole_or_none() {
     // No name is refused when it registers, and no sites are none.
     assert_eq!(of(&Registration { name: std::ptr::null(), ..whole }).unwrap().name, b"");
     assert_eq!(of(&Registration { sites: std::ptr::null(), ..whole }).unwrap().sites, b"");
+}
+
+/// What a record of irqlog's own says; nothing if it is none.
+fn own_texts(recorder: &TestRecorder<'_>, start_id: u64) -> Vec<String> {
+    let (records, _) = read_all(recorder, 0, start_id);
+    let is_text = |(header, _): &&(RecordHeader, Vec<u8>)| header.kind == Kind::Text.0;
+    records.iter().filter(is_text).map(|(_, payload)| String::from_utf8(payload.clone()).unwrap()).collect()
+}
+
+/// Its words are not mapped any more, or are somebody else's by now: nothing is written to them, and it is told.
+#[test]
+fn a_driver_that_unloads_without_disconnecting_is_dropped_counted_and_named() {
+    let (recorder, memory, _) = recorder(&SMALL, 1, 1);
+    let start_id = header(memory).start_id.get();
+    let mut registry = registry();
+    let [stays, unmapped, reused, odd] = [(); 4].map(|()| Driver::default());
+    for (driver, name) in [(&stays, "stays"), (&unmapped, "unmapped"), (&reused, "reused"), (&odd, "odd")] {
+        assert_eq!(driver.register(recorder, &mut registry, name, &section("x")), Registered::Accepted);
+    }
+    let vanished = |registry: &mut Registry| {
+        recorder.pass_levels_on(registry, |word| !core::ptr::eq(word, &raw const unmapped.level));
+        entries(recorder).iter().map(|entry| (entry.3, entry.6)).collect::<Vec<_>>()
+    };
+    assert_eq!(vanished(&mut registry), [(1, 0), (0, 1), (1, 0), (1, 0)]);
+    assert_eq!(own_texts(recorder, start_id), ["unloaded without disconnecting: provider unmapped"]);
+    // Something else lies there: zeros, or a number that is no level.
+    reused.base.store(0, Ordering::Relaxed);
+    reused.level.store(0, Ordering::Relaxed);
+    odd.level.store(0x1234_5678, Ordering::Relaxed);
+    recorder.configure(&Configure { level: Some(Level::Warn), ..Configure::default() });
+    assert_eq!(vanished(&mut registry), [(1, 0), (0, 1), (0, 1), (0, 1)]);
+    assert_eq!((stays.level(), unmapped.level(), reused.level(), odd.level()), (2, 5, 0, 0x1234_5678));
+    // It is loaded again at the same address, before anything else was looked at.
+    stays.base.store(0, Ordering::Relaxed);
+    stays.level.store(0, Ordering::Relaxed);
+    assert_eq!(stays.register(recorder, &mut registry, "stays", &section("x")), Registered::Accepted);
+    assert_eq!((stays.level(), entries(recorder)[0].3, entries(recorder)[0].6), (2, 1, 1));
+    assert_eq!(own_texts(recorder, start_id).len(), 4);
+    // A driver in the middle of its disconnection has set its level to zero, and is still there.
+    stays.level.store(0, Ordering::Relaxed);
+    recorder.pass_levels_on(&mut registry, |_| true);
+    stays.unregister(recorder, &mut registry);
+    assert_eq!((stays.level(), entries(recorder)[0].3, entries(recorder)[0].6), (0, 0, 1));
 }

@@ -25,6 +25,8 @@ pub struct ShownProvider<'a> {
     pub drivers: u64,
     /// Registrations so far.
     pub loads: u64,
+    /// Registrations whose driver unloaded without disconnecting.
+    pub vanished: u64,
     /// Number of its sites.
     pub sites: u32,
     /// Number of its events in the log.
@@ -35,12 +37,13 @@ impl<'a> ShownProvider<'a> {
     /// A provider with that number of events in the log.
     #[must_use]
     pub fn new(provider: &'a Provider, records: u64) -> Self {
-        let Provider { name, level, registered, registrations, sites, .. } = provider;
+        let Provider { name, level, registered, registrations, vanished, sites, .. } = provider;
         Self {
             provider: name.borrowed(),
             level: Named::new(level.0, level.name()),
             drivers: *registered,
             loads: *registrations,
+            vanished: *vanished,
             sites: *sites,
             records,
         }
@@ -49,8 +52,13 @@ impl<'a> ShownProvider<'a> {
 
 impl Show for ShownProvider<'_> {
     fn text<W: Write + ?Sized>(&self, out: &mut W) -> Result<()> {
-        let Self { provider, level, drivers, loads, sites, records } = self;
-        writeln!(out, "{provider:20}  {level:5}  {drivers:7}  {loads:5}  {sites:5}  {records:7}")
+        let Self { provider, level, drivers, loads, vanished, sites, records } = self;
+        write!(out, "{provider:20}  {level:5}  {drivers:7}  {loads:5}  {sites:5}  {records:7}")?;
+        // It leaves a reference to irqlog.sys behind, which nobody can give back.
+        match vanished {
+            0 => writeln!(out),
+            _ => writeln!(out, "  unloaded {vanished} times without disconnecting; irqlog.sys cannot stop any more"),
+        }
     }
 }
 

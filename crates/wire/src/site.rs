@@ -90,8 +90,8 @@ pub struct ProviderHeader {
     pub registrations: U64,
     /// Id of the first word of the sites; zero stands for the index of that word in the table. Since 1.2.
     pub first_site: U64,
-    /// Zero.
-    pub reserved: U64,
+    /// Registrations whose driver has unloaded without disconnecting; changes. Since 1.3.
+    pub vanished: U64,
 }
 
 const _: () = {
@@ -112,6 +112,8 @@ pub mod provider_word {
     pub const REGISTERED: usize = core::mem::offset_of!(ProviderHeader, registered) / WORD;
     /// Word of [`ProviderHeader::registrations`].
     pub const REGISTRATIONS: usize = core::mem::offset_of!(ProviderHeader, registrations) / WORD;
+    /// Word of [`ProviderHeader::vanished`].
+    pub const VANISHED: usize = core::mem::offset_of!(ProviderHeader, vanished) / WORD;
     /// Words of the whole structure.
     pub const COUNT: usize = size_of::<ProviderHeader>() / WORD;
 }

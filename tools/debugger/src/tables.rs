@@ -98,7 +98,7 @@ fn layouts() -> Vec<(&'static str, usize, Vec<Field>)> {
         layout!(SiteHeader { magic, size, line, level, arguments, reserved, format, names, module, file }),
         layout!(ProviderHeader {
             magic, size, name_size, sites_offset, sites_size, site_count, level, registered, registrations,
-            first_site, reserved,
+            first_site, vanished,
         }),
         layout!(PartHeader {
             magic, major, minor, header_size, start_id, index, count, offset, length, form, total, records_left_out,

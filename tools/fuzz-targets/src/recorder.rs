@@ -106,14 +106,14 @@ pub fn request(bytes: &[u8]) {
             recorder.log(&Draft::text(Level::Info, &[b'x'; 200][..number * 10]), Entry::MayWait);
         }
         let mut output = vec![0; room];
-        let registry = Box::new(Registry::new_zeroed());
+        let mut registry = Box::new(Registry::new_zeroed());
         let used = match request {
             Request::Info => Ok(recorder.info(&mut output)),
             Request::Read(read) => recorder.read(&read, &mut output),
             Request::Sites { offset } => recorder.sites(offset, &mut output),
             Request::Configure(configure) => {
                 recorder.configure(&configure);
-                recorder.pass_levels_on(&registry);
+                recorder.pass_levels_on(&mut registry, |_| true);
                 Ok(0)
             }
             Request::Clear => {
@@ -121,7 +121,7 @@ pub fn request(bytes: &[u8]) {
                 Ok(0)
             }
             Request::Mark { level, text } => recorder.mark(level, text).map(|()| 0),
-            Request::ProviderLevel(level) => recorder.set_provider_level(&registry, &level).map(|()| 0),
+            Request::ProviderLevel(level) => recorder.set_provider_level(&mut registry, &level, |_| true).map(|()| 0),
             Request::Wait { .. } | Request::Selftest | Request::Connect => Ok(0),
         };
         if let (Ok(used), Request::Read(_)) = (used, request) {
@@ -165,7 +165,7 @@ fn registrations(recorder: &Small<'_>, input: &mut Unstructured<'_>) -> Result<(
                 let section = section(input)?;
                 let provider = Registrant { name, sites: &section, base: &bases[which], level: &levels[which] };
                 // SAFETY: the level words outlive the registry.
-                let answer = unsafe { recorder.register(&mut registry, &provider) };
+                let answer = unsafe { recorder.register(&mut registry, &provider, |_| true) };
                 if answer == Registered::Accepted {
                     assert!(!is_registered[which], "one level word twice");
                     is_registered[which] = true;
@@ -184,7 +184,7 @@ fn registrations(recorder: &Small<'_>, input: &mut Unstructured<'_>) -> Result<(
                 };
                 let level = Level(input.int_in_range(1..=5)?);
                 let request = request::ProviderLevel { start_id: START, first_site, level };
-                let _ = recorder.set_provider_level(&registry, &request);
+                let _ = recorder.set_provider_level(&mut registry, &request, |_| true);
             }
         }
         for (level, is_registered) in levels.iter().zip(is_registered) {

@@ -466,6 +466,8 @@ exports! {
         mdl: *mut Mdl, mode: i8, cache: MemoryCachingType, address: *mut c_void, bug_check: u32, priority: u32,
     ) -> *mut c_void
         => NTOSKRNL, Others, RIG_AND_SHIM, AT_MOST_DISPATCH, "wdm/nf-wdm-mmmaplockedpagesspecifycache";
+    fn MmIsAddressValid(address: *mut c_void) -> u8
+        => NTOSKRNL, Driver("M"), RIG_AND_WINE, AT_MOST_DISPATCH, "ntddk/nf-ntddk-mmisaddressvalid";
     fn ObReferenceObjectByHandle(
         handle: *mut c_void, access: u32, kind: *mut ObjectType, mode: i8, object: *mut *mut c_void,
         information: *mut ObjectHandleInformation,

@@ -107,7 +107,7 @@ unsafe extern "system" fn register(registration: *const Registration) -> u32 {
     // SAFETY: what `connect` hands over.
     let provider = unsafe { Registrant::of(registration) }.expect("a whole registration");
     // SAFETY: the level word is a static of the provider.
-    unsafe { machine().recorder.register(&mut machine().registry.lock().unwrap(), &provider) }.0
+    unsafe { machine().recorder.register(&mut machine().registry.lock().unwrap(), &provider, |_| true) }.0
 }
 
 unsafe extern "system" fn unregister(level: *const AtomicU32) {
@@ -136,8 +136,22 @@ unsafe extern "system" fn no_text(_: u8, _: *const u8, _: usize) -> u32 {
     1
 }
 
-unsafe extern "system" fn no_blob(_: u8, _: u32, _: *const u8, _: usize) -> u32 {
-    1
+fn write_blob(level: u8, tag: u32, bytes: *const u8, length: usize, entry: Entry) -> u32 {
+    // SAFETY: what the macro hands over.
+    let bytes = unsafe { std::slice::from_raw_parts(bytes, length) };
+    match machine().recorder.log_blob(Level(level), tag, bytes, entry) {
+        Outcome::Written { .. } => 0,
+        Outcome::Filtered => 1,
+        Outcome::Dropped(_) => 2,
+    }
+}
+
+unsafe extern "system" fn write_blob_may_wait(level: u8, tag: u32, bytes: *const u8, length: usize) -> u32 {
+    write_blob(level, tag, bytes, length, Entry::MayWait)
+}
+
+unsafe extern "system" fn write_blob_never_waits(level: u8, tag: u32, bytes: *const u8, length: usize) -> u32 {
+    write_blob(level, tag, bytes, length, Entry::NeverWaits)
 }
 
 /// The function table.
@@ -147,9 +161,9 @@ pub fn interface() -> Interface {
         minor: INTERFACE_VERSION.minor,
         size: size_of::<Interface>() as u32,
         write_text: no_text,
-        write_blob: no_blob,
+        write_blob: write_blob_may_wait,
         write_text_never_waits: no_text,
-        write_blob_never_waits: no_blob,
+        write_blob_never_waits,
         register,
         unregister,
         write_event,
@@ -205,7 +219,7 @@ pub fn set_level(level: Level) {
     let (tables, _) = read();
     let first_site = tables.sites.providers().iter().find(|provider| provider.name == "test").unwrap().first_site;
     let request = irqlog_recorder::request::ProviderLevel { start_id: 0, first_site, level };
-    machine().recorder.set_provider_level(&machine().registry.lock().unwrap(), &request).unwrap();
+    machine().recorder.set_provider_level(&mut machine().registry.lock().unwrap(), &request, |_| true).unwrap();
 }
 
 /// The registry of drivers that run: how many with the table of this test.

@@ -349,7 +349,7 @@ impl Driver {
     ) -> Registered {
         let provider = Registrant { name: name.as_bytes(), sites, base: &self.base, level: &self.level };
         // SAFETY: the tests unregister, or drop the registry before the driver.
-        unsafe { recorder.register(registry, &provider) }
+        unsafe { recorder.register(registry, &provider, |_| true) }
     }
 
     pub fn unregister(&self, recorder: &TestRecorder<'_>, registry: &mut Registry) {

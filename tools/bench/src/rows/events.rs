@@ -63,7 +63,7 @@ unsafe extern "system" fn register(registration: *const Registration) -> u32 {
     let provider = unsafe { Registrant::of(registration) }.expect("a whole registration");
     let mut registry = registry().lock().unwrap_or_else(PoisonError::into_inner);
     // SAFETY: the level word is a static of the provider.
-    unsafe { recorder().register(&mut registry, &provider) }.0
+    unsafe { recorder().register(&mut registry, &provider, |_| true) }.0
 }
 
 unsafe extern "system" fn unregister(_: *const AtomicU32) {}
@@ -110,7 +110,7 @@ fn connect() {
     assert_eq!(connected, Ok(()), "a recorder with room for a few sites");
     // `trace` is the level that is not enabled.
     recorder().configure(&Configure { level: Some(Level::Debug), ..Configure::default() });
-    recorder().pass_levels_on(&registry().lock().unwrap_or_else(PoisonError::into_inner));
+    recorder().pass_levels_on(&mut registry().lock().unwrap_or_else(PoisonError::into_inner), |_| true);
 }
 
 /// A buffer on the stack.

@@ -1,4 +1,4 @@
-//! The pool routines, and those of the C library that move memory.
+//! The pool routines, those of the C library that move memory, and what says whether memory is mapped.
 
 use std::ffi::c_void;
 
@@ -28,6 +28,15 @@ routines! {
 
     fn ExFreePoolWithTag(memory: *mut c_void, tag: u32) {
         free(memory, Some(tag));
+    }
+
+    /// Linux knows whether a page is mapped: mincore() fails with ENOMEM if it is not (man page mincore(2)).
+    fn MmIsAddressValid(address: *mut c_void) -> u8 {
+        const PAGE: usize = 4096;
+        let mut is_resident = 0_u8;
+        let page = std::ptr::without_provenance_mut(address.addr() / PAGE * PAGE);
+        // SAFETY: it only looks, whatever the address is; the answer for one page goes to this stack.
+        u8::from(unsafe { libc::mincore(page, PAGE, &raw mut is_resident) } == 0)
     }
 
     fn memcpy(to: *mut u8, from: *const u8, length: usize) -> *mut u8 {

@@ -46,6 +46,12 @@ pub const ALL: &[Scenario] = &[
         run: levels,
     },
     Scenario {
+        name: "provider-vanished",
+        processors: DEFAULT_PROCESSORS,
+        about: "a driver unloads without disconnecting: a change of levels leaves its memory alone, and names it",
+        run: vanished,
+    },
+    Scenario {
         name: "provider-lock",
         processors: DEFAULT_PROCESSORS,
         about: "while one driver registers, no other unregisters, and no level changes",
@@ -120,6 +126,11 @@ struct Words {
 
 impl Words {
     fn register(self: &Pin<Arc<Self>>, client: &Client, name: &str, sites: &[u64]) -> Registered {
+        self.register_as(client, name, sites)
+    }
+
+    /// The words stay until they are unregistered, unless that is what the scenario is about.
+    fn register_as(&self, client: &Client, name: &str, sites: &[u64]) -> Registered {
         let registration = Registration {
             size: size_of::<Registration>() as u32,
             name_length: name.len() as u32,
@@ -185,6 +196,78 @@ fn levels(stage: &Stage) -> Result<()> {
         session.configure(Settings { level: Some(Level::Trace), ..Settings::default() })?;
         found.push(words.level());
         ensure!(found == [2, 5, 1, 4, 3, 0, 0], "the level word was {found:?}");
+        client.close();
+        close(file);
+        stop_last(&driver)
+    })
+}
+
+/// The page of a driver's image in which its words lie.
+struct ImagePage(*mut Words);
+
+impl ImagePage {
+    const BYTES: usize = 4096;
+
+    /// Maps it, at an address of its own or, once it is unmapped, at the same one again.
+    fn map(at: Option<&Self>) -> Result<Self> {
+        let (wanted, flags) = at.map_or((std::ptr::null_mut(), 0), |page| (page.0.cast(), libc::MAP_FIXED_NOREPLACE));
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | flags;
+        // SAFETY: memory of its own; the flag keeps it from replacing other memory.
+        let page = unsafe { libc::mmap(wanted, Self::BYTES, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
+        ensure!(page != libc::MAP_FAILED && (wanted.is_null() || page == wanted), "mapping a page");
+        Ok(Self(page.cast()))
+    }
+
+    fn unmap(&self) {
+        // SAFETY: mapped by `map`; nobody of the scenario uses it until it is mapped again.
+        unsafe { libc::munmap(self.0.cast(), Self::BYTES) };
+    }
+
+    const fn words(&self) -> &Words {
+        // SAFETY: mapped, and zeroed, which is two words.
+        unsafe { &*self.0 }
+    }
+
+    fn register(&self, client: &Client, name: &str) -> Registered {
+        self.words().register_as(client, name, &section("x"))
+    }
+}
+
+/// Three times a driver goes without a word. What lies where it lay: nothing; other memory; the driver, loaded again.
+fn vanished(stage: &Stage) -> Result<()> {
+    as_process(|| {
+        let driver = stage.start_irqlog()?;
+        let (file, client, stays) = (open()?, Client::connect()?, Arc::pin(Words::default()));
+        let mut session = Session::new(FileSource(&file));
+        ensure!(stays.register(&client, "stays", &section("x")) == Registered::Accepted);
+        let mut all = |level| session.configure(Settings { level: Some(level), ..Settings::default() });
+        let page = ImagePage::map(None)?;
+        ensure!(page.register(&client, "goes") == Registered::Accepted && page.words().level() == 5);
+        page.unmap();
+        all(Level::Warn)?;
+        let page = ImagePage::map(Some(&page))?;
+        ensure!(page.register(&client, "goes") == Registered::Accepted && page.words().level() == 2);
+        page.unmap();
+        let page = ImagePage::map(Some(&page))?;
+        all(Level::Debug)?;
+        ensure!(page.words().level() == 0, "other memory was written: {}", page.words().level());
+        ensure!(page.register(&client, "goes") == Registered::Accepted && page.words().level() == 4);
+        page.unmap();
+        let page = ImagePage::map(Some(&page))?;
+        ensure!(page.register(&client, "goes") == Registered::Accepted, "it cannot come again");
+        page.words().unregister(&client);
+        page.unmap();
+        ensure!(stays.level() == 4, "the one that stays has level {}", stays.level());
+        let mut log = LiveLog::open(Session::new(FileSource(&file)))?;
+        let records = log::records(log.collect()?);
+        let said = records
+            .iter()
+            .filter(|record| record.payload.starts_with(b"unloaded without disconnecting: provider goes"));
+        let goes = log.tables().sites.providers().iter().find(|provider| provider.name == "goes");
+        let goes = goes.context("the provider that goes")?;
+        let found = (said.count(), goes.vanished, goes.registered, goes.registrations);
+        ensure!(found == (3, 3, 0, 4), "said, vanished, registered, registrations: {found:?}");
+        stays.unregister(&client);
         client.close();
         close(file);
         stop_last(&driver)
