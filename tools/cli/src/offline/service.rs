@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::{Context, Error, Result, anyhow, bail};
 use irqlog_reader::untrusted::Untrusted;
+use irqlog_upkeep::holders;
 use windows_service::{
     service::{Service, ServiceAccess, ServiceErrorControl, ServiceInfo, ServiceStartType, ServiceState, ServiceType},
     service_manager::{ServiceManager, ServiceManagerAccess},
@@ -24,6 +25,7 @@ use crate::{
     args::{Form, ServiceAction, StartType},
     exit::Exit,
     output::Printer,
+    source,
 };
 
 /// Name of the service; the INF has the same.
@@ -82,6 +84,11 @@ fn start() -> Result<String> {
 
 fn stop() -> Result<String> {
     let service = open(ServiceAccess::STOP | ServiceAccess::QUERY_STATUS)?;
+    // Whoever cannot ask the driver learns nothing here, and what Windows says of the stop.
+    let tables = source::open_driver(None).and_then(|mut session| session.info());
+    if let Some(refusal) = tables.ok().as_ref().and_then(holders::refusal) {
+        bail!("{refusal}");
+    }
     service.stop().map_err(|error| explain("the driver does not stop", error))?;
     wait_for(&service, ServiceState::Stopped)
         .context("the driver stops only when the last program or driver that uses it has closed it: another irqlog.exe, or a driver that logs")?;
