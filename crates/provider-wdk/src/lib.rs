@@ -11,6 +11,7 @@
 //! |---|---|
 //! | [`connect`], [`disconnect`] | PASSIVE_LEVEL |
 //! | [`error!`], [`warn!`], [`info!`], [`debug!`], [`trace!`], [`event!`] | any; strings are read at the caller's IRQL |
+//! | [`blob!`] | any; the bytes are read at the caller's IRQL |
 //! | the same with `never_waits,` first | for NMI and machine-check callbacks |
 //! | [`is_connected`], [`is_enabled`] | any |
 //!
@@ -33,8 +34,8 @@ use core::{
 };
 
 pub use irqlog_provider::{
-    Guid, Interface, Level, Refused, Registered, Status, Utf16, debug, error, event, info, is_connected, is_enabled,
-    trace, warn,
+    Guid, Interface, Level, Refused, Registered, Status, Utf16, blob, debug, error, event, info, is_connected,
+    is_enabled, trace, warn,
 };
 use irqlog_wire::ioctl;
 use wdk_sys::{

@@ -7,6 +7,7 @@
  *     IrqlogConnect("mydriver");                            // PASSIVE_LEVEL; may fail, and be tried again later
  *     IRQLOG_INFO("port {} status {:#x}", Port, Status);    // any IRQL
  *     IRQLOG_ERROR_NEVER_WAITS("bank {}", Bank);            // in NMI and machine-check callbacks
+ *     IRQLOG_BLOB(IRQLOG_LEVEL_DEBUG, Tag, Bytes, Length);  // raw bytes, split over as many records as needed
  *     IrqlogDisconnect();                                   // PASSIVE_LEVEL, when everything is quiet
  *
  * The format is that of Rust's core::fmt: {}, {:x}, {:#010x}, {:?}, {0}, {:>8} and so on; the reader makes the text.
@@ -432,6 +433,18 @@ FORCEINLINE void IrqlogSend(const IRQLOG_SITE *Site, int NeverWaits, const IRQLO
 #define IRQLOG_INFO_NEVER_WAITS(...) IRQLOG_EVENT(IRQLOG_LEVEL_INFO, 1, __VA_ARGS__)
 #define IRQLOG_DEBUG_NEVER_WAITS(...) IRQLOG_EVENT(IRQLOG_LEVEL_DEBUG, 1, __VA_ARGS__)
 #define IRQLOG_TRACE_NEVER_WAITS(...) IRQLOG_EVENT(IRQLOG_LEVEL_TRACE, 1, __VA_ARGS__)
+
+/* Logs raw bytes under a tag of the caller's choice. IRQL: any; the bytes are read at the caller's IRQL. */
+#define IRQLOG_BLOB_BY(Function, BlobLevel, Tag, Bytes, Length)                                                         \
+    do {                                                                                                                \
+        if ((BlobLevel) <= IrqlogLevel()) {                                                                             \
+            IrqlogState.Interface.Function((unsigned char)(BlobLevel), (Tag), (Bytes), (Length));                       \
+        }                                                                                                               \
+    } while (0)
+#define IRQLOG_BLOB(BlobLevel, Tag, Bytes, Length) IRQLOG_BLOB_BY(WriteBlob, BlobLevel, Tag, Bytes, Length)
+/* For NMI and machine-check callbacks: it never waits. */
+#define IRQLOG_BLOB_NEVER_WAITS(BlobLevel, Tag, Bytes, Length)                                                          \
+    IRQLOG_BLOB_BY(WriteBlobNeverWaits, BlobLevel, Tag, Bytes, Length)
 
 /* --- Connecting ---------------------------------------------------------------------------------------------------- */
 

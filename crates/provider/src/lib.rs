@@ -33,6 +33,7 @@
 //! | Call | IRQL |
 //! |---|---|
 //! | [`error!`], [`warn!`], [`info!`], [`debug!`], [`trace!`], [`event!`] | any; strings are read at the caller's IRQL |
+//! | [`blob!`] | any; the bytes are read at the caller's IRQL |
 //! | the same with `never_waits,` first | for NMI and machine-check callbacks |
 //! | [`connect`], [`disconnect`] | PASSIVE_LEVEL |
 //!
@@ -53,7 +54,7 @@ mod site;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 pub use argument::{Argument, Guid, Status, Utf16};
-use irqlog_wire::interface::{Register, Registration, Unregister, WriteEvent, WriteResult};
+use irqlog_wire::interface::{Register, Registration, Unregister, WriteBlob, WriteEvent, WriteResult};
 pub use irqlog_wire::{
     interface::{Interface, Registered},
     record::Level,
@@ -95,6 +96,32 @@ macro_rules! event {
     ($level:expr, $($call:tt)*) => { $crate::private::call!($crate; $level; $($call)*) };
 }
 
+/// Logs raw bytes under a tag, a `u32` that the caller chooses: `blob!(Level::Info, TAG, &bytes)`. IRQL: any; the bytes are
+/// read at the caller's IRQL.
+///
+/// They are split over as many records as needed, which the reader shows with tag, number and offset
+/// (`irqlog read --hex`). `blob!(never_waits, Level::Info, TAG, &bytes)` is for NMI and machine-check callbacks. If the
+/// level is not enabled, tag and bytes are not evaluated.
+///
+/// ```
+/// # let descriptor = [0x12_u8, 0x01, 0x00, 0x02];
+/// irqlog_provider::blob!(irqlog_provider::Level::Debug, 0x1201, &descriptor);
+/// ```
+#[macro_export]
+macro_rules! blob {
+    (never_waits, $level:expr, $tag:expr, $bytes:expr $(,)?) => { $crate::blob!(@ true, $level, $tag, $bytes) };
+    (@ $never_waits:expr, $level:expr, $tag:expr, $bytes:expr) => {
+        match $level {
+            level => {
+                if $crate::is_enabled(level) {
+                    $crate::private::write_blob(level, $tag, $bytes, $never_waits);
+                }
+            }
+        }
+    };
+    ($level:expr, $tag:expr, $bytes:expr $(,)?) => { $crate::blob!(@ false, $level, $tag, $bytes) };
+}
+
 /// Items that the macros' expansions call.
 #[doc(hidden)]
 pub mod private {
@@ -106,6 +133,7 @@ pub mod private {
         argument::{count, debug, display, exponent, pointer, radix},
         log,
         site::{SiteBytes, site_size, source_path},
+        write_blob,
     };
 }
 
@@ -122,6 +150,8 @@ unsafe extern "system" fn write_nothing(_: u32, _: u8, _: *const u64, _: usize) 
     WriteResult::Filtered.0
 }
 
+/// The functions of irqlog.sys that write a blob, in the same order; null until the driver has connected.
+static WRITE_BLOB: [AtomicPtr<()>; 2] = [const { AtomicPtr::new(core::ptr::null_mut()) }; 2];
 /// The function of irqlog.sys that removes the registration; null if the driver is not connected.
 static UNREGISTER: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
 
@@ -158,6 +188,17 @@ pub fn log<const N: usize, const SIZE: usize, A: argument::Arguments>(
     unsafe { write(id, level.0, words.as_ptr(), words.len()) };
 }
 
+/// Passes bytes to irqlog.sys. The caller has seen [`is_enabled`] answer true. IRQL: any.
+#[doc(hidden)]
+#[inline]
+pub fn write_blob(level: Level, tag: u32, bytes: &[u8], never_waits: bool) {
+    let function = WRITE_BLOB[usize::from(never_waits)].load(Ordering::Relaxed);
+    // SAFETY: null, or what `connect` has stored: a function of this type.
+    let Some(write) = (unsafe { core::mem::transmute::<*mut (), Option<WriteBlob>>(function) }) else { return };
+    // SAFETY: borrowed bytes; the function is there, as the contract of `disconnect` says.
+    unsafe { write(level.0, tag, bytes.as_ptr(), bytes.len()) };
+}
+
 /// Why a driver could not connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
@@ -190,6 +231,9 @@ pub unsafe fn connect(name: &str, interface: &Interface) -> Result<(), Refused> 
     let (first, second): (WriteEvent, WriteEvent) = (interface.write_event, interface.write_event_never_waits);
     WRITE[0].store(first as *mut (), Ordering::Relaxed);
     WRITE[1].store(second as *mut (), Ordering::Relaxed);
+    let (first, second): (WriteBlob, WriteBlob) = (interface.write_blob, interface.write_blob_never_waits);
+    WRITE_BLOB[0].store(first as *mut (), Ordering::Relaxed);
+    WRITE_BLOB[1].store(second as *mut (), Ordering::Relaxed);
     let section = site::section();
     let registration = Registration {
         size: size_of::<Registration>() as u32,

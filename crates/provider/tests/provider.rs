@@ -8,7 +8,11 @@ use std::cell::Cell;
 
 use common::{connect, interface, last, lock, read, registered, set_level};
 use irqlog_provider::{Level, Refused, disconnect, is_connected, is_enabled};
-use irqlog_wire::interface::MIN_INTERFACE;
+use irqlog_wire::{
+    interface::MIN_INTERFACE,
+    record::{BlobHeader, Kind, flags},
+};
+use zerocopy::FromBytes;
 
 #[test]
 fn without_irqlog_nothing_is_enabled_and_nothing_is_evaluated() {
@@ -90,4 +94,50 @@ fn a_site_says_where_it_is() {
     let all: Vec<_> = tables.sites.sites_of(&tables.sites.providers()[provider]).collect();
     assert_eq!(all.len(), tables.sites.providers()[provider].sites as usize);
     assert!(all.iter().any(|(id, _)| *id == record.header.site.get()));
+}
+
+/// The blobs of the log: level, whether by the entry that never waits, tag, and all bytes.
+fn blobs() -> Vec<(Level, bool, u32, Vec<u8>)> {
+    let mut found: Vec<(Level, bool, u32, u32, Vec<u8>)> = Vec::new();
+    for record in read().1.iter().filter(|record| record.header.kind == Kind::Blob.0) {
+        let (header, bytes) = BlobHeader::read_from_prefix(&record.payload).unwrap();
+        let (tag, number) = (header.tag.get(), header.blob.get());
+        match found.last_mut().filter(|(_, _, _, last, _)| *last == number) {
+            Some((.., all)) => all.extend_from_slice(bytes),
+            None => {
+                let level = Level(record.header.level);
+                found.push((level, record.has(flags::NEVER_WAITS), tag, number, bytes.to_vec()));
+            }
+        }
+    }
+    found.into_iter().map(|(level, never_waits, tag, _, bytes)| (level, never_waits, tag, bytes)).collect()
+}
+
+#[test]
+fn a_blob_of_any_size_is_logged_with_its_tag() {
+    let _held = lock();
+    connect();
+    let evaluated = Cell::new(0);
+    let large: Vec<u8> = (0..3000_u32).map(|byte| byte as u8).collect();
+    let bytes = || {
+        evaluated.set(evaluated.get() + 1);
+        &large[..]
+    };
+    irqlog_provider::blob!(Level::Info, 7, b"small");
+    irqlog_provider::blob!(never_waits, Level::Error, 0xffff_ffff, &[1, 2, 3]);
+    // A variable of the caller with the name of one in the macro.
+    let level = 5;
+    irqlog_provider::blob!(Level::Debug, level, bytes());
+    set_level(Level::Warn);
+    irqlog_provider::blob!(Level::Info, 9, bytes());
+    set_level(Level::Trace);
+    let expected = [
+        (Level::Info, false, 7, b"small".to_vec()),
+        (Level::Error, true, u32::MAX, vec![1, 2, 3]),
+        (Level::Debug, false, 5, large.clone()),
+    ];
+    assert_eq!((blobs().as_slice(), evaluated.get()), (&expected[..], 1));
+    disconnect();
+    irqlog_provider::blob!(Level::Error, 9, bytes());
+    assert_eq!(evaluated.get(), 1);
 }

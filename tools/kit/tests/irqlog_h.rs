@@ -39,6 +39,7 @@ void Everything(UNICODE_STRING *Name, const GUID *Guid, void *Pointer, struct Un
     IRQLOG_INFO_NEVER_WAITS("{}{}{}{}{}{}{}{}{}{}{}{}", 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12);
     IRQLOG_EVENT(IRQLOG_LEVEL_WARN, 0, "{}", Red);
     if (Name) IRQLOG_INFO("in an if"); else IRQLOG_INFO("and an else");
+    if (Name) IRQLOG_BLOB(IRQLOG_LEVEL_DEBUG, 7, Name, sizeof(*Name)); else IRQLOG_BLOB_NEVER_WAITS(1, 8u, Text, 5);
 }
 NTSTATUS Life(void) { NTSTATUS Status = IrqlogConnect("name"); IrqlogDisconnect(); return Status; }
 "#;
