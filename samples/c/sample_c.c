@@ -2,12 +2,13 @@
  * sample_c.sys: a WDM driver in C that logs from a thread, a DPC, an ISR, an IPI and an NMI callback.
  *
  * Its service parameters `Vector` and `Irql` name an interrupt, if it shall connect one: a real driver gets them from the
- * plug and play manager.
+ * plug and play manager. `PlantRace` turns a defect on, which is in race.h alone.
  */
 #include <ntddk.h>
 
 #define IRQLOG_MODULE "sample_c"
 #include "irqlog.h"
+#include "race.h"
 
 typedef struct _SAMPLE {
     PVOID Thread;
@@ -35,6 +36,9 @@ static BOOLEAN NTAPI OnInterrupt(PKINTERRUPT Interrupt, PVOID Context) {
     const LONG Count = Next(&Sample.Interrupts);
     (void)Context;
     IRQLOG_DEBUG("interrupt {} of object {:p} at level {}", Count, Interrupt, KeGetCurrentIrql());
+    if (Race.IsOn) {
+        RaceOnInterrupt(Count);
+    }
     KeInsertQueueDpc(&Sample.Dpc, NULL, NULL);
     return TRUE;
 }
@@ -43,6 +47,9 @@ static BOOLEAN NTAPI OnInterrupt(PKINTERRUPT Interrupt, PVOID Context) {
 static VOID NTAPI OnDpc(PKDPC Dpc, PVOID Context, PVOID First, PVOID Second) {
     (void)Dpc, (void)Context, (void)First, (void)Second;
     IRQLOG_INFO("DPC on processor {} after {:>4} interrupts", KeGetCurrentProcessorNumberEx(NULL), Sample.Interrupts);
+    if (Race.IsOn) {
+        RaceOnDpc();
+    }
 }
 
 /* IRQL: IPI_LEVEL, on every processor at once. */
@@ -70,6 +77,9 @@ static VOID NTAPI Work(PVOID Context) {
         IRQLOG_INFO("round {} of {}: {}", Round, "work", IrqlogStatus(Round % 2 ? STATUS_SUCCESS : STATUS_PENDING));
         KeInsertQueueDpc(&Sample.Dpc, NULL, NULL);
         KeIpiGenericCall(OnIpi, Round);
+        if (Race.IsOn) {
+            RaceWatch();
+        }
         Status = KeWaitForSingleObject(&Sample.Stop, Executive, KernelMode, FALSE, &Interval);
     } while (Status != STATUS_SUCCESS);
 }
@@ -114,13 +124,14 @@ static ULONG Parameter(PUNICODE_STRING RegistryPath, PWSTR Name, USHORT Bytes) {
 
 /* IRQL: PASSIVE_LEVEL. */
 static VOID ConnectInterrupt(PUNICODE_STRING RegistryPath) {
-    static WCHAR Vector[] = L"Vector", Irql[] = L"Irql";
+    static WCHAR Vector[] = L"Vector", Irql[] = L"Irql", PlantRace[] = L"PlantRace";
     IO_CONNECT_INTERRUPT_PARAMETERS Parameters = {0};
     const ULONG Level = Parameter(RegistryPath, Irql, sizeof(Irql) - sizeof(WCHAR));
     NTSTATUS Status;
     if (Level == 0) {
         return;
     }
+    Race.IsOn = Parameter(RegistryPath, PlantRace, sizeof(PlantRace) - sizeof(WCHAR)) != 0;
     Parameters.Version = CONNECT_FULLY_SPECIFIED;
     Parameters.FullySpecified.InterruptObject = &Sample.Interrupt;
     Parameters.FullySpecified.ServiceRoutine = OnInterrupt;
@@ -167,6 +178,8 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING RegistryPath) 
     /* A driver never fails to load for want of irqlog. */
     IrqlogConnect("sample_c");
     IRQLOG_INFO("loading {} as {}", &Driver->DriverName, RegistryPath);
+    /* A tag says what the bytes are: here "path", in UTF-16. */
+    IRQLOG_BLOB(IRQLOG_LEVEL_DEBUG, 0x68746170, RegistryPath->Buffer, RegistryPath->Length);
     KeInitializeEvent(&Sample.Stop, NotificationEvent, FALSE);
     KeInitializeDpc(&Sample.Dpc, OnDpc, NULL);
     Status = PsCreateSystemThread(&Handle, THREAD_ALL_ACCESS, NULL, NULL, NULL, Work, NULL);

@@ -11,7 +11,7 @@ use core::{
     sync::atomic::{AtomicPtr, AtomicU32, Ordering},
 };
 
-use irqlog::{Status, Utf16, debug, info, trace, warn};
+use irqlog::{Level, Status, Utf16, blob, debug, info, trace, warn};
 use wdk_sys::{
     _EVENT_TYPE::NotificationEvent,
     _KINTERRUPT_MODE::Latched,
@@ -252,6 +252,8 @@ unsafe extern "C" fn on_ipi(round: u64) -> u64 {
 unsafe extern "C" fn on_nmi(_: PVOID, handled: u8) -> u8 {
     let count = NMIS.fetch_add(1, Ordering::Relaxed) + 1;
     warn!(never_waits, "NMI {count}, handled: {}", handled != 0);
+    // A tag says what the bytes are: here "nmi ", the count and what was handed on.
+    blob!(never_waits, Level::Trace, u32::from_le_bytes(*b"nmi "), &[count as u8, handled]);
     handled
 }
 

@@ -353,11 +353,14 @@ pub fn apt_install(packages: &[&str]) -> Result<()> {
     if !Path::new("/usr/bin/apt-get").exists() {
         bail!("this machine lacks {names} and has no apt-get; install their counterparts by hand");
     }
-    step(&format!("installing Debian packages: {names}"));
+    for name in packages {
+        step(&format!("installing the Debian package {name}"));
+    }
+    // What apt says is shown only if it fails.
     let apt = |arguments: &[&str]| {
         let mut command = as_root("apt-get")?;
         command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
-        run(&mut command)
+        output(&mut command).map(drop)
     };
     apt(&["update", "-qq"])?;
     let mut install = vec!["install", "-y", "-qq", "--no-install-recommends"];

@@ -226,6 +226,16 @@ impl Serving {
         Ok(())
     }
 
+    /// Lets the sample in C run with its planted race, and returns when it has stopped.
+    ///
+    /// # Errors
+    /// If the rig does not say that it has.
+    pub fn race(&mut self) -> Result<()> {
+        let said = self.tell("race")?;
+        ensure!(said.is_empty(), "the rig said {said:?}");
+        Ok(())
+    }
+
     /// Has the rig do what a line says, and gives what it said meanwhile.
     ///
     /// # Errors

@@ -50,7 +50,7 @@ pub use self::kept_dumps::keep_in as keep_dumps_in;
 #[derive(Subcommand)]
 pub enum Command {
     /// Start the driver and answer control requests at a socket, until standard input ends; the line `samples` there lets
-    /// the sample drivers log for a while; `start`, `storm` and `stop` are for the drivers of `--driver`
+    /// the sample drivers log for a while, `race` one of them with its planted defect; `start`, `storm` and `stop` are for the drivers of `--driver`
     Serve {
         /// Path of the Unix socket
         #[arg(long)]
@@ -283,6 +283,10 @@ fn serve(stage: &Stage, socket: &Path, storm: u64, mut guests: Guests) -> Result
             "samples" => {
                 samples::run_both(stage, SAMPLE_ROUNDS)?;
                 println!("samples: done");
+            }
+            "race" => {
+                samples::race(stage)?;
+                println!("race: done");
             }
             other => guests.obey(stage, other)?,
         }

@@ -18,7 +18,7 @@ use irqlog_reader::{
 use irqlog_wire::{
     ioctl,
     irql::{DISPATCH_LEVEL, IPI_LEVEL},
-    record::{Level, flags},
+    record::{BlobHeader, Kind, Level, flags},
 };
 
 use super::{DEFAULT_PROCESSORS, Scenario, Stage, as_process, stop_last};
@@ -135,6 +135,39 @@ pub fn run_both(stage: &Stage, rounds: usize) -> Result<()> {
     Ok(())
 }
 
+/// Lets the sample in C run with its planted race, beside the other one: bursts of interrupts on all processors, each with
+/// time for the driver's watchdog.
+///
+/// # Errors
+/// If it does not start or stop.
+pub fn race(stage: &Stage) -> Result<()> {
+    const BURSTS: usize = 30;
+    const INTERRUPTS: usize = 12;
+    registry::set_parameter(C.name, "PlantRace", RegistryValue::Number(1));
+    let drivers = [&RUST, &C].map(|sample| as_process(|| sample.start(stage)));
+    for burst in 0..BURSTS {
+        for number in 0..INTERRUPTS {
+            C.interrupt(burst + number);
+            std::thread::sleep(Duration::from_micros(30));
+        }
+        as_process(|| {
+            if let Some(thread) = current() {
+                thread.wait(|| std::thread::sleep(Duration::from_millis(8)));
+            }
+        });
+        RUST.interrupt(burst);
+    }
+    registry::set_parameter(C.name, "PlantRace", RegistryValue::Number(0));
+    for driver in drivers {
+        let driver = driver?;
+        as_process(|| {
+            ensure!(driver.stop()?, "a sample does not stop");
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
 /// Drivers that find no irqlog load, run and unload all the same.
 fn without_irqlog(stage: &Stage) -> Result<()> {
     run_both(stage, 10)?;
@@ -156,6 +189,8 @@ fn samples(stage: &Stage) -> Result<()> {
         }
     }
     ensure!(missing.is_empty(), "nothing was logged from {missing:?}");
+    run_both(stage, 20)?;
+    blobs(&read()?.1)?;
     ensure!(machine().statistics.nmis.load(Ordering::Relaxed) != 0, "there were no NMIs");
     // However often a sample was loaded, it has one entry, and no driver is registered any more.
     let (tables, _) = read()?;
@@ -171,6 +206,21 @@ fn samples(stage: &Stage) -> Result<()> {
     );
     levels(stage)?;
     as_process(|| stop_last(&irqlog))
+}
+
+/// The blobs of both samples: a registry path in UTF-16 from DriverEntry, and two bytes from an NMI callback.
+fn blobs(records: &[Record]) -> Result<()> {
+    let of_tag = |tag: &'static [u8; 4]| {
+        let of_it = move |record: &&Record| record.header.kind == Kind::Blob.0 && record.payload.starts_with(tag);
+        records.iter().filter(of_it).map(|record| (record, &record.payload[size_of::<BlobHeader>()..]))
+    };
+    let wide: Vec<u8> = C.name.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    ensure!(of_tag(b"path").any(|(_, bytes)| bytes.ends_with(&wide)), "no blob with the path of {}", C.name);
+    ensure!(
+        of_tag(b"nmi ").any(|(record, bytes)| bytes.len() == 2 && record.has(flags::NEVER_WAITS)),
+        "no blob of an NMI callback"
+    );
+    Ok(())
 }
 
 /// One of them logs warnings only; the other goes on. The level is there still when the driver comes again.
