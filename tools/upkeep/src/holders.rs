@@ -14,25 +14,22 @@ pub fn refusal(tables: &Tables) -> Option<String> {
         providers.iter().filter(|provider| provider.registered != 0).map(|provider| name(&provider.name)).collect();
     let vanished: Vec<_> =
         providers.iter().filter(|provider| provider.vanished != 0).map(|provider| name(&provider.name)).collect();
-    let mut text = String::new();
-    if !connected.is_empty() {
-        text = format!(
+    let of_connected = (!connected.is_empty()).then(|| {
+        format!(
             "these drivers are connected to irqlog, and it stops only when they have disconnected: {}. Stop them first, \
              or let them disconnect; one that is not loaded any more has unloaded without disconnecting, and then irqlog \
              stops only with Windows",
             connected.join(", ")
-        );
-    }
-    if !vanished.is_empty() {
-        if !text.is_empty() {
-            text.push_str(". And ");
-        }
-        text.push_str(&format!(
+        )
+    });
+    let of_vanished = (!vanished.is_empty()).then(|| {
+        format!(
             "these drivers have unloaded without disconnecting, so irqlog stops only with Windows: {}",
             vanished.join(", ")
-        ));
-    }
-    (!text.is_empty()).then_some(text)
+        )
+    });
+    let texts: Vec<_> = of_connected.into_iter().chain(of_vanished).collect();
+    (!texts.is_empty()).then(|| texts.join(". And "))
 }
 
 #[cfg(test)]

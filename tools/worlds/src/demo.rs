@@ -116,8 +116,8 @@ fn lost_request(serving: &Serving) -> Result<Option<u64>> {
         .map(|line| Ok(serde_json::from_str::<Value>(line)?["text"].as_str().unwrap_or_default().to_owned()))
         .collect::<Result<_>>()?;
     let hangs = texts.iter().filter_map(|text| text.strip_prefix("watchdog: request ")?.strip_suffix(" hangs"));
-    let numbers: Vec<u64> = hangs.filter_map(|number| number.parse().ok()).collect();
-    Ok(numbers.into_iter().rev().find(|number| story_of(&texts, *number).is_some()))
+    let mut numbers = hangs.filter_map(|number| number.parse().ok()).rev();
+    Ok(numbers.find(|number| story_of(&texts, *number).is_some()))
 }
 
 /// The places of the ISR's record of a request, and of the end of the DPC that forgot it: that DPC did not complete it.
