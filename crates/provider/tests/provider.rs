@@ -102,12 +102,11 @@ fn blobs() -> Vec<(Level, bool, u32, Vec<u8>)> {
     for record in read().1.iter().filter(|record| record.header.kind == Kind::Blob.0) {
         let (header, bytes) = BlobHeader::read_from_prefix(&record.payload).unwrap();
         let (tag, number) = (header.tag.get(), header.blob.get());
-        match found.last_mut().filter(|(_, _, _, last, _)| *last == number) {
-            Some((.., all)) => all.extend_from_slice(bytes),
-            None => {
-                let level = Level(record.header.level);
-                found.push((level, record.has(flags::NEVER_WAITS), tag, number, bytes.to_vec()));
-            }
+        if let Some((.., all)) = found.last_mut().filter(|(_, _, _, last, _)| *last == number) {
+            all.extend_from_slice(bytes);
+        } else {
+            let level = Level(record.header.level);
+            found.push((level, record.has(flags::NEVER_WAITS), tag, number, bytes.to_vec()));
         }
     }
     found.into_iter().map(|(level, never_waits, tag, _, bytes)| (level, never_waits, tag, bytes)).collect()
