@@ -2,7 +2,7 @@
 //!
 //! The area begins with `DumpBlob`, behind everything else that the dump's directory knows of, and goes to the end of
 //! the file: there is no count. A GUID may occur more than once. (Layout as seen in two small dumps of Windows 10 and
-//! 11; where the area lies in the other kinds is an open question of docs/windows.md, so it is searched for there.)
+//! 11; where the area lies in the other kinds is an open question of docs/windows-develop.md, so it is searched for there.)
 
 use memchr::memmem;
 

@@ -291,11 +291,40 @@ pub enum Offline {
         /// The folder; it is made if it is not there
         folder: PathBuf,
     },
+    /// Try irqlog on a test machine of Windows, and write one report; run it again after each restart
+    FirstRun(FirstRunArguments),
     /// Install, start, stop or remove the driver as a service of this machine, without an INF
     Service {
         #[command(subcommand)]
         action: ServiceAction,
     },
+}
+
+/// Options of `first-run`.
+#[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
+pub struct FirstRunArguments {
+    /// The folder of the package; by default that of this program
+    #[arg(long, value_name = "FOLDER")]
+    pub package: Option<PathBuf>,
+    /// The report, without an extension: FILE.md to attach to an issue, FILE.json to go on with
+    #[arg(long, value_name = "FILE", default_value = "irqlog-first-run")]
+    pub report: PathBuf,
+    /// Try Driver Verifier too: three restarts, and perhaps a crash
+    #[arg(long)]
+    pub verifier: bool,
+    /// Try memory integrity too: two restarts
+    #[arg(long)]
+    pub memory_integrity: bool,
+    /// irqlog is installed: leave install.cmd out
+    #[arg(long)]
+    pub installed: bool,
+    /// Try uninstall.cmd at the end, which removes irqlog
+    #[arg(long)]
+    pub uninstall: bool,
+    /// Collect what a crash that was asked for has left, and do nothing else
+    #[arg(long, conflicts_with_all = ["verifier", "memory_integrity", "installed", "uninstall"])]
+    pub after_crash: bool,
 }
 
 /// An action on the driver's service.

@@ -35,7 +35,7 @@ const TABLE: [(Exit, &str); 5] = [
     (Exit::NoDriver, "irqlog is not running, or may not be opened"),
     (
         Exit::Found,
-        "the command was done, and found something: damaged records, an export that is not the whole log, an incomplete selftest, or a problem that doctor shows",
+        "the command was done, and found something: damaged records, an export that is not the whole log, an incomplete selftest, a step of first-run that was not as expected, or a problem that doctor shows",
     ),
 ];
 

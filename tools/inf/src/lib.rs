@@ -1,7 +1,7 @@
 //! Checks the INF of a primitive driver without Windows.
 //!
 //! InfVerif runs on Windows only. Here are those of its rules that concern this kind of INF, under InfVerif's numbers, and
-//! rules of SetupAPI, under names of ours. An INF that passes here may still fail in InfVerif (docs/windows.md).
+//! rules of SetupAPI, under names of ours. An INF that passes here may still fail in InfVerif (docs/windows-develop.md).
 //!
 //! | Module | What |
 //! |---|---|

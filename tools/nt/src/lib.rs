@@ -18,8 +18,7 @@
 //! 2. Implement it in a module of `tools/rig/src/nt` with the macro `routines!`, which compares the signature with the row
 //!    and checks the rule at each call. If the row says that Wine's shim has its own, implement it in `tools/wine` too.
 //! 3. Call it.
-//! 4. If irqlog.sys may import it, `IRQLOG_ACCEPT=1 cargo test -p irqlog-nt` writes `docs/windows.md` and
-//!    `tools/vm/first-run.ps1` anew.
+//! 4. If irqlog.sys may import it, `IRQLOG_ACCEPT=1 cargo test -p irqlog-nt` writes `docs/windows-provenance.md` anew.
 //!
 //! Everything else that names the routine follows from the row; [`routines`] lists what.
 

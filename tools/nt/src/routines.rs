@@ -9,7 +9,8 @@
 //! | what irqlog.sys and its record path may import, and from which module | `tools/imagecheck` |
 //! | the check that the rig has every routine, with arguments of these sizes | `tools/rig/src/nt/import.rs` |
 //! | what ntosshim.sys exports and what it forwards to Wine | `tools/wine/build.rs` |
-//! | the table "Imports" of `docs/windows.md`, and what `tools/vm/first-run.ps1` probes | `tests/generated.rs` |
+//! | the table "Imports" of `docs/windows-provenance.md` | `tests/generated.rs` |
+//! | the exports that `irqlog first-run` looks for | `tools/first-run/src/steps.rs` |
 //!
 //! If the documentation page and the annotation in the header differ, the annotation is the IRQL rule. A waiver stands in
 //! the table, by name, with the ADR that argues it.
@@ -39,7 +40,7 @@ impl Modules {
 }
 
 /// Who may import a routine. The text says who states that the module exports it, in the letters that
-/// `docs/windows.md` explains; only what irqlog.sys may import has one.
+/// `docs/windows-provenance.md` explains; only what irqlog.sys may import has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Importer {
     /// irqlog.sys, and its record path may reach the routine.
@@ -242,7 +243,7 @@ macro_rules! exports {
 const NTOSKRNL: Modules = Modules::both("ntoskrnl.exe");
 const NTOSKRNL_X64: Modules = Modules { x64: Some("ntoskrnl.exe"), arm64: None };
 const NTOSKRNL_ARM64: Modules = Modules { x64: None, arm64: Some("ntoskrnl.exe") };
-/// From Windows 10 2004 on, HAL.dll forwards to the kernel; the name has to keep working (`docs/windows.md`).
+/// From Windows 10 2004 on, HAL.dll forwards to the kernel; the name has to keep working (`docs/windows-provenance.md`).
 const HAL: Modules = Modules::both("HAL.dll");
 /// The kernel's cryptography; its import library in the WDK is cng.lib.
 const CNG: Modules = Modules::both("cng.sys");

@@ -1,7 +1,7 @@
 //! What is made from the table and kept in other files: it is compared with the table here, and written anew by
 //! `IRQLOG_ACCEPT=1 cargo test -p irqlog-nt`.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{fs, path::Path};
 
 use irqlog_nt::routines::{EXPORTS, Export, Importer};
 
@@ -50,31 +50,9 @@ fn the_import_table_of_the_windows_page() {
         ));
     }
     check(
-        "docs/windows.md",
+        "docs/windows-provenance.md",
         "<!-- imports: made from tools/nt/src/routines.rs -->\n",
         "\n<!-- imports: end -->",
         &table,
     );
-}
-
-#[test]
-fn what_the_first_run_probes() {
-    let modules: BTreeSet<_> =
-        EXPORTS.iter().filter(|e| e.is_for_driver()).flat_map(|e| [e.modules.x64, e.modules.arm64]).flatten().collect();
-    let quoted = |names: &[&str]| {
-        let mut lines = vec![String::new()];
-        for (index, name) in names.iter().enumerate() {
-            let comma = if index + 1 == names.len() { "" } else { "," };
-            let item = format!(" '{name}'{comma}");
-            if lines.last().unwrap().len() + item.len() > 105 {
-                lines.push(String::new());
-            }
-            lines.last_mut().unwrap().push_str(&item);
-        }
-        lines.iter().map(|line| format!("   {line}\n")).collect::<String>()
-    };
-    let names: Vec<_> = imports().iter().map(|export| export.name).collect();
-    let modules: Vec<_> = modules.into_iter().collect();
-    let script = format!("$Modules = @(\n{})\n$Imports = @(\n{})\n", quoted(&modules), quoted(&names));
-    check("tools/vm/first-run.ps1", "# Imports: made from tools/nt/src/routines.rs.\n", "# Imports: end.", &script);
 }

@@ -8,7 +8,7 @@ use irqlog_build::shell::root;
 use crate::{target::Target, verdict::Verdict, wine::Wine};
 
 /// Names of the scenarios that only Wine can show.
-pub const OWN: [&str; 3] = ["service", "stop-while-open", "doctor"];
+pub const OWN: [&str; 4] = ["service", "stop-while-open", "doctor", "first-run"];
 
 /// Runs a scenario, or says why Wine cannot show it.
 pub fn run(scenario: &str) -> Verdict {
@@ -20,6 +20,7 @@ pub fn run(scenario: &str) -> Verdict {
         "service" => service().into(),
         "stop-while-open" => stop_while_open().into(),
         "doctor" => doctor().into(),
+        "first-run" => first_run().into(),
         "wait" => Verdict::NotHere("shown by cli-follow and cli-ctrl-c"),
         "stop-pending" => Verdict::NotHere("Wine stops a driver that is open: stop-while-open"),
         "rules" | "guards" | "disconnect-waits" | "refusal" => Verdict::NotHere("about the rig's own checks"),
@@ -29,6 +30,47 @@ pub fn run(scenario: &str) -> Verdict {
         "order" | "stopped-writer" => Verdict::NotHere("no thread can be held between two instructions"),
         _ => Verdict::NotHere("needs interrupts, NMIs or test drivers, which Wine has not"),
     }
+}
+
+/// `irqlog first-run` as far as Wine goes: what it finds wrong is what Wine lacks, and nothing else.
+fn first_run() -> Result<()> {
+    // Wine has neither Driver Verifier nor a catalog; it unloads a driver that is open; its modules of the kernel lack
+    // routines, and it has no cng.sys; there is no package beside its irqlog.exe.
+    const LACKING: [&str; 3] = [
+        "the files of the package",
+        "each import of irqlog.sys is exported where its import table says",
+        "a stop while a reader is open is pending until the reader ends",
+    ];
+    let wine = Wine::start(&[("Policy", "keep")])?;
+    let report = root().join("target/wine").join(format!("first-run-{}", std::process::id()));
+    let said = Wine::irqlog_that_ends_with(&["first-run", "--installed", "--report", &wine.path(&report)], 4);
+    let [json, markdown] = ["json", "md"].map(|extension| {
+        let path = report.with_extension(extension);
+        let text = std::fs::read_to_string(&path);
+        // It may not be there; the next line says so.
+        let _ = std::fs::remove_file(&path);
+        text
+    });
+    let (json, markdown) = (json?, markdown?);
+    said?;
+    let report: serde_json::Value = serde_json::from_str(&json)?;
+    let steps = report["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let of = |verdict: &str| -> Vec<_> {
+        let of_it = steps.iter().filter(|step| step["verdict"] == verdict);
+        of_it.filter_map(|step| step["name"].as_str()).collect()
+    };
+    ensure!(of("not-as-expected") == LACKING, "not as expected: {:?}\n{markdown}", of("not-as-expected"));
+    ensure!(of("as-expected").len() >= 14, "as expected: {:?}", of("as-expected"));
+    ensure!(of("crashed").is_empty(), "crashed: {:?}", of("crashed"));
+    ensure!(
+        report["next"].as_u64() == report["stages"].as_array().map(|stages| stages.len() as u64),
+        "it has not ended"
+    );
+    ensure!(markdown.contains("### selftest\n\nas expected"), "{markdown}");
+    // What it changed is as it was, and what it did not set has stayed.
+    let info = wine.irqlog(&["info"])?;
+    ensure!(info.contains("engine shared, lock kernel") && info.contains("policy keep"), "{info}");
+    Box::new(wine).stop()
 }
 
 /// The driver starts and stops several times, and each start begins with an empty log.

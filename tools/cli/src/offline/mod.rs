@@ -1,6 +1,7 @@
 //! Commands that look at or change this machine, and need neither the driver nor a log.
 
 mod doctor;
+mod first_run;
 #[cfg(windows)]
 mod service;
 mod shell;
@@ -20,6 +21,7 @@ pub fn run(command: &Offline, form: Form) -> Result<Exit> {
         Offline::Doctor { facts, recorded } => doctor::run(recorded.as_deref(), *facts, form),
         Offline::Completions { shell } => shell::completions(*shell).map(|()| Exit::Done),
         Offline::Man { folder } => shell::man(folder).map(|()| Exit::Done),
+        Offline::FirstRun(arguments) => first_run::run(arguments),
         Offline::Service { action } => run_service(action),
     }
 }
