@@ -4,12 +4,13 @@ use super::{
     interrupt,
     machine::{self, Machine, machine, run_thread},
     processor::{ADD_COMPLETE, ADD_START, notify_processor},
-    time, trap,
+    time, trap, validator,
 };
 
 /// Makes the machine, with its idle threads and its clock.
 pub fn boot(processors: usize) -> &'static Machine {
     let machine = machine::make(processors);
+    machine::before_waits(validator::waits);
     trap::install_handlers();
     for index in 0..processors {
         std::thread::spawn(move || idle(index));

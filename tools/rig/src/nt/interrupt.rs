@@ -22,13 +22,10 @@ use irqlog_nt::irql::{DISPATCH_LEVEL, HIGH_LEVEL};
 
 use super::{
     freeze,
-    machine::{DPC, FREEZE, IPI, NMI, PREEMPT, Processor, current, machine, thread},
+    machine::{DPC, FREEZE, IPI, NMI, NMI_LEVEL, PREEMPT, Processor, current, machine, thread},
     report, topology,
 };
 use crate::{arch, images, mutex::lock};
-
-/// The level of an NMI's code: above HIGH_LEVEL.
-pub const NMI_LEVEL: u8 = HIGH_LEVEL + 1;
 
 /// Interrupt routines that are connected.
 pub fn connected() -> usize {

@@ -19,10 +19,7 @@ use std::{
 
 use irqlog_nt::ServiceRoutine;
 
-use super::{
-    signal,
-    validator::{self, HeldLock},
-};
+use super::signal;
 use crate::mutex::lock;
 
 /// Bit of [`Processor::pending`]: an IPI.
@@ -36,6 +33,27 @@ pub const DPC: u32 = 1 << 18;
 
 /// Bit of [`Processor::pending`]: the system crashes, and the processor is frozen.
 pub const FREEZE: u32 = 1 << 19;
+
+/// The level of an NMI's code: above HIGH_LEVEL.
+pub const NMI_LEVEL: u8 = irqlog_nt::irql::HIGH_LEVEL + 1;
+
+/// A spin lock that a processor holds.
+#[derive(Clone, Copy, Debug)]
+pub struct HeldLock {
+    /// Where it lies.
+    pub address: usize,
+    /// Its class, of those of the validator.
+    pub class: usize,
+}
+
+/// What looks at each wait before it begins.
+static BEFORE_WAIT: OnceLock<fn()> = OnceLock::new();
+
+/// Lets `look` look at each wait of a thread, before the thread gives its processor up.
+pub fn before_waits(look: fn()) {
+    // A second one would be the same.
+    let _ = BEFORE_WAIT.set(look);
+}
 
 /// One simulated processor.
 #[derive(Debug, Default)]
@@ -313,7 +331,9 @@ impl Thread {
 
     /// Gives the processor up while `wait` runs, and takes one again. Only below DISPATCH_LEVEL.
     pub fn wait(&self, wait: impl FnOnce()) {
-        validator::waits();
+        if let Some(before_wait) = BEFORE_WAIT.get() {
+            before_wait();
+        }
         let irql = self.processor().irql.swap(0, Ordering::SeqCst);
         let before = self.processor_index();
         self.release();

@@ -27,8 +27,7 @@ use std::{
 
 use super::{
     heap,
-    interrupt::NMI_LEVEL,
-    machine::{current, thread},
+    machine::{HeldLock, NMI_LEVEL, current, thread},
     report,
 };
 use crate::{images, mutex::lock};
@@ -64,13 +63,6 @@ struct Known {
 }
 
 static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
-
-/// A lock that a processor holds.
-#[derive(Clone, Copy, Debug)]
-pub struct HeldLock {
-    address: usize,
-    class: usize,
-}
 
 fn with_known<T>(work: impl FnOnce(&mut Known) -> T) -> T {
     work(lock(&KNOWN).get_or_insert_default())
