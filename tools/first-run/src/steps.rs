@@ -156,12 +156,10 @@ fn package() -> Vec<Step> {
              SignerCertificate; Get-FileHash -Algorithm SHA256 irqlog.*",
         ),
         look("the catalog as certutil reads it", "certutil", &["-v", "-dump", "irqlog.cat"]),
-        step("InfVerif", |run| {
-            let found = run.host.run("where", &["infverif"]).is_ok_and(|ran| ran.code == Some(0));
-            if !found {
-                return Err(NotHere("infverif comes with the WDK".to_owned()).into());
-            }
-            run_program(run, "infverif", &["/v", "/w", "irqlog.inf"])
+        step("InfVerif", |run| match run.host.run("infverif", &["/v", "/w", "irqlog.inf"]) {
+            Ok(Ran { code: Some(0), said }) => Ok(said),
+            Ok(Ran { code, said }) => bail!("infverif ended with {code:?}:\n{said}"),
+            Err(_) => Err(NotHere("infverif comes with the WDK".to_owned()).into()),
         }),
         step("each import of irqlog.sys is exported where its import table says", exported),
     ]
@@ -329,7 +327,9 @@ fn put_back(run: &mut FirstRun<'_>) -> Result<String> {
     let Some(before) = run.report.before.clone() else { return Ok("nothing was changed".to_owned()) };
     set_parameter(run, "Engine", before.engine.as_deref())?;
     set_parameter(run, "Lock", before.lock.as_deref())?;
-    if let Some(start) = &before.start {
+    if let Some(start) = &before.start
+        && start_type(run)?.as_ref() != Some(start)
+    {
         run_program(run, "sc", &["config", "irqlog", "start=", start])?;
     }
     restart_service(run)?;

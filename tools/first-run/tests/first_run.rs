@@ -212,8 +212,7 @@ impl TriedMachine for Imitation {
             }
             ("cmd", ["/c", "dir", ..]) if self.0.borrow().crashes != 0 => said("C:\\Windows\\Minidump\\1.dmp\r\n"),
             ("cmd", ["/c", "dir", ..]) => failed(1, "File Not Found\n"),
-            ("where", _) => failed(1, "INFO: Could not find files\n"),
-            ("powershell", _) => Err(io::Error::from(io::ErrorKind::NotFound)),
+            ("infverif" | "powershell", _) => Err(io::Error::from(io::ErrorKind::NotFound)),
             _ => said("\n"),
         }
     }

@@ -28,6 +28,8 @@ pub static HAS_STOPPED: AtomicBool = AtomicBool::new(false);
 pub static CLAIMED_PROCESSOR: AtomicUsize = AtomicUsize::new(0);
 /// Ticks that the clock advances at once; its answers are multiples of it. Zero and one plant nothing.
 pub static CLOCK_GRAIN: AtomicU64 = AtomicU64::new(1);
+/// Whether stepping counts only instructions during which the processor holds a spin lock.
+pub static STEPS_UNDER_LOCK: AtomicBool = AtomicBool::new(false);
 /// The reason of bug-check callbacks that cannot be registered; 0 for none.
 pub static LACKS_REASON: AtomicUsize = AtomicUsize::new(0);
 /// Allocations of irqlog.sys.

@@ -16,7 +16,7 @@ use irqlog_nt::{
     STATUS_SUCCESS, UnicodeString,
 };
 
-use crate::{dpc, host, routines};
+use crate::{dpc, host, processor::routines};
 
 /// The driver of the filters; null while there is none.
 static FILTER_DRIVER: AtomicPtr<DriverObject> = AtomicPtr::new(null_mut());

@@ -13,9 +13,9 @@ use core::{
 use irqlog_nt::{DeferredRoutine, Kdpc, Ktimer, NtStatus, ProcessorNumber, STATUS_SUCCESS};
 
 use crate::{
-    host, ipi,
-    processor::{self, COUNT, ThreadState},
-    routines,
+    broadcast, host,
+    processor::{self, routines},
+    thread::{COUNT, ThreadState},
 };
 
 /// Guards the queues. Nothing is called while it is held, so it needs no IRQL.
@@ -116,16 +116,16 @@ pub fn stop_threads() {
 unsafe extern "system" fn serve(index: *mut c_void) -> u32 {
     let index = index as usize;
     while RUNNING.load(Ordering::Acquire) {
-        if ipi::is_pending(index) || !FIRST[index].load(Ordering::Relaxed).is_null() {
+        if broadcast::is_pending(index) || !FIRST[index].load(Ordering::Relaxed).is_null() {
             processor::on(index, || {
-                ipi::serve();
+                broadcast::serve();
                 while let Some((dpc, routine, [context, first, second])) = take(index) {
                     if let Some(routine) = routine {
                         // SAFETY: the driver gave the routine to be called with these, at DISPATCH_LEVEL.
                         unsafe { routine(dpc, context, first, second) };
                     }
                     OUTSTANDING.fetch_sub(1, Ordering::Release);
-                    ipi::serve();
+                    broadcast::serve();
                 }
             });
         } else {

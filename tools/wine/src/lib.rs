@@ -8,7 +8,9 @@
 //! | Module | What |
 //! |---|---|
 //! | [`host`] | what it imports of Wine itself |
-//! | [`processor`] | simulated processors, the IRQL of a thread, and the rules of `tools/nt` |
+//! | [`thread`] | simulated processors, and what is known of a thread: its IRQL, its processor |
+//! | [`broadcast`] | the call of KeIpiGenericCall that is under way |
+//! | [`processor`] | raising and lowering, and the rules of `tools/nt` |
 //! | [`lock`] | spin locks |
 //! | [`dpc`] | DPC queues and timers |
 //! | [`ipi`] | KeIpiGenericCall |
@@ -25,6 +27,7 @@
 #![no_std]
 #![allow(clippy::missing_safety_doc, missing_docs, non_snake_case, reason = "the names are the kernel's")]
 
+mod broadcast;
 mod device;
 mod dpc;
 mod host;
@@ -33,27 +36,7 @@ mod lock;
 mod memory;
 mod misc;
 mod processor;
-
-/// Defines routines of the kernel, exported as `shim_NAME` (see `build.rs`), each with its IRQL rule checked first.
-macro_rules! routines {
-    ($($(#[$meta:meta])* fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block)+) => {
-        $(
-            $(#[$meta])*
-            #[unsafe(export_name = concat!("shim_", stringify!($name)))]
-            unsafe extern "system" fn $name($($argument: $type),*) $(-> $result)? {
-                const ROW: &irqlog_nt::routines::Export = irqlog_nt::routines::row_of(stringify!($name));
-                const {
-                    let result = size_of::<<fn() $(-> $result)? as irqlog_nt::routines::Returns>::Result>();
-                    assert!(ROW.has_shape(&[$(size_of::<$type>()),*], result), "the row has another signature");
-                    assert!(matches!(ROW.worlds.wine, irqlog_nt::routines::UnderWine::Shim), "the row says that the shim does not give it");
-                }
-                $crate::processor::check(ROW);
-                $body
-            }
-        )+
-    };
-}
-pub(crate) use routines;
+mod thread;
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {

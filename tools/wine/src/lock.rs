@@ -10,9 +10,9 @@ use irqlog_nt::{
 };
 
 use crate::{
-    host, ipi,
-    processor::{ThreadState, lower, raise},
-    routines,
+    broadcast, host,
+    processor::{lower, raise, routines},
+    thread::ThreadState,
 };
 
 /// The word of a driver's lock.
@@ -27,7 +27,7 @@ unsafe fn word<'w>(lock: *mut usize) -> &'w AtomicUsize {
 fn acquire(word: &AtomicUsize) {
     while word.swap(1, Ordering::Acquire) != 0 {
         if ThreadState::current().irql < IPI_LEVEL {
-            ipi::serve();
+            broadcast::serve();
         }
         host::give_way();
     }

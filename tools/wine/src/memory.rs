@@ -4,7 +4,7 @@ use core::ffi::c_void;
 
 use irqlog_nt::{MDL_IS_MAPPED, Mdl};
 
-use crate::{host, routines};
+use crate::{host, processor::routines};
 
 const PAGE: usize = 4096;
 const HEAP_ZERO_MEMORY: u32 = 8;

@@ -7,7 +7,7 @@ use irqlog_nt::{
     STATUS_SUCCESS,
 };
 
-use crate::{host, routines};
+use crate::{host, processor::routines};
 
 routines! {
     /// Under Wine the driver host ends; what the parameters were is said first.

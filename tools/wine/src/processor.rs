@@ -1,13 +1,6 @@
-//! Simulated processors, and the IRQL of each thread.
-//!
-//! Everything about a thread is one word in its thread-local storage, so only that thread touches it. Who holds a
-//! processor is a flag of the processor: Acquire when it is taken, Release when it is given back, so what was done at a
-//! raised level on a processor is seen by whoever raises there next.
+//! Raising and lowering, the IRQL rules of every routine, and the routines about processors.
 
-use core::{
-    ffi::CStr,
-    sync::atomic::{AtomicBool, AtomicU32, Ordering},
-};
+use core::ffi::CStr;
 
 use irqlog_nt::{GroupAffinity, NtStatus, ProcessorNumber, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
 use irqlog_nt::{
@@ -15,84 +8,10 @@ use irqlog_nt::{
     routines::Export,
 };
 
-use crate::{host, ipi, routines};
-
-/// Simulated processors.
-pub const COUNT: usize = 4;
-const ALL: u32 = (1 << COUNT) - 1;
-
-static HELD: [AtomicBool; COUNT] = [const { AtomicBool::new(false) }; COUNT];
-
-/// What is known of a thread.
-#[derive(Clone, Copy)]
-pub struct ThreadState {
-    pub irql: u8,
-    /// The processor that it holds, plus one.
-    held: u8,
-    /// The last one that it held.
-    last: u8,
-    /// Those that it may hold; 0 is all.
-    affinity: u8,
-}
-
-fn slot() -> u32 {
-    static SLOT: AtomicU32 = AtomicU32::new(u32::MAX);
-    let known = SLOT.load(Ordering::Acquire);
-    if known != u32::MAX {
-        return known;
-    }
-    // Two threads may both allocate one; the loser's stays unused.
-    // SAFETY: it takes no argument.
-    let mine = unsafe { host::TlsAlloc() };
-    SLOT.compare_exchange(u32::MAX, mine, Ordering::AcqRel, Ordering::Acquire).map_or_else(|first| first, |_| mine)
-}
-
-impl ThreadState {
-    pub fn current() -> Self {
-        // SAFETY: the slot was allocated; a thread that stored nothing gets 0.
-        let word = unsafe { host::TlsGetValue(slot()) };
-        let [irql, held, last, affinity, ..] = word.to_le_bytes();
-        Self { irql, held, last, affinity }
-    }
-
-    pub fn store(self) {
-        let word = usize::from_le_bytes([self.irql, self.held, self.last, self.affinity, 0, 0, 0, 0]);
-        // SAFETY: the slot was allocated, and holds any number.
-        unsafe { host::TlsSetValue(slot(), word) };
-    }
-
-    /// The processor that it holds.
-    pub fn processor(self) -> Option<usize> {
-        usize::from(self.held).checked_sub(1)
-    }
-
-    fn mask(self) -> u32 {
-        if self.affinity == 0 { ALL } else { u32::from(self.affinity) & ALL }
-    }
-
-    /// Waits for a processor that it may hold: the last one if that is free.
-    fn acquire(&mut self) {
-        loop {
-            for offset in 0..COUNT {
-                let index = (usize::from(self.last) + offset) % COUNT;
-                let is_allowed = self.mask() & 1 << index != 0;
-                if is_allowed && !HELD[index].swap(true, Ordering::Acquire) {
-                    self.held = index as u8 + 1;
-                    self.last = index as u8;
-                    return;
-                }
-            }
-            host::give_way();
-        }
-    }
-
-    fn release(&mut self) {
-        if let Some(index) = self.processor() {
-            self.held = 0;
-            HELD[index].store(false, Ordering::Release);
-        }
-    }
-}
+use crate::{
+    broadcast, host,
+    thread::{COUNT, ThreadState},
+};
 
 /// Ends the run if a routine may not be called at the current IRQL.
 pub fn check(row: &'static Export) {
@@ -141,7 +60,7 @@ pub fn lower(new: u8) {
         broken(c"KeLowerIrql to a level above", usize::from(old), usize::from(new));
     }
     if old >= IPI_LEVEL && new < IPI_LEVEL {
-        ipi::serve();
+        broadcast::serve();
     }
     thread.irql = new;
     if new < DISPATCH_LEVEL {
@@ -160,6 +79,27 @@ pub fn on(index: usize, work: impl FnOnce()) {
     work();
     lower(old);
 }
+
+/// Defines routines of the kernel, exported as `shim_NAME` (see `build.rs`), each with its IRQL rule checked first.
+macro_rules! routines {
+    ($($(#[$meta:meta])* fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block)+) => {
+        $(
+            $(#[$meta])*
+            #[unsafe(export_name = concat!("shim_", stringify!($name)))]
+            unsafe extern "system" fn $name($($argument: $type),*) $(-> $result)? {
+                const ROW: &irqlog_nt::routines::Export = irqlog_nt::routines::row_of(stringify!($name));
+                const {
+                    let result = size_of::<<fn() $(-> $result)? as irqlog_nt::routines::Returns>::Result>();
+                    assert!(ROW.has_shape(&[$(size_of::<$type>()),*], result), "the row has another signature");
+                    assert!(matches!(ROW.worlds.wine, irqlog_nt::routines::UnderWine::Shim), "the row says that the shim does not give it");
+                }
+                $crate::processor::check(ROW);
+                $body
+            }
+        )+
+    };
+}
+pub(crate) use routines;
 
 /// The number of a processor, as Windows gives it.
 const fn number(index: usize) -> ProcessorNumber {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use irqlog_nt::irql::HIGH_LEVEL;
 
 use super::{bugcheck, interrupt::deliver, machine::current, report, signal::SIGNAL};
-use crate::{arch, images, planted};
+use crate::{arch, images, mutex::lock, planted};
 
 type Handler = extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::ucontext_t);
 
@@ -49,7 +49,11 @@ extern "C" fn on_signal(_: i32, _: *mut libc::siginfo_t, context: *mut libc::uco
 extern "C" fn on_trap(_: i32, _: *mut libc::siginfo_t, context: *mut libc::ucontext_t) {
     // SAFETY: as above.
     let context = unsafe { &mut *context };
-    if arch::stepped(|| images::is_irqlog(arch::pc(context))) {
+    // In irqlog.sys this thread is in no routine of the rig, so it has none of the rig's locks.
+    let holds_lock = || current().is_some_and(|thread| !lock(&thread.processor().held).is_empty());
+    let is_counted =
+        || images::is_irqlog(arch::pc(context)) && (!planted::STEPS_UNDER_LOCK.load(Ordering::Relaxed) || holds_lock());
+    if arch::stepped(is_counted) {
         return;
     }
     let pc = arch::pc_of_breakpoint(context);

@@ -417,6 +417,35 @@ pub fn measure(stage: &Stage, engine: &str) -> Result<()> {
     })
 }
 
+/// The instructions of irqlog.sys that run while a spin lock of the system's is held, for the longest text that fits one
+/// record; `None` where they cannot be counted.
+///
+/// # Errors
+/// If the driver does not start or stop.
+pub fn instructions_under_lock(stage: &Stage, lock_name: &str) -> Result<Option<u64>> {
+    /// A record has at most 1024 bytes, of which 40 are its header.
+    const LONGEST: usize = 1024 - 40;
+    set_parameters("shared", lock_name);
+    let driver = as_process(|| stage.start_irqlog())?;
+    let caller = as_process(Caller::connect)?;
+    let text = [b'x'; LONGEST];
+    crate::planted::STEPS_UNDER_LOCK.store(true, Ordering::SeqCst);
+    let counted = as_process(|| {
+        let write = || {
+            (caller.text[0])(Level::Info.0, text.as_ptr(), text.len());
+        };
+        // The ring is soon full: every record then takes old ones away.
+        (0..STEPPED).map(|_| arch::step_through(write)).max().flatten()
+    });
+    crate::planted::STEPS_UNDER_LOCK.store(false, Ordering::SeqCst);
+    as_process(|| {
+        caller.file.cleanup();
+        caller.file.close();
+        stop_last(&driver)
+    })?;
+    Ok(counted)
+}
+
 /// Engine and lock of each round: between them they use every part of the record path.
 pub const ROUNDS: [(&str, &str); 5] =
     [("shared", "kernel"), ("shared", "os-queued"), ("shared", "swap"), ("shared", "queued"), ("percpu", "kernel")];
