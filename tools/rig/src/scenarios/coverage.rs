@@ -417,8 +417,9 @@ pub fn measure(stage: &Stage, engine: &str) -> Result<()> {
     })
 }
 
-/// The instructions of irqlog.sys that run while a spin lock of the system's is held, for the longest text that fits one
-/// record; `None` where they cannot be counted.
+/// Counts the instructions of irqlog.sys that run while a spin lock of the system's is held.
+///
+/// The text is the longest that fits one record. `None` where instructions cannot be counted.
 ///
 /// # Errors
 /// If the driver does not start or stop.
