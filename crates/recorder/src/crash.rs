@@ -38,7 +38,7 @@ use irqlog_wire::{
     image::header_word,
     record::{Level, WORD, flags},
 };
-use zerocopy::IntoBytes;
+use zerocopy::{FromBytes as _, IntoBytes};
 
 use crate::{
     Platform, Recorder,
@@ -48,7 +48,7 @@ use crate::{
     memory::Memory,
 };
 use emit::{Emitter, PartBuffer};
-use select::{KEPT, Selection, Sums};
+use select::{KEPT, LaneScratch, Selection, Sums};
 
 /// Below this number of bytes only the last record of each processor is kept for itself.
 const SMALL: u64 = 4096;
@@ -68,6 +68,10 @@ pub struct Scratch<'s> {
     newest: &'s mut [[u64; KEPT]],
     /// For each word of the site table a bit: a site starts there and is needed.
     marks: &'s mut [u64],
+    /// The same for those that the last records of each processor need.
+    kept_marks: &'s mut [u64],
+    /// What is noted of each lane.
+    lanes: &'s mut [LaneScratch],
     /// The record that is looked at.
     copied: Copied,
 }
@@ -76,15 +80,20 @@ impl<'s> Scratch<'s> {
     /// Number of words that [`new`](Self::new) needs for a layout.
     #[must_use]
     pub const fn words(layout: &Layout) -> usize {
-        layout.processors() * KEPT + layout.sites_words().div_ceil(64)
+        layout.processors() * KEPT
+            + 2 * layout.sites_words().div_ceil(64)
+            + layout.lanes() * (size_of::<LaneScratch>() / WORD)
     }
 
     /// Divides zeroed memory of at least [`words`](Self::words) words; `None` if it is smaller.
     #[must_use]
     pub fn new(words: &'s mut [u64], layout: &Layout) -> Option<Self> {
         let (newest, rest) = words.split_at_mut_checked(layout.processors() * KEPT)?;
-        let marks = rest.get_mut(..layout.sites_words().div_ceil(64))?;
-        Some(Self { newest: newest.as_chunks_mut().0, marks, copied: Copied::default() })
+        let (marks, rest) = rest.split_at_mut_checked(layout.sites_words().div_ceil(64))?;
+        let (kept_marks, rest) = rest.split_at_mut_checked(layout.sites_words().div_ceil(64))?;
+        let lanes = rest.get_mut(..layout.lanes() * (size_of::<LaneScratch>() / WORD))?;
+        let lanes = <[LaneScratch]>::mut_from_bytes(lanes.as_mut_bytes()).ok()?;
+        Some(Self { newest: newest.as_chunks_mut().0, marks, kept_marks, lanes, copied: Copied::default() })
     }
 }
 

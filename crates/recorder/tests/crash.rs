@@ -385,3 +385,30 @@ proptest! {
         }
     }
 }
+
+/// A cut reads the log a few times, however long the log is and however small the room: a processor that has been
+/// silent for days does not make it longer.
+#[test]
+fn a_cut_of_a_long_log_reads_it_a_few_times() {
+    for engine in [Engine::Shared, Engine::PerCpu] {
+        let config = Config { engine, ring_kib: 2048, ..SMALL };
+        let (recorder, memory, machine) = recorder(&config, PROCESSORS, PROCESSORS);
+        let layout = Layout::new(&config, PROCESSORS, PROCESSORS);
+        for call in 0..40_000_u32 {
+            machine.processor.set(if call < 8 { 3 } else { call % 3 });
+            machine.tick.set(machine.tick.get() + if call == 8 { 1 << 43 } else { 3 });
+            recorder.log(&Draft::text(Level::Info, &[b'x'; 100]), Entry::MayWait);
+        }
+        let logged = Logged { recorder, memory, machine, layout };
+        let words = bytes(memory).len() / WORD;
+        for allowed in [2048, 64 << 10] {
+            let mut asking = Asking::new(&logged);
+            let before = memory.control.accesses.get();
+            let handed = asking.pass(allowed, Parts::Many, ROOM);
+            let accesses = memory.control.accesses.get() - before;
+            let found = joined(&handed).unwrap();
+            assert!(found.cut.records > 4 && found.cut.records_left_out > 10_000);
+            assert!(accesses < 10 * words, "{engine:?}, {allowed} bytes: {accesses} accesses to {words} words");
+        }
+    }
+}

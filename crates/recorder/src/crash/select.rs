@@ -2,20 +2,28 @@
 //!
 //! An age is the number of ticks between a record and the moment at which the pass begins. A selection is two numbers:
 //! how many of its last records each processor keeps, and the age from which on other records are left out. Whether a
-//! record is selected follows from the record and these numbers, so nothing has to be remembered of each record; the
-//! sizes are found by walking the lanes, and the age by halving. Sites count as part of the records that need them.
+//! record is selected follows from the record and these numbers, so nothing has to be remembered of each record. Sites
+//! count as part of the records that need them.
+//!
+//! The age is found by trying: each try adds up the records that are younger. A log may have a gigabyte, and a machine
+//! that has crashed waits, so tries get shorter. The last records of each processor are added up once. If an age was too
+//! much, no later try needs the records before the first younger one of each lane, and the next try begins there. The
+//! next age is that of the record in the middle of the longest lane, so about half of the records are left each time;
+//! and ages that no record has are not tried. So a processor that has been silent for days does not make the search
+//! longer.
 
 use irqlog_ring::{
-    lane::{Copied, Lane},
+    lane::{Copied, Cursor, Lane},
     lock::RawLock,
     word::Word,
 };
 use irqlog_wire::{
     crash::{CHUNK_HEADER_WORDS, LaneSummary},
     image::{DROP_REASONS, header_word, processor_word},
-    record::{Kind, WORD, WORD_PROCESSOR, WORD_SIZE, WORD_TICK},
+    record::{Kind, WORD, WORD_PROCESSOR, WORD_SEQ, WORD_SIZE, WORD_TICK},
     site::{PROVIDER_MAGIC, SITE_MAGIC, provider_word},
 };
+use zerocopy::{FromBytes, IntoBytes, KnownLayout};
 
 use super::Scratch;
 use crate::{Platform, Recorder, layout::HEADER_WORDS, memory::Memory};
@@ -53,6 +61,35 @@ pub struct Sums {
     pub left_out: u64,
 }
 
+/// The records that are in for being the last of their processors, in numbers.
+struct Kept {
+    records: u64,
+    /// All records that there are.
+    all: u64,
+}
+
+/// Ages of records that a try has met, in ticks.
+struct Ages {
+    /// Of the record in the middle of those that are young, in the lane with most of them.
+    middle: u64,
+    /// Of the oldest one that is young.
+    oldest_in: u64,
+    /// Of the youngest one that is not.
+    youngest_out: u64,
+}
+
+/// What the search for a selection notes of a lane.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub struct LaneScratch {
+    /// Words of the records that are in for being the last of their processors.
+    kept_words: u64,
+    /// Place at which a try begins: seq, position, runs.
+    start: [u64; 3],
+    /// Place of the first record that the last try has selected for its age.
+    tried: [u64; 3],
+}
+
 impl Selection {
     fn age(&self, record: &[u64]) -> u64 {
         let age = self.now.wrapping_sub(record.get(WORD_TICK).copied().unwrap_or(0));
@@ -62,13 +99,18 @@ impl Selection {
 
     /// Whether a record is in the stream.
     pub fn has(&self, newest: &[[u64; KEPT]], record: &[u64]) -> bool {
-        let age = self.age(record);
-        let is_kept = self
-            .kept
-            .checked_sub(1)
-            .and_then(|last| newest.get(processor_of(record))?.get(last))
-            .is_some_and(|&oldest| age <= oldest);
-        is_kept || age < self.limit
+        self.is_young(record) || self.keeps(newest, record)
+    }
+
+    /// Whether a record is in the stream for its age.
+    fn is_young(&self, record: &[u64]) -> bool {
+        self.age(record) < self.limit
+    }
+
+    /// Whether a record is in the stream as one of the last of its processor.
+    fn keeps(&self, newest: &[[u64; KEPT]], record: &[u64]) -> bool {
+        let ages = self.kept.checked_sub(1).and_then(|last| newest.get(processor_of(record))?.get(last));
+        ages.is_some_and(|&oldest| self.age(record) <= oldest)
     }
 
     /// Whether lanes are told of which no record is in the stream.
@@ -88,28 +130,71 @@ fn site_of(record: &[u64]) -> Option<usize> {
     is_event.then(|| (record.get(WORD_PROCESSOR).copied().unwrap_or(0) >> 32) as usize)
 }
 
-/// Shows every whole record of a lane that nobody writes.
-pub fn walk<W: Word>(lane: &Lane<'_, W>, copied: &mut Copied, mut sink: impl FnMut(&[u64])) {
-    let mut cursor = lane.start();
-    for _ in 0..RUNS {
-        let batch = lane.read(cursor, copied, |record| {
-            sink(record);
-            true
-        });
-        if !batch.more {
-            return;
-        }
-        cursor = batch.next;
+/// A place in a lane that nobody writes, for a walk over its whole records.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    cursor: Cursor,
+    /// Runs of records that lie before it.
+    runs: usize,
+}
+
+impl Place {
+    fn start<W: Word>(lane: &Lane<'_, W>) -> Self {
+        Self { cursor: lane.start(), runs: 0 }
+    }
+
+    fn of(lane: &LaneScratch) -> Self {
+        let [seq, position, runs] = lane.start;
+        Self { cursor: Cursor { seq, position }, runs: runs as usize }
+    }
+
+    const fn words(&self) -> [u64; 3] {
+        [self.cursor.seq, self.cursor.position, self.runs as u64]
     }
 }
 
-/// Whether the bit was clear; it is set afterwards. False for a bit that is not there.
-fn set(marks: &mut [u64], bit: usize) -> bool {
-    let Some(word) = marks.get_mut(bit / 64) else { return false };
-    let mask = 1 << (bit % 64);
-    let was_clear = *word & mask == 0;
-    *word |= mask;
-    was_clear
+/// Shows every whole record of a lane that nobody writes, from a place on. Answers the place of the first one that is
+/// looked for, or the end.
+fn walk_from<W: Word>(
+    lane: &Lane<'_, W>,
+    mut place: Place,
+    copied: &mut Copied,
+    is_looked_for: impl Fn(&[u64]) -> bool,
+    mut sink: impl FnMut(&[u64]),
+) -> Place {
+    let mut first = None;
+    while place.runs < RUNS {
+        let mut is_found = false;
+        let batch = lane.read(place.cursor, copied, |record| {
+            // The batch ends before it, which shows where it is, and the next one begins with it.
+            is_found = first.is_none() && is_looked_for(record);
+            if !is_found {
+                sink(record);
+            }
+            !is_found
+        });
+        place.cursor = batch.next;
+        if is_found {
+            first = Some(place);
+        } else if batch.more {
+            place.runs += 1;
+        } else {
+            break;
+        }
+    }
+    first.unwrap_or(place)
+}
+
+/// Shows every whole record of a lane that nobody writes.
+pub fn walk<W: Word>(lane: &Lane<'_, W>, copied: &mut Copied, sink: impl FnMut(&[u64])) {
+    walk_from(lane, Place::start(lane), copied, |_| false, sink);
+}
+
+/// Sets a bit, if it is there.
+fn set(marks: &mut [u64], bit: usize) {
+    if let Some(word) = marks.get_mut(bit / 64) {
+        *word |= 1 << (bit % 64);
+    }
 }
 
 /// The first set bit from `from` on, below `end`.
@@ -148,9 +233,10 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
         last: Option<Selection>,
     ) -> Option<(Selection, Sums)> {
         let now = last.map_or_else(|| self.platform.now(), |last| last.now);
-        let oldest = self.note_newest(scratch, now);
+        let (oldest, all) = self.note_newest(scratch, now);
         if let Some(last) = last {
-            let sums = self.sums(scratch, &last);
+            let kept = self.note_kept(scratch, &last, all);
+            let (sums, _) = self.sums(scratch, &last, &kept);
             if sums.words <= most {
                 return Some((last, sums));
             }
@@ -161,50 +247,54 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
                 continue;
             }
             let selection = Selection { now, limit: 0, kept };
-            let sums = self.sums(scratch, &selection);
+            let kept = self.note_kept(scratch, &selection, all);
+            let (sums, _) = self.sums(scratch, &selection, &kept);
             if sums.words <= most {
-                best = Some((selection, sums));
+                best = Some((selection, sums, kept));
                 break;
             }
         }
-        let (mut best, mut sums) = best?;
-        let (mut fits, mut too_much) = (0, oldest.saturating_add(2));
+        let (mut best, mut sums, kept) = best?;
+        // The first try is all of it.
+        let (mut fits, mut too_much, mut limit) = (0, oldest.saturating_add(2), oldest.saturating_add(1));
         while too_much.wrapping_sub(fits) > 1 {
-            // The first try is all of it.
-            let limit = if fits == 0 && too_much > oldest.saturating_add(1) {
-                oldest.saturating_add(1)
-            } else {
-                fits.wrapping_add(too_much.wrapping_sub(fits) / 2)
-            };
             let tried = Selection { limit, ..best };
-            let of_tried = self.sums(scratch, &tried);
+            let (of_tried, ages) = self.sums(scratch, &tried, &kept);
             if of_tried.words <= most {
-                fits = limit;
+                // Up to the next record an age selects the same.
+                fits = ages.youngest_out.min(too_much.wrapping_sub(1));
                 (best, sums) = (tried, of_tried);
-                // Halving goes on for nothing but a few records.
+                // More tries are for nothing but a few records.
                 if sums.words.saturating_add(most / 32) >= most {
                     break;
                 }
             } else {
-                too_much = limit;
+                too_much = ages.oldest_in.saturating_add(1);
+                for lane in scratch.lanes.iter_mut() {
+                    lane.start = lane.tried;
+                }
             }
+            let is_between = fits < ages.middle && ages.middle < too_much;
+            limit = if is_between { ages.middle } else { fits.wrapping_add(too_much.wrapping_sub(fits) / 2) };
         }
         // For the marks, which belong to the selection that was tried last.
-        sums = if self.sums(scratch, &best) == sums { sums } else { return None };
+        sums = if self.sums(scratch, &best, &kept).0 == sums { sums } else { return None };
         Some((best, sums))
     }
 
-    /// Notes the ages of the newest records of each processor, and answers the age of the oldest record.
-    fn note_newest(&self, scratch: &mut Scratch<'_>, now: u64) -> u64 {
+    /// Notes the ages of the newest records of each processor; answers the age of the oldest record, and the number of
+    /// records.
+    fn note_newest(&self, scratch: &mut Scratch<'_>, now: u64) -> (u64, u64) {
         let Scratch { newest, copied, .. } = scratch;
         for ages in newest.iter_mut() {
             ages.fill(u64::MAX);
         }
-        let (selection, mut oldest) = (Selection { now, limit: 0, kept: 0 }, 0);
+        let (selection, mut oldest, mut all) = (Selection { now, limit: 0, kept: 0 }, 0, 0);
         for lane in self.image.lanes() {
             walk(&lane, copied, |record| {
                 let mut age = selection.age(record);
                 oldest = age.max(oldest);
+                all += 1;
                 let Some(ages) = newest.get_mut(processor_of(record)) else { return };
                 for place in ages {
                     if age < *place {
@@ -213,48 +303,116 @@ impl<M: Memory + ?Sized, P: Platform, L: RawLock> Recorder<'_, M, P, L> {
                 }
             });
         }
-        oldest
+        (oldest, all)
     }
 
-    /// The sizes of a selection; sets the marks of the sites that it needs, and of no other.
-    fn sums(&self, scratch: &mut Scratch<'_>, selection: &Selection) -> Sums {
-        let Scratch { newest, marks, copied } = scratch;
-        marks.fill(0);
-        let mut sums = Sums { words: (CHUNK_HEADER_WORDS + HEADER_WORDS) as u64, ..Sums::default() };
-        let (mut sites, mut last_site) = (0, None);
-        let told = (0..).zip(self.image.processors).filter(|(index, words)| self.is_told(*index, words)).count();
-        sums.words += (told * (CHUNK_HEADER_WORDS + PROCESSOR_WORDS)) as u64;
-        for lane in self.image.lanes() {
-            let mut of_lane = 0;
+    /// Notes the records that are in for being the last of their processors. Tries begin at the start of each lane then.
+    fn note_kept(&self, scratch: &mut Scratch<'_>, selection: &Selection, all: u64) -> Kept {
+        let Scratch { newest, kept_marks, copied, lanes, .. } = scratch;
+        kept_marks.fill(0);
+        let mut kept = Kept { records: 0, all };
+        for (lane, noted) in self.image.lanes().zip(lanes.iter_mut()) {
+            *noted = LaneScratch { kept_words: 0, start: Place::start(&lane).words(), tried: [0; 3] };
+            if selection.kept == 0 {
+                continue;
+            }
             walk(&lane, copied, |record| {
-                if !selection.has(newest, record) {
-                    sums.left_out += 1;
-                    return;
-                }
-                sums.records += 1;
-                of_lane += record.len();
-                if let Some((site, words)) = site_of(record).and_then(|site| Some((site, self.site_words(site)?)))
-                    && set(marks, site)
-                {
-                    sites += CHUNK_HEADER_WORDS + words;
-                    last_site = last_site.max(Some(site));
+                if selection.keeps(newest, record) {
+                    kept.records += 1;
+                    noted.kept_words += record.len() as u64;
+                    self.mark_site(kept_marks, record);
                 }
             });
+        }
+        kept
+    }
+
+    /// Marks the site that a record needs.
+    fn mark_site(&self, marks: &mut [u64], record: &[u64]) {
+        if let Some(site) = site_of(record).filter(|&site| self.site_words(site).is_some()) {
+            set(marks, site);
+        }
+    }
+
+    /// The sizes of a selection, and ages for the next one. Sets the marks of the sites that the selection needs, and of
+    /// no other.
+    fn sums(&self, scratch: &mut Scratch<'_>, selection: &Selection, kept: &Kept) -> (Sums, Ages) {
+        let Scratch { newest, marks, kept_marks, copied, lanes } = scratch;
+        for (mark, kept) in marks.iter_mut().zip(kept_marks.iter()) {
+            *mark = *kept;
+        }
+        let mut sums = Sums { words: (CHUNK_HEADER_WORDS + HEADER_WORDS) as u64, records: kept.records, left_out: 0 };
+        let told = (0..).zip(self.image.processors).filter(|(index, words)| self.is_told(*index, words)).count();
+        sums.words += (told * (CHUNK_HEADER_WORDS + PROCESSOR_WORDS)) as u64;
+        let (mut ages, mut most) = (Ages { middle: 0, oldest_in: 0, youngest_out: u64::MAX }, 0);
+        for (lane, noted) in self.image.lanes().zip(lanes.iter_mut()) {
+            let mut of_lane = noted.kept_words;
+            if selection.limit != 0 {
+                let next_seq = lane.next_seq();
+                // Seq in the middle of those that are young, and the age of the record that has it.
+                let mut half: Option<(u64, u64)> = None;
+                let mut age_of_half = 0;
+                let tried = walk_from(
+                    &lane,
+                    Place::of(noted),
+                    copied,
+                    |record| selection.is_young(record),
+                    |record| {
+                        let age = selection.age(record);
+                        if age >= selection.limit {
+                            ages.youngest_out = age.min(ages.youngest_out);
+                            return;
+                        }
+                        ages.oldest_in = age.max(ages.oldest_in);
+                        let seq = record.get(WORD_SEQ).copied().unwrap_or(0);
+                        let (middle, _) = *half.get_or_insert_with(|| {
+                            let count = next_seq.wrapping_sub(seq);
+                            (seq.wrapping_add(count / 2), count)
+                        });
+                        if seq.wrapping_sub(middle) as i64 <= 0 {
+                            age_of_half = age;
+                        }
+                        if !selection.keeps(newest, record) {
+                            sums.records += 1;
+                            of_lane += record.len() as u64;
+                            self.mark_site(marks, record);
+                        }
+                    },
+                );
+                noted.tried = tried.words();
+                if let Some((_, count)) = half.filter(|&(_, count)| count > most) {
+                    (ages.middle, most) = (age_of_half, count);
+                }
+            }
             if of_lane != 0 {
-                of_lane += CHUNK_HEADER_WORDS;
+                of_lane += CHUNK_HEADER_WORDS as u64;
             }
             if of_lane != 0 || (selection.tells_empty_lanes() && lane.written() != 0) {
-                sums.words += (CHUNK_HEADER_WORDS + LANE_WORDS + of_lane) as u64;
+                sums.words += (CHUNK_HEADER_WORDS + LANE_WORDS) as u64 + of_lane;
             }
         }
-        sums.words += sites as u64;
+        sums.left_out = kept.all.wrapping_sub(sums.records);
+        sums.words += self.sites_words(marks);
+        (sums, ages)
+    }
+
+    /// The words that the marked sites take in the stream, with the headers of their entries.
+    fn sites_words(&self, marks: &[u64]) -> u64 {
+        let (mut words, mut last) = (0, None);
+        let end = self.used_sites().len();
+        let mut marked = next_mark(marks, 0, end);
+        while let Some(site) = marked {
+            words += CHUNK_HEADER_WORDS + self.site_words(site).unwrap_or(0);
+            last = Some(site);
+            marked = next_mark(marks, site + 1, end);
+        }
         // Entries are found one behind the other, so those before a needed one are needed too.
         let mut entry = self.entry_at(0);
-        while let Some(found) = entry.filter(|entry| last_site.is_some_and(|last| entry.first <= last)) {
-            sums.words += (CHUNK_HEADER_WORDS + found.header) as u64;
+        while let Some(found) = entry.filter(|entry| last.is_some_and(|last| entry.first <= last)) {
+            words += CHUNK_HEADER_WORDS + found.header;
             entry = self.entry_at(found.end);
         }
-        sums
+        words as u64
     }
 
     /// The words of a lane's records that are in the stream.

@@ -118,7 +118,7 @@ pub struct Memory {
     words: Vec<TestWord>,
     /// The pieces for processors that come later.
     added: Vec<OnceCell<Vec<TestWord>>>,
-    control: &'static Control,
+    pub control: &'static Control,
 }
 
 impl Memory {
