@@ -28,11 +28,11 @@ impl RegistryKey {
     /// # Errors
     /// If the driver is not installed, or the key may not be read.
     pub fn to_read() -> Result<Self> {
-        let service = LOCAL_MACHINE.open(SERVICE).map_err(explained)?;
+        let service = LOCAL_MACHINE.open(SERVICE).map_err(|error| explained(&error))?;
         match service.open(PARAMETERS) {
             Ok(key) => Ok(Self { key: Some(key) }),
             Err(error) if error.code().0 == NOT_FOUND => Ok(Self { key: None }),
-            Err(error) => Err(explained(error)),
+            Err(error) => Err(explained(&error)),
         }
     }
 
@@ -42,9 +42,9 @@ impl RegistryKey {
     /// If the driver is not installed, or the key may not be written.
     pub fn to_write() -> Result<Self> {
         // The key alone would look like a service that is broken.
-        let service = LOCAL_MACHINE.open(SERVICE).map_err(explained)?;
+        let service = LOCAL_MACHINE.open(SERVICE).map_err(|error| explained(&error))?;
         drop(service);
-        let key = LOCAL_MACHINE.create(format!(r"{SERVICE}\{PARAMETERS}")).map_err(explained)?;
+        let key = LOCAL_MACHINE.create(format!(r"{SERVICE}\{PARAMETERS}")).map_err(|error| explained(&error))?;
         Ok(Self { key: Some(key) })
     }
 
@@ -54,7 +54,7 @@ impl RegistryKey {
 }
 
 /// An error that says what the user can do.
-fn explained(error: WindowsError) -> Error {
+fn explained(error: &WindowsError) -> Error {
     match error.code().0 {
         NOT_FOUND => anyhow!("irqlog is not installed on this machine; `irqlog service install` installs it"),
         ACCESS_DENIED => anyhow!("the service's parameters may not be changed; run the command as administrator"),
@@ -68,10 +68,10 @@ impl ParameterStore for RegistryKey {
         let value = match key.get_value(name) {
             Ok(value) => value,
             Err(error) if error.code().0 == NOT_FOUND => return Ok(None),
-            Err(error) => return Err(explained(error)),
+            Err(error) => return Err(explained(&error)),
         };
         Ok(Some(match value.ty() {
-            Type::U32 => Stored::Number(u32::try_from(value).map_err(explained)?),
+            Type::U32 => Stored::Number(u32::try_from(value).map_err(|error| explained(&error))?),
             Type::String => Stored::Text(String::from_utf16_lossy(value.as_wide()).trim_end_matches('\0').to_owned()),
             other => Stored::Other(format!("{other:?}")),
         }))
@@ -80,15 +80,15 @@ impl ParameterStore for RegistryKey {
     fn write(&mut self, name: &str, value: &Stored) -> Result<()> {
         let key = self.opened()?;
         match value {
-            Stored::Number(number) => key.set_u32(name, *number).map_err(explained),
-            Stored::Text(text) => key.set_string(name, text).map_err(explained),
+            Stored::Number(number) => key.set_u32(name, *number).map_err(|error| explained(&error)),
+            Stored::Text(text) => key.set_string(name, text).map_err(|error| explained(&error)),
             Stored::Other(kind) => bail!("a value of type {kind} is none of the driver's"),
         }
     }
 
     fn remove(&mut self, name: &str) -> Result<()> {
         match self.opened()?.remove_value(name) {
-            Err(error) if error.code().0 != NOT_FOUND => Err(explained(error)),
+            Err(error) if error.code().0 != NOT_FOUND => Err(explained(&error)),
             _ => Ok(()),
         }
     }
