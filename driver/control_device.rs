@@ -14,7 +14,7 @@ use wdk_sys::{
 };
 
 use crate::{
-    queue,
+    dispatch, queue,
     status::check,
     wait,
     wdf::{attributes, size_field, wide},
@@ -121,5 +121,5 @@ fn furnish(device: WDFDEVICE) -> Result<(), NTSTATUS> {
     // SAFETY: the device exists; the string is static. PASSIVE_LEVEL.
     check(unsafe { call_unsafe_wdf_function_binding!(WdfDeviceCreateSymbolicLink, device, &raw const link) })?;
     wait::create(device)?;
-    queue::create_default(device)
+    queue::create_default(device, dispatch::device_control, dispatch::internal_device_control)
 }

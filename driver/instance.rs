@@ -20,7 +20,8 @@ use wdk_sys::{
 };
 
 use crate::{
-    crash, locks,
+    crash_memory::{CrashMemory, set_anchor},
+    locks,
     memory::ImageMemory,
     pool::{PAGE_SIZE, Pages, tag},
     providers::Providers,
@@ -33,7 +34,7 @@ use crate::{
 struct Owner {
     recorder: DriverRecorder,
     providers: Providers,
-    crash: crash::CrashMemory,
+    crash: CrashMemory,
     image: &'static ImageMemory,
     /// The pages that hold `image`.
     image_pages: [Pages; 2],
@@ -59,7 +60,7 @@ pub fn with_providers() -> Option<(&'static DriverRecorder, &'static Providers)>
 
 /// The recorder, its image, and the memory of the bug-check callbacks, if the recorder runs. IRQL: any; as for [`get`].
 #[inline]
-pub fn crash() -> Option<(&'static DriverRecorder, &'static ImageMemory, &'static crash::CrashMemory)> {
+pub fn crash() -> Option<(&'static DriverRecorder, &'static ImageMemory, &'static CrashMemory)> {
     owner().map(|owner| (&owner.recorder, owner.image, &owner.crash))
 }
 
@@ -90,14 +91,14 @@ pub fn start(config: &Config) -> Result<(), NTSTATUS> {
     let recorder = Recorder::new(image, &layout, System, locks::choose(config), start_id, pointers)
         .ok_or(STATUS_INSUFFICIENT_RESOURCES)?;
     let providers = Providers::new()?;
-    let crash = crash::CrashMemory::allocate(&layout)?;
+    let crash = CrashMemory::allocate(&layout)?;
     const { assert!(align_of::<Owner>() <= PAGE_SIZE) };
     let place = own.start().cast::<Owner>();
     // SAFETY: page-aligned memory of at least that size, which nobody else knows.
     unsafe { place.write(Owner { recorder, providers, crash, image, image_pages, own }) };
     // Pairs with the Acquire in `get`.
     OWNER.store(place.as_ptr(), Ordering::Release);
-    crash::set_anchor(Some(image));
+    set_anchor(Some(image));
     Ok(())
 }
 
@@ -107,7 +108,7 @@ pub fn stop() {
     let Some(owner) = NonNull::new(OWNER.swap(core::ptr::null_mut(), Ordering::AcqRel)) else { return };
     // SAFETY: written whole in `start`, and taken out of the static by us alone.
     let Owner { recorder, providers, crash, image, image_pages, own } = unsafe { owner.read() };
-    crash::set_anchor(None);
+    set_anchor(None);
     image.free_pieces();
     drop((recorder, providers, crash, image_pages, own));
 }

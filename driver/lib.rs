@@ -10,7 +10,8 @@
 //! | [`instance`] | the running recorder: its start and its end |
 //! | [`memory`] | memory of the image: the allocation of the start, and a piece for each processor added later |
 //! | [`processors`] | processors that are added while the system runs |
-//! | [`crash`] | bug-check callbacks: the log in a crash dump, and the anchor that leads to the image |
+//! | [`crash`] | bug-check callbacks: the log in a crash dump |
+//! | [`crash_memory`] | the memory that they work in, and the anchor that leads to the image |
 //! | [`providers`] | the registry of drivers that log events |
 //! | [`interface`] | the function table for other drivers: the roots of the record path |
 //! | [`system`] | IRQL, processor, clock and ids: the recorder's platform |
@@ -34,6 +35,7 @@ extern crate wdk_panic;
 
 mod control_device;
 mod crash;
+mod crash_memory;
 mod dispatch;
 mod entry;
 mod handler;

@@ -4,29 +4,36 @@ use wdk_sys::{
     _WDF_EXECUTION_LEVEL::WdfExecutionLevelPassive,
     _WDF_IO_QUEUE_DISPATCH_TYPE::{WdfIoQueueDispatchManual, WdfIoQueueDispatchParallel},
     _WDF_TRI_STATE::WdfFalse,
-    NTSTATUS, WDF_IO_QUEUE_CONFIG, WDF_OBJECT_ATTRIBUTES, WDFDEVICE, WDFQUEUE, call_unsafe_wdf_function_binding,
+    NTSTATUS, SIZE_T, WDF_IO_QUEUE_CONFIG, WDF_OBJECT_ATTRIBUTES, WDFDEVICE, WDFQUEUE, WDFREQUEST,
+    call_unsafe_wdf_function_binding,
 };
 
 use crate::{
-    dispatch,
     status::check,
     wdf::{attributes, size_field},
 };
 
-/// Makes the default queue: requests are handled in parallel, in the caller's thread at PASSIVE_LEVEL.
-/// IRQL: PASSIVE_LEVEL.
+/// The framework's callback for requests. IRQL: PASSIVE_LEVEL (the queue's execution level).
+pub type RequestCallback = unsafe extern "C" fn(WDFQUEUE, WDFREQUEST, SIZE_T, SIZE_T, u32);
+
+/// Makes the default queue: requests are handled in parallel, in the caller's thread at PASSIVE_LEVEL. The callbacks take
+/// those of user mode, and those of drivers. IRQL: PASSIVE_LEVEL.
 ///
 /// # Errors
 /// The status of the framework.
-pub fn create_default(device: WDFDEVICE) -> Result<(), NTSTATUS> {
+pub fn create_default(
+    device: WDFDEVICE,
+    of_users: RequestCallback,
+    of_drivers: RequestCallback,
+) -> Result<(), NTSTATUS> {
     let mut config = WDF_IO_QUEUE_CONFIG {
         Size: size_field::<WDF_IO_QUEUE_CONFIG>(),
         DispatchType: WdfIoQueueDispatchParallel,
         // A control device has no power state.
         PowerManaged: WdfFalse,
         DefaultQueue: 1,
-        EvtIoDeviceControl: Some(dispatch::device_control),
-        EvtIoInternalDeviceControl: Some(dispatch::internal_device_control),
+        EvtIoDeviceControl: Some(of_users),
+        EvtIoInternalDeviceControl: Some(of_drivers),
         ..WDF_IO_QUEUE_CONFIG::default()
     };
     config.Settings.Parallel.NumberOfPresentedRequests = u32::MAX;
