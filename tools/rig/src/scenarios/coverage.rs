@@ -435,8 +435,11 @@ pub fn instructions_under_lock(stage: &Stage, lock_name: &str) -> Result<Option<
         let write = || {
             (caller.text[0])(Level::Info.0, text.as_ptr(), text.len());
         };
-        // The ring is soon full: every record then takes old ones away.
-        (0..STEPPED).map(|_| arch::step_through(write)).max().flatten()
+        // The ring is full of short records, of which a long one takes many away.
+        for _ in 0..1000 {
+            (caller.text[0])(Level::Info.0, text.as_ptr(), 1);
+        }
+        (0..4).map(|_| arch::step_through(write)).max().flatten()
     });
     crate::planted::STEPS_UNDER_LOCK.store(false, Ordering::SeqCst);
     as_process(|| {

@@ -1,15 +1,18 @@
 //! What Driver Verifier's rules say of irqlog.sys, by engine and lock.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::atomic::Ordering};
 
 use anyhow::{Result, ensure};
 use irqlog_nt::{irql::APC_LEVEL, routines::row_of};
 
 use super::{DEFAULT_PROCESSORS, Scenario, Stage, as_process, guards::in_child, stop_last, storm};
-use crate::nt::{
-    registry::{self, RegistryValue},
-    report::EXIT_BROKEN,
-    verifier,
+use crate::{
+    nt::{
+        registry::{self, RegistryValue},
+        report::EXIT_BROKEN,
+        verifier,
+    },
+    planted,
 };
 
 /// The scenarios of this module.
@@ -22,6 +25,9 @@ pub const ALL: &[Scenario] = &[Scenario {
 
 /// Calls of a storm: enough for an NMI in a write.
 const CALLS: u64 = 4000;
+
+/// Tries that fail as if another processor had the lock: those of NMIs, which do not wait, are among them.
+const BUSY: usize = 200;
 
 /// An engine, a lock, and whether the rules that are expected to be broken are.
 const CASES: [(&str, &str, bool); 5] = [
@@ -39,7 +45,10 @@ fn run(stage: &Stage) -> Result<()> {
         registry::set_parameter("irqlog", "Lock", RegistryValue::Text(lock.to_owned()));
         registry::set_parameter("irqlog", "LockBudget", RegistryValue::Number(1_000_000));
         let driver = as_process(|| stage.start_irqlog())?;
+        // A writer tries the lock first, and acquires it only if that fails.
+        planted::BUSY_TRIES.store(BUSY, Ordering::SeqCst);
         storm::blow(stage, CALLS)?;
+        planted::BUSY_TRIES.store(0, Ordering::SeqCst);
         as_process(|| stop_last(&driver))?;
         let broken = verifier::take();
         let expected: BTreeSet<_> =
