@@ -14,7 +14,9 @@
 //! no order and no level, because a try does not wait. An NMI counts as a level above HIGH_LEVEL.
 //!
 //! What it does not see: locks that drivers build themselves of atomic words, among them irqlog's `swap` and `queued`,
-//! and how long a lock is held, which here is the host's scheduling more than anything else.
+//! and how long a lock is held. The rig's clock says nothing of that: it advances by a step at each look and by a
+//! millisecond at each heartbeat, and the host's clock shows when the host ran which thread. The scenario `lock-hold`
+//! counts the instructions that run under the lock instead.
 
 use std::{
     collections::HashMap,
