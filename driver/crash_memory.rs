@@ -1,4 +1,4 @@
-//! The memory that the bug-check callbacks work in, and the anchor that leads a reader of a dump to the image.
+//! The memory that the bug-check callbacks work in, and the anchor that leads readers of dumps to the image.
 
 use core::{
     cell::UnsafeCell,
