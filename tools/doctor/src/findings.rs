@@ -8,7 +8,7 @@ use irqlog_reader::untrusted::Untrusted;
 use irqlog_shown::Show;
 use serde::Serialize;
 
-use super::facts::{DeviceState, Facts, SignedFile};
+use crate::facts::{DeviceState, Facts, SignedFile};
 
 /// Whether a finding keeps irqlog from working.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -1,26 +1,15 @@
 //! `doctor`: finds what keeps irqlog from working on a machine, and the commands that mend it.
-//!
-//! It works before and after irqlog is installed.
-//!
-//! | Module | What |
-//! |---|---|
-//! | [`facts`] | the questions that doctor asks of a machine, and their answers, which can be recorded |
-//! | [`findings`] | the diagnosis from the facts; no system call, tested on every system |
-//! | `ask` | asks Windows for the facts |
-
-#[cfg(windows)]
-mod ask;
-mod facts;
-mod findings;
 
 use std::path::Path;
 
 use anyhow::{Context, Result};
-
-use self::{
+use irqlog_doctor::{
     facts::Facts,
     findings::{Severity, diagnose},
 };
+
+#[cfg(windows)]
+use crate::source;
 use crate::{
     args::Form,
     exit::Exit,
@@ -53,7 +42,7 @@ pub fn run(recorded: Option<&Path>, show_facts: bool, form: Form) -> Result<Exit
 #[cfg(windows)]
 #[expect(clippy::unnecessary_wraps, reason = "off Windows there are no facts, and that is an error")]
 fn ask() -> Result<Facts> {
-    Ok(ask::ask())
+    Ok(irqlog_doctor::ask::ask(|| source::open_driver(None)?.info()))
 }
 
 #[cfg(not(windows))]

@@ -2,7 +2,7 @@
 
 use std::{os::windows::ffi::OsStrExt, path::PathBuf, ptr::null_mut};
 
-use irqlog_reader::session::{Session, SessionError};
+use irqlog_reader::{image::Tables, session::SessionError};
 use windows_service::{
     service::{ServiceAccess, ServiceExitCode, ServiceState},
     service_manager::{ServiceManager, ServiceManagerAccess},
@@ -32,11 +32,10 @@ use windows_sys::{
     },
 };
 
-use super::facts::{DeviceState, Facts, Service, SignedFile};
-use crate::source;
+use crate::facts::{DeviceState, Facts, Service, SignedFile};
 
-/// The facts of this machine.
-pub fn ask() -> Facts {
+/// The facts of this machine. `info` opens the control device and asks the driver for its tables.
+pub fn ask(info: impl FnOnce() -> Result<Tables, SessionError>) -> Facts {
     let (service, service_image) = service();
     let image = service_image.or_else(beside_this_program).map(|path| image(&path));
     Facts {
@@ -48,7 +47,7 @@ pub fn ask() -> Facts {
             .map(|value| value != 0),
         image,
         service,
-        device: Some(device()),
+        device: Some(device(info())),
         cli_version: env!("CARGO_PKG_VERSION").to_owned(),
     }
 }
@@ -274,9 +273,9 @@ fn publisher_is_trusted(path: &std::path::Path) -> Option<bool> {
     }
 }
 
-/// Opens the control device and asks the driver for its version.
-fn device() -> DeviceState {
-    match source::open_driver(None).and_then(|mut session: Session<_>| session.info()) {
+/// What opening the control device came to.
+fn device(info: Result<Tables, SessionError>) -> DeviceState {
+    match info {
         Ok(tables) => DeviceState::Answers(tables.version()),
         Err(SessionError::NotRunning(_)) => DeviceState::Absent,
         Err(SessionError::AccessDenied(_)) => DeviceState::Denied,
