@@ -1,6 +1,12 @@
-//! The host as the recorder's platform: processors are threads, the clock is the time stamp counter, IRQLs do nothing.
+//! The host as the recorder's platform: processors are threads, the clock is the time stamp counter, IRQLs do nothing, or
+//! cost what the user names.
 
-use std::cell::Cell;
+use std::{
+    cell::Cell,
+    hint::black_box,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Instant,
+};
 
 use irqlog_recorder::Platform;
 use irqlog_ring::{clock::Clock, lock::Irql};
@@ -98,6 +104,76 @@ impl Platform for Host {
 }
 
 impl Clock for Host {
+    #[inline]
+    fn now(&self) -> u64 {
+        tick()
+    }
+}
+
+/// Number of multiplications, each of which waits for the one before, that a modelled change of the IRQL takes.
+static TURNS: AtomicU64 = AtomicU64::new(0);
+
+/// The host with a model of IRQL changes: raising takes as long as the user has named, and so does lowering.
+#[derive(Clone, Copy, Debug)]
+pub struct WithIrql;
+
+impl WithIrql {
+    /// Finds out how much work takes `nanoseconds`; that is what each change of the IRQL costs from now on.
+    pub fn calibrate(nanoseconds: f64) {
+        const TRIED: u64 = 1 << 16;
+        // The shortest of a few: what a machine does besides only makes it longer.
+        let times = (0..50).map(|_| {
+            let start = Instant::now();
+            multiply(TRIED);
+            start.elapsed().as_secs_f64() * 1e9
+        });
+        let shortest = times.fold(f64::INFINITY, f64::min);
+        TURNS.store((nanoseconds * TRIED as f64 / shortest) as u64, Ordering::Relaxed);
+    }
+}
+
+fn multiply(turns: u64) {
+    let mut product = 1_u64;
+    for _ in 0..turns {
+        product = black_box(product.wrapping_mul(3));
+    }
+}
+
+/// A change of the IRQL. A call, as it is in Windows.
+#[inline(never)]
+fn change_irql() {
+    multiply(TURNS.load(Ordering::Relaxed));
+}
+
+// SAFETY: as for `Host`.
+unsafe impl Irql for WithIrql {
+    #[inline]
+    fn raise(&self) -> u8 {
+        change_irql();
+        0
+    }
+    #[inline]
+    unsafe fn lower(&self, _: u8) {
+        change_irql();
+    }
+}
+
+impl Platform for WithIrql {
+    #[inline]
+    fn irql(&self) -> u8 {
+        Host.irql()
+    }
+    #[inline]
+    fn processor(&self) -> u32 {
+        Host.processor()
+    }
+    #[inline]
+    fn thread_and_process(&self) -> (u32, u32) {
+        Host.thread_and_process()
+    }
+}
+
+impl Clock for WithIrql {
     #[inline]
     fn now(&self) -> u64 {
         tick()

@@ -14,6 +14,7 @@
 
 #![allow(clippy::cast_precision_loss, reason = "measured times and counts, far below 2^52")]
 
+mod bars;
 mod chart;
 mod exporting;
 mod instructions;
@@ -69,6 +70,9 @@ struct Cli {
     /// What the rig has measured of the built irqlog.sys: instructions and nanoseconds a record
     #[arg(long, num_args = 2)]
     sys: Option<Vec<f64>>,
+    /// Add a row whose changes of the IRQL take this many nanoseconds each: there are two for a record
+    #[arg(long, value_name = "NANOSECONDS")]
+    irql: Option<f64>,
 }
 
 /// Nanoseconds for each record and writer, of the undisturbed repetitions, ascending.
@@ -258,6 +262,54 @@ fn exports(cli: &Cli) -> Result<serde_json::Map<String, serde_json::Value>> {
     Ok(measured)
 }
 
+/// The median of a single record of the floor, in ticks.
+fn floor_single(figures: &[Figures]) -> f64 {
+    figures.iter().find(|figure| figure.row.group == Group::Floor).map_or(f64::NAN, |figure| figure.percentile(0.5))
+}
+
+/// Prints the row of each figure.
+fn print_table(figures: &[Figures], floor: f64) {
+    let floor_single = floor_single(figures);
+    let single = |figure: &Figures, part: f64| {
+        let ratio = figure.percentile(part) / floor_single;
+        if ratio.is_nan() { "-".to_owned() } else { format!("{ratio:.2}") }
+    };
+    println!("cost of a record and writer, over the floor; 48 bytes of payload; the ring is full and overwrites\n");
+    println!(
+        "{:34} {:>7}   {:>15}   undisturbed   {:>6} {:>6} {:>7}   instructions",
+        "row", "median", "middle half", "p50", "p99", "p99.9"
+    );
+    for figure in figures {
+        println!(
+            "{:34} {:7.2}   {:6.2} to {:5.2}   {:3} of {:3}    {:>6} {:>6} {:>7}   {}",
+            figure.row.name,
+            figure.median() / floor,
+            figure.at(0.25) / floor,
+            figure.at(0.75) / floor,
+            figure.times.len(),
+            figure.tried,
+            single(figure, 0.5),
+            single(figure, 0.99),
+            single(figure, 0.999),
+            figure.instructions.map_or_else(|| "-".to_owned(), |count| format!("{count:.0}")),
+        );
+    }
+}
+
+/// Percentiles of single records, over the floor's median of the same kind.
+fn percentiles(figures: &[Figures]) -> serde_json::Map<String, serde_json::Value> {
+    let floor = floor_single(figures);
+    let rows = [("percpu", rows::PERCPU), ("event0", rows::NOTHING), ("event6", rows::SIX), ("str32", rows::STRING)];
+    let mut ratios = serde_json::Map::new();
+    for (key, name) in rows {
+        let Some(figure) = figures.iter().find(|figure| figure.row.name == name) else { continue };
+        for (part, percentile) in [("p50", 0.5), ("p99", 0.99), ("p999", 0.999)] {
+            ratios.insert(format!("{key}_{part}"), json!(figure.percentile(percentile) / floor));
+        }
+    }
+    ratios
+}
+
 fn main() -> Result<()> {
     let cli = Cli::parse();
     if cli.instructions {
@@ -272,6 +324,10 @@ fn main() -> Result<()> {
         return Ok(());
     }
     let mut all = rows();
+    if let Some(nanoseconds) = cli.irql {
+        machine::WithIrql::calibrate(nanoseconds);
+        all.push(rows::with_irql());
+    }
     if let Some(program) = &cli.lttng {
         all.push(Row::lttng(program)?);
     }
@@ -282,6 +338,7 @@ fn main() -> Result<()> {
     };
     let floor = median("floor: exchange, tick, copy");
     let percpu = median(rows::PERCPU);
+    let clock = median(rows::CLOCK) / floor;
     eprintln!("decoding and text");
     let (decode, text) = reading::measure();
     let library = library_text();
@@ -296,7 +353,12 @@ fn main() -> Result<()> {
     eprintln!("exports");
     let exports = exports(&cli)?;
     let mut ratios = json!({
+        "clock_over_floor": clock,
         "percpu_1w_over_floor": percpu / floor,
+        "percpu_over_ifr_model": percpu / median(rows::IN_FLIGHT),
+        "percpu_with_reader_over_alone": median(rows::WITH_READER) / percpu,
+        "event6_over_floor": median(rows::SIX) / floor,
+        "str32_over_event6": median(rows::STRING) / median(rows::SIX),
         "percpu_2w_over_1w": median("percpu, 2 writers") / percpu,
         "shared_1w_over_floor": median(rows::SHARED) / floor,
         "shared_2w_over_1w": median("shared/swap, 2 writers") / median(rows::SHARED),
@@ -315,6 +377,11 @@ fn main() -> Result<()> {
     });
     if let Some(ratios) = ratios.as_object_mut() {
         ratios.extend(exports);
+        ratios.extend(percentiles(&figures));
+        if let Some(nanoseconds) = cli.irql {
+            ratios.insert("irql_change_nanoseconds".to_owned(), json!(nanoseconds));
+            ratios.insert("percpu_with_irql_over_floor".to_owned(), json!(median(rows::WITH_IRQL) / floor));
+        }
     }
     if let Some(file) = &cli.svg {
         draw(file, &figures, floor)?;
@@ -323,36 +390,12 @@ fn main() -> Result<()> {
         println!("{ratios}");
         return Ok(());
     }
-    let floor_single = figures
-        .iter()
-        .find(|figure| figure.row.group == Group::Floor)
-        .map_or(f64::NAN, |figure| figure.percentile(0.5));
-    let single = |figure: &Figures, part: f64| {
-        let ratio = figure.percentile(part) / floor_single;
-        if ratio.is_nan() { "-".to_owned() } else { format!("{ratio:.2}") }
-    };
-    println!("cost of a record and writer, over the floor; 48 bytes of payload; the ring is full and overwrites\n");
-    println!(
-        "{:34} {:>7}   {:>15}   undisturbed   {:>6} {:>6} {:>7}   instructions",
-        "row", "median", "middle half", "p50", "p99", "p99.9"
-    );
-    for figure in &figures {
-        println!(
-            "{:34} {:7.2}   {:6.2} to {:5.2}   {:3} of {:3}    {:>6} {:>6} {:>7}   {}",
-            figure.row.name,
-            figure.median() / floor,
-            figure.at(0.25) / floor,
-            figure.at(0.75) / floor,
-            figure.times.len(),
-            figure.tried,
-            single(figure, 0.5),
-            single(figure, 0.99),
-            single(figure, 0.999),
-            figure.instructions.map_or_else(|| "-".to_owned(), |count| format!("{count:.0}")),
-        );
-    }
+    print_table(&figures, floor);
     println!();
     print_library(library, sys_instructions.zip(sys_time), percpu);
     println!("\n{ratios:#}");
+    if let Some(ratios) = ratios.as_object() {
+        bars::print(ratios, clock);
+    }
     Ok(())
 }

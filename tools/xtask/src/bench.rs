@@ -3,10 +3,11 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use irqlog_build::{
     drivers,
     host::{self, NATIVE},
@@ -17,11 +18,12 @@ use irqlog_worlds::rig;
 /// Name of the LTTng session.
 const SESSION: &str = "irqlog-bench";
 
-/// Measures; prints a table and draws `docs/bench.svg`, or prints one JSON object.
+/// Measures; prints a table and draws `docs/bench.svg`, or prints one JSON object. `irql` is what a change of the IRQL costs
+/// in the row that models it, in nanoseconds.
 ///
 /// # Errors
 /// If something does not build or run. LTTng is a peer, not a part: without it its row is missing, and it is said why.
-pub fn run_all(json: bool) -> Result<()> {
+pub fn run_all(json: bool, irql: Option<f64>) -> Result<()> {
     rig::prepare(NATIVE)?;
     timed("building the benchmark", || {
         run(cargo().args(["build", "--quiet", "--locked", "--release", "--package", "irqlog-bench"]))
@@ -44,6 +46,9 @@ pub fn run_all(json: bool) -> Result<()> {
             None
         }
     };
+    if let Some(nanoseconds) = irql {
+        bench.arg("--irql").arg(nanoseconds.to_string());
+    }
     if json {
         bench.arg("--json");
     } else {
@@ -64,6 +69,8 @@ fn cargo() -> Command {
 /// A recording session in flight-recorder mode, and the program that writes into it.
 struct Lttng {
     program: PathBuf,
+    /// The session daemon, if it was started here. Its consumer ends with it.
+    daemon: Option<Child>,
 }
 
 impl Lttng {
@@ -87,29 +94,70 @@ impl Lttng {
                 .args(["-llttng-ust", "-ldl"]))
         })?;
         step("starting an LTTng session that overwrites");
-        // One daemon a user: it says so and ends if one runs already.
-        let _ = Command::new("lttng-sessiond").args(["--daemonize", "--no-kernel", "--quiet"]).status();
-        let _ = output(lttng().args(["destroy", SESSION]));
-        output(lttng().args(["create", SESSION, "--snapshot", "--output"]).arg(folder.join("lttng")))?;
-        let channel = ["enable-channel", "--userspace", "--overwrite", "--subbuf-size=256k", "--num-subbuf=4", "ring"];
-        output(lttng().args(channel).args(["--session", SESSION]))?;
-        output(lttng().args([
-            "enable-event",
-            "--userspace",
-            "--channel=ring",
-            "irqlog_bench:six",
-            "--session",
-            SESSION,
-        ]))?;
-        output(lttng().args(["start", SESSION]))?;
-        Ok(Self { program })
+        // From here on the daemon ends with the row, also when its session cannot be made.
+        let row = Self { program, daemon: start_daemon()? };
+        prepare_session(&folder)?;
+        Ok(row)
     }
+}
+
+fn prepare_session(folder: &Path) -> Result<()> {
+    // Of an earlier run that was ended from outside.
+    let _ = output(lttng().args(["destroy", SESSION]));
+    output(lttng().args(["create", SESSION, "--snapshot", "--output"]).arg(folder.join("lttng")))?;
+    let channel = ["enable-channel", "--userspace", "--overwrite", "--subbuf-size=256k", "--num-subbuf=4", "ring"];
+    output(lttng().args(channel).args(["--session", SESSION]))?;
+    let event = ["enable-event", "--userspace", "--channel=ring", "irqlog_bench:six", "--session", SESSION];
+    output(lttng().args(event))?;
+    output(lttng().args(["start", SESSION]))?;
+    Ok(())
+}
+
+/// Starts the session daemon, unless this user has one, and waits until it answers. It stays a child, so that it can be
+/// ended.
+fn start_daemon() -> Result<Option<Child>> {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    // With no daemon `lttng list` fails, and starts none.
+    let answers = || output(lttng().args(["--no-sessiond", "list"])).is_ok();
+    if answers() {
+        return Ok(None);
+    }
+    let mut command = Command::new("lttng-sessiond");
+    command.args(["--no-kernel", "--quiet"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut daemon = command.spawn().context("starting lttng-sessiond")?;
+    let since = Instant::now();
+    while !answers() {
+        if since.elapsed() > PATIENCE {
+            end(&mut daemon);
+            bail!("lttng-sessiond was started and does not answer");
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Ok(Some(daemon))
+}
+
+/// Asks a process to end, and waits for that; one that does not is killed.
+fn end(process: &mut Child) {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let _ = Command::new("kill").arg(process.id().to_string()).status();
+    let since = Instant::now();
+    while since.elapsed() < PATIENCE {
+        if !matches!(process.try_wait(), Ok(None)) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let _ = process.kill();
+    let _ = process.wait();
 }
 
 impl Drop for Lttng {
     fn drop(&mut self) {
         // What is left of a session that does not go is its owner's to look at; the figures are made.
         let _ = output(lttng().args(["destroy", SESSION]));
+        if let Some(daemon) = &mut self.daemon {
+            end(daemon);
+        }
     }
 }
 

@@ -84,6 +84,9 @@ enum Command {
         /// One JSON object instead of the table
         #[arg(long)]
         json: bool,
+        /// Add a row whose changes of the IRQL take this many nanoseconds each: there are two for a record
+        #[arg(long, value_name = "NANOSECONDS")]
+        irql: Option<f64>,
     },
     /// Run every scenario in every world, and print one table
     Scenarios {
@@ -177,7 +180,7 @@ fn main() -> ExitCode {
         Command::Soak { only, records, engine, lock, mutants } => {
             soak::run(&only, &soak::SoakOptions { records, engine, lock, mutants })
         }
-        Command::Bench { json } => bench::run_all(json),
+        Command::Bench { json, irql } => bench::run_all(json, irql),
         Command::Scenarios { names, world, faults: true } => faults::run(world.worlds(), &names),
         Command::Scenarios { names, world, faults: false } => scenarios::run(world.worlds(), &names),
     };

@@ -13,7 +13,8 @@ use std::{
 
 use anyhow::Result;
 pub use events::{DISABLED, NOTHING, SIX, SIX_FORMATTED, STRING};
-pub use recorder::{PERCPU, SHARED, memory, text_of_any_length};
+pub use peers::IN_FLIGHT;
+pub use recorder::{CLOCK, PERCPU, SHARED, WITH_IRQL, WITH_READER, memory, text_of_any_length, with_irql};
 
 use crate::machine::{become_processor, switches};
 

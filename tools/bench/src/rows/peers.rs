@@ -221,6 +221,9 @@ fn in_flight_recorder() -> Work {
     })
 }
 
+/// Name of the row of that model, one writer.
+pub const IN_FLIGHT: &str = "WDF IFR, a model, 1 writers";
+
 /// A row's name, and a function that makes its work.
 type Peer = (&'static str, fn() -> Work);
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use irqlog_recorder::{
-    Recorder,
+    Platform, Recorder,
     config::Config,
     draft::Draft,
     layout::{Identity, Layout},
@@ -25,15 +25,21 @@ use irqlog_wire::{image::Engine, ioctl::BatchHeader, record::Level};
 use zerocopy::FromBytes;
 
 use super::{Group, PAYLOAD, Row, Work};
-use crate::machine::{Host, become_processor, tick};
+use crate::machine::{Host, WithIrql, become_processor, tick};
 
 /// The recorder as a library, over a lock.
-pub type Library<L> = Recorder<'static, [AtomicU64], Host, L>;
+pub type Library<L, P = Host> = Recorder<'static, [AtomicU64], P, L>;
 
 /// Name of the row of engine `percpu`, one writer.
 pub const PERCPU: &str = "percpu, 1 writers";
+/// Name of the same row with a reader beside the writer.
+pub const WITH_READER: &str = "percpu, 1 writer, 1 reader";
 /// Name of the row of engine `shared` with the lock `swap`, one writer.
 pub const SHARED: &str = "shared/swap, 1 writers";
+/// Name of the row of the clock alone.
+pub const CLOCK: &str = "the clock alone";
+/// Name of the row of engine `percpu` with modelled changes of the IRQL.
+pub const WITH_IRQL: &str = "percpu, with modelled IRQL changes";
 
 /// Words of the floor's ring: one mebibyte.
 const RING: usize = 128 * 1024;
@@ -66,6 +72,15 @@ fn floor_tick_first() -> Work {
     })
 }
 
+/// One read of the clock.
+fn clock() -> Work {
+    Arc::new(|records| {
+        for _ in 0..records {
+            black_box(tick());
+        }
+    })
+}
+
 /// Makes zeroed words that are never freed.
 pub fn memory(words: usize) -> &'static [AtomicU64] {
     (0..words).map(|_| AtomicU64::new(0)).collect::<Vec<_>>().leak()
@@ -82,12 +97,16 @@ pub fn store<const N: usize>(ring: &[AtomicU64], position: usize, values: &[u64;
 }
 
 pub fn library<L: RawLock>(engine: Engine, writers: u32, lock: L) -> Library<L> {
+    library_on(Host, engine, writers, lock)
+}
+
+fn library_on<L: RawLock, P: Platform>(platform: P, engine: Engine, writers: u32, lock: L) -> Library<L, P> {
     let config = Config { engine, ring_kib: 1024 * writers, ..Config::DEFAULT };
     let layout = Layout::new(&config, writers as usize, writers as usize);
     let words = memory(layout.words());
     let identity = Identity { machine: 0, tick_frequency: 1, tick: 0, time: 0, version: [0; 3] };
     layout.initialise(words, &config, &identity);
-    Recorder::new(words, &layout, Host, lock, 0, Pointers::Raw).expect("an image of that layout")
+    Recorder::new(words, &layout, platform, lock, 0, Pointers::Raw).expect("an image of that layout")
 }
 
 /// The lock of an engine that has none.
@@ -110,11 +129,14 @@ const fn swap() -> SwapLock<AtomicU64, Host> {
 }
 
 /// Log calls through the recorder, from a call site that knows the size of its text.
-fn calls<L: RawLock + Send + Sync + 'static>(recorder: Arc<Library<L>>) -> Work {
+fn calls<L: RawLock + Send + Sync + 'static, P: Platform + Send + Sync + 'static>(
+    recorder: Arc<Library<L, P>>,
+) -> Work {
     let payload: &[u8; PAYLOAD] = &[b'x'; PAYLOAD];
     Arc::new(move |records| {
         for _ in 0..records {
-            black_box(recorder.log_here(&Draft::text(Level::Info, &black_box(payload)[..]), Entry::MayWait));
+            // The outcome is ignored, as a driver does: to keep it would be counted.
+            recorder.log_here(&Draft::text(Level::Info, &black_box(payload)[..]), Entry::MayWait);
         }
     })
 }
@@ -196,6 +218,7 @@ pub fn rows() -> Vec<Row> {
     let mut rows = vec![
         Row::new(Group::Floor, "floor: exchange, tick, copy", 1, floor()),
         Row::new(Group::Floor, "floor: tick, exchange, copy", 1, floor_tick_first()),
+        Row::new(Group::Floor, CLOCK, 1, clock()),
     ];
     engine_rows(&mut rows, "percpu", Engine::PerCpu, swap);
     engine_rows(&mut rows, "shared/swap", Engine::Shared, swap);
@@ -203,4 +226,10 @@ pub fn rows() -> Vec<Row> {
         QueuedLock::<AtomicU64, Host>::new(AtomicU64::new(0), Host, 0)
     });
     rows
+}
+
+/// The row with changes of the IRQL that cost what [`WithIrql::calibrate`] was told.
+pub fn with_irql() -> Row {
+    let recorder = Arc::new(library_on(WithIrql, Engine::PerCpu, 1, swap()));
+    Row::new(Group::Irqlog, WITH_IRQL, 1, calls(recorder))
 }
