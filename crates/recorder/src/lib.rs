@@ -11,7 +11,7 @@
 //! | [`sites`] | the site table, and the registered providers |
 //! | [`room`] | where a new entry goes in the site table |
 //! | [`log`] | the record path: raise, choose a lane, stamp, publish, lower |
-//! | [`request`] | the control device's requests, parsed before anything is done |
+//! | [`request`] | the control device's requests, parsed before anything is done: a crate of its own |
 //! | [`answer`] | the answers to those requests |
 //! | [`notes`] | the texts of the records about changed settings |
 //! | [`crash`] | the log at a bug check: the header, the own record, the parts of the secondary data |
@@ -33,12 +33,12 @@ pub mod log;
 pub mod memory;
 mod notes;
 pub mod pointers;
-pub mod request;
 mod room;
 pub mod sites;
 pub mod waiting;
 mod words;
 
+pub use irqlog_request as request;
 use irqlog_ring::{clock::Clock, lock::Irql};
 /// The service parameters, which irqlog.exe writes and the driver reads.
 pub use irqlog_wire::config;

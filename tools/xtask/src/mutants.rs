@@ -10,8 +10,9 @@ use serde_json::Value;
 
 /// The packages that are mutated, and those whose tests have to notice. The recorder's mutants need no models; the
 /// ring's do.
-const PACKAGES: [(&str, &str); 7] = [
+const PACKAGES: [(&str, &str); 8] = [
     ("irqlog-recorder", "irqlog-recorder"),
+    ("irqlog-request", "irqlog-recorder"),
     ("irqlog-ring", "irqlog-ring,irqlog-recorder"),
     ("irqlog-wire", "irqlog-wire"),
     ("irqlog-reader", "irqlog-reader,irqlog-shown,irqlog-cli,irqlog-provider,irqlog-fuzz-targets"),

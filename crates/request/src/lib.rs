@@ -3,6 +3,8 @@
 //! Every length, range and reserved field is checked here, before anything is done. The result is a value on the kernel
 //! stack, which the caller cannot change any more.
 
+#![no_std]
+
 use irqlog_ring::lane::Cursor;
 use irqlog_wire::{
     image::{ImageHeader, Policy},
