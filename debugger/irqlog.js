@@ -1674,11 +1674,21 @@ class Given {
         this.args = args;
         /** The one that the next hole takes that says nothing. */
         this.next = 0;
+        /** Those that a hole has taken. */
+        this.taken = args.map(() => false);
     }
 
     find(which) {
         const index = which === NEXT ? this.next++ : which.kind === "index" ? which.index : this.names.indexOf(which.name);
+        if (index >= 0 && index < this.args.length) this.taken[index] = true;
         return this.args[index];
+    }
+
+    /** Those that no hole has taken, in brackets. */
+    rest(room) {
+        const rest = this.args.filter((_, index) => !this.taken[index]);
+        const shown = rest.map((argument) => renderArgument(argument, PLAIN_SPEC, room));
+        return rest.length === 0 ? "" : ` [+ ${shown.join(", ")}]`;
     }
 
     count(count) {
@@ -1693,8 +1703,8 @@ class Given {
 }
 
 /**
- * The text of an event by a format, and whether a part of it was left out. A hole without its argument is `{?}`; a format
- * that is wrong is shown as it is, with the arguments behind it.
+ * The text of an event by a format, and whether a part of it was left out. A hole without its argument is `{?}`; arguments
+ * that no hole takes follow in brackets; a format that is wrong is shown as it is, with the arguments behind it.
  */
 function eventText(format, names, args) {
     const given = new Given(names.split(",").slice(0, args.length), args);
@@ -1705,14 +1715,13 @@ function eventText(format, names, args) {
             return { text: shorten(text + "...", MAX_TEXT).text, isShortened: true };
         }
         if (piece === null) {
-            text = wrongFormat(format, args);
-            break;
+            return shorten(wrongFormat(format, args), MAX_TEXT);
         }
         const part = typeof piece === "string" ? piece : renderHole(piece, given, MAX_TEXT - size);
         text += part;
         size += utf8Length(part);
     }
-    return shorten(text, MAX_TEXT);
+    return shorten(text + given.rest(Math.max(MAX_TEXT - size, 0)), MAX_TEXT);
 }
 
 function renderHole(hole, given, room) {

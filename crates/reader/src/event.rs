@@ -208,7 +208,8 @@ fn take(kind: ArgumentKind, bytes: &[u8]) -> Option<(DecodedArgument<'_>, &[u8])
 
 /// Makes the text of an event: what `format!` would have made, shortened to [`MAX_TEXT`].
 ///
-/// A hole whose argument is missing shows as `{?}`. An invalid format shows as it is, with the arguments behind it.
+/// A hole whose argument is missing shows as `{?}`. Arguments that no hole takes follow in brackets: `[+ 2, 3]`. An invalid
+/// format shows as it is, with the arguments behind it.
 #[must_use]
 pub fn text(format: &str, names: &str, arguments: &[DecodedArgument<'_>]) -> String {
     shown(format, names, arguments).0
@@ -217,7 +218,7 @@ pub fn text(format: &str, names: &str, arguments: &[DecodedArgument<'_>]) -> Str
 /// As [`text`]; also answers whether the text was shortened.
 fn shown(format: &str, names: &str, arguments: &[DecodedArgument<'_>]) -> (String, bool) {
     let names = names.split(',').take(arguments.len()).collect();
-    let mut given = Given { names, arguments, next: 0 };
+    let mut given = Given { names, arguments, next: 0, taken: 0 };
     let mut text = String::with_capacity(format.len().min(MAX_TEXT) + 8 * arguments.len());
     for (index, piece) in pieces(format).enumerate() {
         if text.len() > MAX_TEXT {
@@ -247,12 +248,64 @@ fn shown(format: &str, names: &str, arguments: &[DecodedArgument<'_>]) -> (Strin
                     text.push(' ');
                     value(&mut text, &argument.value, &Spec::default());
                 }
+                given.taken = u32::MAX;
                 break;
             }
         }
     }
+    given.append_rest(&mut text);
     let is_shortened = shorten(&mut text, MAX_TEXT);
     (text, is_shortened)
+}
+
+/// How the format of a site and the arguments of its call disagree. Only C can write such a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mismatch {
+    /// It is no format: a lone brace, or a style that there is none of.
+    Invalid,
+    /// It has that number of holes whose argument is missing, which show as `{?}`.
+    Missing(usize),
+    /// No hole takes that number of arguments, which show behind the text.
+    Extra(usize),
+}
+
+impl std::fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Invalid => f.write_str("no format: a lone brace, or an unknown style"),
+            Self::Missing(1) => f.write_str("1 placeholder has no argument"),
+            Self::Missing(count) => write!(f, "{count} placeholders have no argument"),
+            Self::Extra(1) => f.write_str("1 argument has no placeholder"),
+            Self::Extra(count) => write!(f, "{count} arguments have no placeholder"),
+        }
+    }
+}
+
+/// Whether a format takes the arguments of its call, `count` of them, as they are.
+#[must_use]
+pub fn mismatch(format: &str, names: &str, count: usize) -> Option<Mismatch> {
+    let argument = DecodedArgument { kind: ArgumentKind::U8, value: Value::Unsigned(0, 8), cut: 0 };
+    let arguments = vec![argument; count.min(MAX_ARGUMENTS)];
+    let names = names.split(',').take(arguments.len()).collect();
+    let mut given = Given { names, arguments: &arguments, next: 0, taken: 0 };
+    let mut missing = 0;
+    for piece in pieces(format).take(MAX_PIECES) {
+        match piece {
+            Ok(Piece::Literal(_)) => {}
+            Ok(Piece::Hole(hole)) => {
+                given.count(hole.precision);
+                given.count(hole.width);
+                missing += usize::from(given.find(hole.argument).is_none());
+            }
+            Err(_) => return Some(Mismatch::Invalid),
+        }
+    }
+    let extra = arguments.len() - given.taken.count_ones() as usize;
+    match (missing, extra) {
+        (0, 0) => None,
+        (0, extra) => Some(Mismatch::Extra(extra)),
+        (missing, _) => Some(Mismatch::Missing(missing)),
+    }
 }
 
 /// The arguments of a format, and which of them the next hole takes.
@@ -261,7 +314,11 @@ struct Given<'a> {
     arguments: &'a [DecodedArgument<'a>],
     /// Index of the argument for the next hole that names none.
     next: usize,
+    /// A bit for each argument that a hole has taken.
+    taken: u32,
 }
+
+const _: () = assert!(MAX_ARGUMENTS <= 32, "an argument has a bit");
 
 impl<'a> Given<'a> {
     fn find(&mut self, which: Which<'_>) -> Option<&'a DecodedArgument<'a>> {
@@ -273,7 +330,21 @@ impl<'a> Given<'a> {
             Which::Index(index) => index,
             Which::Name(name) => self.names.iter().position(|own| *own == name)?,
         };
-        self.arguments.get(index)
+        let found = self.arguments.get(index)?;
+        self.taken |= 1_u32.checked_shl(index as u32).unwrap_or(0);
+        Some(found)
+    }
+
+    /// Appends the arguments that no hole has taken.
+    fn append_rest(&self, text: &mut String) {
+        let rest = self.arguments.iter().enumerate().filter(|(index, _)| self.taken & (1 << index) == 0);
+        for (count, (_, argument)) in rest.enumerate() {
+            text.push_str(if count == 0 { " [+ " } else { ", " });
+            value(text, &argument.value, &Spec::default());
+        }
+        if self.arguments.len() > self.taken.count_ones() as usize {
+            text.push(']');
+        }
     }
 
     fn count(&mut self, count: Option<Count<'_>>) -> Option<usize> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use irqlog_reader::{
-    event::{DecodedArgument, EventView, MAX_TEXT, Value, arguments, text},
+    event::{DecodedArgument, EventView, MAX_TEXT, Mismatch, Value, arguments, mismatch, text},
     image::Tables,
     record::Record,
     sites::SiteTable,
@@ -141,7 +141,7 @@ fn an_event_has_the_text_of_its_site_and_the_names_of_its_arguments() {
     let (tables, mut record) = event("port {port:#x} of {} {}", "port,,", &payload);
     let view = EventView::of(&tables, &record).expect("an event");
     assert_eq!(view.provider.map(|name| name.raw().to_owned()).as_deref(), Some("drv"));
-    assert_eq!(view.text().raw(), "port 0x1 of 1 2");
+    assert_eq!(view.text().raw(), "port 0x1 of 1 2 [+ 3]");
     assert_eq!(view.names().collect::<Vec<_>>(), ["port", "", ""]);
     // Of a site that is in no table the arguments are left.
     record.header.site.set(4000);
@@ -181,14 +181,41 @@ fn a_format_finds_its_arguments_or_says_so() {
     let arguments = arguments(&numbers);
     let shown = |format: &str| text(format, "a,b,c", &arguments);
     assert_eq!(shown("{} {} {} {}"), "4 3 abcd {?}");
-    assert_eq!(shown("{1} {a} {nobody} {9}"), "3 4 {?} {?}");
+    assert_eq!(shown("{1} {a} {nobody} {9}"), "3 4 {?} {?} [+ abcd]");
     // Width and precision out of arguments; a text is none.
     assert_eq!(shown("[{1:0$}] [{c:.b$}] [{a:c$}]"), "[   3] [abc] [4]");
     assert_eq!(shown("{:.*}|{}|"), "3|abcd|");
-    assert_eq!(text("{2:.*}", "a,b,c", &arguments), "abcd");
+    // No argument is lost: what no hole takes follows.
+    assert_eq!(shown("one {}"), "one 4 [+ 3, abcd]");
+    assert_eq!(shown("{c} {}"), "abcd 4 [+ 3]");
+    assert_eq!(shown("%d %s"), "%d %s [+ 4, 3, abcd]");
+    assert_eq!(shown("[{2:.0$}]"), "[abcd] [+ 3]");
+    assert_eq!(text("{2:.*}", "a,b,c", &arguments), "abcd [+ 3]");
     assert_eq!(shown("{} {"), "{} { 4 3 abcd");
     // More names than arguments: the others belong to nobody.
-    assert_eq!(text("{d}", "a,b,c,d", &arguments), "{?}");
+    assert_eq!(text("{d}", "a,b,c,d", &arguments), "{?} [+ 4, 3, abcd]");
+}
+
+#[test]
+#[expect(clippy::literal_string_with_formatting_args, reason = "they are formats of sites")]
+fn a_format_that_disagrees_with_its_arguments_is_known() {
+    for (format, count, expected) in [
+        ("{} {}", 2, None),
+        ("{1} {0} {a}", 2, None),
+        ("{:1$}", 2, None),
+        ("{:.*}", 2, None),
+        ("{{}} {}", 1, None),
+        ("", 0, None),
+        ("{} {}", 1, Some(Mismatch::Missing(1))),
+        ("{} {nobody} {3}", 1, Some(Mismatch::Missing(2))),
+        ("{}", 3, Some(Mismatch::Extra(2))),
+        ("%d %s", 2, Some(Mismatch::Extra(2))),
+        ("{:q}", 1, Some(Mismatch::Invalid)),
+        ("{} {", 1, Some(Mismatch::Invalid)),
+    ] {
+        assert_eq!(mismatch(format, "a,b", count), expected, "{format:?} with {count}");
+    }
+    assert_eq!(Mismatch::Extra(1).to_string(), "1 argument has no placeholder");
 }
 
 #[test]
@@ -197,7 +224,7 @@ fn a_text_ends() {
     let payload = payload(&[ArgumentKind::U8], &[1]);
     let arguments = arguments(&payload);
     let exactly = "x".repeat(MAX_TEXT);
-    assert_eq!(text(&exactly, "", &arguments), exactly);
+    assert_eq!(text(&exactly, "", &[]), exactly);
     let cut = text(&format!("{exactly}y"), "", &arguments);
     assert_eq!(cut, format!("{}...", &exactly[..MAX_TEXT - 3]));
     assert_eq!(MAX_TEXT, 8192);

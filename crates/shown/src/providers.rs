@@ -5,7 +5,7 @@ use std::{
     io::{Result, Write},
 };
 
-use irqlog_reader::{sites::Provider, untrusted::Untrusted};
+use irqlog_reader::{event::mismatch, sites::Provider, untrusted::Untrusted};
 use irqlog_wire::{record::Level, site::Site};
 use serde::Serialize;
 
@@ -81,12 +81,18 @@ pub struct ShownSite<'a> {
     pub format: Untrusted<Cow<'a, str>>,
     /// Number of its events in the log.
     pub records: u64,
+    /// How the format and the arguments of its calls disagree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mismatch: Option<String>,
 }
 
 impl<'a> ShownSite<'a> {
     /// The site with that id, of a provider, with that number of events in the log.
     #[must_use]
     pub fn new(provider: &'a Provider, id: u32, site: &Site<'a>, records: u64) -> Self {
+        let names = String::from_utf8_lossy(site.names);
+        let count = usize::from(site.header.arguments);
+        let mismatch = mismatch(&String::from_utf8_lossy(site.format), &names, count);
         let [format, module, file] = [site.format, site.module, site.file].map(Untrusted::lossy);
         Self {
             site: id,
@@ -97,14 +103,16 @@ impl<'a> ShownSite<'a> {
             line: site.header.line.get(),
             format,
             records,
+            mismatch: mismatch.map(|mismatch| mismatch.to_string()),
         }
     }
 }
 
 impl Show for ShownSite<'_> {
     fn text<W: Write + ?Sized>(&self, out: &mut W) -> Result<()> {
-        let Self { file, line, level, records, format, .. } = self;
-        writeln!(out, "  {file}:{line:<5} {level:5} {records:7}  {format:?}")
+        let Self { file, line, level, records, format, mismatch, .. } = self;
+        let mismatch = mismatch.as_ref().map(|mismatch| format!("  <- {mismatch}")).unwrap_or_default();
+        writeln!(out, "  {file}:{line:<5} {level:5} {records:7}  {format:?}{mismatch}")
     }
 }
 
