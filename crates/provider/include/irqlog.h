@@ -13,11 +13,20 @@
  * The format is that of Rust's core::fmt: {}, {:x}, {:#010x}, {:?}, {0}, {:>8} and so on; the reader makes the text.
  * The types of arguments are taken at compile time; there are no variable arguments at run time:
  *
- *     integers, bool, float, double     as they are; NTSTATUS by name with IrqlogStatus(Status)
+ *     integers, bool, float, double     as they are; NTSTATUS by name with IrqlogStatus(Status), BOOLEAN with IrqlogBool(b)
+ *     char                              a character; the other types of one byte are numbers
  *     char *, const char *              UTF-8 up to its zero, at most 1024 bytes; with a length: IrqlogString(p, bytes)
+ *     PUCHAR                            an address; as text up to its zero: IrqlogText(p)
+ *     PWSTR, PCWSTR, WCHAR[]            UTF-16 up to its zero, at most 512 units. In C that is every unsigned short *: for
+ *                                       the address of one write IrqlogPointer(p)
  *     bytes, UTF-16                     IrqlogBytes(p, bytes), IrqlogUtf16(p, bytes)
  *     UNICODE_STRING *, GUID *          the text, the GUID that they point to
- *     any other pointer                 an address, hashed by irqlog.sys unless its parameter RawPointers is 1
+ *     HANDLE, PsGetCurrentProcessId()   a number: IrqlogHandle(h). A void * is an address, and compilers that can warn of it
+ *     any other pointer                 an address, hashed by irqlog.sys unless its parameter RawPointers is 1; a void * is
+ *                                       one without a warning as IrqlogPointer(p)
+ *
+ * Where the format and the number of arguments disagree, C++ compilers and clang warn. The reader shows a placeholder without
+ * an argument as {?}, and arguments without one behind the text, as [+ 2, 3]; `irqlog providers --sites` lists such calls.
  *
  * A log call may stand in an inline function, a template or a lambda. The same call in a header that several files include
  * is shown as one site. (In C each file has a copy of it, as of all static data of inline functions: about 100 bytes.)
@@ -141,6 +150,7 @@ typedef struct _IRQLOG_SITE {
 #define IRQLOG_KIND_I32 9
 #define IRQLOG_KIND_I64 10
 #define IRQLOG_KIND_BOOL 13
+#define IRQLOG_KIND_CHAR 14
 #define IRQLOG_KIND_F32 15
 #define IRQLOG_KIND_F64 16
 #define IRQLOG_KIND_POINTER 17
@@ -152,6 +162,12 @@ typedef struct _IRQLOG_SITE {
 #define IRQLOG_NEEDS_DRIVER 0x80ull
 #define IRQLOG_MAX_STRING 1024
 
+#if defined(__cplusplus)
+#define IRQLOG_BOOL bool
+#else
+#define IRQLOG_BOOL _Bool
+#endif
+
 /* 12 arguments of two words, and two words of kinds. */
 typedef struct _IRQLOG_WORDS {
     unsigned int Used;
@@ -161,6 +177,10 @@ typedef struct _IRQLOG_WORDS {
 typedef struct _IRQLOG_STATUS {
     long Value;
 } IRQLOG_STATUS;
+/* A pointer of any kind, as an address. */
+typedef struct _IRQLOG_ADDRESS {
+    const volatile void *Value;
+} IRQLOG_ADDRESS;
 typedef struct _IRQLOG_STRING {
     unsigned char Kind;
     const void *Start;
@@ -197,6 +217,33 @@ FORCEINLINE IRQLOG_STRING IrqlogUtf16(const void *Start, SIZE_T Bytes) {
     return IrqlogStringOf(IRQLOG_KIND_UTF16, Start, Bytes);
 }
 
+/* UTF-8 up to its zero, for unsigned characters too. */
+FORCEINLINE IRQLOG_STRING IrqlogText(const void *Text) {
+    const char *Bytes = (const char *)Text;
+    SIZE_T Length = 0;
+    while (Bytes != 0 && Length < IRQLOG_MAX_STRING && Bytes[Length] != 0) {
+        Length++;
+    }
+    return IrqlogString(Bytes, Length);
+}
+
+/* A BOOLEAN, which is an unsigned char for the compiler, as true or false. */
+FORCEINLINE IRQLOG_BOOL IrqlogBool(long long Value) {
+    return Value != 0;
+}
+
+/* A HANDLE, or the id of a process or a thread, as a number. */
+FORCEINLINE unsigned long long IrqlogHandle(const void *Handle) {
+    return (unsigned long long)Handle;
+}
+
+/* An address, which irqlog.sys hashes as every other. */
+FORCEINLINE IRQLOG_ADDRESS IrqlogPointer(const volatile void *Pointer) {
+    IRQLOG_ADDRESS Address;
+    Address.Value = Pointer;
+    return Address;
+}
+
 FORCEINLINE void IrqlogBegin(IRQLOG_WORDS *Words, unsigned int Count) {
     Words->Word[0] = Count;
     Words->Word[1] = 0;
@@ -219,11 +266,15 @@ FORCEINLINE void IrqlogPutString(IRQLOG_WORDS *Words, unsigned int Index, IRQLOG
 }
 
 FORCEINLINE void IrqlogPutText(IRQLOG_WORDS *Words, unsigned int Index, const char *Text) {
+    IrqlogPutString(Words, Index, IrqlogText(Text));
+}
+
+FORCEINLINE void IrqlogPutWide(IRQLOG_WORDS *Words, unsigned int Index, const WCHAR *Text) {
     SIZE_T Length = 0;
-    while (Text != 0 && Length < IRQLOG_MAX_STRING && Text[Length] != 0) {
+    while (Text != 0 && Length < IRQLOG_MAX_STRING / 2 && Text[Length] != 0) {
         Length++;
     }
-    IrqlogPutString(Words, Index, IrqlogString(Text, Length));
+    IrqlogPutString(Words, Index, IrqlogUtf16(Text, 2 * Length));
 }
 
 FORCEINLINE void IrqlogPutUnicode(IRQLOG_WORDS *Words, unsigned int Index, const UNICODE_STRING *String) {
@@ -249,6 +300,16 @@ FORCEINLINE void IrqlogPutPointer(IRQLOG_WORDS *Words, unsigned int Index, const
     IrqlogWord(Words, Index, IRQLOG_KIND_POINTER, (unsigned long long)Pointer);
 }
 
+FORCEINLINE void IrqlogPutAddress(IRQLOG_WORDS *Words, unsigned int Index, IRQLOG_ADDRESS Address) {
+    IrqlogPutPointer(Words, Index, Address.Value);
+}
+
+#define IRQLOG_TOO_MANY "irqlog: the format has fewer placeholders than there are arguments"
+#define IRQLOG_TOO_FEW "irqlog: the format has more placeholders than there are arguments"
+#define IRQLOG_NO_FORMAT "irqlog: the format has a lone brace or an unknown style"
+#define IRQLOG_VOID_POINTER                                                                                             \
+    "irqlog: a void * is shown as the hash of an address; write IrqlogHandle(x) for a HANDLE or an id, or IrqlogPointer(x)"
+
 FORCEINLINE void IrqlogPutStatus(IRQLOG_WORDS *Words, unsigned int Index, IRQLOG_STATUS Status) {
     IrqlogWord(Words, Index, IRQLOG_KIND_STATUS, (unsigned int)Status.Value);
 }
@@ -273,7 +334,7 @@ FORCEINLINE void IrqlogPutDouble(IRQLOG_WORDS *Words, unsigned int Index, double
 
 #define IRQLOG_NUMBERS(DEFINE)                                                                                          \
     DEFINE(Bool, IRQLOG_BOOL, IRQLOG_KIND_BOOL, unsigned long long)                                                     \
-    DEFINE(Char, char, IRQLOG_KIND_I8, long long)                                                                       \
+    DEFINE(Char, char, IRQLOG_KIND_CHAR, unsigned char)                                                                 \
     DEFINE(SignedChar, signed char, IRQLOG_KIND_I8, long long)                                                          \
     DEFINE(Short, short, IRQLOG_KIND_I16, long long)                                                                    \
     DEFINE(Int, int, IRQLOG_KIND_I32, long long)                                                                        \
@@ -284,12 +345,6 @@ FORCEINLINE void IrqlogPutDouble(IRQLOG_WORDS *Words, unsigned int Index, double
     DEFINE(UnsignedInt, unsigned int, IRQLOG_KIND_U32, unsigned long long)                                              \
     DEFINE(UnsignedLong, unsigned long, IRQLOG_KIND_U32, unsigned long long)                                            \
     DEFINE(UnsignedLongLong, unsigned long long, IRQLOG_KIND_U64, unsigned long long)
-
-#if defined(__cplusplus)
-#define IRQLOG_BOOL bool
-#else
-#define IRQLOG_BOOL _Bool
-#endif
 
 /* Signed numbers are extended with their sign to the word. */
 #define IRQLOG_DEFINE_PUT(Name, Type, Kind, Wide)                                                                       \
@@ -311,14 +366,94 @@ IRQLOG_NUMBERS(IRQLOG_DEFINE_OVERLOAD)
     DEFINE(Status, IRQLOG_STATUS, , )                                                                                   \
     DEFINE(String, IRQLOG_STRING, , )                                                                                   \
     DEFINE(Text, const char *, , )                                                                                      \
+    DEFINE(Wide, const WCHAR *, , )                                                                                     \
+    DEFINE(Address, IRQLOG_ADDRESS, , )                                                                                 \
     DEFINE(Unicode, const UNICODE_STRING *, , )                                                                         \
     DEFINE(Guid, const GUID *, , )                                                                                      \
     DEFINE(Pointer, const volatile void *, , )
 IRQLOG_OTHERS(IRQLOG_DEFINE_OVERLOAD)
-#define IRQLOG_PUT(Words, Index, Value) IrqlogPut(&(Words), Index, Value)
+/* What is said of an argument's type when it is compiled. */
+template <class T> struct IrqlogHint {
+    static_assert(!__is_enum(T) || __is_convertible_to(T, long long), "irqlog: cast an enum class to its number");
+    static_assert(
+        sizeof(T) <= 8 || __is_class(T), "irqlog: an argument has at most 64 bits; pass the halves of a wider number");
+    FORCEINLINE static void Check() {}
+};
+template <> struct IrqlogHint<void *> {
+    __declspec(deprecated(IRQLOG_VOID_POINTER)) FORCEINLINE static void Check() {}
+};
+template <class T> T IrqlogDecayed(T);
+#define IRQLOG_PUT(Words, Index, Value)                                                                                 \
+    IrqlogHint<decltype(IrqlogDecayed(Value))>::Check(), IrqlogPut(&(Words), Index, Value)
+
+/* The arguments that a format takes: -1 if it is no format, -2 if it names them. */
+constexpr int IrqlogHoles(const char *Format) {
+    int Holes = 0;
+    while (*Format != 0) {
+        const char Brace = *Format++;
+        if (Brace != '{' && Brace != '}') {
+            continue;
+        }
+        if (*Format == Brace) {
+            Format++;
+            continue;
+        }
+        if (Brace == '}') {
+            return -1;
+        }
+        if (*Format != '}' && *Format != ':') {
+            return *Format == 0 ? -1 : -2;
+        }
+        char Last = ':';
+        while (*Format != '}') {
+            if (*Format == 0) {
+                return -1;
+            }
+            if (*Format == '$' || *Format == '*') {
+                return -2;
+            }
+            Last = *Format++;
+        }
+        if ((Last >= 'a' && Last <= 'z') || (Last >= 'A' && Last <= 'Z')) {
+            bool IsStyle = false;
+            for (const char *Style = "xXobeEp"; *Style != 0; Style++) {
+                IsStyle = IsStyle || *Style == Last;
+            }
+            if (!IsStyle) {
+                return -1;
+            }
+        }
+        Format++;
+        Holes++;
+    }
+    return Holes;
+}
+template <int Verdict> struct IrqlogFormat {
+    FORCEINLINE static void Check() {}
+};
+template <> struct IrqlogFormat<1> {
+    __declspec(deprecated(IRQLOG_TOO_MANY)) FORCEINLINE static void Check() {}
+};
+template <> struct IrqlogFormat<2> {
+    __declspec(deprecated(IRQLOG_TOO_FEW)) FORCEINLINE static void Check() {}
+};
+template <> struct IrqlogFormat<3> {
+    __declspec(deprecated(IRQLOG_NO_FORMAT)) FORCEINLINE static void Check() {}
+};
+constexpr int IrqlogVerdict(int Holes, int Arguments) {
+    return Holes == -2 || Holes == Arguments ? 0 : Holes == -1 ? 3 : Holes < Arguments ? 1 : 2;
+}
+#define IRQLOG_CHECK_FORMAT(Format, Count) IrqlogFormat<IrqlogVerdict(IrqlogHoles(Format), Count)>::Check()
 extern "C" {
 #else
+/* By the conditional operator, since a bit field has no size. */
+#define IRQLOG_CHECK_ARGUMENT(Value)                                                                                    \
+    _Static_assert(                                                                                                     \
+        _Generic((Value), IRQLOG_STRING: 1, IRQLOG_STATUS: 1, IRQLOG_ADDRESS: 1, default: sizeof(1 ? (Value) : (Value)) <= 8), \
+        "irqlog: an argument has at most 64 bits; pass the halves of a wider number")
 #define IRQLOG_PUT(Words, Index, Value)                                                                                 \
+    IRQLOG_CHECK_ARGUMENT(Value);                                                                                       \
+    IRQLOG_CHECK_POINTER(_Generic((Value), void *: 1, default: 0));                                                     \
     _Generic((Value),                                                                                                   \
         _Bool: IrqlogPutBool,                                                                                           \
         char: IrqlogPutChar,                                                                                            \
@@ -336,13 +471,80 @@ extern "C" {
         double: IrqlogPutDouble,                                                                                        \
         IRQLOG_STATUS: IrqlogPutStatus,                                                                                 \
         IRQLOG_STRING: IrqlogPutString,                                                                                 \
+        IRQLOG_ADDRESS: IrqlogPutAddress,                                                                               \
         char *: IrqlogPutText,                                                                                          \
         const char *: IrqlogPutText,                                                                                    \
+        WCHAR *: IrqlogPutWide,                                                                                         \
+        const WCHAR *: IrqlogPutWide,                                                                                   \
         UNICODE_STRING *: IrqlogPutUnicode,                                                                             \
         const UNICODE_STRING *: IrqlogPutUnicode,                                                                       \
         GUID *: IrqlogPutGuid,                                                                                          \
         const GUID *: IrqlogPutGuid,                                                                                    \
         default: IrqlogPutPointer)(&(Words), Index, Value)
+
+#if defined(__clang__)
+FORCEINLINE void IrqlogCheckPointer(int IsVoid) __attribute__((diagnose_if(IsVoid, IRQLOG_VOID_POINTER, "warning"))) {
+    (void)IsVoid;
+}
+#define IRQLOG_CHECK_POINTER(IsVoid) IrqlogCheckPointer(IsVoid)
+
+/*
+ * Clang counts the braces of a literal when it compiles the call: IRQLOG_BRACE_n is the nth one, and null behind the last.
+ * A format with escaped braces, or that names its arguments, is not judged. Other compilers of C cannot count.
+ */
+#define IRQLOG_NEXT(p) __builtin_strchr(((p) ?: "x") + 1, '{')
+#define IRQLOG_BRACE_1(f) __builtin_strchr(f, '{')
+#define IRQLOG_BRACE_2(f) IRQLOG_NEXT(IRQLOG_BRACE_1(f))
+#define IRQLOG_BRACE_3(f) IRQLOG_NEXT(IRQLOG_BRACE_2(f))
+#define IRQLOG_BRACE_4(f) IRQLOG_NEXT(IRQLOG_BRACE_3(f))
+#define IRQLOG_BRACE_5(f) IRQLOG_NEXT(IRQLOG_BRACE_4(f))
+#define IRQLOG_BRACE_6(f) IRQLOG_NEXT(IRQLOG_BRACE_5(f))
+#define IRQLOG_BRACE_7(f) IRQLOG_NEXT(IRQLOG_BRACE_6(f))
+#define IRQLOG_BRACE_8(f) IRQLOG_NEXT(IRQLOG_BRACE_7(f))
+#define IRQLOG_BRACE_9(f) IRQLOG_NEXT(IRQLOG_BRACE_8(f))
+#define IRQLOG_BRACE_10(f) IRQLOG_NEXT(IRQLOG_BRACE_9(f))
+#define IRQLOG_BRACE_11(f) IRQLOG_NEXT(IRQLOG_BRACE_10(f))
+#define IRQLOG_BRACE_12(f) IRQLOG_NEXT(IRQLOG_BRACE_11(f))
+#define IRQLOG_BRACE_13(f) IRQLOG_NEXT(IRQLOG_BRACE_12(f))
+#define IRQLOG_PLAIN_0(f) (!__builtin_strchr(f, '$') && !__builtin_strchr(f, '*'))
+#define IRQLOG_PLAIN_1(f) (IRQLOG_PLAIN_0(f) && __builtin_strchr(":}", (IRQLOG_BRACE_1(f) ?: "x:")[1]))
+#define IRQLOG_PLAIN_2(f) (IRQLOG_PLAIN_1(f) && __builtin_strchr(":}", (IRQLOG_BRACE_2(f) ?: "x:")[1]))
+#define IRQLOG_PLAIN_3(f) (IRQLOG_PLAIN_2(f) && __builtin_strchr(":}", (IRQLOG_BRACE_3(f) ?: "x:")[1]))
+#define IRQLOG_PLAIN_4(f) (IRQLOG_PLAIN_3(f) && __builtin_strchr(":}", (IRQLOG_BRACE_4(f) ?: "x:")[1]))
+#define IRQLOG_PLAIN_5(f) (IRQLOG_PLAIN_4(f) && __builtin_strchr(":}", (IRQLOG_BRACE_5(f) ?: "x:")[1]))
+#define IRQLOG_PLAIN_6(f) (IRQLOG_PLAIN_5(f) && __builtin_strchr(":}", (IRQLOG_BRACE_6(f) ?: "x:")[1]))
+#define IRQLOG_PLAIN_7(f) (IRQLOG_PLAIN_6(f) && __builtin_strchr(":}", (IRQLOG_BRACE_7(f) ?: "x:")[1]))
+#define IRQLOG_PLAIN_8(f) (IRQLOG_PLAIN_7(f) && __builtin_strchr(":}", (IRQLOG_BRACE_8(f) ?: "x:")[1]))
+#define IRQLOG_PLAIN_9(f) (IRQLOG_PLAIN_8(f) && __builtin_strchr(":}", (IRQLOG_BRACE_9(f) ?: "x:")[1]))
+#define IRQLOG_PLAIN_10(f) (IRQLOG_PLAIN_9(f) && __builtin_strchr(":}", (IRQLOG_BRACE_10(f) ?: "x:")[1]))
+#define IRQLOG_PLAIN_11(f) (IRQLOG_PLAIN_10(f) && __builtin_strchr(":}", (IRQLOG_BRACE_11(f) ?: "x:")[1]))
+#define IRQLOG_PLAIN_12(f) (IRQLOG_PLAIN_11(f) && __builtin_strchr(":}", (IRQLOG_BRACE_12(f) ?: "x:")[1]))
+#define IRQLOG_PLAIN_13(f) (IRQLOG_PLAIN_12(f) && __builtin_strchr(":}", (IRQLOG_BRACE_13(f) ?: "x:")[1]))
+#define IRQLOG_DEFINE_CHECK(Count, Next, Wanted)                                                                        \
+    FORCEINLINE void IrqlogCheck##Count(const char *Format)                                                             \
+        __attribute__((                                                                                                 \
+            diagnose_if(IRQLOG_BRACE_##Next(Format) && IRQLOG_PLAIN_##Next(Format), IRQLOG_TOO_FEW, "warning"),         \
+            diagnose_if(Wanted && IRQLOG_PLAIN_##Next(Format), IRQLOG_TOO_MANY, "warning"))) {                          \
+        (void)Format;                                                                                                   \
+    }
+IRQLOG_DEFINE_CHECK(0, 1, 0)
+IRQLOG_DEFINE_CHECK(1, 2, !IRQLOG_BRACE_1(Format))
+IRQLOG_DEFINE_CHECK(2, 3, !IRQLOG_BRACE_2(Format))
+IRQLOG_DEFINE_CHECK(3, 4, !IRQLOG_BRACE_3(Format))
+IRQLOG_DEFINE_CHECK(4, 5, !IRQLOG_BRACE_4(Format))
+IRQLOG_DEFINE_CHECK(5, 6, !IRQLOG_BRACE_5(Format))
+IRQLOG_DEFINE_CHECK(6, 7, !IRQLOG_BRACE_6(Format))
+IRQLOG_DEFINE_CHECK(7, 8, !IRQLOG_BRACE_7(Format))
+IRQLOG_DEFINE_CHECK(8, 9, !IRQLOG_BRACE_8(Format))
+IRQLOG_DEFINE_CHECK(9, 10, !IRQLOG_BRACE_9(Format))
+IRQLOG_DEFINE_CHECK(10, 11, !IRQLOG_BRACE_10(Format))
+IRQLOG_DEFINE_CHECK(11, 12, !IRQLOG_BRACE_11(Format))
+IRQLOG_DEFINE_CHECK(12, 13, !IRQLOG_BRACE_12(Format))
+#define IRQLOG_CHECK_FORMAT(Format, Count) IRQLOG_PASTE(IrqlogCheck, Count)(Format)
+#else
+#define IRQLOG_CHECK_POINTER(IsVoid) ((void)0)
+#define IRQLOG_CHECK_FORMAT(Format, Count) ((void)0)
+#endif
 #endif
 
 /* --- The call ------------------------------------------------------------------------------------------------------ */
@@ -414,6 +616,7 @@ FORCEINLINE void IrqlogSend(const IRQLOG_SITE *Site, int NeverWaits, const IRQLO
              IRQLOG_FIRST(__VA_ARGS__),                                                                                 \
              IRQLOG_MODULE,                                                                                             \
              IRQLOG_FILE}};                                                                                             \
+        IRQLOG_CHECK_FORMAT(IRQLOG_FIRST(__VA_ARGS__), IRQLOG_COUNT(__VA_ARGS__));                                      \
         if ((EventLevel) <= IrqlogLevel()) {                                                                            \
             IRQLOG_WORDS IrqlogWords;                                                                                   \
             IrqlogBegin(&IrqlogWords, IRQLOG_COUNT(__VA_ARGS__));                                                       \

@@ -29,12 +29,19 @@ void Everything(UNICODE_STRING *Name, const GUID *Guid, void *Pointer, struct Un
     char Text[] = "array";
     const char *ConstText = Text;
     volatile long Counter = 0;
+    WCHAR Wide[] = L"wide";
+    struct { unsigned Three : 3, Five : 5; } Bits = {5, 17};
+    const int Constant = 1;
     IRQLOG_ERROR("no arguments");
     IRQLOG_WARN("{} {} {} {}", (char)1, (signed char)2, (unsigned char)3, (IRQLOG_BOOL)1);
     IRQLOG_INFO("{} {} {} {} {} {}", (short)1, (unsigned short)2, 3, 4u, 5l, 6ul);
     IRQLOG_DEBUG("{} {} {} {}", 7ll, 8ull, 1.5f, 2.5);
     IRQLOG_TRACE("{} {} {} {} {}", Text, ConstText, "literal", Name, ConstName);
-    IRQLOG_TRACE("{} {} {:p} {:p} {}", Guid, (GUID *)Guid, Pointer, (const void *)Other, Counter);
+    IRQLOG_TRACE("{} {} {:p} {:p} {}", Guid, (GUID *)Guid, IrqlogPointer(Pointer), (const void *)Other, Counter);
+    IRQLOG_INFO("{} {} {} {}", Wide, (PWSTR)Wide, (PCWSTR)Wide, L"literal");
+    IRQLOG_INFO("{} {} {}", IrqlogText((PUCHAR)Text), IrqlogHandle(Pointer), IrqlogBool((BOOLEAN)1));
+    IRQLOG_INFO("{} {} {}", Bits.Three, Bits.Five, Constant);
+    IRQLOG_INFO("{{}} {0} {0:>1$} {:.*}", 1ull, 2ull, 3ull);
     IRQLOG_TRACE("{} {} {:?} {}", IrqlogStatus(-1), IrqlogString(Text, 2), IrqlogBytes(Text, 3), IrqlogUtf16(Text, 4));
     IRQLOG_INFO_NEVER_WAITS("{}{}{}{}{}{}{}{}{}{}{}{}", 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12);
     IRQLOG_EVENT(IRQLOG_LEVEL_WARN, 0, "{}", Red);
@@ -91,10 +98,10 @@ fn assertions() -> String {
     for level in Level::KNOWN {
         check(format!("IRQLOG_LEVEL_{} == {}", level.name().unwrap().to_uppercase(), level.0));
     }
-    // Those that C has no type for are not there: usize and isize, 128 bits, char.
+    // Those that C has no type for are not there: usize and isize, 128 bits.
     for kind in ArgumentKind::KNOWN {
         let name = kind.name().unwrap().to_uppercase();
-        if !["USIZE", "ISIZE", "U128", "I128", "CHAR"].contains(&&*name) {
+        if !["USIZE", "ISIZE", "U128", "I128"].contains(&&*name) {
             check(format!("IRQLOG_KIND_{name} == {}", kind.0));
         }
     }
@@ -175,6 +182,44 @@ fn what_cannot_be_an_argument_does_not_compile() {
         // The thirteenth.
         let many = "void f(void) { IRQLOG_INFO(\"\", 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13); }\n";
         assert!(compile(many, standard, "bad").is_err());
+    }
+}
+
+/// What the compiler says of a call; as an error, since warnings are.
+fn said(call: &str, standard: &str) -> String {
+    let code = format!("void f(void *Handle) {{ (void)Handle; {call}; }}\n");
+    compile(&code, standard, "said").expect_err(call)
+}
+
+#[test]
+fn a_call_that_loses_an_argument_is_warned_of() {
+    const FEWER: &str = "the format has fewer placeholders than there are arguments";
+    const MORE: &str = "the format has more placeholders than there are arguments";
+    const NO_FORMAT: &str = "the format has a lone brace or an unknown style";
+    for standard in STANDARDS {
+        for (call, sentence) in [
+            ("IRQLOG_INFO(\"too few {}\", 1, 2, 3)", FEWER),
+            ("IRQLOG_INFO(\"%d %s\", 1, \"x\")", FEWER),
+            ("IRQLOG_INFO(\"{}{}{}{}{}{}{}{}{}{}{}\", 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)", FEWER),
+            ("IRQLOG_INFO(\"{} {} {}\", 1)", MORE),
+            ("IRQLOG_INFO(\"{}\")", MORE),
+            ("IRQLOG_INFO(\"{}{}{}{}{}{}{}{}{}{}{}{}{}\", 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)", MORE),
+            ("IRQLOG_INFO(\"{}\", Handle)", "write IrqlogHandle(x) for a HANDLE or an id"),
+            ("IRQLOG_INFO(\"{}\", (__int128)1)", "an argument has at most 64 bits"),
+        ] {
+            let said = said(call, standard);
+            assert!(said.contains(sentence), "{standard}: {call}: {said}");
+        }
+    }
+    // What takes a loop to find, C++ finds.
+    for (call, sentence) in [
+        ("IRQLOG_INFO(\"{:q}\", 1)", NO_FORMAT),
+        ("IRQLOG_INFO(\"{} {\", 1)", NO_FORMAT),
+        ("IRQLOG_INFO(\"} {}\", 1)", NO_FORMAT),
+        ("enum class E { A }; IRQLOG_INFO(\"{}\", E::A)", "cast an enum class to its number"),
+    ] {
+        let said = said(call, "c++17");
+        assert!(said.contains(sentence), "{call}: {said}");
     }
 }
 
