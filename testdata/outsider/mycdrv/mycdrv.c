@@ -34,6 +34,7 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING Path) {
     IRQLOG_DEBUG("cdb {:02x?}", IrqlogBytes(Cdb, sizeof(Cdb)));
     IRQLOG_INFO("guid {} {}", &G, "literal");
     IRQLOG_INFO("unsigned char string {}", (unsigned char*)"hello");
+    IRQLOG_INFO("by helpers {} {:#x} {} {}", IrqlogBool(B), IrqlogHandle(H), IrqlogText("hello"), IrqlogPointer(NULL));
     IRQLOG_INFO("too few holes {}", 1, 2, 3);
     IRQLOG_INFO("too many holes {} {} {}", 1);
     IRQLOG_INFO("printf habit %d %s", 1, "x");

@@ -11,12 +11,14 @@
 //! | [`reproducible`] | makes a build independent of the folder it is made in |
 //! | `setup` | what a driver build needs besides the sources |
 //! | [`drivers`] | the drivers, and irqlog.exe |
+//! | [`new`] | writes a new driver |
 //! | [`outside`] | drivers that are no part of this workspace |
 //!
 //! A module uses those above it and no other.
 
 pub mod drivers;
 pub mod host;
+pub mod new;
 pub mod nightly;
 pub mod outside;
 pub mod readers;

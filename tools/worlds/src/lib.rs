@@ -12,6 +12,7 @@
 //! | [`exports`] | a storm's log in each format, read back by readers that are not ours |
 //! | [`readers`] | readers of dumps that are not irqlog's |
 //! | [`demo`], [`events`], [`debugger`] | longer runs in the rig |
+//! | [`run_driver`] | drivers of anybody beside irqlog.sys |
 //! | [`outsiders`] | drivers that are no part of this workspace |
 //!
 //! A module uses those above it and no other.
@@ -28,6 +29,7 @@ pub mod mutants;
 pub mod outsiders;
 pub mod readers;
 pub mod rig;
+pub mod run_driver;
 pub mod scenarios;
 pub mod target;
 pub mod verdict;

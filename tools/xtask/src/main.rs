@@ -5,13 +5,13 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use irqlog_build::{drivers, host::NATIVE, outside, shell::root};
+use irqlog_build::{drivers, host::NATIVE, new, outside, shell::root};
 use irqlog_imagecheck as imagecheck;
 use irqlog_inf as inf;
 use irqlog_kit::Arch;
 use irqlog_package as package;
 use irqlog_worlds::world::WorldArgument;
-use irqlog_worlds::{demo, faults, scenarios};
+use irqlog_worlds::{demo, faults, run_driver, scenarios};
 
 mod bench;
 mod docstrings;
@@ -39,6 +39,14 @@ enum Command {
         #[arg(long, default_value = "all")]
         arch: ArchArgument,
     },
+    /// Write a small, whole driver that logs, into a new folder whose name it gets
+    NewDriver {
+        /// The new folder
+        folder: std::path::PathBuf,
+        /// Its language
+        #[arg(long)]
+        lang: LanguageArgument,
+    },
     /// Build a driver of yours off Windows: a crate on windows-drivers-rs, or a folder of C and C++ files
     BuildDriver {
         /// Folder of the driver, outside of this workspace
@@ -49,6 +57,18 @@ enum Command {
         /// Further arguments for cargo or clang-cl
         #[arg(last = true)]
         more: Vec<String>,
+    },
+    /// Run built drivers in the rig beside irqlog.sys: start, stop, rules, what they leave behind, and their log
+    RunDriver {
+        /// The images, all for one architecture
+        #[arg(required = true)]
+        images: Vec<std::path::PathBuf>,
+        /// Meanwhile raise interrupts of each device level, and NMIs
+        #[arg(long)]
+        storm: bool,
+        /// Keep them up and take commands from standard input, until it ends
+        #[arg(long)]
+        shell: bool,
     },
     /// Build the driver, run it under interrupts, and show the log
     Demo {
@@ -158,6 +178,31 @@ impl OneArch {
     }
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum LanguageArgument {
+    Rust,
+    C,
+}
+
+impl LanguageArgument {
+    const fn language(self) -> new::Language {
+        match self {
+            Self::Rust => new::Language::Rust,
+            Self::C => new::Language::C,
+        }
+    }
+}
+
+/// Writes a new driver, and says on standard output what comes next.
+fn new_driver(folder: &std::path::Path, language: new::Language) -> anyhow::Result<()> {
+    new::write(folder, language)?;
+    let (folder, name) = (folder.display(), folder.file_name().unwrap_or_default().to_string_lossy());
+    println!("{folder} is a driver now. Next:\n");
+    println!("    cargo xtask build-driver {folder} --arch x64");
+    println!("    cargo xtask run-driver {folder}/target/driver/x64/{name}.sys");
+    Ok(())
+}
+
 /// Builds a driver outside of the workspace, and says on standard output where its images are.
 fn build_driver(folder: &std::path::Path, archs: &[Arch], more: &[String]) -> anyhow::Result<()> {
     for image in outside::build(folder, archs, more)? {
@@ -169,7 +214,11 @@ fn build_driver(folder: &std::path::Path, archs: &[Arch], more: &[String]) -> an
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Build { arch } => drivers::drivers(arch.archs()),
+        Command::NewDriver { folder, lang } => new_driver(&folder, lang.language()),
         Command::BuildDriver { folder, arch, more } => build_driver(&folder, arch.archs(), &more),
+        Command::RunDriver { images, storm, shell } => {
+            run_driver::run(&images, run_driver::RunOptions { storm, shell })
+        }
         Command::VerifySys { planted: true, .. } => imagecheck::planted(),
         Command::VerifySys { arch, planted: false } => imagecheck::run(arch.archs()),
         Command::CheckInf { file } => inf::run(&file.unwrap_or_else(|| root().join("inf/irqlog.inx"))),
