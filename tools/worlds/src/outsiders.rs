@@ -142,7 +142,7 @@ fn new_driver(name: &str, language: Language) -> Result<()> {
     Ok(())
 }
 
-/// What a provider says in the lines of a log, in the order of the alphabet, with `0` for each number.
+/// What a provider says in the lines of a log, sorted, with `0` for each number.
 fn messages(text: &str, provider: &str) -> Vec<String> {
     let start = format!("  {provider}: ");
     let mut messages: Vec<_> = text.lines().filter_map(|line| line.split_once(&start)).map(|(_, said)| said).collect();
