@@ -26,14 +26,14 @@ pub struct RunOptions {
 
 /// What became of drivers that were run.
 #[derive(Debug)]
-pub struct Ran {
+pub struct DriverRun {
     /// What the rig said of them.
     pub said: Vec<String>,
     /// The output of the command of irqlog that was asked for.
     pub log: String,
 }
 
-impl Ran {
+impl DriverRun {
     /// What is wrong with the drivers.
     pub fn failures(&self) -> impl Iterator<Item = &str> {
         self.said.iter().filter_map(|line| line.strip_prefix("failed: "))
@@ -62,7 +62,7 @@ pub fn run(images: &[PathBuf], options: RunOptions) -> Result<()> {
 ///
 /// # Errors
 /// If the run ends because a driver breaks a rule: then the log is that of the dump that the run left.
-pub fn drive(arch: Arch, images: &[PathBuf], options: RunOptions, read: &[&str]) -> Result<Ran> {
+pub fn drive(arch: Arch, images: &[PathBuf], options: RunOptions, read: &[&str]) -> Result<DriverRun> {
     let dump = rig::dump_of(arch, "run-driver")?;
     let images: Vec<_> = images.iter().map(std::path::absolute).collect::<Result<_, _>>()?;
     step(&format!("4 processors for {} with irqlog.sys; starting {}", arch.name(), names(&images)));
@@ -86,7 +86,7 @@ fn names(images: &[PathBuf]) -> String {
     images.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
-fn work(serving: &mut Serving, options: RunOptions, read: &[&str]) -> Result<Ran> {
+fn work(serving: &mut Serving, options: RunOptions, read: &[&str]) -> Result<DriverRun> {
     let mut said = serving.tell("start")?;
     if options.storm {
         step("interrupts of each device level and NMIs, on all processors");
@@ -98,7 +98,7 @@ fn work(serving: &mut Serving, options: RunOptions, read: &[&str]) -> Result<Ran
     step("stopping");
     said.extend(serving.tell("stop")?);
     let said = said.iter().map(|line| line.strip_prefix("guest: ").unwrap_or(line).to_owned()).collect();
-    Ok(Ran { said, log: serving.irqlog(read)? })
+    Ok(DriverRun { said, log: serving.irqlog(read)? })
 }
 
 /// Obeys lines of standard input: commands of irqlog, and those of the rig.
