@@ -15,20 +15,20 @@ pub enum Language {
     C,
 }
 
-/// A file of the template: its name, where `{name}` is that of the driver, and its text.
+/// A file of the template: its name, where `@name@` is that of the driver, and its text.
 type Template = (&'static str, &'static str);
 
 const RUST: &[Template] = &[
     ("Cargo.toml", include_str!("new/rust/Cargo.toml.in")),
     ("build.rs", include_str!("new/rust/build.rs.in")),
     ("src/lib.rs", include_str!("new/rust/lib.rs.in")),
-    ("{name}.inx", include_str!("new/driver.inx.in")),
+    ("@name@.inx", include_str!("new/driver.inx.in")),
     (".gitignore", "/target\n"),
 ];
 const C: &[Template] = &[
     ("CMakeLists.txt", include_str!("new/c/CMakeLists.txt.in")),
-    ("{name}.c", include_str!("new/c/driver.c.in")),
-    ("{name}.inx", include_str!("new/driver.inx.in")),
+    ("@name@.c", include_str!("new/c/driver.c.in")),
+    ("@name@.inx", include_str!("new/driver.inx.in")),
     (".gitignore", "/target\n"),
 ];
 
@@ -48,10 +48,10 @@ pub fn write(folder: &Path, language: Language) -> Result<()> {
     // The checkout's own files, by a path: it is what is there. Cargo.toml says what stands there for others.
     let irqlog = root().display().to_string();
     for (file, text) in if language == Language::Rust { RUST } else { C } {
-        let path = folder.join(file.replace("{name}", &name));
+        let path = folder.join(file.replace("@name@", &name));
         let parent = path.parent().context("a file lies in a folder")?;
         fs::create_dir_all(parent).with_context(|| format!("creating {}", parent.display()))?;
-        let text = text.replace("{name}", &name).replace("{irqlog}", &irqlog);
+        let text = text.replace("@name@", &name).replace("@irqlog@", &irqlog);
         fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
     }
     Ok(())
@@ -80,7 +80,7 @@ mod tests {
             let name = folder.file_name().unwrap().to_string_lossy().into_owned();
             for file in ["src/lib.rs".to_owned(), "Cargo.toml".to_owned(), format!("{name}.c"), format!("{name}.inx")] {
                 let Ok(text) = fs::read_to_string(folder.join(&file)) else { continue };
-                assert!(!text.contains("{name}") && !text.contains("{irqlog}"), "{file}");
+                assert!(!text.contains("@name@") && !text.contains("@irqlog@"), "{file}");
                 assert!(text.contains(&name) || file == "src/lib.rs", "{file}");
             }
             assert!(write(&folder, language).unwrap_err().to_string().contains("is not empty"));
