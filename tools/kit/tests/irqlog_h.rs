@@ -192,6 +192,7 @@ fn said(call: &str, standard: &str) -> String {
 }
 
 #[test]
+#[expect(clippy::literal_string_with_formatting_args, reason = "they are formats of log calls")]
 fn a_call_that_loses_an_argument_is_warned_of() {
     const FEWER: &str = "the format has fewer placeholders than there are arguments";
     const MORE: &str = "the format has more placeholders than there are arguments";
