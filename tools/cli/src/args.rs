@@ -1,12 +1,19 @@
 //! The command line: commands, options, and their help texts.
 
-use std::path::{Path, PathBuf};
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, error::ContextValue};
 use irqlog_filter::options::{Filter, NamePattern, level};
 use irqlog_reader::untrusted::Untrusted;
-use irqlog_upkeep::assignment::Assignment;
+use irqlog_upkeep::{
+    assignment::Assignment,
+    store::{self, LogStore},
+};
 use irqlog_wire::{image::Policy, record::Level};
+use regex::Regex;
 
 pub use self::look::Look;
 
@@ -119,6 +126,14 @@ pub enum Query {
         #[arg(value_name = "NEW_FILE")]
         target: PathBuf,
     },
+    /// Save the log among those that are kept, one for each start, and delete the oldest of them: what the saver does
+    Keep {
+        #[command(flatten)]
+        origin: LogPlace,
+        /// How many logs are kept
+        #[arg(long, value_name = "N", default_value_t = store::DEFAULT_KEEP)]
+        last: usize,
+    },
     /// Write the log in the format of another tool: Perfetto, Chrome's tracing, spreadsheets, and others
     Export {
         /// The format
@@ -190,15 +205,19 @@ impl ExportFormat {
 
 impl Query {
     /// The file in which the log lies; `None` for the running driver's log.
-    pub fn file(&self) -> Option<&Path> {
+    ///
+    /// # Errors
+    /// If it is to be a kept log, and there is none of that start.
+    pub fn file(&self) -> anyhow::Result<Option<Cow<'_, Path>>> {
         match self {
             Self::Info { origin }
             | Self::Read { origin, .. }
             | Self::Stats { origin }
             | Self::Providers { origin, .. }
-            | Self::Save { origin, .. } => origin.file.as_deref(),
-            Self::Decode { file, .. } | Self::Crash { file, .. } => Some(file),
-            Self::Export { .. } | Self::Report { .. } | Self::View { .. } => None,
+            | Self::Keep { origin, .. }
+            | Self::Save { origin, .. } => origin.file(),
+            Self::Decode { file, .. } | Self::Crash { file, .. } => Ok(Some(Cow::Borrowed(file))),
+            Self::Export { .. } | Self::Report { .. } | Self::View { .. } => Ok(None),
         }
     }
 }
@@ -209,6 +228,38 @@ pub struct LogPlace {
     /// Read the log from a file that `save` wrote, instead of from the running driver
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
+    /// Read the log of an earlier start that is kept: -1 for the last one, -2 for the one before; `irqlog list` shows them
+    #[arg(long, value_name = "N", allow_negative_numbers = true, conflicts_with = "file")]
+    pub boot: Option<i64>,
+    #[command(flatten)]
+    pub kept: KeptLogs,
+}
+
+/// Where the logs of earlier starts are kept.
+#[derive(Args, Clone, Debug, Default)]
+pub struct KeptLogs {
+    /// The folder of the kept logs [default: %ProgramData%\\irqlog\\logs]
+    #[arg(long, value_name = "FOLDER")]
+    pub logs: Option<PathBuf>,
+}
+
+impl KeptLogs {
+    /// The folder's logs.
+    ///
+    /// # Errors
+    /// If no folder is named, and the system has none for programs' data.
+    pub fn store(&self) -> anyhow::Result<LogStore> {
+        self.logs.clone().map_or_else(LogStore::in_program_data, |folder| Ok(LogStore::new(folder)))
+    }
+}
+
+impl LogPlace {
+    fn file(&self) -> anyhow::Result<Option<Cow<'_, Path>>> {
+        match self.boot {
+            None | Some(0) => Ok(self.file.as_deref().map(Cow::Borrowed)),
+            Some(boot) => self.kept.store()?.find(boot).map(|path| Some(Cow::Owned(path))),
+        }
+    }
 }
 
 /// Commands that need the running driver.
@@ -223,6 +274,12 @@ pub enum Control {
         /// Stop after N records
         #[arg(long, value_name = "N")]
         count: Option<u64>,
+        /// Stop after the first record in which the expression matches what stands behind the thread column
+        #[arg(long, value_name = "REGEX")]
+        until_match: Option<Regex>,
+        /// Then pause writing, so that nothing overwrites what came before; `configure --resume` lets it go on
+        #[arg(long, requires = "until_match")]
+        pause: bool,
         /// Show only what is behind the place that this file says, and keep the new place in it
         #[arg(long, value_name = "CURSOR", conflicts_with = "context")]
         cursor_file: Option<PathBuf>,
@@ -293,6 +350,11 @@ pub enum Offline {
     },
     /// Try irqlog on a test machine of Windows, and write one report; run it again after each restart
     FirstRun(FirstRunArguments),
+    /// List the logs of earlier starts that are kept
+    List {
+        #[command(flatten)]
+        kept: KeptLogs,
+    },
     /// Install, start, stop or remove the driver as a service of this machine, without an INF
     Service {
         #[command(subcommand)]
@@ -345,6 +407,29 @@ pub enum ServiceAction {
     Stop,
     /// Remove the driver from the service manager
     Remove,
+    /// Install a service that keeps the log of each start: it saves it at the shutdown, and after a crash from the dump
+    InstallSaver {
+        #[command(flatten)]
+        saver: Saver,
+    },
+    /// Remove that service; the logs that it has kept stay
+    RemoveSaver,
+    /// Be that service: only the service manager runs this
+    #[command(hide = true)]
+    RunSaver {
+        #[command(flatten)]
+        saver: Saver,
+    },
+}
+
+/// What the saver keeps, and where.
+#[derive(Args, Clone, Debug)]
+pub struct Saver {
+    #[command(flatten)]
+    pub kept: KeptLogs,
+    /// How many logs are kept
+    #[arg(long, value_name = "N", default_value_t = store::DEFAULT_KEEP)]
+    pub last: usize,
 }
 
 /// When the driver starts.

@@ -72,7 +72,15 @@ fn run(cli: &Cli) -> Result<Exit> {
     match &cli.command {
         Command::Query(Query::Read { follow: true, filter, look, cursor_file, .. }) => {
             let (filter, cursor_file) = (filter.clone(), cursor_file.clone());
-            let follow = Control::Follow { filter, look: *look, count: None, cursor_file, follow: true };
+            let follow = Control::Follow {
+                filter,
+                look: *look,
+                count: None,
+                until_match: None,
+                pause: false,
+                cursor_file,
+                follow: true,
+            };
             control::run(&follow, rig, form)
         }
         Command::Query(query) => query::run(query, rig, form),

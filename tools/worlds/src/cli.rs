@@ -20,9 +20,10 @@ pub struct CliScenario {
 }
 
 /// All scenarios through the CLI, in the order of the table.
-pub const ALL: [CliScenario; 6] = [
+pub const ALL: [CliScenario; 7] = [
     CliScenario { name: "cli-commands", run: commands },
     CliScenario { name: "cli-follow", run: follow },
+    CliScenario { name: "cli-until-match", run: until_match },
     CliScenario { name: "cli-several", run: several },
     CliScenario { name: "cli-ctrl-c", run: ctrl_c },
     CliScenario { name: "cli-long-path", run: long_path },
@@ -128,6 +129,34 @@ fn follow(serving: &dyn Target) -> Result<()> {
         let expected: Vec<_> = (0..MARKS).map(|number| number.to_string()).collect();
         if marks == expected { Ok(()) } else { bail!("follow showed {marks:?}") }
     })
+}
+
+/// `follow --until-match --pause` ends at a record, and what was in the log then stays there until writing is resumed.
+fn until_match(serving: &dyn Target) -> Result<()> {
+    let text = std::thread::scope(|scope| {
+        let follower = scope.spawn(|| {
+            serving.irqlog(&["follow", "--grep", "step|failure", "--until-match", "failure [0-9]+ ", "--pause"])
+        });
+        for text in ["step 1", "failure without a number", "step 2"] {
+            serving.irqlog(&["mark", text])?;
+        }
+        // Long enough for the follower to wait in the driver; shorter does no harm.
+        std::thread::sleep(Duration::from_millis(100));
+        serving.irqlog(&["mark", "failure 7"])?;
+        follower.join().map_err(|_| anyhow::anyhow!("the follower panicked"))?
+    })?;
+    let shown: Vec<_> = text.lines().filter(|line| !line.starts_with("---")).collect();
+    ensure!(shown.len() == 4 && shown[3].contains("failure 7"), "follow showed:\n{text}");
+    ensure!(serving.irqlog(&["info"])?.contains("paused"), "writing goes on");
+    match serving.irqlog(&["mark", "behind the failure"]) {
+        Err(error) => ensure!(format!("{error:#}").contains("writing is paused"), "{error:#}"),
+        Ok(_) => bail!("a mark was written while writing is paused"),
+    }
+    serving.irqlog(&["configure", "--resume"])?;
+    serving.irqlog(&["mark", "step 3"])?;
+    let read = serving.irqlog(&["read", "--grep", "failure|step"])?;
+    ensure!(read.contains("failure 7") && read.contains("step 3") && !read.contains("behind"), "{read}");
+    Ok(())
 }
 
 /// Several processes write marks and read at once: each mark is there once, and each reader sees every mark that was

@@ -4,6 +4,9 @@
 //! neither spins nor misses a record: what was overwritten meanwhile is told as a loss. While records are held back for
 //! their order, it comes back after a moment instead of waiting.
 //!
+//! With `--until-match` the command ends at a record, and with `--pause` it pauses writing the moment that it has read it:
+//! what is in the ring then stays there. Between the write of that record and the pause other records may be written.
+//!
 //! Ctrl-C cancels the request that is under way. Then a last round shows what was written up to that moment, records
 //! that were held back among it, and the command ends. A second Ctrl-C ends the process at once.
 
@@ -21,9 +24,11 @@ use irqlog_reader::{
     image::Tables,
     live::is_of_unknown_site,
     log::Item,
-    session::{Session, SessionError, Source},
+    session::{Session, SessionError, Settings, Source},
 };
+use irqlog_shown::{record::ShownRecord, text};
 use jiff::Timestamp;
+use regex::Regex;
 
 use crate::{
     args::{Form, Look},
@@ -36,12 +41,23 @@ use crate::{
 /// How long records may be held back.
 const HOLD: Duration = Duration::from_millis(10);
 
-/// Runs until Ctrl-C, or until `count` records were shown.
+/// When the command ends by itself, and what it does then.
+#[derive(Clone, Copy)]
+pub struct End<'e> {
+    /// After that number of records.
+    pub count: Option<u64>,
+    /// After the first record that is shown and matches.
+    pub matches: Option<&'e Regex>,
+    /// Pause writing when a record has matched.
+    pub pauses: bool,
+}
+
+/// Runs until Ctrl-C, or until its end.
 pub fn run(
     session: &mut Session<impl Source>,
     filter: &Filter,
     look: Look,
-    (count, cursor): (Option<u64>, Option<&Path>),
+    (end, cursor): (End<'_>, Option<&Path>),
     form: Form,
 ) -> Result<Exit> {
     source::stop_on_ctrl_c()?;
@@ -59,7 +75,9 @@ pub fn run(
         follower: Follower::new(tables.present()),
         tables,
         printer: Printer::of_records(form, look)?,
-        left: count.unwrap_or(u64::MAX),
+        left: end.count.unwrap_or(u64::MAX),
+        end,
+        has_matched: false,
         last: filter.last.map(Last::new),
         put_back: None,
         cursor,
@@ -82,6 +100,9 @@ struct Follow<'f> {
     printer: Printer,
     /// Number of records that may still be shown.
     left: u64,
+    end: End<'f>,
+    /// The record at which the command ends was there.
+    has_matched: bool,
     /// `--last` is about what is there at the start: it ends with the first round.
     last: Option<Last>,
     /// An item of the round that comes before the follower's next one.
@@ -93,10 +114,10 @@ struct Follow<'f> {
 impl Follow<'_> {
     /// Shows round after round, until enough records were shown.
     fn rounds(&mut self, session: &mut Session<impl Source>) -> Result<()> {
-        while self.left != 0 {
+        while self.goes_on() {
             self.follower.begin();
             self.round(session)?;
-            if self.left == 0 {
+            if !self.goes_on() {
                 break;
             }
             if self.follower.holds() {
@@ -109,6 +130,25 @@ impl Follow<'_> {
             self.follower.refresh(self.tables.present());
         }
         Ok(())
+    }
+
+    const fn goes_on(&self) -> bool {
+        self.left != 0 && !self.has_matched
+    }
+
+    /// Whether the command ends at this record; then writing is paused, if that was asked for.
+    fn ends_at(&self, session: &mut Session<impl Source>, selected: &Selected) -> Result<bool> {
+        let (Some(matches), Selected::Item(Item::Record(record))) = (self.end.matches, selected) else {
+            return Ok(false);
+        };
+        if !matches.is_match(&text::message(&ShownRecord::new(&self.tables, record))) {
+            return Ok(false);
+        }
+        if self.end.pauses {
+            session.configure(Settings { paused: Some(true), ..Settings::default() })?;
+            output::say("irqlog: writing is paused; `irqlog configure --resume` lets it go on");
+        }
+        Ok(true)
     }
 
     /// Shows what was written up to now, and what is missing at the end.
@@ -125,7 +165,7 @@ impl Follow<'_> {
     /// Shows what this round gives.
     fn round(&mut self, session: &mut Session<impl Source>) -> Result<()> {
         let mut is_fresh = false;
-        while self.left != 0
+        while self.goes_on()
             && let Some(item) = self.next(session)?
         {
             if !is_fresh && matches!(&item, Item::Record(record) if is_of_unknown_site(&self.tables, record)) {
@@ -138,9 +178,13 @@ impl Follow<'_> {
             let mut ready = Vec::new();
             self.selection.take(&self.tables, item, |selected| ready.push(selected));
             for selected in ready {
+                self.has_matched = self.ends_at(session, &selected)?;
                 match &mut self.last {
                     Some(last) => last.push(selected),
                     None => self.show(&selected)?,
+                }
+                if self.has_matched {
+                    break;
                 }
             }
         }

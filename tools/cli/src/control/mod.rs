@@ -22,8 +22,9 @@ pub fn run(command: &Control, rig: Option<&source::Rig>, form: Form) -> Result<E
     }
     let mut session = source::open_driver(rig)?;
     match command {
-        Control::Follow { filter, look, count, cursor_file, .. } => {
-            return follow::run(&mut session, filter, *look, (*count, cursor_file.as_deref()), form);
+        Control::Follow { filter, look, count, cursor_file, until_match, pause, .. } => {
+            let end = follow::End { count: *count, matches: until_match.as_ref(), pauses: *pause };
+            return follow::run(&mut session, filter, *look, (end, cursor_file.as_deref()), form);
         }
         Control::Selftest => return selftest::run(&mut session, form),
         Control::Mark { text, level } => {

@@ -21,6 +21,7 @@ use windows_sys::Win32::Foundation::{
     ERROR_SERVICE_EXISTS, ERROR_SERVICE_MARKED_FOR_DELETE, ERROR_SERVICE_NOT_ACTIVE,
 };
 
+use super::saver;
 use crate::{
     args::{Form, ServiceAction, StartType},
     exit::Exit,
@@ -40,6 +41,9 @@ pub fn run(action: &ServiceAction) -> Result<Exit> {
         ServiceAction::Start => start(),
         ServiceAction::Stop => stop(),
         ServiceAction::Remove => remove(),
+        ServiceAction::InstallSaver { saver } => saver::install(saver),
+        ServiceAction::RemoveSaver => saver::remove(),
+        ServiceAction::RunSaver { saver } => saver::run(saver),
     }?;
     Printer::new(Form::Text).line(&Untrusted::new(done).to_string())?;
     Ok(Exit::Done)

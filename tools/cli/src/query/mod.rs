@@ -4,6 +4,7 @@
 
 mod crash;
 mod export;
+pub mod keep;
 mod providers;
 mod read;
 mod report;
@@ -35,7 +36,8 @@ pub fn run(query: &Query, rig: Option<&source::Rig>, form: Form) -> Result<Exit>
     if let Query::View { file } = query {
         return view::run(file.as_deref(), rig);
     }
-    let mut log = source::open_log(query.file(), rig)?;
+    let file = query.file()?;
+    let mut log = source::open_log(file.as_deref(), rig)?;
     let done = match query {
         Query::Export { .. } | Query::Report { .. } | Query::View { .. } => Ok(()),
         Query::Info { .. } => Printer::new(form).show(&Info::new(log.tables(), log.shown_file())),
@@ -47,6 +49,7 @@ pub fn run(query: &Query, rig: Option<&source::Rig>, form: Form) -> Result<Exit>
         Query::Crash { last, each, .. } => crash::run(&mut log, *each, *last, form),
         Query::Providers { sites, .. } => providers::run(&mut log, *sites, form),
         Query::Save { target, .. } => save::run(&mut log, target),
+        Query::Keep { origin, last } => origin.kept.store().and_then(|store| keep::run(&mut log, &store, *last)),
     };
     done.map_err(|error| log.name_in(error))?;
     Ok(log.report_faults())
