@@ -82,10 +82,10 @@ fn serve() -> windows_service::Result<()> {
         handle.set_service_status(status(ServiceState::StopPending, ServiceControlAccept::empty()))?;
         work(Moment::Shutdown);
     }
-    stopped(&handle)
+    stopped(handle)
 }
 
-fn stopped(handle: &ServiceStatusHandle) -> windows_service::Result<()> {
+fn stopped(handle: ServiceStatusHandle) -> windows_service::Result<()> {
     handle.set_service_status(status(ServiceState::Stopped, ServiceControlAccept::empty()))
 }
 
