@@ -32,7 +32,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_mins(3);
 
 /// When the service has work to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moment {
+pub enum SaverMoment {
     /// The service starts: the last start of Windows may have ended with a crash.
     Start,
     /// Windows is about to shut down.
@@ -40,9 +40,9 @@ pub enum Moment {
 }
 
 /// What the service does at a moment. It tells the person of a failure itself: a service has no standard error.
-pub type Work = Box<dyn Fn(Moment) + Send + Sync>;
+pub type SaverWork = Box<dyn Fn(SaverMoment) + Send + Sync>;
 
-static WORK: OnceLock<Work> = OnceLock::new();
+static WORK: OnceLock<SaverWork> = OnceLock::new();
 
 define_windows_service!(service_entry, service_main);
 
@@ -50,7 +50,7 @@ define_windows_service!(service_entry, service_main);
 ///
 /// # Errors
 /// If the process was not started by the service manager.
-pub fn run(work: Work) -> Result<()> {
+pub fn run(work: SaverWork) -> Result<()> {
     // A process is one service.
     let _ = WORK.set(work);
     service_dispatcher::start(NAME, service_entry)
@@ -77,10 +77,10 @@ fn serve() -> windows_service::Result<()> {
     let handle = service_control_handler::register(NAME, handler)?;
     let accepted = ServiceControlAccept::PRESHUTDOWN | ServiceControlAccept::STOP;
     handle.set_service_status(status(ServiceState::Running, accepted))?;
-    work(Moment::Start);
+    work(SaverMoment::Start);
     if matches!(told.recv(), Ok(ServiceControl::Preshutdown)) {
         handle.set_service_status(status(ServiceState::StopPending, ServiceControlAccept::empty()))?;
-        work(Moment::Shutdown);
+        work(SaverMoment::Shutdown);
     }
     stopped(handle)
 }

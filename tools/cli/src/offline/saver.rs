@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result};
 use irqlog_reader::log::Log;
 use irqlog_upkeep::{
-    saver::{self, Moment},
+    saver::{self, SaverMoment},
     store::LogStore,
 };
 
@@ -41,8 +41,8 @@ pub fn run(saver: &Saver) -> Result<String> {
     let (store, last) = (saver.kept.store()?, saver.last);
     saver::run(Box::new(move |moment| {
         let done = match moment {
-            Moment::Start => of_crash(&store, last),
-            Moment::Shutdown => of_running_driver(&store, last),
+            SaverMoment::Start => of_crash(&store, last),
+            SaverMoment::Shutdown => of_running_driver(&store, last),
         };
         tell(&store, done);
     }))?;
