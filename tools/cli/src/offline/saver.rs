@@ -15,7 +15,7 @@ use irqlog_upkeep::{
 
 use crate::{args::Saver, query::keep, source};
 
-/// The file in the folder of the logs that says why the saver could not do its work the last time.
+/// A file beside the logs that says why the saver failed the last time.
 const FAILURE: &str = "saver-failed.txt";
 
 /// Installs the service, with these settings.
