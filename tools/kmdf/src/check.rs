@@ -4,22 +4,15 @@ use irqlog_nt::{
     UnicodeString,
     framework::{
         ATTRIBUTES_LEVEL, ATTRIBUTES_PARENT, ATTRIBUTES_RANGE, ATTRIBUTES_SCOPE, CALLBACK_IRQL, CALLBACK_REGION,
-        CONTEXT_TYPE, FrameworkRule, PASSIVE_LEVEL, STRUCTURE_SIZE, UNICODE_STRING,
+        CONTEXT_TYPE, PASSIVE_LEVEL, STRUCTURE_SIZE, UNICODE_STRING,
     },
 };
 
 use crate::{
     nt,
     object::{Attributes, ContextType},
-    stop,
+    stop::require,
 };
-
-/// Ends the run if a rule is broken. Any IRQL.
-pub fn require(kept: bool, rule: &FrameworkRule) {
-    if !kept {
-        stop::broken(rule);
-    }
-}
 
 /// The `Size` field of a structure `T`.
 pub fn size<T>(stated: u32) {

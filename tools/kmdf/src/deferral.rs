@@ -3,14 +3,13 @@
 use alloc::vec::Vec;
 use core::{ffi::c_void, ptr::NonNull};
 
-use irqlog_nt::{DeviceObject, IoWorkitem};
+use irqlog_nt::{IoWorkitem, WorkItemRoutine};
 
 use crate::{
     device::WdfDevice,
     lock::{Guarded, Locked},
     nt,
-    object::{Handle, RawHandle},
-    queue::{self, WdfQueue},
+    object::Handle,
     request::WdfRequest,
 };
 
@@ -38,44 +37,35 @@ impl Deferral {
         Some(Self { item, waiting: Guarded::new(Waiting { requests: Vec::new(), is_queued: false }) })
     }
 
-    /// Lets the work item present a request. IRQL: <= DISPATCH_LEVEL.
-    pub fn defer(&self, queue: &Handle<WdfQueue>, request: Handle<WdfRequest>) {
+    /// Adds a request that waits for the work item. Answers whether the caller has to queue the item. IRQL: <=
+    /// DISPATCH_LEVEL.
+    pub fn push(&self, request: Handle<WdfRequest>) -> bool {
         let mut locked = Locked::new();
         let waiting = self.waiting.get(&mut locked);
         waiting.requests.push(request);
-        let is_first = !core::mem::replace(&mut waiting.is_queued, true);
-        drop(locked);
-        if is_first {
-            // The routine drops this reference.
-            let queue = queue.clone().keep().as_ptr();
-            // SAFETY: the item is not queued, by the flag. The routine gets the queue with a reference.
-            unsafe { nt::IoQueueWorkItem(self.item.as_ptr(), present, DELAYED, queue) };
-        }
+        !core::mem::replace(&mut waiting.is_queued, true)
+    }
+
+    /// Takes the request that has waited longest. Without one the item counts as not queued. IRQL: <= DISPATCH_LEVEL.
+    pub fn pop(&self) -> Option<Handle<WdfRequest>> {
+        let mut locked = Locked::new();
+        let waiting = self.waiting.get(&mut locked);
+        waiting.is_queued = !waiting.requests.is_empty();
+        waiting.is_queued.then(|| waiting.requests.remove(0))
+    }
+
+    /// Queues the item: `routine` gets `context`. IRQL: <= DISPATCH_LEVEL.
+    ///
+    /// # Safety
+    /// [`push`](Self::push) has asked for it, and the context is valid until the routine ends.
+    pub unsafe fn queue(&self, routine: WorkItemRoutine, context: *mut c_void) {
+        // SAFETY: the item is not queued, as `push` has said; the context is the caller's promise.
+        unsafe { nt::IoQueueWorkItem(self.item.as_ptr(), routine, DELAYED, context) };
     }
 
     /// Frees the work item: the queue is deleted, so no request can come. IRQL: <= DISPATCH_LEVEL.
     pub fn free(&self) {
         // SAFETY: IoAllocateWorkItem gave it; a queue is disposed of once, after its requests, so the item is not queued.
         unsafe { nt::IoFreeWorkItem(self.item.as_ptr()) };
-    }
-}
-
-unsafe extern "system" fn present(_: *mut DeviceObject, queue: *mut c_void) {
-    // SAFETY: what `defer` kept alive for this call.
-    let raw = unsafe { RawHandle::from_ptr(queue) };
-    let queue = raw.of::<WdfQueue>();
-    // SAFETY: as above; `defer`'s reference is taken here, once.
-    drop(unsafe { raw.take() });
-    let Some(deferral) = &queue.deferral else { return };
-    loop {
-        let mut locked = Locked::new();
-        let waiting = deferral.waiting.get(&mut locked);
-        if waiting.requests.is_empty() {
-            waiting.is_queued = false;
-            return;
-        }
-        let request = waiting.requests.remove(0);
-        drop(locked);
-        queue::deliver(&queue, request);
     }
 }

@@ -45,11 +45,11 @@ pub unsafe extern "system" fn driver_create(
     const NON_PNP: u32 = 1;
     const KNOWN_FLAGS: u32 = 7;
     check::size::<DriverConfig>(config.size);
-    check::require(config.flags & !KNOWN_FLAGS == 0, &DRIVER_FLAGS);
+    stop::require(config.flags & !KNOWN_FLAGS == 0, &DRIVER_FLAGS);
     check::passive();
     check::string(registry_path);
-    check::require(globals::bound().is_none(), &ONE_DRIVER);
-    check::require(config.flags & NON_PNP == 0 || config.device_add.is_null(), &NO_DEVICE_ADD);
+    stop::require(globals::bound().is_none(), &ONE_DRIVER);
+    stop::require(config.flags & NON_PNP == 0 || config.device_add.is_null(), &NO_DEVICE_ADD);
     check::attributes(attributes, check::LEVEL_AND_SCOPE);
     let driver = object::create(WdfDriver, None, attributes).into_object();
     let raw = driver.raw();

@@ -24,9 +24,8 @@ use core::{
 use irqlog_nt::framework::REFERENCE_TAG;
 
 use crate::{
-    check::require,
     lock::{Guarded, Locked},
-    stop::{self, BAD_HANDLE},
+    stop::{self, BAD_HANDLE, require},
 };
 
 /// `irqlogKO`: what a live object starts with.

@@ -23,6 +23,7 @@ use crate::{
     nt,
     object::{self, Attributes, Body, Handle, ObjectKind, RawHandle, Reference},
     request::{self, Slot, WdfRequest},
+    stop,
 };
 
 type DeviceControl = unsafe extern "system" fn(RawHandle, RawHandle, usize, usize, u32);
@@ -96,18 +97,18 @@ pub unsafe extern "system" fn io_queue_create(
     const PASSIVE: i32 = 2;
     check::attributes(attributes, check::OF_QUEUES);
     check::size::<QueueConfig>(config.size);
-    check::require(config.default != 0 || out.is_some(), &QUEUE_HANDLE);
+    stop::require(config.default != 0 || out.is_some(), &QUEUE_HANDLE);
     // The real one has a sequential queue too.
     if config.dispatch != PARALLEL && config.dispatch != MANUAL {
         return STATUS_INVALID_PARAMETER;
     }
     let is_manual = config.dispatch == MANUAL;
-    check::require(!is_manual || (!config.calls() && config.presented == 0), &MANUAL_QUEUE);
-    check::require(is_manual || config.calls(), &QUEUE_CALLBACK);
+    stop::require(!is_manual || (!config.calls() && config.presented == 0), &MANUAL_QUEUE);
+    stop::require(is_manual || config.calls(), &QUEUE_CALLBACK);
     let device = device.of::<WdfDevice>();
     if config.default != 0 {
-        check::require(device.is_initializing(), &DEFAULT_QUEUE_BEFORE);
-        check::require(device.default_queue.get(&mut Locked::new()).is_none(), &ONE_DEFAULT_QUEUE);
+        stop::require(device.is_initializing(), &DEFAULT_QUEUE_BEFORE);
+        stop::require(device.default_queue.get(&mut Locked::new()).is_none(), &ONE_DEFAULT_QUEUE);
     }
     let is_passive = attributes.is_some_and(|attributes| attributes.execution_level == PASSIVE);
     let deferral = match is_passive.then(|| Deferral::of(&device)) {
@@ -165,7 +166,13 @@ pub fn deliver(queue: &Handle<WdfQueue>, request: Handle<WdfRequest>) {
     if let Some(deferral) = &queue.deferral
         && irql != 0
     {
-        return deferral.defer(queue, request);
+        if deferral.push(request) {
+            // The routine drops this reference.
+            let queue = queue.clone().keep().as_ptr();
+            // SAFETY: `push` has asked for it; the queue lives by its reference.
+            unsafe { deferral.queue(deliver_deferred, queue) };
+        }
+        return;
     }
     let state = CallbackState::of_caller();
     let (output, input) = (parameters.output_length, parameters.input_length);
@@ -173,6 +180,19 @@ pub fn deliver(queue: &Handle<WdfQueue>, request: Handle<WdfRequest>) {
     // objects alive.
     unsafe { callback(queue.raw(), request.raw(), output, input, parameters.code) };
     state.compare();
+}
+
+/// The routine of a queue's work item: calls the driver for the requests that have waited.
+unsafe extern "system" fn deliver_deferred(_: *mut DeviceObject, queue: *mut c_void) {
+    // SAFETY: what `deliver` kept alive for this call.
+    let raw = unsafe { RawHandle::from_ptr(queue) };
+    let queue = raw.of::<WdfQueue>();
+    // SAFETY: as above; `deliver`'s reference is taken here, once.
+    drop(unsafe { raw.take() });
+    let Some(deferral) = &queue.deferral else { return };
+    while let Some(request) = deferral.pop() {
+        deliver(&queue, request);
+    }
 }
 
 /// A presented request has left the driver: the next one that waits takes its place.
@@ -286,7 +306,7 @@ pub unsafe extern "system" fn io_queue_retrieve_found_request(
     found: RawHandle,
     out: &mut MaybeUninit<RawHandle>,
 ) -> NtStatus {
-    check::require(queue.of::<WdfQueue>().is_manual, &FIND_IN_MANUAL);
+    stop::require(queue.of::<WdfQueue>().is_manual, &FIND_IN_MANUAL);
     give(take(queue, |request| request.raw() == found).map(|request| request.raw()), STATUS_NOT_FOUND, out)
 }
 
@@ -299,7 +319,7 @@ pub unsafe extern "system" fn io_queue_find_request(
     out: &mut MaybeUninit<RawHandle>,
 ) -> NtStatus {
     let queue = queue.of::<WdfQueue>();
-    check::require(queue.is_manual, &FIND_IN_MANUAL);
+    stop::require(queue.is_manual, &FIND_IN_MANUAL);
     let mut locked = Locked::new();
     let held = queue.held.get(&mut locked);
     let start = if after.is_null() {

@@ -12,6 +12,7 @@ use crate::{
     globals::{registry_path, unicode_string},
     nt,
     object::{self, Attributes, Body, ObjectKind, RawHandle},
+    stop,
 };
 
 /// WDFKEY.
@@ -117,7 +118,7 @@ pub unsafe extern "system" fn registry_query_unicode_string(
 ) -> NtStatus {
     if let Some(out) = &out {
         check::string(out);
-        check::require(out.MaximumLength != 0, &VALUE_ROOM);
+        stop::require(out.MaximumLength != 0, &VALUE_ROOM);
     }
     let value = match query(key, name) {
         Ok(value) if value.header.Type == REG_SZ => value,

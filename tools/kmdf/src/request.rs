@@ -12,7 +12,6 @@ use irqlog_nt::{
 };
 
 use crate::{
-    check,
     file::WdfFile,
     irp::PendingIrp,
     lock::{Guarded, Locked},
@@ -60,7 +59,7 @@ pub fn complete(request: Handle<WdfRequest>, status: NtStatus, information: usiz
         && request.irp.requestor_mode() == USER_MODE
         && parameters.output_length > 0
         && status >= 0;
-    check::require(!is_checked || information <= parameters.output_length, &INFORMATION);
+    stop::require(!is_checked || information <= parameters.output_length, &INFORMATION);
     let slot = request.slot.get(&mut Locked::new()).take();
     request.irp.complete(status, information);
     object::delete(&request.into_object());

@@ -40,6 +40,13 @@ pub fn broken(rule: &FrameworkRule) -> ! {
     bug_check(WDF_VIOLATION, BROKEN_RULE, core::ptr::from_ref(rule) as usize)
 }
 
+/// Ends the run if a rule is broken. Any IRQL.
+pub fn require(kept: bool, rule: &FrameworkRule) {
+    if !kept {
+        broken(rule);
+    }
+}
+
 /// Ends the run: the driver called the function at `index`, which this framework does not have. Any IRQL.
 pub fn not_implemented(index: usize, name: &CStr) -> ! {
     // SAFETY: the format takes a string; `name` ends with a zero and lives during the call.

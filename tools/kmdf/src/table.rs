@@ -13,7 +13,7 @@ use irqlog_nt::{
 };
 
 use crate::{
-    check, device,
+    device,
     driver::{self, delete_driver},
     globals::{Globals, globals, set_registry_path, text},
     object, queue, registry, request, stop, timer, waitlock,
@@ -102,7 +102,7 @@ pub unsafe extern "system" fn WdfVersionBind(
     if !is_ours {
         return STATUS_INVALID_PARAMETER;
     }
-    check::require(RELEASED.contains(&(bind.minor, bind.function_count)), &BINDING);
+    stop::require(RELEASED.contains(&(bind.minor, bind.function_count)), &BINDING);
     let Some(function_table) = bind.function_table else { stop::broken(&BINDING) };
     fill();
     set_registry_path(text(registry_path));
