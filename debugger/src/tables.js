@@ -82,7 +82,7 @@ const WIRE = {
             size: 24,
             fields: [
                 ["magic", 0, "u32"], ["size", 4, "u32"], ["line", 8, "u32"], ["level", 12, "u8"],
-                ["arguments", 13, "u8"], ["reserved", 14, "u16"], ["format", 16, "u16"], ["names", 18, "u16"],
+                ["arguments", 13, "u8"], ["role", 14, "u16"], ["format", 16, "u16"], ["names", 18, "u16"],
                 ["module", 20, "u16"], ["file", 22, "u16"],
             ],
         },

@@ -18,6 +18,7 @@ use irqlog_wire::irql;
 use serde_json::{Value, json};
 
 use crate::{
+    drawings::{Drawing, Drawings},
     json, jsonl,
     sink::{ExportSummary, Provenance, Sink, loss_message},
     timeline::Timeline,
@@ -38,12 +39,19 @@ pub struct Chrome<W> {
     has_events: bool,
     /// Processes, and threads of the losses, whose names were written.
     named: BTreeSet<(u64, u32)>,
+    drawings: Drawings,
 }
 
 impl<W: Write> Chrome<W> {
     /// Into a stream.
     pub fn new(out: W) -> Self {
-        Self { out, timeline: Timeline::default(), has_events: false, named: BTreeSet::new() }
+        Self {
+            out,
+            timeline: Timeline::default(),
+            has_events: false,
+            named: BTreeSet::new(),
+            drawings: Drawings::default(),
+        }
     }
 
     fn raw(&mut self, event: &str) -> Result<()> {
@@ -87,6 +95,35 @@ impl<W: Write> Chrome<W> {
     }
 }
 
+impl<W: Write> Chrome<W> {
+    /// Draws the span that ends with a record, or the value of its counter, in a process of its own.
+    fn draw(&mut self, log: &Provenance<'_>, record: &Record, time: u64) -> Result<()> {
+        let Some(drawing) = self.drawings.next(log, record, &mut self.timeline) else { return Ok(()) };
+        let process = (log.number as u64 + 1) * PROCESSES - 1;
+        if self.named.insert((process, u32::MAX)) {
+            self.name("process_name", process, 0, &format!("irqlog {}, spans and counters", log.start()))?;
+            self.sort("process_sort_index", process, 0, process)?;
+        }
+        match drawing {
+            Drawing::Slice { begin, from, to, writer, track } => {
+                if self.named.insert((process, track)) {
+                    self.name("thread_name", process, track, &writer.name())?;
+                }
+                let head = json!({ "ph": "X", "name": begin.text, "cat": "span", "pid": process, "tid": track });
+                let args = json!({
+                    "lane": begin.lane, "begin_seq": begin.seq, "end_lane": record.lane,
+                    "end_seq": record.header.seq.get(),
+                });
+                self.event(head, from, Some(to - from), args)
+            }
+            Drawing::Value { name, value, .. } => {
+                let head = json!({ "ph": "C", "name": name, "cat": "counter", "pid": process });
+                self.event(head, time, None, json!({ "value": value }))
+            }
+        }
+    }
+}
+
 impl<W: Write> Sink for Chrome<W> {
     fn begin(&mut self, logs: &[Provenance<'_>]) -> Result<()> {
         self.timeline = Timeline::new(logs);
@@ -107,7 +144,8 @@ impl<W: Write> Sink for Chrome<W> {
         });
         let time = self.timeline.time(log, shown.tick);
         let args = jsonl::placed(log, Some(shown.tick), &shown)?;
-        self.event(head, time, None, args)
+        self.event(head, time, None, args)?;
+        self.draw(log, record, time)
     }
 
     fn loss(&mut self, log: &Provenance<'_>, loss: Loss) -> Result<()> {

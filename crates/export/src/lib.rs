@@ -25,6 +25,7 @@ pub mod balance;
 pub mod chrome;
 pub mod csv;
 pub mod ctf;
+mod drawings;
 pub mod forks;
 pub mod journal;
 pub mod json;

@@ -28,6 +28,7 @@
 use irqlog_wire::{
     event::{MAX_ARGUMENTS, head_words},
     format::{Count, Hole, Piece, Style, Which, pieces},
+    site::SiteRole,
 };
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote, quote_spanned};
@@ -41,6 +42,8 @@ use syn::{
 
 /// A parsed log call: the crate of the macro, level, whether the call never waits, format, arguments.
 struct Call {
+    /// What its events stand for, as the site says it.
+    role: SiteRole,
     krate: TokenStream,
     level: TokenStream,
     never_waits: bool,
@@ -211,7 +214,7 @@ impl Call {
             }
             arguments.push(Argument { name, value: input.parse()?, is_used: false });
         }
-        Ok(Self { krate, level, never_waits, format, arguments })
+        Ok(Self { role: SiteRole::Event, krate, level, never_waits, format, arguments })
     }
 
     fn error(&self, what: &str) -> Error {
@@ -273,21 +276,27 @@ impl Call {
         if let Some(unused) = self.arguments.iter().find(|argument| !argument.is_used) {
             return Err(Error::new_spanned(&unused.value, "the format does not use this argument"));
         }
-        if self.arguments.len() > MAX_ARGUMENTS {
-            return Err(self.error(&format!("an event has at most {MAX_ARGUMENTS} arguments")));
+        // The pair id of a span is one too.
+        let most = MAX_ARGUMENTS - usize::from(self.role == SiteRole::Begin);
+        if self.arguments.len() > most {
+            return Err(self.error(&format!("an event has at most {most} arguments")));
         }
-        Ok(self.tokens(&format, &checks))
+        Ok(if self.role == SiteRole::Begin {
+            self.span_tokens(&format, &checks)
+        } else {
+            self.log_tokens(&format, &checks)
+        })
     }
 
-    fn tokens(&self, format: &str, checks: &[(usize, Ident)]) -> TokenStream {
-        let Self { krate, level, never_waits, .. } = self;
-        let count = self.arguments.len();
-        let each: Vec<_> = self
-            .arguments
-            .iter()
-            .map(|argument| argument.name.as_ref().map(ToString::to_string).unwrap_or_default())
-            .collect();
-        let names = if each.iter().all(String::is_empty) { String::new() } else { each.join(",") };
+    /// Names of the arguments, as a site has them.
+    fn names(&self) -> Vec<String> {
+        let name = |argument: &Argument| argument.name.as_ref().map(ToString::to_string).unwrap_or_default();
+        self.arguments.iter().map(name).collect()
+    }
+
+    /// The arguments as pairs, each passed through the functions that check its type.
+    fn pairs(&self, checks: &[(usize, Ident)]) -> TokenStream {
+        let krate = &self.krate;
         // What is wrong with an argument is said where it stands. The functions give back what they are given.
         let mut arguments = quote!(());
         for (index, argument) in self.arguments.iter().enumerate().rev() {
@@ -298,8 +307,14 @@ impl Call {
             }
             arguments = quote!((#checked, #arguments));
         }
-        let words = head_words(count) + 2 * count;
-        let count = count as u8;
+        arguments
+    }
+
+    /// The static of a site, in a block that gives a reference to it.
+    fn site(&self, role: SiteRole, format: &str, names: &[String]) -> TokenStream {
+        let Self { krate, level, .. } = self;
+        let count = names.len() as u8;
+        let names = if names.iter().all(String::is_empty) { String::new() } else { names.join(",") };
         let mut site = "IRQLOG_SITE".to_owned();
         while mentions(level.clone(), &site) {
             site.push('_');
@@ -314,22 +329,52 @@ impl Call {
             ],
         ));
         let parts = quote!([#format, #names, #krate::private::module_path!(), #file]);
+        let role = (role != SiteRole::Event).then_some(role.0).map(|role| quote!(.with_role(#role)));
+        quote! {{
+            #[cfg_attr(unix, unsafe(link_section = "irqlog_sites"))]
+            #[cfg_attr(not(unix), unsafe(link_section = ".irqs$m"))]
+            static #site: #krate::private::SiteBytes<{ #krate::private::site_size(#parts) }> =
+                #krate::private::SiteBytes::new(#level, #count, #krate::private::line!(), #parts)#role;
+            &#site
+        }}
+    }
+
+    /// Room for the words of an event with that number of arguments.
+    const fn words(count: usize) -> usize {
+        head_words(count) + 2 * count
+    }
+
+    fn log_tokens(&self, format: &str, checks: &[(usize, Ident)]) -> TokenStream {
+        let Self { role, krate, level, never_waits, .. } = self;
+        let (site, arguments) = (self.site(*role, format, &self.names()), self.pairs(checks));
+        let words = Self::words(self.arguments.len());
         quote! {{
             if #krate::is_enabled(const { #level }) {
-                #krate::private::log::<#words, _, _>(
-                    {
-                        #[cfg_attr(unix, unsafe(link_section = "irqlog_sites"))]
-                        #[cfg_attr(not(unix), unsafe(link_section = ".irqs$m"))]
-                        static #site: #krate::private::SiteBytes<{ #krate::private::site_size(#parts) }> =
-                            #krate::private::SiteBytes::new(#level, #count, #krate::private::line!(), #parts);
-                        &#site
-                    },
-                    const { #level },
-                    #arguments,
-                    #never_waits,
-                );
+                #krate::private::log::<#words, _, _>(#site, const { #level }, #arguments, #never_waits,);
             }
         }}
+    }
+
+    /// A guard: the begin is logged where it is made, with the pair id as one more argument.
+    fn span_tokens(&self, format: &str, checks: &[(usize, Ident)]) -> TokenStream {
+        let Self { krate, level, never_waits, .. } = self;
+        let mut names = self.names();
+        names.push("span".to_owned());
+        let begin = self.site(SiteRole::Begin, format, &names);
+        let end = self.site(SiteRole::End, "end of span {span}", &["span".to_owned()]);
+        let (arguments, words) = (self.pairs(checks), Self::words(names.len()));
+        quote! {
+            #krate::Span::new(
+                #end,
+                const { #level },
+                #never_waits,
+                if #krate::is_enabled(const { #level }) {
+                    #krate::private::begin::<#words, _, _>(#begin, const { #level }, #arguments, #never_waits)
+                } else {
+                    0
+                },
+            )
+        }
     }
 }
 
@@ -353,6 +398,22 @@ fn expand(call: Result<Call>) -> proc_macro::TokenStream {
 #[proc_macro]
 pub fn call(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     expand(syn::parse(input))
+}
+
+fn expand_as(role: SiteRole, input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    expand(syn::parse(input).map(|call| Call { role, ..call }))
+}
+
+/// As [`call`], for a counter, whose value is the only argument.
+#[proc_macro]
+pub fn counter(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    expand_as(SiteRole::Counter, input)
+}
+
+/// As [`call`], for a span: what it gives is the guard.
+#[proc_macro]
+pub fn span(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    expand_as(SiteRole::Begin, input)
 }
 
 #[cfg(test)]

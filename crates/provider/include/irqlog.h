@@ -112,6 +112,8 @@ typedef struct _IRQLOG_STATE {
     IRQLOG_INTERFACE Interface;
     /* Keeps irqlog.sys loaded. */
     PFILE_OBJECT File;
+    /* The pair id of the last span. */
+    volatile LONG64 Spans;
 } IRQLOG_STATE;
 
 __declspec(selectany) IRQLOG_STATE IrqlogState = IRQLOG_ZERO;
@@ -130,7 +132,8 @@ typedef struct _IRQLOG_SITE {
     unsigned int Line;
     unsigned char Level;
     unsigned char Arguments;
-    unsigned short Reserved;
+    /* 0 an event, 1 the begin of a span, 2 its end, 3 a counter. */
+    unsigned short Role;
     unsigned short Format;
     unsigned short Names;
     unsigned short Module;
@@ -168,11 +171,16 @@ typedef struct _IRQLOG_SITE {
 #define IRQLOG_BOOL _Bool
 #endif
 
-/* 12 arguments of two words, and two words of kinds. */
+/* 12 arguments of two words, the pair id of a span, and two words of kinds. */
 typedef struct _IRQLOG_WORDS {
     unsigned int Used;
-    unsigned long long Word[26];
+    unsigned long long Word[27];
 } IRQLOG_WORDS;
+
+/* A span that has begun; its id is 0 if no begin was written. */
+typedef struct _IRQLOG_SPAN {
+    unsigned long long Id;
+} IRQLOG_SPAN;
 
 typedef struct _IRQLOG_STATUS {
     long Value;
@@ -596,8 +604,19 @@ FORCEINLINE void IrqlogSend(const IRQLOG_SITE *Site, int NeverWaits, const IRQLO
 #define IRQLOG_PUT_12(w, f, a, b, c, d, e, g, h, i, j, k, l, m)                                                         \
     IRQLOG_PUT_11(w, f, a, b, c, d, e, g, h, i, j, k, l) IRQLOG_PUT(w, 11, m);
 
+/* An id that no span of this driver has had. IRQL: any. */
+FORCEINLINE unsigned long long IrqlogNextSpan(void) {
+#if defined(__clang__)
+    return (unsigned long long)__atomic_add_fetch(&IrqlogState.Spans, 1, __ATOMIC_RELAXED);
+#else
+    return (unsigned long long)InterlockedIncrement64(&IrqlogState.Spans);
+#endif
+}
+
 /* Logs an event; the level is a constant. IRQL: any; strings are read at the caller's IRQL. */
-#define IRQLOG_EVENT(EventLevel, NeverWaits, ...)                                                                       \
+#define IRQLOG_EVENT(EventLevel, NeverWaits, ...) IRQLOG_EVENT_OF(EventLevel, NeverWaits, 0, 0, , __VA_ARGS__)
+/* The same for a site with a role, with More arguments behind those of the format: Put puts them. */
+#define IRQLOG_EVENT_OF(EventLevel, NeverWaits, Role, More, Put, ...)                                                   \
     do {                                                                                                                \
         struct IrqlogSiteParts {                                                                                        \
             IRQLOG_SITE Header;                                                                                         \
@@ -611,16 +630,17 @@ FORCEINLINE void IrqlogSend(const IRQLOG_SITE *Site, int NeverWaits, const IRQLO
             unsigned long long Words[(sizeof(struct IrqlogSiteParts) + 7) / 8];                                         \
         };                                                                                                              \
         __declspec(allocate(".irqs$m")) static const union IrqlogSiteWords IrqlogSite = {                               \
-            {{IRQLOG_SITE_MAGIC, sizeof(union IrqlogSiteWords), __LINE__, EventLevel, IRQLOG_COUNT(__VA_ARGS__), 0,     \
-              sizeof(IRQLOG_FIRST(__VA_ARGS__)), 0, sizeof(IRQLOG_MODULE), sizeof(IRQLOG_FILE)},                        \
+            {{IRQLOG_SITE_MAGIC, sizeof(union IrqlogSiteWords), __LINE__, EventLevel, IRQLOG_COUNT(__VA_ARGS__) + More, \
+              Role, sizeof(IRQLOG_FIRST(__VA_ARGS__)), 0, sizeof(IRQLOG_MODULE), sizeof(IRQLOG_FILE)},                  \
              IRQLOG_FIRST(__VA_ARGS__),                                                                                 \
              IRQLOG_MODULE,                                                                                             \
              IRQLOG_FILE}};                                                                                             \
         IRQLOG_CHECK_FORMAT(IRQLOG_FIRST(__VA_ARGS__), IRQLOG_COUNT(__VA_ARGS__));                                      \
         if ((EventLevel) <= IrqlogLevel()) {                                                                            \
             IRQLOG_WORDS IrqlogWords;                                                                                   \
-            IrqlogBegin(&IrqlogWords, IRQLOG_COUNT(__VA_ARGS__));                                                       \
+            IrqlogBegin(&IrqlogWords, IRQLOG_COUNT(__VA_ARGS__) + More);                                                \
             IRQLOG_EXPAND(IRQLOG_PASTE(IRQLOG_PUT_, IRQLOG_COUNT(__VA_ARGS__))(IrqlogWords, __VA_ARGS__))               \
+            Put                                                                                                         \
             IrqlogSend(&IrqlogSite.Parts.Header, NeverWaits, &IrqlogWords);                                             \
         }                                                                                                               \
     } while (0)
@@ -648,6 +668,32 @@ FORCEINLINE void IrqlogSend(const IRQLOG_SITE *Site, int NeverWaits, const IRQLO
 /* For NMI and machine-check callbacks: it never waits. */
 #define IRQLOG_BLOB_NEVER_WAITS(BlobLevel, Tag, Bytes, Length)                                                          \
     IRQLOG_BLOB_BY(WriteBlobNeverWaits, BlobLevel, Tag, Bytes, Length)
+
+/* Logs the begin of a span into Span, an IRQLOG_SPAN, and later its end, on the same thread. IRQL: any.
+ *     IRQLOG_BEGIN(IRQLOG_LEVEL_INFO, Span, "round {}", Round);
+ *     IRQLOG_END(IRQLOG_LEVEL_INFO, Span);
+ * The reader pairs the two. A begin has at most 11 arguments. */
+#define IRQLOG_SPAN_OF(SpanLevel, NeverWaits, Span, ...)                                                                \
+    do {                                                                                                                \
+        (Span).Id = (SpanLevel) <= IrqlogLevel() ? IrqlogNextSpan() : 0;                                                \
+        if ((Span).Id != 0) {                                                                                           \
+            IRQLOG_EVENT_OF(                                                                                            \
+                SpanLevel, NeverWaits, 1, 1,                                                                            \
+                IrqlogWord(&IrqlogWords, IRQLOG_COUNT(__VA_ARGS__), IRQLOG_KIND_U64, (Span).Id);, __VA_ARGS__);         \
+        }                                                                                                               \
+    } while (0)
+#define IRQLOG_END_OF(SpanLevel, NeverWaits, Span)                                                                      \
+    do {                                                                                                                \
+        if ((Span).Id != 0) {                                                                                           \
+            IRQLOG_EVENT_OF(SpanLevel, NeverWaits, 2, 0, , "end of span {}", (Span).Id);                                \
+        }                                                                                                               \
+    } while (0)
+#define IRQLOG_BEGIN(SpanLevel, Span, ...) IRQLOG_SPAN_OF(SpanLevel, 0, Span, __VA_ARGS__)
+#define IRQLOG_END(SpanLevel, Span) IRQLOG_END_OF(SpanLevel, 0, Span)
+#define IRQLOG_BEGIN_NEVER_WAITS(SpanLevel, Span, ...) IRQLOG_SPAN_OF(SpanLevel, 1, Span, __VA_ARGS__)
+#define IRQLOG_END_NEVER_WAITS(SpanLevel, Span) IRQLOG_END_OF(SpanLevel, 1, Span)
+/* Logs the value of a counter, a number; the name is a literal. IRQL: any. */
+#define IRQLOG_COUNTER(CounterLevel, Name, Value) IRQLOG_EVENT_OF(CounterLevel, 0, 3, 0, , Name " = {}", Value)
 
 /* --- Connecting ---------------------------------------------------------------------------------------------------- */
 

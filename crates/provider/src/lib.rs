@@ -32,7 +32,7 @@
 //!
 //! | Call | IRQL |
 //! |---|---|
-//! | [`error!`], [`warn!`], [`info!`], [`debug!`], [`trace!`], [`event!`] | any; strings are read at the caller's IRQL |
+//! | [`error!`], [`warn!`], [`info!`], [`debug!`], [`trace!`], [`event!`], [`span!`], [`counter!`] | any; strings are read at the caller's IRQL |
 //! | [`blob!`] | any; the bytes are read at the caller's IRQL |
 //! | the same with `never_waits,` first | for NMI and machine-check callbacks |
 //! | [`connect`], [`disconnect`] | PASSIVE_LEVEL |
@@ -50,6 +50,7 @@
 #![allow(clippy::inline_always, reason = "a log call is to become a few stores where it stands")]
 mod argument;
 mod site;
+mod span;
 
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
@@ -59,6 +60,7 @@ pub use irqlog_wire::{
     interface::{Interface, Registered},
     record::Level,
 };
+pub use span::Span;
 
 /// Logs that something failed. IRQL: any.
 #[macro_export]
@@ -122,17 +124,54 @@ macro_rules! blob {
     ($level:expr, $tag:expr, $bytes:expr $(,)?) => { $crate::blob!(@ false, $level, $tag, $bytes) };
 }
 
+/// Logs the begin of a span, and gives a guard that logs its end when it is dropped.
+///
+/// The reader pairs the two, and shows how long it took. The level is the first argument, as in [`event!`]; the rest is a
+/// log call: `let _span = span!(Level::Info, "round {round}");`. `span!(Level::Info, never_waits, "..")` is for NMI and
+/// machine-check callbacks. The guard stays on its thread. Each of the two events costs what any event costs. An end
+/// that comes when its level is not enabled any more is not written.
+///
+/// IRQL: any. A guard may be dropped at another IRQL than that at which it was made.
+///
+/// ```
+/// use irqlog_provider::{Level, span};
+/// let round = 3;
+/// let _span = span!(Level::Info, "round {round}");
+/// ```
+#[macro_export]
+macro_rules! span {
+    ($level:expr, $($call:tt)*) => { $crate::private::span!($crate; $level; $($call)*) };
+}
+
+/// Logs the value of a counter: `counter!("queue depth", depth)`. IRQL: any.
+///
+/// The reader draws the values of one name as a line. The value is a number. The level is debug; another one may come
+/// first: `counter!(Level::Info, "queue depth", depth)`.
+///
+/// ```
+/// # let depth = 3;
+/// irqlog_provider::counter!("queue depth", depth);
+/// ```
+#[macro_export]
+macro_rules! counter {
+    ($name:literal, $value:expr $(,)?) => { $crate::counter!($crate::Level::Debug, $name, $value) };
+    ($level:expr, $name:literal, $value:expr $(,)?) => {
+        $crate::private::counter!($crate; $level; concat!($name, " = {}"), $value)
+    };
+}
+
 /// Items that the macros' expansions call.
 #[doc(hidden)]
 pub mod private {
     pub use core::{file, line, module_path, option_env};
 
-    pub use irqlog_provider_macros::call;
+    pub use irqlog_provider_macros::{call, counter, span};
 
     pub use crate::{
         argument::{count, debug, display, exponent, pointer, radix},
         log,
         site::{SiteBytes, site_size, source_path},
+        span::begin,
         write_blob,
     };
 }

@@ -49,6 +49,13 @@ impl<const SIZE: usize> SiteBytes<SIZE> {
         Self(bytes)
     }
 
+    /// The same site with a [`SiteRole`](irqlog_wire::site::SiteRole).
+    #[must_use]
+    pub const fn with_role(mut self, role: u16) -> Self {
+        put(&mut self.0, core::mem::offset_of!(SiteHeader, role), &role.to_le_bytes());
+        self
+    }
+
     /// Address of the site's first byte.
     #[inline(always)]
     #[must_use]

@@ -60,7 +60,7 @@ fn register(recorder: &TestRecorder<'_>, registry: &mut Registry, name: &str, co
             line: (number as u32).into(),
             level: Level::Info.0,
             arguments: 1,
-            reserved: 0.into(),
+            role: 0.into(),
             format: (format.len() as u16).into(),
             names: 0.into(),
             module: 0.into(),

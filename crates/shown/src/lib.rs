@@ -6,6 +6,7 @@
 //! | [`recorder`] | the recorder: version, settings, lanes, counters |
 //! | [`providers`] | a provider, and a site |
 //! | [`retention`] | how long a ring lasts |
+//! | [`spans`] | spans and counters: what events stand for besides their text |
 //! | [`text`] | a record as a line of text |
 //!
 //! JSON is what `serde` makes of a structure; `docs/json.md` describes it. Text is what [`Show::text`] writes.
@@ -14,6 +15,7 @@ pub mod providers;
 pub mod record;
 pub mod recorder;
 pub mod retention;
+pub mod spans;
 pub mod text;
 
 use std::{

@@ -13,7 +13,7 @@ use irqlog_reader::{
 use irqlog_wire::{
     irql,
     record::{BlobHeader, Kind, flags},
-    site::Site,
+    site::{Site, SiteRole},
 };
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
@@ -132,6 +132,9 @@ pub struct ShownEvent<'a> {
     /// Name of the provider, if its site table is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<Untrusted<&'a str>>,
+    /// What the event stands for besides its text: `begin`, `end` or `counter`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<Named>,
     /// The site, if it is in the table.
     #[serde(flatten)]
     pub source: Option<ShownPlace<'a>>,
@@ -230,10 +233,12 @@ impl<'a> ShownEvent<'a> {
     fn new(site: u32, event: EventView<'a>) -> Self {
         let ((text, text_shortened), provider) = (event.text_as_shown(), event.provider);
         let source = event.site.as_ref().map(ShownPlace::new);
+        let role = event.site.as_ref().map(|site| site.header.role.get()).filter(|role| *role != 0);
+        let role = role.map(|role| Named::new(role, SiteRole(role).name()));
         let names: Vec<_> = event.names().collect();
         let arguments = event.arguments.into_iter().zip(names);
         let arguments = arguments.map(|(argument, name)| ShownArgument { name, argument }).collect();
-        Self { text, text_shortened, site, provider, source, arguments }
+        Self { text, text_shortened, site, provider, role, source, arguments }
     }
 }
 

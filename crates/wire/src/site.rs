@@ -31,6 +31,8 @@ use zerocopy::{
     little_endian::{U16, U32, U64},
 };
 
+use crate::open_enum;
+
 /// Name of the section that holds the sites, without the part that linkers sort by.
 pub const SECTION: &str = ".irqs";
 /// First four bytes of a site.
@@ -54,8 +56,8 @@ pub struct SiteHeader {
     pub level: u8,
     /// Number of arguments.
     pub arguments: u8,
-    /// Zero.
-    pub reserved: U16,
+    /// What an event of this site is: a [`SiteRole`]. Since 1.4; older writers have zero.
+    pub role: U16,
     /// Bytes of the format in UTF-8. Zeros at its end are no part of the text; the same holds for the next three.
     pub format: U16,
     /// Bytes of the arguments' names, separated by commas; an argument without a name is empty between its commas.
@@ -64,6 +66,20 @@ pub struct SiteHeader {
     pub module: U16,
     /// Bytes of the file's name.
     pub file: U16,
+}
+
+open_enum! {
+    /// What an event of a site stands for besides its text.
+    SiteRole: u16 {
+        /// Nothing else.
+        Event = 0 "event",
+        /// A span begins; the last argument is its pair id, a `u64`.
+        Begin = 1 "begin",
+        /// The span with the pair id that is the last argument ends.
+        End = 2 "end",
+        /// A counter has the value that is the last argument; its name is the text in front of ` = `.
+        Counter = 3 "counter",
+    }
 }
 
 /// The fixed part at the start of a provider's entry in the site table.

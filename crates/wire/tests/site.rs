@@ -16,7 +16,7 @@ fn site(format: &[u8], names: &[u8], module: &[u8], file: &[u8]) -> Vec<u8> {
         line: 7.into(),
         level: Level::Warn.0,
         arguments: 2,
-        reserved: 0.into(),
+        role: 0.into(),
         format: (format.len() as u16).into(),
         names: (names.len() as u16).into(),
         module: (module.len() as u16).into(),

@@ -95,7 +95,7 @@ fn layouts() -> Vec<(&'static str, usize, Vec<Field>)> {
             size, kind, level, flags, irql, reserved, processor, payload_size, site, seq, tick, thread, process,
         }),
         layout!(BlobHeader { tag, blob, total, offset }),
-        layout!(SiteHeader { magic, size, line, level, arguments, reserved, format, names, module, file }),
+        layout!(SiteHeader { magic, size, line, level, arguments, role, format, names, module, file }),
         layout!(ProviderHeader {
             magic, size, name_size, sites_offset, sites_size, site_count, level, registered, registrations,
             first_site, vanished,

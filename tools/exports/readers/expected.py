@@ -22,6 +22,33 @@ class Expected:
             raise SystemExit(f"{path}: a lane repeats a number, so records cannot be told apart")
 
 
+    def spans(self):
+        """Spans as pairs of a begin and its end: of one pair id, by one thread, or by one processor where it was not asked."""
+        begins, pairs = {}, []
+        for record in self.records:
+            role = record.get("role")
+            if role not in ("begin", "end") or not record["arguments"] or record["arguments"][-1]["type"] != "u64":
+                continue
+            key = (record["provider"], record["arguments"][-1]["value"])
+            if role == "begin":
+                begins[key] = record
+            elif key in begins:
+                begin = begins[key]
+                threads = begin.get("thread"), record.get("thread")
+                if threads == (None, None):
+                    is_own = begin["cpu"] == record["cpu"]
+                else:
+                    is_own = None in threads or threads[0] == threads[1]
+                if is_own:
+                    pairs.append((begins.pop(key), record))
+        return pairs
+
+    def counters(self):
+        """Names and values of counters, in order."""
+        counters = [record for record in self.records if record.get("role") == "counter"]
+        return [(f"{record['provider']}: {record['text'].rsplit(' = ', 1)[0]}", float(record["arguments"][-1]["value"])) for record in counters]
+
+
 def without(fields, *names):
     """A dictionary without some fields."""
     return {name: value for name, value in fields.items() if name not in names}

@@ -7,6 +7,7 @@ from trace_processor import query
 
 EVENTS = "SELECT s.id, s.ts, s.dur, s.name, s.category, s.arg_set_id, t.name AS track, p.name AS parent FROM slice s JOIN track t ON s.track_id = t.id LEFT JOIN track p ON t.parent_id = p.id ORDER BY s.id"
 ARGUMENTS = "SELECT arg_set_id, flat_key, key, value_type, int_value, string_value, real_value FROM args WHERE flat_key GLOB 'debug.*' OR flat_key GLOB 'source.*' ORDER BY id"
+COUNTERS = "SELECT t.name, c.value FROM counter c JOIN counter_track t ON c.track_id = t.id ORDER BY c.id"
 LOG = "SELECT prio, tag, msg FROM android_logs ORDER BY id"
 
 MARKS = ["truncated", "user", "own", "never_waits", "pointers_hashed", "pointers_raw", "late"]
@@ -85,11 +86,11 @@ def check_record(event, fields, record):
 
 
 def check(path, expected):
-    events, arguments, log = query(path, EVENTS, ARGUMENTS, LOG)
+    events, arguments, log, counters = query(path, EVENTS, ARGUMENTS, LOG, COUNTERS)
     by_set = {}
     for row in arguments:
         by_set.setdefault(row["arg_set_id"], []).append((row["key"], row))
-    seen, losses = {}, []
+    seen, losses, spans = {}, [], []
     for event in events:
         fields = by_set.get(event["arg_set_id"], [])
         if event["category"] == "irqlog export":
@@ -98,6 +99,10 @@ def check(path, expected):
             found = {key.removeprefix("debug.loss."): value(row) for key, row in fields if key.startswith("debug.loss.")}
             losses.append({"from_tick": None, "to_tick": None, **found})
             same("track of a loss", event["parent"], "lost records")
+            continue
+        if event["category"] == "span":
+            same("parent of a span's track", event["parent"], "spans and counters")
+            spans.append((event, {key.removeprefix("debug.span."): value(row) for key, row in fields}))
             continue
         same("length of a record", event["dur"], 0)
         found = {key: value(row) for key, row in fields}
@@ -109,6 +114,17 @@ def check(path, expected):
         check_record(event, fields, expected.by_number[number])
     same("records", len(seen), len(expected.records))
     same_losses("perfetto", losses, expected.losses, ("lane", "first_seq", "count", "cause", "from_tick", "to_tick"))
+    found = []
+    for event, numbers in spans:
+        begin = seen[numbers["lane"], numbers["begin_seq"]]
+        end = seen[numbers["end_lane"], numbers["end_seq"]]
+        length = max(0, end["ts"] - begin["ts"])
+        same("a span", (event["ts"], event["dur"]), (begin["ts"], length))
+        found.append((numbers["lane"], numbers["begin_seq"], numbers["end_lane"], numbers["end_seq"]))
+    wanted = [(begin["lane"], begin["seq"], end["lane"], end["seq"]) for begin, end in expected.spans()]
+    same("spans", sorted(found), sorted(wanted))
+    found = sorted((row["name"], float(row["value"])) for row in counters)
+    same("counters", found, sorted((name.replace("\0", "\\0"), number) for name, number in expected.counters()))
     same("log packets", len(log), len(expected.items))
     priorities = sorted(5 if "loss" in item else PRIORITIES.get(item["level"], 2) for item in expected.items)
     same("priorities in the log", sorted(row["prio"] for row in log), priorities)

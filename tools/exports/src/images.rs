@@ -9,7 +9,7 @@ use irqlog_reader::{image::Tables, record::Record, save::build, sites::SiteTable
 use irqlog_wire::{
     event::{ArgumentKind, string_word},
     record::{BlobHeader, HEADER_SIZE, Kind, Level, RecordHeader, WORD, flags},
-    site::{PROVIDER_MAGIC, ProviderHeader, SITE_MAGIC, SiteHeader},
+    site::{PROVIDER_MAGIC, ProviderHeader, SITE_MAGIC, SiteHeader, SiteRole},
 };
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -53,6 +53,7 @@ pub fn hostile(model: &Tables) -> Vec<u8> {
     let all: Vec<_> = TEXTS.iter().map(|text| table.site(text, NAMES, "src\\lib.rs", 7)).collect();
     let wide =
         table.site(b"{:?} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}", NAMES, "=evil\u{202e}.rs", u32::MAX);
+    let spans = SpanSites::new(&mut table);
     tables.sites = Arc::new(SiteTable::parse(table.finish("=evil\u{202e}\x1b[31m\0 \"provider\"")));
     // Beyond 2^63 tools that keep numbers with a sign have none.
     let first = (1 << 63) - 12;
@@ -77,7 +78,62 @@ pub fn hostile(model: &Tables) -> Vec<u8> {
     log.record(Kind::Event, 3, &payload(&[ArgumentKind::U32], &[1, 0, 0, 0, 0, 0, 0, 0]));
     log.record(Kind(9), 0, b"of a later version");
     log.record(Kind::Blob, 0, b"short");
+    spans.records(&mut log);
     log.finish()
+}
+
+/// Sites of a span and of a counter.
+struct SpanSites {
+    begin: u32,
+    end: u32,
+    counter: u32,
+}
+
+impl SpanSites {
+    fn new(table: &mut TableBuilder) -> Self {
+        let mut site = |role: SiteRole, format: &[u8], names| {
+            let id = table.site(format, names, "src/span.rs", 5);
+            table.set_role(id, role);
+            id
+        };
+        Self {
+            begin: site(SiteRole::Begin, "round {} \u{202e}</script>\0".as_bytes(), "round,span"),
+            end: site(SiteRole::End, b"end of span {span}", "span"),
+            counter: site(SiteRole::Counter, b"depth\n = {}", "depth"),
+        }
+    }
+
+    /// Spans that lie in each other, cut each other, lack an end or a begin, or end elsewhere; and a counter. Id 0 is one
+    /// too.
+    fn records(&self, log: &mut LogBuilder) {
+        let mut of = |site: u32, id: u64, thread: Option<u32>, cpu: u16| {
+            let kinds: &[_] =
+                if site == self.begin { &[ArgumentKind::U8, ArgumentKind::U64] } else { &[ArgumentKind::U64] };
+            let round = if site == self.begin { vec![id % 256] } else { Vec::new() };
+            let words: Vec<u8> = round.into_iter().chain([id]).flat_map(u64::to_le_bytes).collect();
+            log.record_of(Kind::Event, site, &payload(kinds, &words), Some((thread, cpu)));
+        };
+        let (one, other) = (Some(0x104), Some(0x208));
+        // In each other, of a thread that changes its processor.
+        for (site, id, cpu) in [(self.begin, 1, 0), (self.begin, 2, 1), (self.end, 2, 1), (self.end, 1, 2)] {
+            of(site, id, one, cpu);
+        }
+        // Cutting each other, where no thread was asked.
+        for (site, id) in [(self.begin, u64::MAX), (self.begin, 0), (self.end, u64::MAX), (self.end, 0)] {
+            of(site, id, None, 3);
+        }
+        // Without an end; without a begin; ended by another thread, and then by its own; by another processor.
+        of(self.begin, 10, one, 0);
+        of(self.end, 11, one, 0);
+        of(self.begin, 12, one, 0);
+        of(self.end, 12, other, 0);
+        of(self.end, 12, one, 4);
+        of(self.begin, 13, None, 0);
+        of(self.end, 13, None, 1);
+        for value in [0, 7, 1 << 40, u64::MAX] {
+            of(self.counter, value, other, 2);
+        }
+    }
 }
 
 /// A log with [`MANY`] sites, one event of each.
@@ -198,6 +254,12 @@ impl TableBuilder {
         id
     }
 
+    /// Says what events of a site stand for.
+    fn set_role(&mut self, id: u32, role: SiteRole) {
+        let at = id as usize * WORD - ENTRY + std::mem::offset_of!(SiteHeader, role);
+        self.sites[at..at + 2].copy_from_slice(&role.0.to_le_bytes());
+    }
+
     /// The table, with the provider's name.
     fn finish(self, name: &str) -> Vec<u8> {
         let mut header = ProviderHeader::new_zeroed();
@@ -235,6 +297,11 @@ impl LogBuilder {
     /// Adds a record to the next lane. Levels, IRQLs, flags and ticks go round, so that each meets each; some ticks are
     /// equal, some go back, and the first ones are from before the start of the driver.
     fn record(&mut self, kind: Kind, site: u32, payload: &[u8]) {
+        self.record_of(kind, site, payload, None);
+    }
+
+    /// The same, of a thread, if it was asked, and a processor.
+    fn record_of(&mut self, kind: Kind, site: u32, payload: &[u8], writer: Option<(Option<u32>, u16)>) {
         let count = self.count;
         self.count += 1;
         let lane = (count % self.records.len() as u64) as usize;
@@ -256,6 +323,11 @@ impl LogBuilder {
         header.thread.set(if has_thread { u32::MAX - 1 } else { 0 });
         header.process.set(if has_thread { 4 } else { 0 });
         header.processor.set((count % 5) as u16);
+        if let Some((thread, cpu)) = writer {
+            header.flags.set(if thread.is_some() { 0 } else { flags::NO_THREAD });
+            header.thread.set(thread.unwrap_or_default());
+            header.processor.set(cpu);
+        }
         header.payload_size.set(payload.len() as u16);
         header.site.set(site);
         header.seq.set(self.next[lane]);

@@ -45,6 +45,12 @@ void Everything(UNICODE_STRING *Name, const GUID *Guid, void *Pointer, struct Un
     IRQLOG_TRACE("{} {} {:?} {}", IrqlogStatus(-1), IrqlogString(Text, 2), IrqlogBytes(Text, 3), IrqlogUtf16(Text, 4));
     IRQLOG_INFO_NEVER_WAITS("{}{}{}{}{}{}{}{}{}{}{}{}", 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12);
     IRQLOG_EVENT(IRQLOG_LEVEL_WARN, 0, "{}", Red);
+    IRQLOG_SPAN Span, Inner;
+    IRQLOG_BEGIN(IRQLOG_LEVEL_INFO, Span, "no arguments");
+    IRQLOG_BEGIN_NEVER_WAITS(IRQLOG_LEVEL_INFO, Inner, "{}{}{}{}{}{}{}{}{}{}{}", 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11);
+    IRQLOG_END_NEVER_WAITS(IRQLOG_LEVEL_INFO, Inner);
+    IRQLOG_END(IRQLOG_LEVEL_INFO, Span);
+    IRQLOG_COUNTER(IRQLOG_LEVEL_DEBUG, "queue depth", 7);
     if (Name) IRQLOG_INFO("in an if"); else IRQLOG_INFO("and an else");
     if (Name) IRQLOG_BLOB(IRQLOG_LEVEL_DEBUG, 7, Name, sizeof(*Name)); else IRQLOG_BLOB_NEVER_WAITS(1, 8u, Text, 5);
 }
@@ -85,6 +91,7 @@ fn assertions() -> String {
         ("Line", std::mem::offset_of!(SiteHeader, line)),
         ("Level", std::mem::offset_of!(SiteHeader, level)),
         ("Arguments", std::mem::offset_of!(SiteHeader, arguments)),
+        ("Role", std::mem::offset_of!(SiteHeader, role)),
         ("Format", std::mem::offset_of!(SiteHeader, format)),
         ("Names", std::mem::offset_of!(SiteHeader, names)),
         ("Module", std::mem::offset_of!(SiteHeader, module)),

@@ -72,6 +72,8 @@ pub(crate) struct TrackEvent {
     pub name: Option<String>,
     #[prost(uint64, optional, tag = "34")]
     pub source_location_iid: Option<u64>,
+    #[prost(double, optional, tag = "44")]
+    pub double_counter_value: Option<f64>,
 }
 
 /// Values of `TrackEvent.Type`.
@@ -82,6 +84,8 @@ pub(crate) mod event_type {
     pub(crate) const SLICE_END: i32 = 2;
     /// `TYPE_INSTANT`.
     pub(crate) const INSTANT: i32 = 3;
+    /// `TYPE_COUNTER`.
+    pub(crate) const COUNTER: i32 = 4;
 }
 
 /// `DebugAnnotation`.
@@ -154,12 +158,19 @@ pub(crate) struct TrackDescriptor {
     pub name: Option<String>,
     #[prost(uint64, optional, tag = "5")]
     pub parent_uuid: Option<u64>,
+    /// There for the track of a counter.
+    #[prost(message, optional, tag = "8")]
+    pub counter: Option<CounterDescriptor>,
     /// `ChildTracksOrdering`: 3 is `EXPLICIT`.
     #[prost(int32, optional, tag = "11")]
     pub child_ordering: Option<i32>,
     #[prost(int32, optional, tag = "12")]
     pub sibling_order_rank: Option<i32>,
 }
+
+/// `CounterDescriptor`, without a unit.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub(crate) struct CounterDescriptor {}
 
 /// `AndroidLogPacket`.
 #[derive(Clone, PartialEq, Eq, prost::Message)]

@@ -32,11 +32,12 @@ use prost::Message;
 use self::{
     interned::Interned,
     messages::{
-        AndroidLogEvent, AndroidLogPacket, AnnotationValue, ClockSnapshot, DebugAnnotation, SnapshotClock, TracePacket,
-        TrackDescriptor, TrackEvent, builtin_clock, event_type, sequence_flags,
+        AndroidLogEvent, AndroidLogPacket, AnnotationValue, ClockSnapshot, CounterDescriptor, DebugAnnotation,
+        SnapshotClock, TracePacket, TrackDescriptor, TrackEvent, builtin_clock, event_type, sequence_flags,
     },
 };
 use crate::{
+    drawings::{Drawing, Drawings},
     jsonl,
     sink::{ExportSummary, Provenance, Sink, balance_message, cause, escaped, loss_message, marks},
     timeline::Timeline,
@@ -59,6 +60,7 @@ pub struct Perfetto<W> {
     /// Tracks that were described.
     tracks: BTreeSet<u64>,
     has_packets: bool,
+    drawings: Drawings,
 }
 
 /// A track of a log, as its id says.
@@ -70,6 +72,12 @@ enum Track {
     Cpu(u16),
     /// Of a processor: an IRQL, or [`NMI`], or [`UNKNOWN`].
     Level(u16, u8),
+    /// What holds the tracks of spans and of counters.
+    Spans,
+    /// Of spans, by its index.
+    Span(u32),
+    /// Of a counter, by its index.
+    Counter(u32),
 }
 
 /// What stands for the NMI lane among the levels.
@@ -85,6 +93,9 @@ impl Track {
             Self::Lane(lane) => 1 << 40 | lane as u64,
             Self::Cpu(cpu) => 2 << 40 | (cpu as u64) << 8 | 0xff,
             Self::Level(cpu, level) => 2 << 40 | (cpu as u64) << 8 | level as u64,
+            Self::Spans => 3,
+            Self::Span(index) => 3 << 40 | index as u64,
+            Self::Counter(index) => 4 << 40 | index as u64,
         };
         (log as u64 + 1) << 44 | within
     }
@@ -100,6 +111,7 @@ impl<W: Write> Perfetto<W> {
             interned: Interned::default(),
             tracks: BTreeSet::new(),
             has_packets: false,
+            drawings: Drawings::default(),
         }
     }
 
@@ -135,6 +147,7 @@ impl<W: Write> Perfetto<W> {
             uuid: Some(uuid),
             name: Some(name),
             parent_uuid: parent.map(|parent| parent.id(log.number)),
+            counter: matches!(track, Track::Counter(_)).then_some(CounterDescriptor {}),
             child_ordering: Some(EXPLICIT),
             sibling_order_rank: Some(rank),
         };
@@ -270,6 +283,52 @@ impl<W: Write> Perfetto<W> {
         u64::try_from(self.timeline.zero().max(0).saturating_add(time.into())).unwrap_or(u64::MAX)
     }
 
+    /// Draws the span that ends with a record, or the value of its counter.
+    fn draw(&mut self, log: &Provenance<'_>, record: &Record, time: u64) -> Result<()> {
+        use AnnotationValue::Uint;
+        let Some(drawing) = self.drawings.next(log, record, &mut self.timeline) else { return Ok(()) };
+        // Behind all processors.
+        self.describe(log, Track::Spans, Some(Track::Start), 1 << 20, "spans and counters".to_owned())?;
+        match drawing {
+            Drawing::Slice { begin, from, to, writer, track } => {
+                let rank = track as i32;
+                let track = Track::Span(track);
+                self.describe(log, track, Some(Track::Spans), rank, writer.name())?;
+                let numbers = [
+                    ("lane", begin.lane.into()),
+                    ("begin_seq", begin.seq),
+                    ("end_lane", record.lane.into()),
+                    ("end_seq", record.header.seq.get()),
+                ];
+                let annotations = numbers.map(|(name, number)| self.annotation(name, Uint(number))).to_vec();
+                let track_uuid = Some(track.id(log.number));
+                let event = TrackEvent {
+                    r#type: Some(event_type::SLICE_BEGIN),
+                    track_uuid,
+                    name: Some(without_nul(&begin.text)),
+                    category_iids: vec![self.interned.category("span")],
+                    debug_annotations: vec![self.dictionary("span", annotations)],
+                    ..TrackEvent::default()
+                };
+                self.packet(TracePacket { timestamp: Some(from), track_event: Some(event), ..TracePacket::default() })?;
+                let event = TrackEvent { r#type: Some(event_type::SLICE_END), track_uuid, ..TrackEvent::default() };
+                self.packet(TracePacket { timestamp: Some(to), track_event: Some(event), ..TracePacket::default() })
+            }
+            Drawing::Value { name, value, counter } => {
+                let rank = (1 << 20) + counter as i32;
+                let track = Track::Counter(counter);
+                self.describe(log, track, Some(Track::Spans), rank, without_nul(&name))?;
+                let event = TrackEvent {
+                    r#type: Some(event_type::COUNTER),
+                    track_uuid: Some(track.id(log.number)),
+                    double_counter_value: Some(value),
+                    ..TrackEvent::default()
+                };
+                self.packet(TracePacket { timestamp: Some(time), track_event: Some(event), ..TracePacket::default() })
+            }
+        }
+    }
+
     fn log_packet(&mut self, time: u64, event: AndroidLogEvent) -> Result<()> {
         let event = AndroidLogEvent { log_id: Some(0), timestamp: Some(self.time_of_day(time)), ..event };
         let android_log = Some(AndroidLogPacket { events: vec![event] });
@@ -367,7 +426,8 @@ impl<W: Write> Sink for Perfetto<W> {
             message: Some(text::message(&shown)),
             ..AndroidLogEvent::default()
         };
-        self.log_packet(time, entry)
+        self.log_packet(time, entry)?;
+        self.draw(log, record, time)
     }
 
     fn loss(&mut self, log: &Provenance<'_>, loss: Loss) -> Result<()> {

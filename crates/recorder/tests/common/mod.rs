@@ -299,7 +299,7 @@ pub fn section(format: &str) -> Vec<u8> {
         line: 1.into(),
         level: Level::Info.0,
         arguments: 0,
-        reserved: 0.into(),
+        role: 0.into(),
         format: (format.len() as u16).into(),
         names: 0.into(),
         module: 0.into(),

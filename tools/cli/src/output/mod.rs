@@ -61,7 +61,7 @@ impl Printer {
             Item::Record(record) => {
                 let shown = ShownRecord::new(tables, record);
                 match self.form {
-                    Form::Text => Ok(self.lines.write(&mut self.out, tables, &shown)?),
+                    Form::Text => Ok(self.lines.write(&mut self.out, tables, record, &shown)?),
                     Form::Json => self.placed(tables, Some(shown.tick), &shown),
                 }
             }
@@ -123,6 +123,15 @@ impl Printer {
     /// Writes a line as it is.
     pub fn line(&mut self, line: &str) -> Result<()> {
         writeln!(self.out, "{line}")?;
+        Ok(())
+    }
+
+    /// Hands on all that was written, and says what of the spans is missing.
+    pub fn end(&mut self) -> Result<()> {
+        self.flush()?;
+        if let Some(unpaired) = self.lines.unpaired() {
+            say(&format!("irqlog: {unpaired}"));
+        }
         Ok(())
     }
 

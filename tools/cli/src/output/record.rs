@@ -3,10 +3,11 @@
 use std::io::{Result, Write};
 
 use irqlog_export::wall_clock::WallClock;
-use irqlog_reader::image::Tables;
+use irqlog_reader::{image::Tables, record::Record, untrusted::Untrusted};
 use irqlog_shown::{
     Hex,
     record::{ShownContent, ShownRecord},
+    spans::{SpanEnd, SpanPairs, SpanPart, duration},
     text::{self, COLUMNS},
 };
 use jiff::{Timestamp, tz::TimeZone};
@@ -25,6 +26,7 @@ pub struct Lines {
     before: Option<f64>,
     /// What is folded.
     fold: Option<Fold>,
+    spans: SpanPairs,
 }
 
 /// Records that are shown as one line.
@@ -57,7 +59,7 @@ impl FoldKey {
 
 impl Lines {
     pub fn new(look: Look) -> Self {
-        Self { look, zone: TimeZone::system(), before: None, fold: None }
+        Self { look, zone: TimeZone::system(), before: None, fold: None, spans: SpanPairs::default() }
     }
 
     /// The names of the columns, if they are wanted.
@@ -69,8 +71,15 @@ impl Lines {
         self.look.header.then(|| format!("{:>width$}{}", COLUMNS[..SECONDS].trim_start(), &COLUMNS[SECONDS..]))
     }
 
-    /// Writes a record of the log with these tables.
-    pub fn write(&mut self, out: &mut dyn Write, tables: &Tables, record: &ShownRecord<'_>) -> Result<()> {
+    /// Writes a record of the log with these tables, in both forms.
+    pub fn write(
+        &mut self,
+        out: &mut dyn Write,
+        tables: &Tables,
+        raw: &Record,
+        record: &ShownRecord<'_>,
+    ) -> Result<()> {
+        let part = self.spans.part(tables, raw);
         if self.look.fold {
             let key = FoldKey::of(record);
             if let Some(fold) = self.fold.as_mut().filter(|fold| fold.key == key) {
@@ -83,12 +92,17 @@ impl Lines {
             self.fold = Some(Fold { key, more: 0, until: record.seconds });
         }
         let time = self.time(tables, record);
-        if !(self.look.location || self.look.hex) {
+        let span = match &part {
+            Some(SpanPart::End(end)) => span(tables, record, end),
+            _ => String::new(),
+        };
+        if !(self.look.location || self.look.hex) && span.is_empty() {
             return text::line(out, &time, record);
         }
         let mut line = Vec::new();
         text::line(&mut line, &time, record)?;
         out.write_all(line.trim_ascii_end())?;
+        write!(out, "{span}")?;
         if self.look.location
             && let ShownContent::Event(event) = &record.content
             && let Some((file, number)) = event.place()
@@ -103,6 +117,14 @@ impl Lines {
             }
             _ => Ok(()),
         }
+    }
+
+    /// What of the spans that were shown is missing, if anything is.
+    pub fn unpaired(&self) -> Option<String> {
+        let (begins, ends) = (self.spans.open(), self.spans.without_begin());
+        (begins + ends != 0).then(|| {
+            format!("of the records that are shown, {begins} are begins of spans without an end, and {ends} ends without a begin")
+        })
     }
 
     /// Says how many records are folded into the line that was written last.
@@ -124,6 +146,21 @@ impl Lines {
             TimeColumn::Utc => date(tables, record.tick, &TimeZone::UTC),
             TimeColumn::Local => date(tables, record.tick, &self.zone),
         }
+    }
+}
+
+/// What an end says of its span: `  [usb: round 3: 12.3 us]`.
+fn span(tables: &Tables, record: &ShownRecord<'_>, end: &SpanEnd) -> String {
+    match end {
+        SpanEnd::Paired(begin) => {
+            let took = duration(record.seconds - tables.seconds(begin.tick));
+            format!("  [{}: {took}]", Untrusted::new(&begin.text))
+        }
+        SpanEnd::Elsewhere(begin) => {
+            let thread = begin.thread.map(|thread| format!(", thread {thread:#x}")).unwrap_or_default();
+            format!("  [its begin is of cpu {}{thread}]", begin.cpu)
+        }
+        SpanEnd::NoBegin => "  [its begin is not shown]".to_owned(),
     }
 }
 

@@ -60,5 +60,5 @@ fn show(
     for selected in items.skip_while(|selected| *selected == Selected::Gap) {
         printer.selected(log.tables(), &selected)?;
     }
-    printer.flush()
+    printer.end()
 }
