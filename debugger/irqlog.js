@@ -215,6 +215,10 @@ const WIRE = {
             values: { Header: 1, Processor: 2, Lane: 3, Records: 4, Sites: 5 },
             names: { 1: "header", 2: "processor", 3: "lane", 4: "records", 5: "sites" },
         },
+        SiteRole: {
+            values: { Event: 0, Begin: 1, End: 2, Counter: 3 },
+            names: { 0: "event", 1: "begin", 2: "end", 3: "counter" },
+        },
     },
     flags: { NO_THREAD: 1, TRUNCATED: 2, NEVER_WAITS: 4, OWN: 8, USER: 16, POINTERS_HASHED: 32, POINTERS_RAW: 64 },
     irqls: [
@@ -1772,7 +1776,7 @@ function parseSite(bytes) {
         && header.size >= layout.size && header.size <= bytes.length
         && header.level in LEVELS && header.arguments <= WIRE.limits.maxArguments;
     if (!isSane) return null;
-    const site = { line: header.line, level: header.level, size: header.size };
+    const site = { line: header.line, role: header.role, level: header.level, size: header.size };
     let at = layout.size;
     for (const part of ["format", "names", "module", "file"]) {
         if (at + header[part] > header.size) return null;
@@ -2507,7 +2511,9 @@ function understandEvent(log, header, payload) {
     }
     const { provider, site } = known;
     const names = decodeUtf8(site.names);
-    const { text, isShortened } = eventText(decodeUtf8(site.format), names, args);
+    // The pair id that begins a span is not for the format.
+    const own = site.role === WIRE.enums.SiteRole.values.Begin ? args.slice(0, -1) : args;
+    const { text, isShortened } = eventText(decodeUtf8(site.format), names, own);
     return {
         kind: "event", id, args, text, isShortened, provider, site,
         names: isUtf8(site.names) ? names.split(",") : [],
@@ -3109,6 +3115,8 @@ class SiteModel {
     }
 
     get IsKnown() { return this.__site !== null; }
+    /** What the event stands for besides its text: `begin`, `end`, `counter`; else `event`. */
+    get Role() { return enumName("SiteRole", this.__site === null ? 0 : this.__site.role); }
     get Format() { return this.__site === null ? "" : shownBytes(this.__site.format); }
     get Module() { return this.__site === null ? "" : shownBytes(this.__site.module); }
     get File() { return this.__site === null ? "" : shownBytes(this.__site.file); }

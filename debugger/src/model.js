@@ -106,6 +106,8 @@ class SiteModel {
     }
 
     get IsKnown() { return this.__site !== null; }
+    /** What the event stands for besides its text: `begin`, `end`, `counter`; else `event`. */
+    get Role() { return enumName("SiteRole", this.__site === null ? 0 : this.__site.role); }
     get Format() { return this.__site === null ? "" : shownBytes(this.__site.format); }
     get Module() { return this.__site === null ? "" : shownBytes(this.__site.module); }
     get File() { return this.__site === null ? "" : shownBytes(this.__site.file); }

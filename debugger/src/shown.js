@@ -36,7 +36,9 @@ function understandEvent(log, header, payload) {
     }
     const { provider, site } = known;
     const names = decodeUtf8(site.names);
-    const { text, isShortened } = eventText(decodeUtf8(site.format), names, args);
+    // The pair id that begins a span is not for the format.
+    const own = site.role === WIRE.enums.SiteRole.values.Begin ? args.slice(0, -1) : args;
+    const { text, isShortened } = eventText(decodeUtf8(site.format), names, own);
     return {
         kind: "event", id, args, text, isShortened, provider, site,
         names: isUtf8(site.names) ? names.split(",") : [],

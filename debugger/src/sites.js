@@ -19,7 +19,7 @@ function parseSite(bytes) {
         && header.size >= layout.size && header.size <= bytes.length
         && header.level in LEVELS && header.arguments <= WIRE.limits.maxArguments;
     if (!isSane) return null;
-    const site = { line: header.line, level: header.level, size: header.size };
+    const site = { line: header.line, role: header.role, level: header.level, size: header.size };
     let at = layout.size;
     for (const part of ["format", "names", "module", "file"]) {
         if (at + header[part] > header.size) return null;

@@ -192,6 +192,10 @@ const WIRE = {
             values: { Header: 1, Processor: 2, Lane: 3, Records: 4, Sites: 5 },
             names: { 1: "header", 2: "processor", 3: "lane", 4: "records", 5: "sites" },
         },
+        SiteRole: {
+            values: { Event: 0, Begin: 1, End: 2, Counter: 3 },
+            names: { 0: "event", 1: "begin", 2: "end", 3: "counter" },
+        },
     },
     flags: { NO_THREAD: 1, TRUNCATED: 2, NEVER_WAITS: 4, OWN: 8, USER: 16, POINTERS_HASHED: 32, POINTERS_RAW: 64 },
     irqls: [

@@ -84,12 +84,12 @@ function recordOf(script, record) {
     if (content.kind === "text") {
         all.text = content.text;
     } else if (content.kind === "event") {
-        const { Id, IsKnown, Line } = record.Site;
+        const { Id, IsKnown, Line, Role } = record.Site;
         const part = name => IsKnown ? start(script, content.site[name]) : undefined;
         const names = content.names;
         Object.assign(all, {
             text: content.text, text_shortened: set(record.IsShortened), site: Id,
-            provider: IsKnown ? content.provider.name : undefined,
+            provider: IsKnown ? content.provider.name : undefined, role: Role === "event" ? undefined : Role,
             format: part("format"), module: part("module"), file: part("file"), line: IsKnown ? Line : undefined,
             arguments: elements(record.Arguments).map((one, at) => argumentOf(script, one, names[at] || "")),
         });

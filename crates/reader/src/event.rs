@@ -6,7 +6,7 @@ use irqlog_wire::{
     event::{ArgumentKind, MAX_ARGUMENTS, NEEDS_DRIVER, head_words},
     format::{Count, Piece, Style, Which, pieces},
     record::{WORD, flags},
-    site::Site,
+    site::{Site, SiteRole},
 };
 
 use crate::{
@@ -126,7 +126,8 @@ impl<'a> EventView<'a> {
     #[must_use]
     pub fn text_as_shown(&self) -> (Untrusted, bool) {
         let (text, is_shortened) = if let Some(site) = self.site {
-            shown(&String::from_utf8_lossy(site.format), &String::from_utf8_lossy(site.names), &self.arguments)
+            let arguments = of_format(&site, &self.arguments);
+            shown(&String::from_utf8_lossy(site.format), &String::from_utf8_lossy(site.names), arguments)
         } else {
             let (text, is_shortened) = shown("(unknown site){", "", &self.arguments);
             (text.replacen('{', "", 1), is_shortened)
@@ -204,6 +205,15 @@ fn take(kind: ArgumentKind, bytes: &[u8]) -> Option<(DecodedArgument<'_>, &[u8])
         _ => Value::Unknown(word),
     };
     Some((DecodedArgument { kind, value, cut: 0 }, behind))
+}
+
+/// The arguments that are for the format of a site: all, but for the pair id that begins a span.
+#[must_use]
+pub fn of_format<'a, T>(site: &Site<'_>, arguments: &'a [T]) -> &'a [T] {
+    match arguments.split_last() {
+        Some((_, rest)) if SiteRole(site.header.role.get()) == SiteRole::Begin => rest,
+        _ => arguments,
+    }
 }
 
 /// Makes the text of an event: what `format!` would have made, shortened to [`MAX_TEXT`].

@@ -6,7 +6,10 @@ use std::{
 };
 
 use irqlog_reader::{event::mismatch, sites::Provider, untrusted::Untrusted};
-use irqlog_wire::{record::Level, site::Site};
+use irqlog_wire::{
+    record::Level,
+    site::{Site, SiteRole},
+};
 use serde::Serialize;
 
 use crate::{Named, Show};
@@ -91,7 +94,8 @@ impl<'a> ShownSite<'a> {
     #[must_use]
     pub fn new(provider: &'a Provider, id: u32, site: &Site<'a>, records: u64) -> Self {
         let names = String::from_utf8_lossy(site.names);
-        let count = usize::from(site.header.arguments);
+        let has_pair_id = SiteRole(site.header.role.get()) == SiteRole::Begin;
+        let count = usize::from(site.header.arguments).saturating_sub(usize::from(has_pair_id));
         let mismatch = mismatch(&String::from_utf8_lossy(site.format), &names, count);
         let [format, module, file] = [site.format, site.module, site.file].map(Untrusted::lossy);
         Self {

@@ -17,7 +17,7 @@ use irqlog_wire::{
     },
     irql,
     record::{BlobHeader, Kind, Level, MAX_SIZE, RecordHeader, flags},
-    site::{MAX_PROVIDER_NAME, PROVIDER_MAGIC, ProviderHeader, SITE_MAGIC, SiteHeader},
+    site::{MAX_PROVIDER_NAME, PROVIDER_MAGIC, ProviderHeader, SITE_MAGIC, SiteHeader, SiteRole},
 };
 use serde_json::{Map, Value, json};
 
@@ -193,7 +193,7 @@ pub fn source() -> String {
     entry("structures", &structures());
     entry(
         "enums",
-        &names!(Kind, Level, ArgumentKind, Engine, Lock, Policy, LaneKind, DropReason, StreamForm, ChunkKind),
+        &names!(Kind, Level, ArgumentKind, Engine, Lock, Policy, LaneKind, DropReason, StreamForm, ChunkKind, SiteRole),
     );
     entry(
         "flags",

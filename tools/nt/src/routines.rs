@@ -463,12 +463,12 @@ exports! {
     fn KfRaiseIrql(level: u8) -> u8
         => NTOSKRNL, RecordPath("M; open question below"), RIG_AND_SHIM, ANY,
         "wdm/nf-wdm-keraiseirql: the new level is not below the current one";
+    fn MmIsAddressValid(address: *mut c_void) -> u8
+        => NTOSKRNL, Driver("M"), RIG_AND_WINE, AT_MOST_DISPATCH, "ntddk/nf-ntddk-mmisaddressvalid";
     fn MmMapLockedPagesSpecifyCache(
         mdl: *mut Mdl, mode: i8, cache: MemoryCachingType, address: *mut c_void, bug_check: u32, priority: u32,
     ) -> *mut c_void
         => NTOSKRNL, Others, RIG_AND_SHIM, AT_MOST_DISPATCH, "wdm/nf-wdm-mmmaplockedpagesspecifycache";
-    fn MmIsAddressValid(address: *mut c_void) -> u8
-        => NTOSKRNL, Driver("M"), RIG_AND_WINE, AT_MOST_DISPATCH, "ntddk/nf-ntddk-mmisaddressvalid";
     fn ObReferenceObjectByHandle(
         handle: *mut c_void, access: u32, kind: *mut ObjectType, mode: i8, object: *mut *mut c_void,
         information: *mut ObjectHandleInformation,

@@ -201,7 +201,7 @@ mod tests {
             "8 bytes, tag x",
             "a registry handle",
         ]);
-        assert_eq!(more_than(now, &before), ["2 times a registry handle", "8 bytes, tag x"]);
+        assert_eq!(more_than(now, &before), ["8 bytes, tag x", "2 times a registry handle"]);
         assert!(more_than(before.clone(), &before).is_empty());
     }
 }

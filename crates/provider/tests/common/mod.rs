@@ -211,7 +211,7 @@ pub fn texts() -> Vec<String> {
 fn text(tables: &Tables, record: &Record) -> String {
     let (_, site) = tables.sites.find(record.header.site.get()).expect("its site");
     let [format, names] = [site.format, site.names].map(|part| std::str::from_utf8(part).unwrap());
-    event::text(format, names, &event::arguments(&record.payload))
+    event::text(format, names, event::of_format(&site, &event::arguments(&record.payload)))
 }
 
 /// Sets the level as PROVIDER_LEVEL does.
