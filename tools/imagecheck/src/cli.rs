@@ -12,13 +12,16 @@ use object::{
 /// Modules that every Windows 10 has. The C runtime is the universal one for ARM64, part of Windows since 10
 /// (Microsoft Learn, "Universal CRT deployment"), and for x64 msvcrt.dll, which is part of every Windows; nothing of a
 /// compiler's own may be among them.
-const MODULES: [&str; 10] = [
+const MODULES: [&str; 11] = [
     "advapi32.dll",
     "bcryptprimitives.dll",
     "crypt32.dll",
     "kernel32.dll",
     "msvcrt.dll",
     "ntdll.dll",
+    // Error texts of the crate windows-result: SysFreeString, of every client and server since 2000 (Microsoft Learn,
+    // "SysFreeString").
+    "oleaut32.dll",
     // Keys of the console: ToUnicodeEx, of every client and server since 2000 (Microsoft Learn, "ToUnicodeEx").
     "user32.dll",
     "userenv.dll",
