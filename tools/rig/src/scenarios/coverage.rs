@@ -201,6 +201,8 @@ impl Caller {
 
     /// A text too long for a record.
     fn long_text(&mut self, entry: usize, bytes: &[u8]) {
+        // A few of them overwrite an NMI lane, where a lock without a try sends every call of the entry that never waits.
+        crash_path::note_nothing();
         self.called += 1;
         (self.text[entry])(Level::Info.0, bytes.as_ptr(), bytes.len());
     }
