@@ -22,7 +22,12 @@ fn log(name: &str, events: &[(SiteRole, u64, u64, Option<u32>)]) -> std::path::P
     let mut ids = Vec::new();
     for (role, format) in roles.into_iter().zip(formats) {
         ids.push((size_of::<ProviderHeader>() + PROVIDER.len().next_multiple_of(WORD) + sites.len()) / WORD);
-        let mut bytes = site(&Site { provider: PROVIDER, format, file: "nic.c", arguments: 1 });
+        let mut bytes = site(&Site {
+            provider: PROVIDER,
+            format,
+            file: "nic.c",
+            arguments: if role == SiteRole::Begin { 2 } else { 1 },
+        });
         let at = std::mem::offset_of!(SiteHeader, role);
         bytes[at..at + 2].copy_from_slice(&role.0.to_le_bytes());
         sites.extend(bytes);
@@ -34,7 +39,10 @@ fn log(name: &str, events: &[(SiteRole, u64, u64, Option<u32>)]) -> std::path::P
     tables.sites = Arc::new(SiteTable::parse(entry(PROVIDER.as_bytes(), PROVIDER.len(), &sites)));
     let event = |(seq, &(role, id, tick, thread)): (u64, &(SiteRole, u64, u64, Option<u32>))| -> Record {
         let site = ids[roles.iter().position(|known| *known == role).unwrap()];
-        let mut record = record(Kind::Event, seq, site as u32, &payload(&[ArgumentKind::U64], &id.to_le_bytes()));
+        // A begin has the pair id behind the arguments of its format.
+        let count = if role == SiteRole::Begin { 2 } else { 1 };
+        let words = id.to_le_bytes().repeat(count);
+        let mut record = record(Kind::Event, seq, site as u32, &payload(&vec![ArgumentKind::U64; count], &words));
         record.header.tick.set(tick);
         if let Some(thread) = thread {
             record.header.flags.set(record.header.flags.get() & !flags::NO_THREAD);
