@@ -1820,6 +1820,7 @@ function parseProvider(bytes, entry) {
         sites: header.site_count,
         registered: header.registered,
         registrations: header.registrations,
+        vanished: header.vanished,
         section: slice(bytes, first, length),
     };
 }
@@ -3252,6 +3253,8 @@ class ProviderModel {
         this.Level = enumName("Level", provider.level);
         this.Drivers = provider.registered.toHost();
         this.Loads = provider.registrations.toHost();
+        /** Loads that ended without disconnecting. */
+        this.Vanished = provider.vanished.toHost();
         this.Records = all.reduce((sum, { records }) => sum + records, 0);
         this.Sites = new Collection(all, one => new ProviderSiteModel(one), "sites");
         this.__siteCount = provider.sites;

@@ -243,6 +243,8 @@ class ProviderModel {
         this.Level = enumName("Level", provider.level);
         this.Drivers = provider.registered.toHost();
         this.Loads = provider.registrations.toHost();
+        /** Loads that ended without disconnecting. */
+        this.Vanished = provider.vanished.toHost();
         this.Records = all.reduce((sum, { records }) => sum + records, 0);
         this.Sites = new Collection(all, one => new ProviderSiteModel(one), "sites");
         this.__siteCount = provider.sites;

@@ -63,6 +63,7 @@ function parseProvider(bytes, entry) {
         sites: header.site_count,
         registered: header.registered,
         registrations: header.registrations,
+        vanished: header.vanished,
         section: slice(bytes, first, length),
     };
 }

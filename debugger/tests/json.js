@@ -109,9 +109,9 @@ function recordOf(script, record) {
 /** A provider, and its sites behind it. */
 function providerOf(provider) {
     const sites = elements(provider.Sites);
-    const { Name, Level, Drivers, Loads, Records } = provider;
+    const { Name, Level, Drivers, Loads, Vanished, Records } = provider;
     const first = {
-        provider: Name, level: Level, drivers: Drivers, loads: Loads, sites: provider.__siteCount, records: Records,
+        provider: Name, level: Level, drivers: Drivers, loads: Loads, vanished: Vanished, sites: provider.__siteCount, records: Records,
     };
     return [first].concat(sites.map(site => ({
         site: site.Id, provider: Name, level: site.Level, module: site.Module, file: site.File, line: site.Line,
