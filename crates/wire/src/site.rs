@@ -106,7 +106,7 @@ pub struct ProviderHeader {
     pub registrations: U64,
     /// Id of the first word of the sites; zero stands for the index of that word in the table. Since 1.2.
     pub first_site: U64,
-    /// Registrations whose driver has unloaded without disconnecting; changes. Since 1.3.
+    /// Registrations whose driver has unloaded without disconnecting; changes. Since 1.4.
     pub vanished: U64,
 }
 
