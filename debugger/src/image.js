@@ -45,6 +45,12 @@ function readTables(source) {
     const sites = hasSites
         ? source.read(header.sites_offset.toNumber(), header.sites_size.toNumber())
         : new Uint8Array(0);
+    // One place for the nesting count, wherever the recorder counts.
+    for (const lane of lanes) {
+        const control = processors[lane.processor];
+        const isOfProcessor = lane.kind === WIRE.enums.LaneKind.values.Processor && lane.nesting !== undefined;
+        if (isOfProcessor && control !== undefined && !lane.nesting.isZero) control.nesting = lane.nesting;
+    }
     return { header, processors, lanes, sites: new SiteTable(sites) };
 }
 

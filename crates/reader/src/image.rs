@@ -91,7 +91,7 @@ impl Tables {
             length,
         })?;
         check_version(header.major.get(), header.minor.get())?;
-        let processors = table(
+        let mut processors = table(
             &mut read,
             length,
             ("processors", size_of::<ProcessorControl>()),
@@ -105,6 +105,14 @@ impl Tables {
             (header.lanes_offset.get(), header.lane_size.get(), header.lane_count.get()),
             LaneControl::of_entry,
         )?;
+        // One place for it, wherever the recorder counts.
+        for lane in lanes.iter().filter(|lane| LaneKind(lane.kind.get()) == LaneKind::Processor) {
+            if let Some(control) = processors.get_mut(lane.processor.get() as usize)
+                && lane.nesting.get() != 0
+            {
+                control.nesting = lane.nesting;
+            }
+        }
         let sites = match header.sites_offset.get() {
             0 => Vec::new(),
             offset => read(offset, header.sites_size.get()),

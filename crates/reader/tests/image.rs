@@ -18,10 +18,10 @@ use irqlog_reader::{
     save::build,
     saved::SavedLog,
 };
-use irqlog_recorder::{draft::Draft, log::Entry};
+use irqlog_recorder::{config::Config, draft::Draft, log::Entry};
 use irqlog_wire::{
     VERSION,
-    image::{ImageHeader, LaneControl, MAGIC},
+    image::{Engine, ImageHeader, LaneControl, MAGIC},
     record::{Kind, Level, RecordHeader},
 };
 use proptest::prelude::*;
@@ -41,6 +41,24 @@ fn memory() -> (Vec<u8>, usize) {
     let start_id = common::header(memory).start_id.get();
     let there = read_all(recorder, 0, start_id).0.len();
     (bytes(memory), there)
+}
+
+#[test]
+fn the_nesting_count_is_found_with_each_engine() {
+    for engine in [Engine::Shared, Engine::PerCpu] {
+        let (_, memory, _) = recorder(&Config { engine, ..SMALL }, 3, 3);
+        let mut image = bytes(memory);
+        let (header, _) = ImageHeader::read_from_prefix(&image).unwrap();
+        let at = if engine == Engine::PerCpu {
+            header.lanes_offset.get() + header.lane_size.get() + std::mem::offset_of!(LaneControl, nesting) as u32
+        } else {
+            header.processors_offset.get() + header.processor_size.get()
+        };
+        image[at as usize] = 2;
+        let tables = read(&image).unwrap().tables;
+        let counts: Vec<_> = tables.processors.iter().map(|control| control.nesting.get()).collect();
+        assert_eq!(counts, [0, 2, 0], "{engine:?}");
+    }
 }
 
 /// What a log in memory holds: tables, the records of each lane, losses and faults.
