@@ -36,6 +36,7 @@ use crate::{
         boot::add_processor,
         io::{ControlCall, File, Requestor},
         machine::{NMI, PREEMPT, kick, machine, raise},
+        ps,
         registry::{self, RegistryValue},
     },
     service::Driver,
@@ -240,6 +241,14 @@ impl Storm {
     pub fn finish(mut self) -> Result<Counted> {
         while self.is_running()? {
             std::thread::sleep(Duration::from_millis(5));
+        }
+        // A thread tells that it has ended just before it returns, and its code must stay until then. Threads of other
+        // drivers may go on.
+        for _ in 0..10_000 {
+            if ps::running() == 0 {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
         }
         self.stop.store(true, Ordering::SeqCst);
         if let Some(interrupts) = self.interrupts.take() {
