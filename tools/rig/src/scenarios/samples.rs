@@ -123,8 +123,13 @@ fn blow(rounds: usize) {
 /// # Errors
 /// If they do not start or stop.
 pub fn run_both(stage: &Stage, rounds: usize) -> Result<()> {
+    beside_each_other(stage, || blow(rounds))
+}
+
+/// Starts both, lets `work` go on, and stops them.
+fn beside_each_other(stage: &Stage, work: impl FnOnce()) -> Result<()> {
     let drivers = [&RUST, &C].map(|sample| as_process(|| sample.start(stage)));
-    blow(rounds);
+    work();
     for driver in drivers {
         let driver = driver?;
         as_process(|| {
@@ -144,31 +149,25 @@ pub fn race(stage: &Stage) -> Result<()> {
     const BURSTS: usize = 30;
     const INTERRUPTS: usize = 12;
     registry::set_parameter(C.name, "PlantRace", RegistryValue::Number(1));
-    let drivers = [&RUST, &C].map(|sample| as_process(|| sample.start(stage)));
-    for burst in 0..BURSTS {
-        for number in 0..INTERRUPTS {
-            C.interrupt(burst + number);
-            // Some close behind each other: the DPC of one runs while the next one comes, however fast the host is.
-            if number % 4 == 3 {
-                std::thread::sleep(Duration::from_micros(30));
+    let ended = beside_each_other(stage, || {
+        for burst in 0..BURSTS {
+            for number in 0..INTERRUPTS {
+                C.interrupt(burst + number);
+                // Some close behind each other: the DPC of one runs while the next one comes, however fast the host is.
+                if number % 4 == 3 {
+                    std::thread::sleep(Duration::from_micros(30));
+                }
             }
+            as_process(|| {
+                if let Some(thread) = current() {
+                    thread.wait(|| std::thread::sleep(Duration::from_millis(8)));
+                }
+            });
+            RUST.interrupt(burst);
         }
-        as_process(|| {
-            if let Some(thread) = current() {
-                thread.wait(|| std::thread::sleep(Duration::from_millis(8)));
-            }
-        });
-        RUST.interrupt(burst);
-    }
+    });
     registry::set_parameter(C.name, "PlantRace", RegistryValue::Number(0));
-    for driver in drivers {
-        let driver = driver?;
-        as_process(|| {
-            ensure!(driver.stop()?, "a sample does not stop");
-            Ok(())
-        })?;
-    }
-    Ok(())
+    ended
 }
 
 /// Drivers that find no irqlog load, run and unload all the same.
