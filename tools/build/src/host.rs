@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
+    sync::{Mutex, PoisonError},
 };
 
 use anyhow::{Context, Result, bail};
@@ -344,6 +345,9 @@ pub fn libclang() -> PathBuf {
     format!("/usr/lib/llvm-{LLVM}/lib").into()
 }
 
+/// Held while apt runs.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// Installs Debian packages, through sudo where we are not root.
 ///
 /// # Errors
@@ -356,6 +360,8 @@ pub fn apt_install(packages: &[&str]) -> Result<()> {
     for name in packages {
         step(&format!("installing the Debian package {name}"));
     }
+    // Tests ask for what they need on threads of their own, and a second apt would find the lock of the first.
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     // What apt says is shown only if it fails.
     let apt = |arguments: &[&str]| {
         let mut command = as_root("apt-get")?;
