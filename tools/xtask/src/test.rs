@@ -15,7 +15,7 @@ use irqlog_imagecheck as imagecheck;
 use irqlog_inf as inf;
 use irqlog_kit::Arch;
 use irqlog_package as package;
-use irqlog_worlds::{debugger, events, exports, faults, outsiders, readers, rig, scenarios, world::World};
+use irqlog_worlds::{debugger, demo, events, exports, faults, outsiders, readers, rig, scenarios, world::World};
 
 use crate::{docstrings, irql_comments, markdown, names};
 
@@ -39,11 +39,7 @@ const STEPS: &[Step] = &[
         slow: false,
         run: || cargo(&["clippy", "--locked", "--quiet", "--all-targets", "--", "-D", "warnings"]),
     },
-    Step {
-        name: "unit-property-model-doc-tests",
-        slow: true,
-        run: || host::llvm().and_then(|_| cargo(&["test", "--locked", "--no-fail-fast"])),
-    },
+    Step { name: "unit-property-model-doc-tests", slow: true, run: unit_tests },
     Step { name: "driver-builds", slow: false, run: || drivers::drivers(&Arch::ALL) },
     Step { name: "driver-clippy", slow: true, run: drivers::clippy_drivers },
     Step { name: "verify-sys", slow: false, run: || imagecheck::run(&Arch::ALL) },
@@ -53,6 +49,7 @@ const STEPS: &[Step] = &[
     Step { name: "rig-images", slow: false, run: || rig::prepare(NATIVE) },
     Step { name: "kmdf-rules", slow: false, run: kmdf_rules },
     Step { name: "scenarios-rig-x64", slow: false, run: || scenarios_in(World::RigX64) },
+    Step { name: "demo", slow: false, run: || demo::run(NATIVE) },
     Step { name: "scenarios-rig-arm64", slow: true, run: || scenarios_in(World::RigArm64) },
     Step { name: "record-path-coverage", slow: false, run: coverage },
     Step { name: "record-path-crashes", slow: false, run: || rig::crash_path(NATIVE, CRASH_EVERY) },
@@ -68,6 +65,14 @@ const STEPS: &[Step] = &[
 /// Each such instruction of the record path meets a crash here; `soak` takes all of them. A prime, so that the rounds and
 /// the kinds of dump do not meet the same ones again.
 const CRASH_EVERY: usize = 61;
+
+/// All tests of cargo, with the programs that some of them start.
+fn unit_tests() -> Result<()> {
+    host::llvm()?;
+    host::node()?;
+    host::tmux()?;
+    cargo(&["test", "--locked", "--no-fail-fast"])
+}
 
 /// The scenarios of a world. Where the machine cannot have it that is said, and no failure; in CI it is one.
 fn scenarios_in(world: World) -> Result<()> {
